@@ -1,0 +1,1 @@
+"""A team's tables as checked, day-partitioned raw, staged and enriched tables in a warehouse."""

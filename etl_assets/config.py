@@ -1,0 +1,84 @@
+"""Settings: the only reader of the environment (and of `.env` beside it).
+
+What a setting means to a part of the platform is documented there; here stand names and defaults.
+Nothing is connected, started or created.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from etl_assets.core.errors import ConfigError
+from etl_assets.core.partitions import ONE_DAY, parse_day
+
+FIRST_DAY = "2024-01-01"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says; secrets are kept out of `repr`.
+
+    `database_url` None means the embedded PostgreSQL, `warehouse_url` None a DuckDB file in `home`.
+    `first_day` and `last_day` bound the partitions (UTC); no `last_day` means up to yesterday.
+    """
+
+    home: Path
+    database_url: str | None = field(default=None, repr=False)
+    warehouse_url: str | None = field(default=None, repr=False)
+    first_day: date = date.fromisoformat(FIRST_DAY)
+    last_day: date | None = None
+    statement_timeout_seconds: int = 3600
+    warehouse_wait_seconds: float = 120
+
+    @property
+    def postgres_home(self) -> Path:
+        """The data folder of the embedded PostgreSQL."""
+        return self.home / "postgres"
+
+    def newest_day(self) -> date:
+        """The last day that is over, or that the settings name."""
+        return self.last_day or datetime.now(UTC).date() - ONE_DAY
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `environment`; by default the process's, completed by `./.env`.
+
+    Raises ConfigError, which names the variable and never its value.
+    """
+    if environment is None:
+        from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
+        environment = {**from_file, **os.environ}
+    settings = Settings(
+        home=Path(environment.get("ETL_HOME") or ".etl").resolve(),
+        database_url=environment.get("DATABASE_URL") or None,
+        warehouse_url=environment.get("WAREHOUSE_URL") or None,
+        first_day=parse_day(environment.get("ETL_FIRST_DAY") or FIRST_DAY),
+        last_day=_optional_day(environment.get("ETL_LAST_DAY")),
+        statement_timeout_seconds=int(_number(environment, "ETL_STATEMENT_TIMEOUT_SECONDS", 3600)),
+        warehouse_wait_seconds=_number(environment, "ETL_WAREHOUSE_WAIT_SECONDS", 120),
+    )
+    if settings.last_day and settings.last_day < settings.first_day:
+        raise ConfigError(
+            f"ETL_LAST_DAY ({settings.last_day}) is before ETL_FIRST_DAY ({settings.first_day}).",
+            "Set a later last day, or unset it.",
+        )
+    return settings
+
+
+def _optional_day(text: str | None) -> date | None:
+    return parse_day(text) if text else None
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name)
+    try:
+        number = float(text) if text else default
+    except ValueError:
+        number = -1.0
+    if number < 0:
+        raise ConfigError(f"{name} is not a number of seconds.", f"Set it to {default}, say.")
+    return number

@@ -1,0 +1,281 @@
+"""The audit of one day: batches go in, good rows come out, and at the end a verdict by check.
+
+Pure Polars and Pandera on data (hazard P1), in memory bounded by a batch. The uniqueness of the key
+is a matter of the whole day; whoever holds the day's files counts it and hands the number in.
+"""
+
+import hashlib
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import pandera.polars as pa
+import polars as pl
+from pandera.errors import SchemaErrorReason
+
+from etl_assets.core import checks
+from etl_assets.core.checks import CheckResult, CheckSpec, Evidence
+from etl_assets.core.contracts import polars_schema, schema_of
+from etl_assets.core.partitions import Window
+from etl_assets.core.rows import keys_of
+from etl_assets.core.table import LayerTable
+
+SAMPLES = 5
+WRONG_DAY = "in_partition"
+UNREPRESENTABLE = "representable"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """The bad rows of a batch, with the first rule that each broke (`column: rule`)."""
+
+    rows: pl.DataFrame
+    rules: list[str]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the day is held against.
+
+    `source_count` is what the source counts itself, None where it cannot; `published_count` what the warehouse holds for
+    the day now, None if nothing; `earlier_counts` the row counts of the days before it.
+    `duplicates` are sample keys that occur more than once and how often, `duplicate_keys` their number.
+    """
+
+    source_count: int | None
+    published_count: int | None = None
+    earlier_counts: Sequence[int] = ()
+    duplicate_keys: int = 0
+    duplicates: Sequence[str] = ()
+
+
+@dataclass
+class DayAudit:
+    """Feeds on the batches of one day; see `verdict` for what comes out."""
+
+    table: LayerTable
+    day: date
+    good_rows: int = 0
+    broken: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, list[str]] = field(default_factory=dict)
+    nulls: Counter[str] = field(default_factory=Counter)
+    missing: set[str] = field(default_factory=set)
+    extra: set[str] = field(default_factory=set)
+    wrong_dtypes: dict[str, str] = field(default_factory=dict)
+    bad_rows: int = 0
+
+    def split(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Bad | None]:
+        """The good rows of a batch, and the bad ones if there are any.
+
+        A batch whose columns or dtypes are not the contract's yields no good rows at all: the day
+        cannot be published, and its rows are not judged one by one.
+        """
+        if not self._fits(batch):
+            self.bad_rows += batch.height
+            return batch.clear(), None
+        masks = self._broken_rules(batch)
+        bad: Bad | None = None
+        if masks:
+            batch, bad = self._set_aside(batch, masks)
+        self.good_rows += batch.height
+        counted = batch.null_count().row(0)
+        self.nulls.update({c: n for c, n in zip(batch.columns, counted, strict=True) if n})
+        return batch, bad
+
+    def reject(self, column: str, keys: Sequence[str]) -> None:
+        """Put rows on record that the source itself could not hand over in the declared dtype."""
+        self._record(f"{column}: {UNREPRESENTABLE}", len(keys), list(keys[:SAMPLES]))
+        self.bad_rows += len(keys)
+
+    def null_ratios(self) -> dict[str, float]:
+        """The share of nulls in each column of the good rows, 0 to 1; an empty day has none (P2)."""
+        if not self.good_rows:
+            return {}
+        return {c.name: self.nulls[c.name] / self.good_rows for c in self.table.columns}
+
+    def verdict(self, expected: Expectation) -> tuple[CheckResult, ...]:
+        """A result for every check of `core/checks.py`, in that order."""
+        return (
+            self._result(
+                checks.REQUIRED_COLUMNS,
+                not (self.missing or self.extra),
+                {"missing": sorted(self.missing), "not_in_contract": sorted(self.extra)},
+            ),
+            self._result(checks.DTYPES, not self.wrong_dtypes, {"wrong": self.wrong_dtypes}),
+            self._value_rules(),
+            self._null_ratios(),
+            self._result(
+                checks.UNIQUE_KEY,
+                not expected.duplicate_keys,
+                {
+                    "key": ", ".join(self.table.key),
+                    "keys_more_than_once": expected.duplicate_keys,
+                    "sample_keys": list(expected.duplicates),
+                },
+            ),
+            self._source_count(expected.source_count),
+            self._history(expected.earlier_counts),
+            self._shrinkage(expected.published_count),
+        )
+
+    def _fits(self, batch: pl.DataFrame) -> bool:
+        declared = polars_schema(self.table.columns)
+        actual = batch.schema
+        if actual == declared:
+            return True
+        self.missing |= declared.keys() - actual.keys()
+        self.extra |= actual.keys() - declared.keys()
+        self.wrong_dtypes |= {
+            name: f"{actual[name]}, declared {dtype}"
+            for name, dtype in declared.items()
+            if name in actual and actual[name] != dtype
+        }
+        return not (self.missing or self.extra or self.wrong_dtypes)
+
+    def _broken_rules(self, batch: pl.DataFrame) -> dict[str, pl.Series]:
+        """Rule → True where the row keeps it; empty where all rows keep all rules."""
+        masks: dict[str, pl.Series] = {}
+        try:
+            schema_of(self.table.contract).validate(batch, lazy=True)
+        except pa.errors.SchemaErrors as failures:
+            for failure in failures.schema_errors:
+                masks[_rule_name(failure)] = _mask(failure, batch.height)
+        in_day = self._in_day(batch)
+        if not in_day.all():
+            masks[f"{self.table.partition_column}: {WRONG_DAY}"] = in_day
+        return masks
+
+    def _in_day(self, batch: pl.DataFrame) -> pl.Series:
+        moment = pl.col(self.table.partition_column)
+        window = Window.of(self.day)
+        dtype = batch.schema[self.table.partition_column]
+        if dtype == pl.Date:
+            kept = moment == pl.lit(self.day)
+        else:
+            zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+            start, end = (
+                m if zoned else m.replace(tzinfo=None) for m in (window.start, window.end)
+            )
+            kept = moment.is_between(
+                pl.lit(start, dtype=dtype), pl.lit(end, dtype=dtype), closed="left"
+            )
+        return batch.select(kept.fill_null(value=True).alias("kept"))["kept"]
+
+    def _set_aside(
+        self, batch: pl.DataFrame, masks: Mapping[str, pl.Series]
+    ) -> tuple[pl.DataFrame, Bad]:
+        first = pl.coalesce(
+            pl.when(~kept.fill_null(value=True)).then(pl.lit(rule)) for rule, kept in masks.items()
+        )
+        judged = batch.with_columns(first.alias("__rule"))
+        rows = judged.filter(pl.col("__rule").is_not_null())
+        rules = rows["__rule"].to_list()
+        rows = rows.drop("__rule")
+        key = [self.table.column(name) for name in self.table.key]
+        positions = keys_of(rows, key)
+        for rule in dict.fromkeys(rules):
+            broke = [p for p, r in zip(positions, rules, strict=True) if r == rule]
+            self._record(rule, len(broke), broke[:SAMPLES])
+        self.bad_rows += rows.height
+        return judged.filter(pl.col("__rule").is_null()).drop("__rule"), Bad(rows, rules)
+
+    def _record(self, rule: str, rows: int, samples: list[str]) -> None:
+        self.broken[rule] += rows
+        kept = self.samples.setdefault(rule, [])
+        kept.extend(samples[: SAMPLES - len(kept)])
+
+    def _value_rules(self) -> CheckResult:
+        read = self.good_rows + self.bad_rows
+        share = self.bad_rows / read if read else 0.0
+        tolerated = self.table.thresholds.max_bad_share
+        return self._result(
+            checks.VALUE_RULES,
+            share <= tolerated,
+            {
+                "rows": read,
+                "bad_rows": self.bad_rows,
+                "bad_share": share,
+                "tolerated_share": tolerated,
+                "broken_rules": [
+                    {"rule": rule, "rows": rows, "sample_keys": "; ".join(self.samples[rule])}
+                    for rule, rows in self.broken.most_common()
+                ],
+            },
+        )
+
+    def _null_ratios(self) -> CheckResult:
+        ratios = self.null_ratios()
+        bounds = {
+            c.name: c.max_null_ratio for c in self.table.columns if c.max_null_ratio is not None
+        }
+        over = [
+            {"column": name, "null_ratio": ratios[name], "max_null_ratio": bound}
+            for name, bound in bounds.items()
+            if ratios.get(name, 0.0) > bound
+        ]
+        return self._result(
+            checks.NULL_RATIOS,
+            not over,
+            {"is_empty": not self.good_rows, "columns_with_a_bound": len(bounds), "over": over},
+        )
+
+    def _source_count(self, source_count: int | None) -> CheckResult:
+        read = self.good_rows + self.bad_rows
+        return self._result(
+            checks.SOURCE_COUNT,
+            source_count is None or read == source_count,
+            {
+                "source_rows": source_count,
+                "read_rows": read,
+                "to_publish": self.good_rows,
+                "quarantined": self.bad_rows,
+            },
+        )
+
+    def _history(self, earlier: Sequence[int]) -> CheckResult:
+        allowed = self.table.thresholds.max_change
+        median = statistics.median(earlier) if earlier else None
+        usual = median is None or median / allowed <= self.good_rows <= median * allowed
+        evidence = {
+            "rows": self.good_rows,
+            "median_of_earlier_days": median,
+            "earlier_days": len(earlier),
+            "allowed_factor": allowed,
+        }
+        return self._result(checks.HISTORY_COUNT, usual, evidence)
+
+    def _shrinkage(self, published: int | None) -> CheckResult:
+        least = self.table.thresholds.min_share_of_last
+        kept = not published or self.good_rows >= published * least
+        evidence = {"rows": self.good_rows, "published_rows": published, "least_share": least}
+        return self._result(checks.SHRINKAGE, kept, evidence)
+
+    def _result(self, check: CheckSpec, passed: bool, evidence: Evidence) -> CheckResult:
+        severity = self.table.thresholds.severities.get(check.name, check.severity)
+        return CheckResult(check, passed, severity, evidence)
+
+
+def fingerprint(values: Sequence[str]) -> str:
+    """A short digest that is equal for equal sequences."""
+    return hashlib.sha256("\x1f".join(values).encode()).hexdigest()[:16]
+
+
+def _rule_name(failure: pa.errors.SchemaError) -> str:
+    column = getattr(failure.schema, "name", None) or "row"
+    if failure.reason_code is SchemaErrorReason.SERIES_CONTAINS_NULLS:
+        return f"{column}: not_null"
+    check = failure.check
+    return f"{column}: {getattr(check, 'error', None) or getattr(check, 'name', None) or check}"
+
+
+def _mask(failure: pa.errors.SchemaError, height: int) -> pl.Series:
+    output = failure.check_output
+    if isinstance(output, pl.LazyFrame):
+        output = output.collect()
+    mask = output.to_series(0) if isinstance(output, pl.DataFrame) else None
+    if mask is None or mask.len() != height:
+        # A check on the whole frame has no row to blame: every row of the batch fails it.
+        return pl.repeat(value=False, n=height, dtype=pl.Boolean, eager=True)
+    return mask

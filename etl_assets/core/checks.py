@@ -1,0 +1,79 @@
+"""What a check is here: a name, a severity, and after an audit a verdict with its evidence.
+
+The checks are the same for every table; what each demands comes from the table's contract and
+thresholds (`core/audit.py`). Nobody writes one by hand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+Evidence = Mapping[str, object]
+
+
+class Severity(StrEnum):
+    """An error keeps the day from being published; a warning only shows."""
+
+    ERROR = "error"
+    WARN = "warn"
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """A check that every table has."""
+
+    name: str
+    description: str
+    severity: Severity = Severity.ERROR
+
+
+REQUIRED_COLUMNS = CheckSpec(
+    "required_columns", "Every column of the contract is there, and no other."
+)
+DTYPES = CheckSpec("dtypes", "Every column has the dtype that the contract declares.")
+VALUE_RULES = CheckSpec(
+    "value_rules",
+    "Required values are there, in range, in the allowed set and in the partition's day; "
+    "a tolerated share of bad rows is set aside in etl_quarantine.",
+)
+NULL_RATIOS = CheckSpec("null_ratios", "No column has a larger share of nulls than it may.")
+UNIQUE_KEY = CheckSpec("unique_key", "No key occurs twice in the partition.")
+SOURCE_COUNT = CheckSpec(
+    "row_count_against_source",
+    "Rows read = rows published + rows quarantined, and as many as the source counts itself.",
+)
+HISTORY_COUNT = CheckSpec(
+    "row_count_against_earlier_days",
+    "The day has about as many rows as the days before it.",
+    Severity.WARN,
+)
+SHRINKAGE = CheckSpec(
+    "row_count_against_published",
+    "The day did not lose most of the rows that are published already.",
+)
+
+CHECKS: tuple[CheckSpec, ...] = (
+    REQUIRED_COLUMNS,
+    DTYPES,
+    VALUE_RULES,
+    NULL_RATIOS,
+    UNIQUE_KEY,
+    SOURCE_COUNT,
+    HISTORY_COUNT,
+    SHRINKAGE,
+)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The verdict of one check on one day; evidence holds numbers and keys, no personal data."""
+
+    check: CheckSpec
+    passed: bool
+    severity: Severity
+    evidence: Evidence
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the day may not be published."""
+        return not self.passed and self.severity is Severity.ERROR

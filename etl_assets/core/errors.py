@@ -1,0 +1,66 @@
+"""The errors a user meets: each says what happened, what to do next, and whether a retry may help.
+
+No message holds a secret or a row's values: raise with names, counts and keys only.
+"""
+
+
+class EtlError(Exception):
+    """What happened, and the next step; `retryable` tells the orchestrator if waiting may help."""
+
+    retryable = False
+
+    def __init__(self, what: str, next_step: str) -> None:
+        super().__init__(f"{what} {next_step}")
+        self.what = what
+        self.next_step = next_step
+
+    def __reduce__(self) -> tuple[type["EtlError"], tuple[str, str]]:
+        return type(self), (self.what, self.next_step)
+
+
+class ConfigError(EtlError):
+    """A setting is missing, malformed or names something that is not there."""
+
+
+class PartitionError(EtlError):
+    """A day that the platform does not have: in the future, before the first day, not a date."""
+
+
+class SourceError(EtlError):
+    """The source answered, and no retry will change what it said."""
+
+
+class SourceUnavailable(EtlError):
+    """The source could not be reached, or broke off: a later attempt may succeed."""
+
+    retryable = True
+
+
+class ContractMismatch(EtlError):
+    """The source's columns, or a transform's, are not the ones that the contract declares."""
+
+
+class StalePublication(EtlError):
+    """A newer snapshot of the partition is published already; this one must not overwrite it."""
+
+
+class WarehouseError(EtlError):
+    """The warehouse answered, and no retry will change what it said."""
+
+
+class WarehouseBusy(EtlError):
+    """Somebody else holds the warehouse for longer than we are willing to wait."""
+
+    retryable = True
+
+
+class DiskFull(EtlError):
+    """There is no room left for the spool or the warehouse."""
+
+
+def no_room(where: str) -> DiskFull:
+    """The error of a full disk: nothing was published, `where` is the folder to make room in."""
+    return DiskFull(
+        f"No space is left on the disk of {where}; nothing was published.",
+        "Free some space, or point ETL_HOME at a larger disk, and run it again.",
+    )

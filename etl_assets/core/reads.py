@@ -1,0 +1,60 @@
+"""What a reader hands to the loader: one day of one table, lazily, with the evidence for it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Rows that no declared dtype can hold, as the source prints them.
+
+    `columns` names the offending column of each row, `keys` (`id=7`, safe to show) and `positions`
+    say which row it is, `payloads` hold the row as JSON text.
+    """
+
+    columns: Sequence[str] = ()
+    keys: Sequence[str] = ()
+    positions: Sequence[str] = ()
+    payloads: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the source itself says of the day, in the snapshot that the rows come from.
+
+    `as_of` is that snapshot's moment on the source's clock (UTC), `row_count` the source's own
+    count (None where the rows are made, not copied, so that nothing can be counted), `query` the statement that reads the rows (no secrets).
+    """
+
+    as_of: datetime
+    row_count: int | None
+    query: str = ""
+    rejected: Rejected = field(default_factory=Rejected)
+
+
+class DayRead(Protocol):
+    """One day, read once: open it, take the evidence, then the batches."""
+
+    day: date
+    source: str
+
+    def evidence(self) -> Evidence:
+        """The day's evidence."""
+        ...
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """The day's rows in bounded batches; none for an empty day."""
+        ...
+
+
+class DaySource(Protocol):
+    """Opens one moment of a source, out of which days are read."""
+
+    def open(self) -> AbstractContextManager[Callable[[date], DayRead]]:
+        """Raises SourceUnavailable, SourceError or ContractMismatch before any day is read."""
+        ...

@@ -1,0 +1,48 @@
+"""Customers of the demo shop, made up."""
+
+import re
+import unicodedata
+from datetime import datetime
+from random import Random
+from typing import Final
+
+from etl_assets.demo.chance import later
+from etl_assets.demo.rows import Customer
+from etl_assets.demo.vocabulary import COUNTRIES, MAIL_HOSTS, SEGMENT_SHARES, SEGMENTS, Country
+
+_SHARES: Final = tuple(country.share for country in COUNTRIES)
+_NO_DECOMPOSITION: Final = str.maketrans({"ß": "ss", "Ł": "L", "ł": "l", "ı": "i"})  # noqa: RUF001
+
+
+def new_customer(rng: Random, customer_id: int, created: datetime) -> Customer:
+    """Return a good customer who signed up at `created` (UTC)."""
+    country = rng.choices(COUNTRIES, weights=_SHARES)[0]
+    given, family = rng.choice(country.given_names), rng.choice(country.family_names)
+    return Customer(
+        customer_id,
+        _email(rng, customer_id, given, family),
+        f"{given} {family}",
+        country.code,
+        rng.choices(SEGMENTS, weights=SEGMENT_SHARES)[0] if rng.random() < 0.9 else None,
+        _phone(rng, country) if rng.random() < 0.7 else None,
+        rng.random() < 0.42,
+        created,
+        created if rng.random() < 0.65 else later(rng, created, (1, 500)),
+    )
+
+
+def _email(rng: Random, customer_id: int, given: str, family: str) -> str | None:
+    if rng.random() < 0.02:  # signed up in a store
+        return None
+    letters = unicodedata.normalize("NFKD", f"{given}.{family}".translate(_NO_DECOMPOSITION))
+    name = re.sub(r"[^a-z.]+", "", letters.lower())
+    # Some typed it with capitals, and the legacy application kept them.
+    shown = name.title() if rng.random() < 0.1 else name
+    return f"{shown}{customer_id}@{rng.choice(MAIL_HOSTS)}"
+
+
+def _phone(rng: Random, country: Country) -> str:
+    number = rng.randint(10_000_000, 999_999_999)
+    shape = rng.choice(("{code} {number}", "00{digits}{number}", "0{number}", "({code}) {number}"))
+    code = country.dialling_code
+    return shape.format(code=code, digits=code.lstrip("+"), number=number)

@@ -1,0 +1,267 @@
+"""From a day that can be read to a day that can be published: read, audit, spool, judge.
+
+The same road for every layer: a raw day comes from a source, a staged or enriched day from its
+transform. Publication is the warehouse's, and so is what was published before.
+"""
+
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import tenacity
+
+from etl_assets.core.audit import SAMPLES, Bad, DayAudit, Expectation
+from etl_assets.core.checks import CheckResult
+from etl_assets.core.errors import ContractMismatch, EtlError
+from etl_assets.core.reads import DayRead, DaySource
+from etl_assets.core.rows import keys_of, payloads_of, quarantine_batch
+from etl_assets.core.table import LayerTable
+from etl_assets.spool import SpoolFiles
+
+PREVIEW_ROWS = 5
+
+
+@dataclass(frozen=True)
+class LoadedDay:
+    """A day that was read, audited and spooled: all that publication and its report need.
+
+    `files` and `quarantine` are the spool; `high_watermark` and `watermark_key` the greatest
+    cursor among the good rows and the key of its row; `null_ratios` 0 to 1 by column; `seconds` by
+    step; `preview` the first rows as read.
+    """
+
+    table: LayerTable
+    day: date
+    source: str
+    as_of: datetime
+    query: str
+    source_count: int | None
+    quarantined: int
+    files: SpoolFiles
+    quarantine: SpoolFiles
+    results: Sequence[CheckResult]
+    null_ratios: Mapping[str, float]
+    high_watermark: datetime | None
+    watermark_key: str | None
+    preview: pl.DataFrame
+    seconds: Mapping[str, float]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no blocking check failed, so that the day may be published."""
+        return not any(result.blocks for result in self.results)
+
+    @property
+    def broken(self) -> list[str]:
+        """The names of the blocking checks that failed."""
+        return [result.check.name for result in self.results if result.blocks]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the warehouse holds before a load, for the comparisons by row count."""
+
+    rows: Mapping[date, int] = field(default_factory=dict)
+
+    def earlier(self, day: date, days: int) -> list[int]:
+        """Row counts of the last `days` published days before `day`; empty days say nothing."""
+        before = sorted((d for d in self.rows if d < day and self.rows[d]), reverse=True)
+        return [self.rows[d] for d in before[:days]]
+
+
+@dataclass(frozen=True)
+class FailedDay:
+    """A day that could not be read to its end, and why; other days are not touched by it."""
+
+    day: date
+    error: EtlError
+
+
+def load_days(
+    table: LayerTable,
+    source: DaySource,
+    days: Iterable[date],
+    published: Published,
+    folder: Path,
+    run_id: str,
+) -> Iterator[LoadedDay | FailedDay]:
+    """Each day in order, as soon as it is loaded.
+
+    A source that breaks off is opened again, and the day that it broke is read from its start, four
+    attempts in all; a day with a permanent error of its own fails alone. Raises what keeps
+    every day from being read (no such table, no access, no room).
+    """
+    remaining = list(days)
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_may_pass),
+        stop=tenacity.stop_after_attempt(4),
+        wait=tenacity.wait_exponential_jitter(initial=0.5, max=15),
+        reraise=True,
+    )
+    while remaining:
+        for attempt in attempts:
+            with attempt, source.open() as open_day:
+                while remaining:
+                    day = remaining[0]
+                    shutil.rmtree(folder / day.isoformat(), ignore_errors=True)
+                    try:
+                        loaded = load_day(table, open_day(day), published, folder, run_id)
+                    except ContractMismatch as error:
+                        remaining.pop(0)
+                        yield FailedDay(day, error)
+                        break  # the source's transaction is spoiled: go on in a new one
+                    remaining.pop(0)
+                    yield loaded
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, EtlError) and error.retryable
+
+
+def load_day(
+    table: LayerTable, read: DayRead, published: Published, folder: Path, run_id: str
+) -> LoadedDay:
+    """Read and audit one day into `folder`; raises the source's errors, ContractMismatch, DiskFull.
+
+    Nothing is published: a day that a blocking check refuses comes back like any other, with
+    `is_good` false.
+    """
+    clock = _Clock()
+    audit = DayAudit(table, read.day)
+    day_folder = folder / read.day.isoformat()
+    good, aside = SpoolFiles(day_folder / "rows"), SpoolFiles(day_folder / "quarantine")
+    watermark = _Watermark(table)
+    preview = pl.DataFrame()
+    started = datetime.now(UTC)
+
+    with clock.step("read"):
+        evidence = read.evidence()
+    rejected = evidence.rejected
+    for column in dict.fromkeys(rejected.columns):
+        keys = [k for k, c in zip(rejected.keys, rejected.columns, strict=True) if c == column]
+        audit.reject(column, keys)
+    quarantine = _Quarantine(aside, table, read, run_id, started)
+    quarantine.add(
+        [f"{column}: representable" for column in rejected.columns],
+        rejected.positions,
+        rejected.payloads,
+    )
+    with closing(read.batches()) as batches:
+        while True:
+            with clock.step("read"):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            with clock.step("audit"):
+                rows, bad = audit.split(batch)
+                watermark.see(rows)
+            if not preview.width:
+                preview = rows.head(PREVIEW_ROWS)
+            with clock.step("spool"):
+                good.write(rows)
+                if bad is not None:
+                    quarantine.add_bad(bad)
+    with clock.step("spool"):
+        good.close()
+        aside.close()
+    with clock.step("audit"):
+        duplicates, sample = good.duplicates(table.key, SAMPLES)
+    key = [table.column(name) for name in table.key]
+    expected = Expectation(
+        source_count=evidence.row_count,
+        published_count=published.rows.get(read.day),
+        earlier_counts=published.earlier(read.day, table.thresholds.history_days),
+        duplicate_keys=duplicates,
+        duplicates=keys_of(sample, key) if duplicates else (),
+    )
+    return LoadedDay(
+        table=table,
+        day=read.day,
+        source=read.source,
+        as_of=evidence.as_of,
+        query=evidence.query,
+        source_count=evidence.row_count,
+        quarantined=audit.bad_rows,
+        files=good,
+        quarantine=aside,
+        results=audit.verdict(expected),
+        null_ratios=audit.null_ratios(),
+        high_watermark=watermark.moment,
+        watermark_key=watermark.key,
+        preview=preview,
+        seconds=clock.seconds,
+    )
+
+
+class _Watermark:
+    """The greatest (cursor, key) among the good rows; rows without a cursor do not count."""
+
+    def __init__(self, table: LayerTable) -> None:
+        self.moment: datetime | None = None
+        self.key: str | None = None
+        self._cursor = table.cursor_column
+        self._key = [table.column(name) for name in table.key]
+
+    def see(self, rows: pl.DataFrame) -> None:
+        if self._cursor is None or not rows.height:
+            return
+        newest = rows[self._cursor].max()
+        if newest is None or (self.moment is not None and newest < self.moment):
+            return
+        names = [part.name for part in self._key]
+        last = rows.filter(pl.col(self._cursor) == newest).select(names).sort(names).tail(1)
+        self.moment, self.key = newest, keys_of(last, self._key)[0]  # type: ignore[assignment]
+
+
+class _Quarantine:
+    """Writes rejected rows to their own files of the spool."""
+
+    def __init__(
+        self, files: SpoolFiles, table: LayerTable, read: DayRead, run_id: str, at: datetime
+    ) -> None:
+        self._files, self._table, self._read, self._run_id, self._at = (
+            files,
+            table,
+            read,
+            run_id,
+            at,
+        )
+        self._key = [table.column(name) for name in table.key]
+
+    def add_bad(self, bad: Bad) -> None:
+        positions = [f"{self._read.source} {key}" for key in keys_of(bad.rows, self._key)]
+        self.add(bad.rules, positions, payloads_of(bad.rows))
+
+    def add(self, rules: Sequence[str], positions: Sequence[str], payloads: Sequence[str]) -> None:
+        batch = quarantine_batch(
+            table=self._table.path,
+            day=self._read.day,
+            rules=rules,
+            positions=positions,
+            payloads=payloads,
+            run_id=self._run_id,
+            at=self._at,
+        )
+        frame = pl.from_arrow(batch)
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - from_arrow of a batch
+        self._files.write(frame)
+
+
+class _Clock:
+    """Seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began

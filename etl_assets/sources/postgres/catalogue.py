@@ -1,0 +1,75 @@
+"""What the source's catalogue says of a table's columns, and what a contract makes of it.
+
+Identifiers reach SQL only after they were found here, and quoted by the driver.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from etl_assets.core.audit import fingerprint
+from etl_assets.core.errors import SourceError
+
+_COLUMNS = sa.text("""
+    WITH RECURSIVE base(attnum, oid, typmod) AS (
+        SELECT a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a
+        WHERE a.attrelid = to_regclass(:relation) AND a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT b.attnum, t.typbasetype, CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE b.typmod END
+        FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
+    )
+    SELECT a.attname, t.typname, t.typcategory = 'A' AS is_array, e.typname AS element, b.typmod,
+           format_type(a.atttypid, a.atttypmod) AS shown
+    FROM base b
+    JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
+    LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+    JOIN pg_attribute a ON a.attrelid = to_regclass(:relation) AND a.attnum = b.attnum
+    ORDER BY a.attnum
+""")
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as the catalogue has it; domains are followed to their base type.
+
+    `type` is PostgreSQL's own name (`int8`, `timestamptz`); of an array, `element` is the
+    elements' type. `typmod` holds precision and scale of a numeric. `shown` is for people.
+    """
+
+    name: str
+    type: str
+    element: str | None
+    typmod: int
+    shown: str
+
+    @property
+    def numeric_precision(self) -> tuple[int, int] | None:
+        """(precision, scale) of a `numeric(p,s)`, None where it is unbounded."""
+        if self.typmod < 4:
+            return None
+        scale = (self.typmod - 4) & 0x7FF
+        return (self.typmod - 4) >> 16, scale - 0x800 if scale & 0x400 else scale
+
+
+def read_columns(connection: sa.Connection, schema: str, table: str) -> Mapping[str, SourceColumn]:
+    """The table's columns by name; raises SourceError if the role sees no such table."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    relation = f"{quote(schema)}.{quote(table)}"
+    rows = connection.execute(_COLUMNS, {"relation": relation}).all()
+    if not rows:
+        raise SourceError(
+            f"The source has no table {schema}.{table} that this role can see.",
+            "Check the name in etl_assets/tables/ and the database in DATABASE_URL.",
+        )
+    return {
+        row.attname: SourceColumn(
+            row.attname, row.typname, row.element if row.is_array else None, row.typmod, row.shown
+        )
+        for row in rows
+    }
+
+
+def column_fingerprint(columns: Mapping[str, SourceColumn]) -> str:
+    """A digest that changes when a column is renamed, retyped, moved, added or dropped (C10)."""
+    return fingerprint([f"{column.name}:{column.shown}" for column in columns.values()])

@@ -1,0 +1,176 @@
+"""How a column of PostgreSQL's becomes a column of the contract's, exactly.
+
+For each pair of types: the expression in the generated SELECT, the Arrow type that the CSV text is
+parsed as, the guard that tells which values no dtype holds, and what is left to do in Polars.
+What other readers make of these types, and what must come out, is in the project's type mapping.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+from etl_assets.core.contracts import Column
+from etl_assets.core.errors import ContractMismatch
+from etl_assets.sources.postgres.catalogue import SourceColumn
+
+_INTEGERS: dict[type[pl.DataType], tuple[pa.DataType, set[str]]] = {
+    pl.Int16: (pa.int16(), {"int2"}),
+    pl.Int32: (pa.int32(), {"int2", "int4"}),
+    pl.Int64: (pa.int64(), {"int2", "int4", "int8", "oid"}),
+}
+_FLOATS: dict[type[pl.DataType], tuple[pa.DataType, set[str]]] = {
+    pl.Float32: (pa.float32(), {"float4"}),
+    pl.Float64: (pa.float64(), {"float4", "float8"}),
+}
+_FINITE = "({e} >= '0001-01-01' AND {e} < '10000-01-01')"
+
+
+@dataclass(frozen=True)
+class ColumnRead:
+    """One column of the generated SELECT.
+
+    `plain` is the column itself; `select` yields its text in a form that `arrow` parses exactly; `guard`, if any, is a condition
+    that is false for values that cannot be represented (NULL counts as kept); `finish` turns
+    the parsed column into the contract's dtype, None where it is that already.
+    """
+
+    name: str
+    select: str
+    arrow: pa.DataType
+    plain: str
+    guard: str | None = None
+    finish: pl.Expr | None = None
+
+
+def read_column(declared: Column, found: SourceColumn, expression: str) -> ColumnRead:
+    """How to read `expression` (quoted already), a column found in the catalogue.
+
+    Raises ContractMismatch where the contract's dtype cannot hold the source's type exactly.
+    """
+    read = _by_dtype(declared, found, expression)
+    if read is None:
+        raise ContractMismatch(
+            f"Column {declared.name!r} is {found.shown} in the source, "
+            f"which the contract's {declared.dtype} cannot hold exactly.",
+            "Change the contract in etl_assets/tables/ to a dtype that can, or to pl.String.",
+        )
+    if read.guard and declared.on_unrepresentable == "null":
+        select = f"CASE WHEN {read.guard} THEN {read.select} END"
+        return ColumnRead(read.name, select, read.arrow, read.plain, None, read.finish)
+    return read
+
+
+def _by_dtype(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
+    dtype, name = declared.dtype, declared.name
+    if isinstance(dtype, pl.List):
+        return _list(declared, found, e)
+    if found.element is not None:
+        return _text(declared, found, e) if isinstance(dtype, pl.String) else None
+    if isinstance(dtype, pl.Boolean) and found.type == "bool":
+        return ColumnRead(name, e, pa.bool_(), e)
+    for arrow, types in (m[type(dtype)] for m in (_INTEGERS, _FLOATS) if type(dtype) in m):
+        return ColumnRead(name, e, arrow, e) if found.type in types else None
+    if isinstance(dtype, pl.Decimal):
+        return _decimal(name, dtype, found, e)
+    if isinstance(dtype, pl.Date) and found.type == "date":
+        return ColumnRead(name, e, pa.date32(), e, _FINITE.format(e=e))
+    if isinstance(dtype, pl.Time) and found.type == "time":
+        return ColumnRead(name, e, pa.time64("us"), e, f"{e} < '24:00'", pl.col(name).cast(pl.Time))
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "us":
+        return _timestamp(declared, dtype, found, e)
+    if isinstance(dtype, pl.Binary) and found.type == "bytea":
+        decoded = pl.col(name).str.decode("hex")
+        return ColumnRead(name, f"encode({e}, 'hex')", pa.string(), e, finish=decoded)
+    return _text(declared, found, e) if isinstance(dtype, pl.String) else None
+
+
+def _text(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
+    if found.type == "bytea":
+        return None
+    if found.element is not None:
+        return ColumnRead(declared.name, f"to_json({e})::text", pa.string(), e)
+    # A cast to text would cut the padding of char(n); whether to cut is the contract's choice.
+    padded = found.type == "bpchar" and not declared.trim
+    return ColumnRead(declared.name, e if padded else f"{e}::text", pa.string(), e)
+
+
+def _decimal(name: str, dtype: pl.Decimal, found: SourceColumn, e: str) -> ColumnRead | None:
+    precision, scale = dtype.precision or 38, dtype.scale
+    arrow = pa.decimal128(precision, scale)
+    if found.type in {"int2", "int4", "int8"}:
+        digits = {"int2": 5, "int4": 10, "int8": 19}[found.type]
+        return ColumnRead(name, e, arrow, e) if digits <= precision - scale else None
+    if found.type == "money":
+        return ColumnRead(name, f"{e}::numeric", arrow, e) if scale >= 2 else None
+    if found.type != "numeric":
+        return None
+    bounds = found.numeric_precision
+    if bounds and 0 <= bounds[1] <= scale and bounds[0] - bounds[1] <= precision - scale:
+        return ColumnRead(name, e, arrow, e, f"{e} <> 'NaN'")
+    # NaN and the infinities are greater than any bound, so this refuses them too.
+    guard = f"({e} = trunc({e}, {scale}) AND abs({e}) < 1e{precision - scale}::numeric)"
+    return ColumnRead(name, f"{e}::numeric({precision},{scale})", arrow, e, guard)
+
+
+def _timestamp(
+    declared: Column, dtype: pl.Datetime, found: SourceColumn, e: str
+) -> ColumnRead | None:
+    guard = _FINITE.format(e=e)
+    if found.type == "timestamptz" and dtype.time_zone == "UTC":
+        return ColumnRead(declared.name, e, pa.timestamp("us", "UTC"), e, guard)
+    if found.type != "timestamp":
+        return None
+    naive = pa.timestamp("us")
+    if dtype.time_zone is None:
+        return ColumnRead(declared.name, e, naive, e, guard)
+    if dtype.time_zone != "UTC" or declared.source_zone is None:
+        return None
+    zoned = (
+        pl.col(declared.name)
+        .dt.replace_time_zone(
+            declared.source_zone,
+            ambiguous=declared.ambiguous,
+            non_existent="null" if declared.ambiguous == "null" else "raise",
+        )
+        .dt.convert_time_zone("UTC")
+    )
+    return ColumnRead(declared.name, e, naive, e, guard, zoned)
+
+
+def _list(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
+    inner = declared.dtype.inner if isinstance(declared.dtype, pl.List) else None
+    if found.element is None or not isinstance(inner, pl.DataType):
+        return None
+    element = SourceColumn(declared.name, found.element, None, -1, found.shown)
+    item = Column(declared.name, inner, nullable=True, description="")
+    read = _by_dtype(item, element, "item")
+    if read is None:
+        return None
+    guard = f"coalesce(array_ndims({e}), 1) = 1"
+    if read.guard:
+        # `unnest` in a WHERE is a sub-query a row: only for elements that can be out of bounds.
+        bad = f"EXISTS (SELECT FROM unnest({e}) AS item WHERE NOT ({read.guard}))"
+        guard = f"({guard} AND NOT {bad})"
+    texts = f"CASE WHEN {e} IS NOT NULL THEN to_json(ARRAY(SELECT ({read.select})::text "
+    texts += f"FROM unnest({e}) WITH ORDINALITY AS u(item, n) ORDER BY n))::text END"
+    parsed = pl.col(declared.name).str.json_decode(pl.List(pl.String))
+    return ColumnRead(
+        declared.name, texts, pa.string(), e, guard, parsed.list.eval(_element(inner))
+    )
+
+
+def _element(inner: pl.DataType) -> pl.Expr:
+    """The text of an array's element in the element's dtype."""
+    text = pl.element()
+    if isinstance(inner, pl.Boolean):
+        return text == "true"
+    if isinstance(inner, pl.Binary):
+        return text.str.decode("hex")
+    if isinstance(inner, pl.Datetime):
+        if inner.time_zone:
+            return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%#z", time_unit="us", time_zone="UTC")
+        return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
+    if isinstance(inner, pl.Date):
+        return text.str.to_date("%Y-%m-%d")
+    return text.cast(inner)

@@ -1,0 +1,138 @@
+"""Reads days of a source table: one read-only snapshot, a lock against rewrites, evidence first.
+
+The lock and the snapshot are taken in this order (C9): a TRUNCATE or a rewriting ALTER cannot come
+between them, and while the transaction lasts no column can change its name or type (C10). A
+connection that breaks is replaced, and the day that it broke is read again from its start (C14).
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.partitions import Window
+from etl_assets.core.reads import Evidence, Rejected
+from etl_assets.core.table import LayerTable
+from etl_assets.sources.postgres.catalogue import column_fingerprint, read_columns
+from etl_assets.sources.postgres.copy import copy_frames
+from etl_assets.sources.postgres.engine import PoolSettings, source_errors
+from etl_assets.sources.postgres.select import DaySelects, plan_selects
+
+log = logging.getLogger(__name__)
+
+_SESSION = (
+    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'iso_8601'; "
+    "SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; "
+    "SET LOCAL statement_timeout = {}"
+)
+
+
+class PostgresReader:
+    """Reads layer tables from the source database; cheap to make, connects when used."""
+
+    def __init__(self, engine: sa.Engine, pool: PoolSettings | None = None) -> None:
+        self._engine = engine
+        self._statement_timeout = (pool or PoolSettings()).statement_timeout * 1000
+        self._fingerprints: dict[str, str] = {}
+
+    @contextmanager
+    def snapshot(self, table: LayerTable) -> Iterator["TableSnapshot"]:
+        """One moment of a table; raises SourceUnavailable, SourceError or ContractMismatch."""
+        assert table.source is not None  # noqa: S101 - only raw tables are read from a source
+        source = table.source
+        doing = f"reading {source.schema}.{source.table}"
+        with source_errors(doing), self._engine.connect() as connection:
+            connection = connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engine's driver
+            connection.exec_driver_sql(_SESSION.format(self._statement_timeout))
+            related = [source.table, *([source.parent.table] if source.parent else [])]
+            for name in related:  # before the first query: the snapshot is younger than the lock
+                relation = sql.Identifier(source.schema, name)
+                driver.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(relation))
+            catalogues = [read_columns(connection, source.schema, name) for name in related]
+            for name, catalogue in zip(related, catalogues, strict=True):
+                self._same_columns(name, column_fingerprint(catalogue))
+            own, parent = catalogues[0], catalogues[1] if source.parent else {}
+            quote = connection.dialect.identifier_preparer.quote_identifier
+            quoted = {name: quote(name) for name in (*own, *parent)}
+            selects = plan_selects(table, own, parent, quoted)
+            moment = connection.scalar(sa.text("SELECT clock_timestamp()"))
+            yield TableSnapshot(table, driver, selects, moment, tuple(own))
+
+    def _same_columns(self, name: str, fingerprint: str) -> None:
+        seen = self._fingerprints.setdefault(name, fingerprint)
+        if seen != fingerprint:
+            raise ContractMismatch(
+                f"The columns of source table {name} changed while it was being read.",
+                "Compare the contract with the table, then run the days again.",
+            )
+
+
+@dataclass(frozen=True)
+class TableSnapshot:
+    """A table at one moment (`as_of`, on the source's clock), readable by day."""
+
+    table: LayerTable
+    connection: psycopg.Connection
+    selects: DaySelects
+    as_of: datetime
+    source_columns: Sequence[str]
+
+    def day(self, day: date) -> "PostgresDay":
+        """One day of the table, not read yet."""
+        return PostgresDay(self, day)
+
+
+@dataclass(frozen=True)
+class PostgresDay:
+    """A `DayRead` of one day of a snapshot."""
+
+    snapshot: TableSnapshot
+    day: date
+
+    @property
+    def source(self) -> str:
+        """What `_source` says of its rows."""
+        where = self.snapshot.table.source
+        assert where is not None  # noqa: S101 - only raw tables are read from a source
+        return f"postgres:{where.schema}.{where.table}"
+
+    def evidence(self) -> Evidence:
+        """Counts what there is, and fetches what no dtype can hold."""
+        selects, window = self.snapshot.selects, Window.of(self.day)
+        with source_errors(f"counting {self.source}"):
+            counted = self.snapshot.connection.execute(selects.count(window)).fetchone()
+            rows, bad = counted or (0, 0)
+            rejected = self._rejected(window) if bad else Rejected()
+            query = selects.rows(window).as_string(self.snapshot.connection)
+        return Evidence(self.snapshot.as_of, rows, query, rejected)
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """Frames in the contract's columns and dtypes."""
+        selects, window = self.snapshot.selects, Window.of(self.day)
+        with source_errors(f"reading {self.source}"):
+            yield from copy_frames(self.snapshot.connection, selects.rows(window), selects.columns)
+
+    def _rejected(self, window: Window) -> Rejected:
+        rows = self.snapshot.connection.execute(self.snapshot.selects.rejects(window)).fetchall()
+        key = self.snapshot.table.key
+        keys = [
+            ", ".join(f"{name}={value}" for name, value in zip(key, values, strict=True))
+            for _, values, _ in rows
+        ]
+        return Rejected(
+            columns=[column for column, _, _ in rows],
+            keys=keys,
+            positions=[f"{self.source} {shown}" for shown in keys],
+            payloads=[payload for _, _, payload in rows],
+        )

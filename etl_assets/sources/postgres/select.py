@@ -1,0 +1,147 @@
+"""The SELECTs that read a day of a table, generated from its contract and the source's catalogue.
+
+Three of them, over the same rows: count (the source's own evidence), rows (what the dtypes can
+hold) and rejects (what they cannot, as text). Identifiers were found in the catalogue and are
+quoted by psycopg; bounds are its literals.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from etl_assets.core.contracts import Column
+from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.partitions import Window
+from etl_assets.core.table import LayerTable, PostgresTable
+from etl_assets.sources.postgres.catalogue import SourceColumn
+from etl_assets.sources.postgres.columns import ColumnRead, read_column
+
+_OWN, _PARENT = "t", "parent"
+Catalogue = Mapping[str, SourceColumn]
+
+
+@dataclass(frozen=True)
+class DaySelects:
+    """The plan for one table: its columns and the pieces of SQL that all days share."""
+
+    columns: tuple[ColumnRead, ...]
+    key: tuple[str, ...]
+    relation: sql.Composed
+    partition: str
+    partition_zone: str | None
+
+    def count(self, window: Window) -> sql.Composed:
+        """(rows of the window, those among them that cannot be represented)."""
+        return sql.SQL("SELECT count(*), count(*) FILTER (WHERE NOT ({})) {} WHERE {}").format(
+            self._guards(), self.relation, self._within(window)
+        )
+
+    def rows(self, window: Window) -> sql.Composed:
+        """The rows that the declared dtypes can hold, in the contract's columns."""
+        named = sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(sql.SQL(column.select), sql.Identifier(column.name))
+            for column in self.columns
+        )
+        return sql.SQL("SELECT {} {} WHERE {} AND {}").format(
+            named, self.relation, self._within(window), self._guards()
+        )
+
+    def rejects(self, window: Window) -> sql.Composed:
+        """The others: (offending column, key as text[], row as JSON text)."""
+        offender = sql.SQL(" ").join(
+            sql.SQL("WHEN ({}) IS FALSE THEN {}").format(
+                sql.SQL(column.guard), sql.Literal(column.name)
+            )
+            for column in self.columns
+            if column.guard
+        )
+        key = sql.SQL(", ").join(
+            sql.SQL("({})::text").format(sql.SQL(column.select))
+            for column in self.columns
+            if column.name in self.key
+        )
+        pairs = sql.SQL(", ").join(
+            sql.SQL("{}, ({})::text").format(sql.Literal(column.name), sql.SQL(column.plain))
+            for column in self.columns
+        )
+        return sql.SQL(
+            "SELECT CASE {} END, ARRAY[{}], json_build_object({})::text {} WHERE {} AND NOT ({})"
+        ).format(offender, key, pairs, self.relation, self._within(window), self._guards())
+
+    def _guards(self) -> sql.Composable:
+        guards = [
+            sql.SQL("({}) IS NOT FALSE").format(sql.SQL(column.guard))
+            for column in self.columns
+            if column.guard
+        ]
+        return sql.SQL(" AND ").join(guards) if guards else sql.SQL("TRUE")
+
+    def _within(self, window: Window) -> sql.Composed:
+        start, end = window.start, window.end
+        moment = sql.SQL(self.partition)
+        if self.partition_zone is not None:
+            moment = sql.SQL("({} AT TIME ZONE {})").format(
+                moment, sql.Literal(self.partition_zone)
+            )
+        return sql.SQL("{m} >= {} AND {m} < {}").format(
+            sql.Literal(start.isoformat()), sql.Literal(end.isoformat()), m=moment
+        )
+
+
+def plan_selects(
+    table: LayerTable, own: Catalogue, parent: Catalogue, quoted: Mapping[str, str]
+) -> DaySelects:
+    """The plan for a raw table; `quoted` maps each identifier used to its quoted form.
+
+    Raises ContractMismatch for a contract column that the source does not have, with both sides.
+    """
+    assert table.source is not None  # noqa: S101 - only raw tables are read from a source
+    source = table.source
+    borrowed = source.parent.columns if source.parent else {}
+    absent = [
+        declared.name
+        for declared in table.columns
+        if (borrowed.get(declared.name, declared.name))
+        not in (parent if declared.name in borrowed else own)
+    ]
+    if absent:
+        raise ContractMismatch(
+            f"The source table {source.schema}.{source.table} has no column {', '.join(absent)}; "
+            f"it has {', '.join(own)}.",
+            "Rename the contract's column in etl_assets/tables/, or add the column to the source.",
+        )
+
+    def read(declared: Column) -> ColumnRead:
+        if declared.name in borrowed:
+            name = borrowed[declared.name]
+            return read_column(declared, parent[name], f"{_PARENT}.{quoted[name]}")
+        return read_column(declared, own[declared.name], f"{_OWN}.{quoted[declared.name]}")
+
+    columns = tuple(read(declared) for declared in table.columns)
+    partition = next(c for c in columns if c.name == table.partition_column)
+    return DaySelects(
+        # The window itself keeps the partition column within what its dtype can hold.
+        columns=tuple(_unguarded(c) if c is partition else c for c in columns),
+        key=table.key,
+        relation=_relation(source),
+        partition=partition.plain,
+        partition_zone=table.column(table.partition_column).source_zone,
+    )
+
+
+def _unguarded(column: ColumnRead) -> ColumnRead:
+    return ColumnRead(column.name, column.select, column.arrow, column.plain, None, column.finish)
+
+
+def _relation(source: PostgresTable) -> sql.Composed:
+    own = sql.SQL("FROM {} AS t").format(sql.Identifier(source.schema, source.table))
+    if source.parent is None:
+        return own
+    on = sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(_PARENT, theirs), sql.Identifier(_OWN, ours))
+        for ours, theirs in source.parent.on.items()
+    )
+    return sql.SQL("{} JOIN {} AS parent ON {}").format(
+        own, sql.Identifier(source.schema, source.parent.table), on
+    )

@@ -1,0 +1,116 @@
+"""The spool: Parquet files of one run on the local disk, between the systems.
+
+Rows of bounded chunks go into files of their own, so that neither writing nor loading them ever
+needs a whole day in memory. What is good or bad, published or not, is not decided here.
+"""
+
+import errno
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from etl_assets.core.errors import DiskFull, no_room
+
+CHUNK_ROWS = 262_144
+_UNIQUENESS_MEMORY = "192MB"
+
+
+@dataclass
+class SpoolFiles:
+    """The files of one day of one table, and the sums over them."""
+
+    folder: Path
+    files: list[Path] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
+    _pending: list[pl.DataFrame] = field(default_factory=list)
+    _pending_rows: int = 0
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Add rows; they are on the disk once CHUNK_ROWS have come together, or after `close`."""
+        if frame.height:
+            self._pending.append(frame)
+            self._pending_rows += frame.height
+            if self._pending_rows >= CHUNK_ROWS:
+                self.close()
+
+    def close(self) -> None:
+        """Write what is pending."""
+        if not self._pending:
+            return
+        frame = pl.concat(self._pending, rechunk=False)
+        path = self.folder / f"{len(self.files):05d}.parquet"
+        with disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            frame.write_parquet(path, compression="snappy", statistics=False)
+        self.files.append(path)
+        self.rows += frame.height
+        self.bytes += path.stat().st_size
+        self._pending.clear()
+        self._pending_rows = 0
+
+    def duplicates(self, key: Sequence[str], most: int) -> tuple[int, pl.DataFrame]:
+        """How many keys occur more than once, and up to `most` of them, as (key…, n).
+
+        Exact in bounded memory: Polars counts what came in one chunk, for more DuckDB groups the
+        key columns and spills what does not fit.
+        """
+        if len(self.files) == 1:
+            groups = pl.read_parquet(self.files, columns=list(key)).group_by(key).len("n")
+            repeated = groups.filter(pl.col("n") > 1).sort(key)
+            return repeated.height, repeated.head(most)
+        if not self.files:
+            return 0, pl.DataFrame()
+        names = ", ".join('"' + name.replace('"', '""') + '"' for name in key)
+        settings = {
+            "memory_limit": _UNIQUENESS_MEMORY,
+            "temp_directory": str(self.folder / "unique.tmp"),
+            "preserve_insertion_order": False,
+        }
+        with disk_errors(self.folder), duckdb.connect(config=settings) as memory:
+            found = memory.sql(
+                f"SELECT {names}, count(*) AS n, count(*) OVER () AS total "  # noqa: S608 - quoted
+                f"FROM read_parquet($files) GROUP BY ALL HAVING n > 1 ORDER BY ALL LIMIT $most",
+                params={"files": [str(path) for path in self.files], "most": most},
+            ).pl()
+        return (int(found["total"][0]), found.drop("total")) if found.height else (0, found)
+
+
+@contextmanager
+def run_spool(home: Path, run_id: str, step: str) -> Iterator[Path]:
+    """A folder for one step of one run, gone afterwards whatever happened."""
+    folder = home / "spool" / run_id / step
+    with disk_errors(home):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()
+
+
+@contextmanager
+def disk_errors(where: Path) -> Iterator[None]:
+    """Turn a full disk, however it is reported, into DiskFull."""
+    try:
+        yield
+    except (OSError, duckdb.Error, pl.exceptions.PolarsError) as error:
+        full = full_disk(error, where)
+        if full is None:
+            raise
+        raise full from None
+
+
+def full_disk(error: BaseException, where: Path) -> DiskFull | None:
+    """DiskFull if that is what `error` says, else None."""
+    full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    words = ("no space left", "disk quota", "file too large", "os error 28")
+    if full or any(word in str(error).lower() for word in words):
+        return no_room(str(where))
+    return None

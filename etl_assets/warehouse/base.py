@@ -1,0 +1,99 @@
+"""What every warehouse does, in the words that all backends share.
+
+Backends differ in how a table is made and how rows get in, never in what a reader may see: the old
+partitions or the new ones, with the state that belongs to them. No SQL stands here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+
+from etl_assets.core.partitions import Window
+from etl_assets.core.state import PartitionState
+from etl_assets.core.table import LayerTable
+from etl_assets.spool import SpoolFiles
+
+SYSTEM_DATASET = "etl"
+"""The dataset that holds `etl_state` and `etl_quarantine`."""
+
+AUDIT_COLUMNS: Mapping[str, str] = {
+    "_ingested_at": "When the row was published (UTC).",
+    "_source": "The system and table that the row was read from.",
+    "_run_id": "The run that published the row.",
+    "_schema_version": "A digest of the contract that the row was checked with.",
+}
+
+
+class Mode(StrEnum):
+    """`replace` puts the staged rows in the partition's place; `merge` puts them in by key."""
+
+    REPLACE = "replace"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True)
+class StagedDay:
+    """A checked day in the spool, and the state row that is to be committed with it."""
+
+    day: date
+    source: str
+    files: SpoolFiles
+    quarantine: SpoolFiles
+    state: PartitionState
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Days that are staged in the warehouse under a name of this run, for `publish`."""
+
+    table: LayerTable
+    days: Sequence[StagedDay]
+    name: str
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Rows read from the warehouse: a lazy frame for each window asked for, and the moment."""
+
+    frames: Sequence[pl.LazyFrame]
+    as_of: datetime
+
+
+class Warehouse(ABC):
+    """One small interface; every method leaves what is published as it was unless it says so."""
+
+    @abstractmethod
+    def ensure(self, table: LayerTable) -> None:
+        """Create the table from its contract if it is not there.
+
+        A contract that gained nullable columns adds them; any other difference raises
+        WarehouseError with the statement that would mend it.
+        """
+
+    @abstractmethod
+    def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+        """Bring the spooled days to the warehouse's side, invisible to readers."""
+
+    @abstractmethod
+    def publish(self, staging: Staging, mode: Mode = Mode.REPLACE) -> None:
+        """Publish all staged days with their state and quarantine in one transaction.
+
+        Raises StalePublication where a newer snapshot of one of the days is published already,
+        WarehouseBusy, WarehouseError or DiskFull; then nothing has changed.
+        """
+
+    @abstractmethod
+    def read(self, table: LayerTable, windows: Sequence[Window], folder: Path) -> Extract:
+        """The published rows of each window, in the contract's columns and dtypes.
+
+        `folder` takes what the frames read lazily. A table that nobody published yet is empty.
+        """
+
+    @abstractmethod
+    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
+        """The state of every published partition, by table and day; of one table if given."""

@@ -1,0 +1,114 @@
+"""DuckDB's DDL, derived from contracts: types, columns, comments. No connection is opened here."""
+
+import polars as pl
+
+from etl_assets.core.audit import fingerprint
+from etl_assets.core.contracts import Column
+from etl_assets.core.errors import WarehouseError
+from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.base import AUDIT_COLUMNS, SYSTEM_DATASET
+
+_PLAIN: dict[type[pl.DataType], str] = {
+    pl.Boolean: "BOOLEAN",
+    pl.Int16: "SMALLINT",
+    pl.Int32: "INTEGER",
+    pl.Int64: "BIGINT",
+    pl.Float32: "FLOAT",
+    pl.Float64: "DOUBLE",
+    pl.Date: "DATE",
+    pl.Time: "TIME",
+    pl.String: "VARCHAR",
+    pl.Binary: "BLOB",
+}
+
+_AUDIT_TYPES = {
+    "_ingested_at": "TIMESTAMP WITH TIME ZONE",
+    "_source": "VARCHAR",
+    "_run_id": "VARCHAR",
+    "_schema_version": "VARCHAR",
+}
+
+SYSTEM_TABLES = f"""
+CREATE SCHEMA IF NOT EXISTS {SYSTEM_DATASET};
+CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_state (
+    table_name VARCHAR NOT NULL, partition_key DATE NOT NULL,
+    high_watermark TIMESTAMPTZ, watermark_key VARCHAR,
+    row_count BIGINT NOT NULL, source_count BIGINT, quarantined_count BIGINT NOT NULL,
+    checks_passed INTEGER NOT NULL, checks_failed INTEGER NOT NULL,
+    as_of TIMESTAMPTZ NOT NULL, load_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL,
+    seconds DOUBLE NOT NULL, verified_through TIMESTAMPTZ, updated_at TIMESTAMPTZ NOT NULL
+);
+CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_quarantine (
+    table_name VARCHAR NOT NULL, partition_key DATE NOT NULL, rule VARCHAR NOT NULL,
+    source_position VARCHAR NOT NULL, payload VARCHAR NOT NULL,
+    run_id VARCHAR NOT NULL, quarantined_at TIMESTAMPTZ NOT NULL
+);
+"""
+
+
+def quote(name: str) -> str:
+    """An identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def relation(table: LayerTable) -> str:
+    """The table's qualified, quoted name: the layer is the schema."""
+    return f"{quote(table.layer)}.{quote(table.name)}"
+
+
+def schema_version(table: LayerTable) -> str:
+    """A digest of the contract's columns, for `_schema_version`."""
+    return fingerprint([f"{c.name}:{c.dtype}:{c.nullable}" for c in table.columns])
+
+
+def duckdb_type(dtype: pl.DataType) -> str:
+    """The type that holds every value of a contract's dtype."""
+    if isinstance(dtype, pl.Decimal):
+        return f"DECIMAL({dtype.precision or 38},{dtype.scale})"
+    if isinstance(dtype, pl.Datetime):
+        return "TIMESTAMP WITH TIME ZONE" if dtype.time_zone else "TIMESTAMP"
+    if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.DataType):
+        return f"{duckdb_type(dtype.inner)}[]"
+    if type(dtype) in _PLAIN:
+        return _PLAIN[type(dtype)]
+    raise WarehouseError(
+        f"DuckDB has no column type for the contract's {dtype}.",
+        "Declare the column with a dtype of the type mapping in docs/adding-a-table.md.",
+    )
+
+
+def column_types(table: LayerTable) -> dict[str, str]:
+    """Every column of the published table, audit columns last, with its type."""
+    return {c.name: duckdb_type(c.dtype) for c in table.columns} | _AUDIT_TYPES
+
+
+def create_table(table: LayerTable) -> str:
+    """Schema, table and descriptions."""
+    required = {c.name for c in table.columns if not c.nullable} | set(AUDIT_COLUMNS)
+    columns = ", ".join(
+        f"{quote(name)} {type_}{' NOT NULL' if name in required else ''}"
+        for name, type_ in column_types(table).items()
+    )
+    comments = {c.name: describe(c) for c in table.columns} | dict(AUDIT_COLUMNS)
+    return "\n".join(
+        [
+            f"CREATE SCHEMA IF NOT EXISTS {quote(table.layer)};",
+            f"CREATE TABLE IF NOT EXISTS {relation(table)} ({columns});",
+            f"COMMENT ON TABLE {relation(table)} IS {literal(table.description)};",
+            *(
+                f"COMMENT ON COLUMN {relation(table)}.{quote(name)} IS {literal(text)};"
+                for name, text in comments.items()
+            ),
+        ]
+    )
+
+
+def describe(column: Column) -> str:
+    """A column's description with its unit and its personal-data mark."""
+    unit = f" [{column.unit}]" if column.unit else ""
+    return f"{column.description}{unit}{' (personal data)' if column.personal else ''}"
+
+
+def literal(text: str) -> str:
+    """A string literal."""
+    return "'" + text.replace("'", "''") + "'"

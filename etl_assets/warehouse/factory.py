@@ -1,0 +1,42 @@
+"""From WAREHOUSE_URL to a warehouse. A backend's module is imported when its URL is used."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from etl_assets.config import Settings
+from etl_assets.core.errors import ConfigError
+from etl_assets.warehouse.base import Warehouse
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse that the settings name, not connected; raises ConfigError."""
+    url = settings.warehouse_url or f"duckdb:///{settings.home / 'warehouse.duckdb'}"
+    scheme = url.split(":", 1)[0] if "://" in url else ""
+    if scheme not in _BACKENDS:
+        raise ConfigError(
+            "WAREHOUSE_URL names no warehouse that this release has.",
+            f"Write one of: {', '.join(f'{name}://…' for name in _BACKENDS)}; "
+            "for example duckdb:///path/to/warehouse.duckdb.",
+        )
+    return _BACKENDS[scheme](url, settings)
+
+
+def warehouse_kind(settings: Settings) -> str:
+    """The backend's name, for the UI."""
+    return (settings.warehouse_url or "duckdb").split(":", 1)[0]
+
+
+def _duckdb(url: str, settings: Settings) -> Warehouse:
+    from etl_assets.warehouse.duckdb import DuckDBWarehouse
+
+    # The path after the three slashes is absolute: duckdb:///data/w.duckdb is /data/w.duckdb.
+    path = Path(unquote(urlsplit(url).path))
+    if not path.name:
+        raise ConfigError(
+            "WAREHOUSE_URL names no DuckDB file.", "Write duckdb:///path/to/warehouse.duckdb."
+        )
+    return DuckDBWarehouse(path, wait_seconds=settings.warehouse_wait_seconds)
+
+
+_BACKENDS: dict[str, Callable[[str, Settings], Warehouse]] = {"duckdb": _duckdb}
