@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-import pandera.polars as pa
 import polars as pl
-from pandera.errors import SchemaErrorReason
 
 from etl_assets.core import checks
 from etl_assets.core.checks import CheckResult, CheckSpec, Evidence
-from etl_assets.core.contracts import polars_schema, schema_of
+from etl_assets.core.contracts import polars_schema, rules_of
 from etl_assets.core.partitions import Window
 from etl_assets.core.rows import keys_of
 from etl_assets.core.table import LayerTable
@@ -136,12 +134,14 @@ class DayAudit:
 
     def _broken_rules(self, batch: pl.DataFrame) -> dict[str, pl.Series]:
         """Rule → True where the row keeps it; empty where all rows keep all rules."""
+        nulls = {name for name in batch.columns if batch[name].null_count()}
         masks: dict[str, pl.Series] = {}
-        try:
-            schema_of(self.table.contract).validate(batch, lazy=True)
-        except pa.errors.SchemaErrors as failures:
-            for failure in failures.schema_errors:
-                masks[_rule_name(failure)] = _mask(failure, batch.height)
+        for rule in rules_of(self.table.contract):
+            if rule.name == "not_null" and rule.column not in nulls:
+                continue
+            kept = rule.kept(batch)
+            if not kept.all():
+                masks[f"{rule.column or 'row'}: {rule.name}"] = kept
         in_day = self._in_day(batch)
         if not in_day.all():
             masks[f"{self.table.partition_column}: {WRONG_DAY}"] = in_day
@@ -260,22 +260,3 @@ class DayAudit:
 def fingerprint(values: Sequence[str]) -> str:
     """A short digest that is equal for equal sequences."""
     return hashlib.sha256("\x1f".join(values).encode()).hexdigest()[:16]
-
-
-def _rule_name(failure: pa.errors.SchemaError) -> str:
-    column = getattr(failure.schema, "name", None) or "row"
-    if failure.reason_code is SchemaErrorReason.SERIES_CONTAINS_NULLS:
-        return f"{column}: not_null"
-    check = failure.check
-    return f"{column}: {getattr(check, 'error', None) or getattr(check, 'name', None) or check}"
-
-
-def _mask(failure: pa.errors.SchemaError, height: int) -> pl.Series:
-    output = failure.check_output
-    if isinstance(output, pl.LazyFrame):
-        output = output.collect()
-    mask = output.to_series(0) if isinstance(output, pl.DataFrame) else None
-    if mask is None or mask.len() != height:
-        # A check on the whole frame has no row to blame: every row of the batch fails it.
-        return pl.repeat(value=False, n=height, dtype=pl.Boolean, eager=True)
-    return mask
