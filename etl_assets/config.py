@@ -6,7 +6,7 @@ Nothing is connected, started or created.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from etl_assets.core.errors import ConfigError
 from etl_assets.core.partitions import ONE_DAY, parse_day
 
 FIRST_DAY = "2024-01-01"
+DEMO_LAST_DAY = "2024-01-30"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class Settings:
     """What the environment says; secrets are kept out of `repr`.
 
     `database_url` None means the embedded PostgreSQL, `warehouse_url` None a DuckDB file in `home`.
-    `first_day` and `last_day` bound the partitions (UTC); no `last_day` means up to yesterday.
+    `first_day` and `last_day` bound the partitions (UTC); no `last_day` means up to yesterday. The
+    embedded PostgreSQL holds the demo shop, whose days end: there it has a default.
+    `dagster_postgres_url` is where Dagster keeps runs and events, None for the embedded server.
     """
 
     home: Path
@@ -31,6 +34,7 @@ class Settings:
     warehouse_url: str | None = field(default=None, repr=False)
     first_day: date = date.fromisoformat(FIRST_DAY)
     last_day: date | None = None
+    dagster_postgres_url: str | None = field(default=None, repr=False)
     statement_timeout_seconds: int = 3600
     warehouse_wait_seconds: float = 120
 
@@ -38,6 +42,20 @@ class Settings:
     def postgres_home(self) -> Path:
         """The data folder of the embedded PostgreSQL."""
         return self.home / "postgres"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Where Dagster keeps its logs; its instance's `dagster.yaml` is the repository's."""
+        return self.home / "dagster"
+
+    def for_demo(self) -> "Settings":
+        """The same, on the embedded demo shop whatever DATABASE_URL says."""
+        return replace(
+            self,
+            database_url=None,
+            first_day=date.fromisoformat(FIRST_DAY),
+            last_day=date.fromisoformat(DEMO_LAST_DAY),
+        )
 
     def newest_day(self) -> date:
         """The last day that is over, or that the settings name."""
@@ -52,12 +70,15 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     if environment is None:
         from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
         environment = {**from_file, **os.environ}
+    database_url = environment.get("DATABASE_URL") or None
+    last_day = environment.get("ETL_LAST_DAY") or (None if database_url else DEMO_LAST_DAY)
     settings = Settings(
         home=Path(environment.get("ETL_HOME") or ".etl").resolve(),
-        database_url=environment.get("DATABASE_URL") or None,
+        database_url=database_url,
         warehouse_url=environment.get("WAREHOUSE_URL") or None,
         first_day=parse_day(environment.get("ETL_FIRST_DAY") or FIRST_DAY),
-        last_day=_optional_day(environment.get("ETL_LAST_DAY")),
+        last_day=parse_day(last_day) if last_day else None,
+        dagster_postgres_url=environment.get("DAGSTER_POSTGRES_URL") or None,
         statement_timeout_seconds=int(_number(environment, "ETL_STATEMENT_TIMEOUT_SECONDS", 3600)),
         warehouse_wait_seconds=_number(environment, "ETL_WAREHOUSE_WAIT_SECONDS", 120),
     )
@@ -69,8 +90,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def _optional_day(text: str | None) -> date | None:
-    return parse_day(text) if text else None
+def child_environment(**changes: str) -> dict[str, str]:
+    """This process's environment for a child, with changes."""
+    return {**os.environ, **changes}
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:

@@ -1,6 +1,6 @@
 """Days of a staged or enriched table, made of published upstream days by a pure transform."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -91,10 +91,44 @@ class DerivedDay:
             ) from None
 
 
+@dataclass(frozen=True)
+class PublishedSource:
+    """A `DaySource` of what is published, to audit it again; `counts` is what state says of it."""
+
+    table: LayerTable
+    published: Upstream
+    counts: Mapping[date, int]
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[date], DayRead]]:
+        """Nothing to connect to: the rows are in the spool already."""
+        yield lambda day: PublishedDay(self, day)
+
+
+@dataclass(frozen=True)
+class PublishedDay:
+    """A `DayRead` of one published day."""
+
+    origin: PublishedSource
+    day: date
+
+    @property
+    def source(self) -> str:
+        """The table itself."""
+        return self.origin.table.path
+
+    def evidence(self) -> Evidence:
+        """What state says was published."""
+        return Evidence(self.origin.published.as_of, self.origin.counts[self.day])
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """The rows as they are published."""
+        yield from _chunks(self.origin.published.day(self.day))
+
+
 def _chunks(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    collected: Sequence[pl.DataFrame] = [frame.collect(engine="streaming")]
-    for whole in collected:
-        yield from whole.iter_slices(CHUNK_ROWS)
+    """The frame's rows in bounded pieces, computed by the streaming engine as they are taken."""
+    yield from frame.collect_batches(chunk_size=CHUNK_ROWS)
 
 
 def _told(error: pl.exceptions.PolarsError) -> str:

@@ -5,9 +5,10 @@ needs a whole day in memory. What is good or bad, published or not, is not decid
 """
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,18 +82,37 @@ class SpoolFiles:
         return (int(found["total"][0]), found.drop("total")) if found.height else (0, found)
 
 
+def spool_folder(home: Path, run_id: str, step: str) -> Path:
+    """Where the files of one step of one run are."""
+    return home / "spool" / run_id / step
+
+
 @contextmanager
 def run_spool(home: Path, run_id: str, step: str) -> Iterator[Path]:
-    """A folder for one step of one run, gone afterwards whatever happened."""
-    folder = home / "spool" / run_id / step
+    """That folder, gone afterwards whatever happened; what killed runs left behind goes as well."""
+    folder = spool_folder(home, run_id, step)
     with disk_errors(home):
         folder.mkdir(parents=True, exist_ok=True)
+        (folder.parent / "pid").write_text(str(os.getpid()), encoding="ascii")
+    for other in (home / "spool").iterdir():
+        if not _is_in_use(other):
+            shutil.rmtree(other, ignore_errors=True)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            folder.parent.rmdir()
+        if not any(path.is_dir() for path in folder.parent.iterdir()):
+            shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def _is_in_use(run_folder: Path) -> bool:
+    try:
+        os.kill(int((run_folder / "pid").read_text(encoding="ascii")), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError):
+        return True  # another user's process, or a folder that is just being made
+    return True
 
 
 @contextmanager

@@ -86,9 +86,9 @@ class Input:
     sets_grain: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerTable:
-    """One table in one layer: what one asset reads, checks and publishes."""
+    """One table in one layer: what one asset reads, checks and publishes; equal only to itself."""
 
     layer: Layer
     name: str

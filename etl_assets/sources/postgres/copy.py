@@ -5,6 +5,7 @@ parser's own thread, and the memory is bounded by the block. What is selected is
 """
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -41,22 +42,39 @@ def copy_frames(
     _widen(write_end)
     pump = _Pump(connection, select, write_end)
     pump.start()
-    finish = [column.finish for column in columns if column.finish is not None]
-    try:
-        with os.fdopen(read_end, "rb", buffering=_PIPE_BYTES) as stream:
+    with os.fdopen(read_end, "rb", buffering=_PIPE_BYTES) as stream:
+        try:
             for batch in _parse(stream, columns, block_bytes):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)  # noqa: S101 - from_arrow of a batch
-                yield frame.with_columns(finish) if finish else frame
-        pump.join()
-    finally:
-        # Here early only if the reader stopped: end the server's side, then the thread.
-        if pump.is_alive():
+                yield _finish(frame, columns)
+        except BaseException:
+            # First the server's side: closing the stream waits for a read that is under way.
             with suppress(psycopg.Error):
                 connection.cancel_safe()
+            stream.close()
             pump.join()
+            raise
+        pump.join()
     if pump.error is not None:
         raise pump.error
+
+
+def _finish(frame: pl.DataFrame, columns: Sequence[ColumnRead]) -> pl.DataFrame:
+    for column in columns:
+        if column.finish is not None:
+            try:
+                frame = frame.with_columns(column.finish)
+            except pl.exceptions.PolarsError:  # its message quotes the value
+                failure = column.failure
+            else:
+                continue
+            raise ContractMismatch(
+                f"A value of column {column.name!r} {failure}.",
+                "Set the column's policy in its contract (`ambiguous`, `on_unrepresentable`), "
+                "or correct the rows in the source.",
+            )
+    return frame
 
 
 def _parse(
@@ -79,15 +97,23 @@ def _parse(
             ),
         )
         yield from reader
+        return
     except pa.ArrowInvalid as error:
         if "Empty CSV file" in str(error):
             return
         # Arrow quotes the value it could not parse, and that may be personal.
-        where = str(error).split(":", 1)[0][:80]
+        message = str(error)
+    if "straddling object" in message:
         raise ContractMismatch(
-            f"A value of the source does not fit its declared dtype ({where}).",
-            "Compare the contract in etl_assets/tables/ with the source column's values.",
-        ) from None
+            f"A row of the source is longer than {block_bytes >> 20} MiB.",
+            "Leave its longest column out of the contract, or shorten it in the source.",
+        )
+    number = re.search(r"column #(\d+)", message)
+    where = repr(list(types)[int(number[1])]) if number else "unknown"
+    raise ContractMismatch(
+        f"A value of the source does not fit the declared dtype of column {where}.",
+        "Compare the contract in etl_assets/tables/ with the source column's values.",
+    )
 
 
 class _Pump(threading.Thread):

@@ -4,9 +4,12 @@ No query stands here. Messages are made of SQLSTATEs and names: never of a URL, 
 a password.
 """
 
+import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
@@ -14,18 +17,43 @@ from sqlalchemy.engine import URL
 
 from etl_assets.core.errors import ConfigError, EtlError, SourceError, SourceUnavailable
 
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 
+_TLS = "TLS"
 _WHAT_TO_DO = {
+    _TLS: "Add sslrootcert=<file of the server's CA> to DATABASE_URL, or another sslmode.",
+    "25006": "Take what writes out of the view: the source is read in a read-only transaction.",
     "28P01": "Check the user and the password in DATABASE_URL.",
     "28000": "Check the user in DATABASE_URL and the server's pg_hba.conf.",
     "3D000": "Check the database's name in DATABASE_URL.",
-    "42501": "Grant the role SELECT on the table.",
+    "42501": "Grant the role CONNECT on the database, USAGE on the schema, SELECT on the table.",
     "42P01": "Check the table's name in etl_assets/tables/, or create the table.",
     "42703": "Compare the contract in etl_assets/tables/ with the source table.",
+    "42809": "Read it by way of a view: what is no table or view cannot be locked against change.",
+    "57014": "Raise ETL_STATEMENT_TIMEOUT_SECONDS if that keeps happening, or index the table's "
+    "partition column; then run it again.",
 }
 # Connection trouble, shutdowns, timeouts, conflicts with recovery and lack of resources (C15).
-_RETRYABLE_CLASSES = ("08", "40", "53", "55", "57")
+_RETRYABLE = ("08", "25P03", "40", "53", "55", "57")
+# The server's own words there are names and settings; elsewhere (22, P0) they may quote a value.
+_QUOTABLE = ("25", "28", "3D", "40", "42", "53", "55", "57")
+# A refusal to connect comes without a SQLSTATE: only with the server's or libpq's words.
+_REFUSALS = {
+    "password authentication failed": "28P01",
+    "no password supplied": "28P01",
+    "pg_hba.conf": "28000",
+    'FATAL:  role "': "28000",
+    "permission denied for database": "42501",
+    "too many clients": "53300",
+    "too many connections": "53300",
+    "remaining connection slots": "53300",
+    "starting up": "57P03",
+    "shutting down": "57P03",
+    'FATAL:  database "': "3D000",
+    "certificate": _TLS,
+    "does not support SSL": _TLS,
+}
 
 
 @dataclass(frozen=True)
@@ -44,25 +72,46 @@ class PoolSettings:
 
 def postgres_url(text: str, *, driver: str = "psycopg", setting: str = "DATABASE_URL") -> URL:
     """The URL with our driver; raises ConfigError, which never repeats what was given."""
+    url: URL | None
     try:
         url = sa.make_url(text)
-        scheme = url.get_backend_name()
-    except Exception:
-        scheme = ""
-    if scheme not in {"postgresql", "postgres"}:
+    except Exception:  # it may quote the password, so ours is raised outside, without context
+        url = None
+    # A password with a bare @, : or / ends up in what is taken for the host or the database.
+    if (
+        url is None
+        or url.drivername.split("+")[0] not in {"postgresql", "postgres"}
+        or "@" in f"{url.host}{url.database}"
+        or _BAD_ESCAPE.search(text)
+    ):
         raise ConfigError(
             f"{setting} is not a PostgreSQL URL.",
             "Write postgresql://user:password@host:5432/database, "
-            "with special characters of the password percent-encoded (@ is %40).",
-        ) from None
+            "with special characters of the password percent-encoded (@ is %40, % is %25).",
+        )
     url = url.set(drivername=f"postgresql+{driver}")
-    host = url.host or str(url.query.get("host", ""))
-    if host not in _LOCAL_HOSTS and not host.startswith("/") and "sslmode" not in url.query:
-        # `require` accepts any certificate; only verify-full checks whom we talk to.
-        url = url.update_query_dict({"sslmode": "verify-full"})
-        if "sslrootcert" not in url.query:
-            url = url.update_query_dict({"sslrootcert": "system"})
-    return url
+    if _is_local(url) or "sslmode" in url.query:
+        return url
+    # `require` accepts any certificate; only verify-full checks whom we talk to.
+    return url.update_query_dict(
+        {"sslmode": "verify-full", "sslrootcert": url.query.get("sslrootcert", _system_roots())}
+    )
+
+
+def _is_local(url: URL) -> bool:
+    hosts: list[str] = [url.host] if url.host else []
+    for name in ("host", "hostaddr"):  # one, several with commas, or the parameter several times
+        given = url.query.get(name, ())
+        hosts += [
+            h for text in ([given] if isinstance(given, str) else given) for h in text.split(",")
+        ]
+    return all(host in _LOCAL_HOSTS or host.startswith("/") for host in hosts)
+
+
+def _system_roots() -> str:
+    # libpq's own "system" looks where psycopg's wheel was built, in a folder that nobody has.
+    found = ssl.get_default_verify_paths().cafile
+    return found if found and Path(found).exists() else "system"
 
 
 def make_engine(url: str, pool: PoolSettings, *, application_name: str = "etl_assets") -> sa.Engine:
@@ -77,6 +126,7 @@ def make_engine(url: str, pool: PoolSettings, *, application_name: str = "etl_as
             "application_name": application_name,
             "connect_timeout": pool.connect_timeout,
             "client_encoding": "utf8",
+            "prepare_threshold": None,  # PgBouncer may hand the next transaction another server
         },
         hide_parameters=True,
     )
@@ -87,8 +137,6 @@ def source_errors(doing: str) -> Iterator[None]:
     """Turn what psycopg and SQLAlchemy raise while `doing` into our errors."""
     try:
         yield
-    except EtlError:
-        raise
     except (sa.exc.DBAPIError, psycopg.Error) as error:
         original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         raise classify(original, doing) from None
@@ -98,34 +146,22 @@ def classify(error: BaseException | None, doing: str) -> EtlError:
     """Our error for a driver's: by SQLSTATE where the server answered, else by what libpq says."""
     state = getattr(error, "sqlstate", None)
     if state is None:
-        state = _state_of_refusal(str(error))
+        words = str(error)
+        state = next((code for phrase, code in _REFUSALS.items() if phrase in words), None)
     if state is None:
         return SourceUnavailable(
             f"The source database could not be reached, or broke off, while {doing}.",
             "Check that the server of DATABASE_URL runs and can be reached from here, "
             "then run it again.",
         )
+    if state == _TLS:
+        return SourceError(
+            f"No trusted TLS connection came about while {doing}.", _WHAT_TO_DO[_TLS]
+        )
     detail = getattr(getattr(error, "diag", None), "message_primary", None)
-    what = f"PostgreSQL refused while {doing} (SQLSTATE {state}{f': {detail}' if detail else ''})."
-    if state.startswith(_RETRYABLE_CLASSES):
-        return SourceUnavailable(what, "Run it again; nothing published was touched.")
+    told = f": {detail}" if detail and state.startswith(_QUOTABLE) else ""
+    what = f"PostgreSQL refused while {doing} (SQLSTATE {state}{told})."
+    if state.startswith(_RETRYABLE):
+        again = "Run it again; nothing published was touched."
+        return SourceUnavailable(what, _WHAT_TO_DO.get(state, again))
     return SourceError(what, _WHAT_TO_DO.get(state, "Look the SQLSTATE up, then run it again."))
-
-
-def _state_of_refusal(message: str) -> str | None:
-    """The SQLSTATE of a refusal at connect: libpq gives only the server's words there."""
-    words = {
-        "password authentication failed": "28P01",
-        "no password supplied": "28P01",
-        "pg_hba.conf": "28000",
-        'role "': "28000",
-        "too many clients": "53300",
-        "starting up": "57P03",
-        "shutting down": "57P03",
-    }
-    for phrase, state in words.items():
-        if phrase in message:
-            return state
-    if 'database "' in message and "does not exist" in message:
-        return "3D000"
-    return None

@@ -5,7 +5,6 @@ between them, and while the transaction lasts no column can change its name or t
 connection that breaks is replaced, and the day that it broke is read again from its start (C14).
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,21 +15,19 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.partitions import Window
 from etl_assets.core.reads import Evidence, Rejected
+from etl_assets.core.rows import keys_of
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.postgres.catalogue import column_fingerprint, read_columns
 from etl_assets.sources.postgres.copy import copy_frames
 from etl_assets.sources.postgres.engine import PoolSettings, source_errors
 from etl_assets.sources.postgres.select import DaySelects, plan_selects
 
-log = logging.getLogger(__name__)
-
 _SESSION = (
-    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'iso_8601'; "
-    "SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; "
-    "SET LOCAL statement_timeout = {}"
+    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; "
+    "SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL extra_float_digits = 1; "
+    "SET LOCAL bytea_output = 'hex'; SET LOCAL statement_timeout = {}"
 )
 
 
@@ -40,15 +37,14 @@ class PostgresReader:
     def __init__(self, engine: sa.Engine, pool: PoolSettings | None = None) -> None:
         self._engine = engine
         self._statement_timeout = (pool or PoolSettings()).statement_timeout * 1000
-        self._fingerprints: dict[str, str] = {}
 
     @contextmanager
     def snapshot(self, table: LayerTable) -> Iterator["TableSnapshot"]:
         """One moment of a table; raises SourceUnavailable, SourceError or ContractMismatch."""
         assert table.source is not None  # noqa: S101 - only raw tables are read from a source
         source = table.source
-        doing = f"reading {source.schema}.{source.table}"
-        with source_errors(doing), self._engine.connect() as connection:
+        qualified = f"{source.schema}.{source.table}"
+        with source_errors(f"reading {qualified}"), self._engine.connect() as connection:
             connection = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
@@ -59,23 +55,31 @@ class PostgresReader:
             for name in related:  # before the first query: the snapshot is younger than the lock
                 relation = sql.Identifier(source.schema, name)
                 driver.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(relation))
+            # The query that takes the snapshot; its start is the last moment before it.
+            moment = connection.scalar(sa.text("SELECT statement_timestamp()"))
             catalogues = [read_columns(connection, source.schema, name) for name in related]
-            for name, catalogue in zip(related, catalogues, strict=True):
-                self._same_columns(name, column_fingerprint(catalogue))
             own, parent = catalogues[0], catalogues[1] if source.parent else {}
-            quote = connection.dialect.identifier_preparer.quote_identifier
-            quoted = {name: quote(name) for name in (*own, *parent)}
-            selects = plan_selects(table, own, parent, quoted)
-            moment = connection.scalar(sa.text("SELECT clock_timestamp()"))
-            yield TableSnapshot(table, driver, selects, moment, tuple(own))
+            selects = plan_selects(table, own, parent)
+            fingerprint = "".join(map(column_fingerprint, catalogues, _read_of(table)))
+            try:
+                yield TableSnapshot(
+                    table, f"postgres:{qualified}", driver, selects, moment, tuple(own), fingerprint
+                )
+            finally:
+                if driver.closed:  # so that nobody tries to roll it back
+                    connection.invalidate()
 
-    def _same_columns(self, name: str, fingerprint: str) -> None:
-        seen = self._fingerprints.setdefault(name, fingerprint)
-        if seen != fingerprint:
-            raise ContractMismatch(
-                f"The columns of source table {name} changed while it was being read.",
-                "Compare the contract with the table, then run the days again.",
-            )
+
+def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:
+    """Names of the columns that the contract needs: of the table itself, and of its parent."""
+    parent = table.source.parent if table.source else None
+    names = {column.name for column in table.columns}
+    if parent is None:
+        return names, set()
+    return (names - parent.columns.keys()) | parent.on.keys(), {
+        *parent.columns.values(),
+        *parent.on.values(),
+    }
 
 
 @dataclass(frozen=True)
@@ -83,29 +87,31 @@ class TableSnapshot:
     """A table at one moment (`as_of`, on the source's clock), readable by day."""
 
     table: LayerTable
+    source: str
     connection: psycopg.Connection
     selects: DaySelects
     as_of: datetime
     source_columns: Sequence[str]
+    fingerprint: str
 
     def day(self, day: date) -> "PostgresDay":
         """One day of the table, not read yet."""
-        return PostgresDay(self, day)
+        return PostgresDay(self, day, self.source)
+
+    def without_day(self) -> int:
+        """How many rows no day will ever hold: their moment is missing or not a calendar date."""
+        with source_errors(f"counting rows without a day in {self.table.path}"):
+            counted = self.connection.execute(self.selects.without_day()).fetchone()
+        return counted[0] if counted else 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresDay:
-    """A `DayRead` of one day of a snapshot."""
+    """A `DayRead` of one day of a snapshot; `source` is what `_source` says of its rows."""
 
     snapshot: TableSnapshot
     day: date
-
-    @property
-    def source(self) -> str:
-        """What `_source` says of its rows."""
-        where = self.snapshot.table.source
-        assert where is not None  # noqa: S101 - only raw tables are read from a source
-        return f"postgres:{where.schema}.{where.table}"
+    source: str
 
     def evidence(self) -> Evidence:
         """Counts what there is, and fetches what no dtype can hold."""
@@ -125,11 +131,10 @@ class PostgresDay:
 
     def _rejected(self, window: Window) -> Rejected:
         rows = self.snapshot.connection.execute(self.snapshot.selects.rejects(window)).fetchall()
-        key = self.snapshot.table.key
-        keys = [
-            ", ".join(f"{name}={value}" for name, value in zip(key, values, strict=True))
-            for _, values, _ in rows
-        ]
+        key = [self.snapshot.table.column(name) for name in self.snapshot.table.key]
+        schema = dict.fromkeys(self.snapshot.table.key, pl.String)
+        values = pl.DataFrame([values for _, values, _ in rows], schema=schema, orient="row")
+        keys = keys_of(values, key)
         return Rejected(
             columns=[column for column, _, _ in rows],
             keys=keys,

@@ -5,14 +5,15 @@ hold) and rejects (what they cannot, as text). Identifiers were found in the cat
 quoted by psycopg; bounds are its literals.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import ONE_DAY, Window
 from etl_assets.core.table import LayerTable, PostgresTable
 from etl_assets.sources.postgres.catalogue import SourceColumn
 from etl_assets.sources.postgres.columns import ColumnRead, read_column
@@ -58,16 +59,24 @@ class DaySelects:
         )
         key = sql.SQL(", ").join(
             sql.SQL("({})::text").format(sql.SQL(column.select))
+            for name in self.key
             for column in self.columns
-            if column.name in self.key
+            if column.name == name
         )
-        pairs = sql.SQL(", ").join(
-            sql.SQL("{}, ({})::text").format(sql.Literal(column.name), sql.SQL(column.plain))
-            for column in self.columns
+        names = sql.SQL(", ").join(sql.Literal(column.name) for column in self.columns)
+        texts = sql.SQL(", ").join(
+            sql.SQL("({})::text").format(sql.SQL(column.plain)) for column in self.columns
         )
         return sql.SQL(
-            "SELECT CASE {} END, ARRAY[{}], json_build_object({})::text {} WHERE {} AND NOT ({})"
-        ).format(offender, key, pairs, self.relation, self._within(window), self._guards())
+            "SELECT CASE {} END, ARRAY[{}], json_object(ARRAY[{}], ARRAY[{}])::text "
+            "{} WHERE {} AND NOT ({})"
+        ).format(offender, key, names, texts, self.relation, self._within(window), self._guards())
+
+    def without_day(self) -> sql.Composed:
+        """How many rows belong to no day: no moment or parent, infinity, BC, after 9999."""
+        return sql.SQL(
+            "SELECT count(*) {} WHERE ({m} >= '0001-01-01' AND {m} < '10000-01-01') IS NOT TRUE"
+        ).format(self.relation, m=sql.SQL(self.partition))
 
     def _guards(self) -> sql.Composable:
         guards = [
@@ -78,51 +87,42 @@ class DaySelects:
         return sql.SQL(" AND ").join(guards) if guards else sql.SQL("TRUE")
 
     def _within(self, window: Window) -> sql.Composed:
-        start, end = window.start, window.end
         moment = sql.SQL(self.partition)
-        if self.partition_zone is not None:
-            moment = sql.SQL("({} AT TIME ZONE {})").format(
-                moment, sql.Literal(self.partition_zone)
-            )
-        return sql.SQL("{m} >= {} AND {m} < {}").format(
-            sql.Literal(start.isoformat()), sql.Literal(end.isoformat()), m=moment
+        if self.partition_zone is None:
+            return _between(moment, window.start, window.end)
+        zoned = sql.SQL("({} AT TIME ZONE {})").format(moment, sql.Literal(self.partition_zone))
+        # The bare column too, a day wider: an index on it can serve only that.
+        return sql.SQL("{} AND {}").format(
+            _between(zoned, window.start, window.end),
+            _between(moment, window.start - ONE_DAY, window.end + ONE_DAY),
         )
 
 
-def plan_selects(
-    table: LayerTable, own: Catalogue, parent: Catalogue, quoted: Mapping[str, str]
-) -> DaySelects:
-    """The plan for a raw table; `quoted` maps each identifier used to its quoted form.
+def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> DaySelects:
+    """The plan for a raw table.
 
     Raises ContractMismatch for a contract column that the source does not have, with both sides.
     """
     assert table.source is not None  # noqa: S101 - only raw tables are read from a source
     source = table.source
     borrowed = source.parent.columns if source.parent else {}
-    absent = [
-        declared.name
-        for declared in table.columns
-        if (borrowed.get(declared.name, declared.name))
-        not in (parent if declared.name in borrowed else own)
-    ]
-    if absent:
-        raise ContractMismatch(
-            f"The source table {source.schema}.{source.table} has no column {', '.join(absent)}; "
-            f"it has {', '.join(own)}.",
-            "Rename the contract's column in etl_assets/tables/, or add the column to the source.",
-        )
+    plain = [declared.name for declared in table.columns if declared.name not in borrowed]
+    on = source.parent.on if source.parent else {}
+    _refuse_absent(f"{source.schema}.{source.table}", own, [*plain, *on])
+    if source.parent:
+        wanted = [*borrowed.values(), *on.values()]
+        _refuse_absent(f"{source.schema}.{source.parent.table}", parent, wanted)
 
     def read(declared: Column) -> ColumnRead:
-        if declared.name in borrowed:
-            name = borrowed[declared.name]
-            return read_column(declared, parent[name], f"{_PARENT}.{quoted[name]}")
-        return read_column(declared, own[declared.name], f"{_OWN}.{quoted[declared.name]}")
+        name = borrowed.get(declared.name, declared.name)
+        alias, catalogue = (_PARENT, parent) if declared.name in borrowed else (_OWN, own)
+        return read_column(declared, catalogue[name], sql.Identifier(alias, name).as_string())
 
     columns = tuple(read(declared) for declared in table.columns)
     partition = next(c for c in columns if c.name == table.partition_column)
     return DaySelects(
         # The window itself keeps the partition column within what its dtype can hold.
-        columns=tuple(_unguarded(c) if c is partition else c for c in columns),
+        columns=tuple(replace(c, guard=None) if c is partition else c for c in columns),
         key=table.key,
         relation=_relation(source),
         partition=partition.plain,
@@ -130,8 +130,20 @@ def plan_selects(
     )
 
 
-def _unguarded(column: ColumnRead) -> ColumnRead:
-    return ColumnRead(column.name, column.select, column.arrow, column.plain, None, column.finish)
+def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> None:
+    absent = [name for name in wanted if name not in found]
+    if absent:
+        raise ContractMismatch(
+            f"The source table {relation} has no column {', '.join(absent)}, which the contract "
+            f"wants; it has {', '.join(found)}.",
+            "Rename the contract's column in etl_assets/tables/, or add the column to the source.",
+        )
+
+
+def _between(moment: sql.Composable, start: datetime, end: datetime) -> sql.Composed:
+    return sql.SQL("{m} >= {} AND {m} < {}").format(
+        sql.Literal(start.isoformat()), sql.Literal(end.isoformat()), m=moment
+    )
 
 
 def _relation(source: PostgresTable) -> sql.Composed:
@@ -142,6 +154,7 @@ def _relation(source: PostgresTable) -> sql.Composed:
         sql.SQL("{} = {}").format(sql.Identifier(_PARENT, theirs), sql.Identifier(_OWN, ours))
         for ours, theirs in source.parent.on.items()
     )
-    return sql.SQL("{} JOIN {} AS parent ON {}").format(
+    # A row without its parent has no day; an inner join would hide it from `without_day`.
+    return sql.SQL("{} LEFT JOIN {} AS parent ON {}").format(
         own, sql.Identifier(source.schema, source.parent.table), on
     )

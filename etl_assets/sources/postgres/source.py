@@ -2,23 +2,35 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
+from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.reads import DayRead
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.postgres.reader import PostgresReader
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresSource:
-    """Days of one raw table."""
+    """Days of one raw table, for one load: all its snapshots must have the same columns."""
 
     reader: PostgresReader
     table: LayerTable
+    _fingerprint: str | None = field(default=None, init=False)
 
     @contextmanager
     def open(self) -> Iterator[Callable[[date], DayRead]]:
-        """One snapshot of the table; all days read inside are of that moment."""
+        """One snapshot of the table; all days read inside are of that moment.
+
+        Raises what `PostgresReader.snapshot` raises, and ContractMismatch where columns changed
+        since this source was opened first (C10).
+        """
         with self.reader.snapshot(self.table) as snapshot:
+            self._fingerprint = self._fingerprint or snapshot.fingerprint
+            if self._fingerprint != snapshot.fingerprint:
+                raise ContractMismatch(
+                    f"The source columns of {self.table.path} changed while it was being read.",
+                    "Compare the contract with the table, then run the days again.",
+                )
             yield snapshot.day

@@ -1,0 +1,102 @@
+"""Runs measurements, each in its own process, and keeps their medians. What they mean: `figures.py`."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.task import Measured, Task
+
+TIMEOUT_SECONDS = 600
+
+
+class MeasurementFailed(Exception):
+    """A measurement broke, or moved another number of rows than it was told."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something to measure: `work` names the module in `benchmarks/work/`, `share` (0 to 1) how
+    much of the table it takes, and `once` that it is too slow to repeat.
+    """
+
+    name: str
+    title: str
+    work: str
+    variant: str = ""
+    share: float = 1.0
+    once: bool = False
+
+
+def measure(work: str, task: Task) -> Measured:
+    """One run in a fresh interpreter, with an empty folder that is gone afterwards."""
+    shutil.rmtree(task.path, ignore_errors=True)
+    task.path.mkdir(parents=True)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.child", work, json.dumps(asdict(task))],
+            env=_environment(task),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    finally:
+        shutil.rmtree(task.path, ignore_errors=True)
+    if done.returncode:
+        raise MeasurementFailed(f"{work} {task.variant}\n{done.stderr[-3000:]}")
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def interleaved(
+    contenders: Sequence[Contender],
+    url: str,
+    folder: Path,
+    rows: int,
+    repeats: int,
+    tell: Callable[[str], None],
+) -> dict[str, Measured]:
+    """The medians by name: round after round through all of them, so that noise hits all alike.
+
+    The seconds of a contender that takes a share are scaled to all rows; its memory is as measured.
+    """
+    runs: dict[str, list[Measured]] = {contender.name: [] for contender in contenders}
+    for turn in range(repeats):
+        for contender in contenders:
+            if contender.once and turn:
+                continue
+            wanted = round(rows * contender.share)
+            tell(f"{contender.title}, {turn + 1} of {1 if contender.once else repeats}")
+            task = Task(url, str(folder / "work"), wanted, contender.variant)
+            measured = measure(contender.work, task)
+            if measured.rows < wanted:
+                raise MeasurementFailed(f"{contender.name}: {measured.rows} of {wanted} rows")
+            scale = rows / measured.rows
+            runs[contender.name].append(
+                Measured(measured.seconds * scale, rows, measured.peak_rss_mb)
+            )
+    return {name: _median(measured) for name, measured in runs.items()}
+
+
+def _median(runs: Sequence[Measured]) -> Measured:
+    return Measured(
+        statistics.median(run.seconds for run in runs),
+        runs[0].rows,
+        statistics.median(run.peak_rss_mb for run in runs),
+    )
+
+
+def _environment(task: Task) -> dict[str, str]:
+    # dlt keeps state at home and reports its use unless told otherwise.
+    return {
+        **os.environ,
+        "DLT_DATA_DIR": str(task.path / "dlt"),
+        "DLT_PROJECT_DIR": str(task.path),
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }

@@ -1,0 +1,26 @@
+"""Our whole raw load: read, audit, spool, publish with its state into a fresh DuckDB file."""
+
+import sys
+
+from benchmarks.source import DAY
+from benchmarks.table import RAW_ORDERS
+from benchmarks.task import Task
+from etl_assets.loading import LoadedDay, load_days
+from etl_assets.publishing import publish_days, published_counts
+from etl_assets.sources.postgres.engine import PoolSettings, make_engine
+from etl_assets.sources.postgres.reader import PostgresReader
+from etl_assets.sources.postgres.source import PostgresSource
+from etl_assets.warehouse.duckdb import DuckDBWarehouse
+
+
+def run(task: Task) -> int:
+    warehouse = DuckDBWarehouse(task.path / "warehouse.duckdb")
+    reader = PostgresReader(make_engine(task.url, PoolSettings()))
+    source = PostgresSource(reader, RAW_ORDERS)
+    published = published_counts(warehouse, RAW_ORDERS)
+    days = load_days(RAW_ORDERS, source, [DAY], published, task.path / "spool", "bench")
+    loaded = [day for day in days if isinstance(day, LoadedDay) and day.is_good]
+    published_in = publish_days(warehouse, RAW_ORDERS, loaded, "bench")
+    steps = {step: round(seconds, 2) for day in loaded for step, seconds in day.seconds.items()}
+    print({**steps, "publish": round(published_in, 2)}, file=sys.stderr)
+    return sum(day.files.rows for day in loaded)

@@ -1,0 +1,17 @@
+"""Our reader: a snapshot, the evidence, and every frame of the day, thrown away."""
+
+from benchmarks.source import DAY
+from benchmarks.table import RAW_ORDERS
+from benchmarks.task import Task
+from etl_assets.sources.postgres.engine import PoolSettings, make_engine
+from etl_assets.sources.postgres.reader import PostgresReader
+
+
+def run(task: Task) -> int:
+    reader = PostgresReader(make_engine(task.url, PoolSettings()))
+    with reader.snapshot(RAW_ORDERS) as snapshot:
+        read = snapshot.day(DAY)
+        counted = read.evidence().row_count
+        rows = sum(frame.height for frame in read.batches())
+    assert rows == counted
+    return rows

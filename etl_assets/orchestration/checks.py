@@ -1,0 +1,97 @@
+"""Asset checks: those of every table, recorded a day at a time, and run alone from the UI.
+
+What they demand follows from the contract (`core/audit.py`). As part of a load the asset records
+them; the check op here audits what is published, and does nothing in a run that loads the table.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from etl_assets.core.checks import CHECKS, Severity
+from etl_assets.core.table import LayerTable
+from etl_assets.orchestration.metadata import evidence_metadata
+from etl_assets.orchestration.partitions import days_of
+from etl_assets.orchestration.platform import Platform
+
+if TYPE_CHECKING:
+    from etl_assets.loading import LoadedDay
+
+
+def check_specs(
+    table: LayerTable, partitions: dg.PartitionsDefinition[str]
+) -> list[dg.AssetCheckSpec]:
+    """A partitioned spec for each check: an unpartitioned one lets bad days through."""
+    return [
+        dg.AssetCheckSpec(
+            check.name,
+            asset=dg.AssetKey(table.path.split("/")),
+            description=check.description,
+            partitions_def=partitions,
+            metadata={"severity": str(table.thresholds.severities.get(check.name, check.severity))},
+        )
+        for check in CHECKS
+    ]
+
+
+def evaluations(loaded: "LoadedDay") -> Iterator[dg.AssetCheckEvaluation]:
+    """The day's verdicts. `AssetCheckResult` has no partition in a run of several days."""
+    for result in loaded.results:
+        yield dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(loaded.table.path.split("/")),
+            check_name=result.check.name,
+            passed=result.passed,
+            metadata=evidence_metadata(result.evidence),
+            severity=(
+                dg.AssetCheckSeverity.ERROR
+                if result.severity is Severity.ERROR
+                else dg.AssetCheckSeverity.WARN
+            ),
+            partition=loaded.day.isoformat(),
+        )
+
+
+def build_checks(
+    table: LayerTable, partitions: dg.PartitionsDefinition[str]
+) -> dg.AssetChecksDefinition:
+    """The table's checks as an op of their own, against what is published."""
+
+    @dg.multi_asset_check(
+        name=f"{table.layer}__{table.name}__checks",
+        specs=check_specs(table, partitions),
+        can_subset=True,
+        required_resource_keys={"platform"},
+    )
+    def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckEvaluation]:
+        loading = context.job_def.asset_layer.selected_asset_keys
+        if dg.AssetKey(table.path.split("/")) in loading:
+            return  # the asset itself records them, before it publishes
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        platform: Platform = context.resources.platform
+        for loaded in _audit_published(context, table, platform):
+            yield from (e for e in evaluations(loaded) if e.check_name in wanted)
+
+    return run_checks
+
+
+def _audit_published(
+    context: dg.AssetCheckExecutionContext, table: LayerTable, platform: Platform
+) -> "Iterator[LoadedDay]":
+    from etl_assets.core.partitions import Window
+    from etl_assets.deriving import PublishedSource, Upstream
+    from etl_assets.loading import LoadedDay, Published, load_days
+
+    counts = {state.partition_key: state.row_count for state in platform.warehouse.state(table)}
+    op = context.op_execution_context
+    if op.has_partition_key or op.has_partition_key_range:
+        days = [day for day in days_of(op.partition_keys) if day in counts]
+    else:
+        days = sorted(counts)
+    with platform.spool(context.run_id, f"checks.{table.layer}.{table.name}") as folder:
+        extract = platform.warehouse.read(table, [Window.of(d) for d in days], folder / "in")
+        published = Upstream(table, extract.as_of, dict(zip(days, extract.frames, strict=True)))
+        source = PublishedSource(table, published, counts)
+        for loaded in load_days(table, source, days, Published(counts), folder, context.run_id):
+            if isinstance(loaded, LoadedDay):
+                yield loaded

@@ -1,0 +1,136 @@
+"""Contracts, loads and check evidence as Dagster metadata that its UI renders.
+
+What is shown of rows is masked where the contract marks a column as personal.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, cast
+
+import dagster as dg
+import polars as pl
+
+from etl_assets.core.contracts import Column
+from etl_assets.core.table import LayerTable
+from etl_assets.orchestration.lineage import column_lineage
+
+if TYPE_CHECKING:
+    from etl_assets.loading import LoadedDay
+
+MASK = "•••"
+_PREVIEW_WIDTH = 40
+Metadata = dict[str, dg.MetadataValue[object] | int | float | str | None]
+
+
+@cache
+def table_schema(table: LayerTable) -> dg.TableSchema:
+    """The contract as the UI's column view: types, descriptions, constraints, tags."""
+    return dg.TableSchema(columns=[_table_column(table, column) for column in table.columns])
+
+
+def table_metadata(table: LayerTable) -> Metadata:
+    """What is true of the table on every day."""
+    return {
+        "dagster/table_name": f"{table.layer}.{table.name}",
+        "dagster/column_schema": cast("dg.MetadataValue[object]", table_schema(table)),
+    }
+
+
+def day_metadata(loaded: "LoadedDay", *, total_rows: int, publish_seconds: float) -> Metadata:
+    """What is true of one published day; numbers are plotted by partition in the UI.
+
+    `total_rows` is of the whole table; seconds are of this day alone, `publish_seconds` its share of the
+    transaction.
+    """
+    seconds = {**loaded.seconds, "publish": publish_seconds}
+    whole = sum(seconds.values())
+    metadata: Metadata = {
+        **table_metadata(loaded.table),
+        "dagster/row_count": total_rows,
+        "dagster/partition_row_count": loaded.files.rows,
+        "quarantined_rows": loaded.quarantined,
+        "bytes": loaded.files.bytes,
+        **{f"seconds_{step}": round(value, 4) for step, value in seconds.items()},
+        "rows_per_second": round(loaded.files.rows / whole, 1) if whole else 0.0,
+        **{
+            f"null_ratio/{column.name}": round(loaded.null_ratios.get(column.name, 0.0), 6)
+            for column in loaded.table.columns
+            if column.nullable
+        },
+        "preview": dg.MetadataValue.md(preview(loaded.preview, loaded.table.columns)),
+    }
+    lineage = column_lineage(loaded.table)
+    if lineage:
+        metadata["dagster/column_lineage"] = cast("dg.MetadataValue[object]", lineage)
+    if loaded.source_count is not None:
+        metadata["source_rows"] = loaded.source_count
+    if loaded.query:
+        metadata["source_query"] = dg.MetadataValue.md(f"```sql\n{loaded.query}\n```")
+    if loaded.high_watermark is not None:
+        metadata["high_watermark"] = dg.MetadataValue.timestamp(loaded.high_watermark)
+    return metadata
+
+
+def evidence_metadata(evidence: Mapping[str, object]) -> Metadata:
+    """A check's evidence: numbers stay numbers, rows become tables."""
+    return {name: _evidence_value(value) for name, value in evidence.items()}
+
+
+def preview(rows: pl.DataFrame, columns: Sequence[Column]) -> str:
+    """The rows as a Markdown table, personal columns masked."""
+    if not rows.height:
+        return "*no rows*"
+    personal = {column.name for column in columns if column.personal}
+    names = rows.columns
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    for row in rows.iter_rows():
+        cells = [
+            MASK if name in personal and value is not None else _cell(value)
+            for name, value in zip(names, row, strict=True)
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= _PREVIEW_WIDTH else text[: _PREVIEW_WIDTH - 1] + "…"
+
+
+def _table_column(table: LayerTable, column: Column) -> dg.TableColumn:
+    tags = {}
+    if column.personal:
+        tags["personal"] = "true"
+    if column.unit:
+        tags["unit"] = column.unit.replace(" ", "_")
+    if column.name == table.partition_column:
+        tags["partition"] = "day"
+    return dg.TableColumn(
+        name=column.name,
+        type=str(column.dtype),
+        description=column.description,
+        constraints=dg.TableColumnConstraints(
+            nullable=column.nullable,
+            unique=table.key == (column.name,),
+            other=[*column.rules, *_null_bound(column)],
+        ),
+        tags=tags,
+    )
+
+
+def _null_bound(column: Column) -> list[str]:
+    bound = column.max_null_ratio
+    return [] if bound is None else [f"null ratio <= {bound:g}"]
+
+
+def _evidence_value(value: object) -> dg.MetadataValue[object] | int | float | str | None:
+    if isinstance(value, bool):
+        return cast("dg.MetadataValue[object]", dg.MetadataValue.bool(value))
+    if value is None or isinstance(value, int | float | str):
+        return value
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        records = [dg.TableRecord(row) for row in value]
+        return cast("dg.MetadataValue[object]", dg.MetadataValue.table(records))
+    if isinstance(value, Sequence):
+        return "; ".join(map(str, value)) or "none"
+    return cast("dg.MetadataValue[object]", dg.MetadataValue.json(value))

@@ -1,0 +1,70 @@
+"""What assets and IO managers work with: source, warehouse and spool, made when they are used.
+
+Importing this module loads no driver and reads no environment.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl_assets.config import Settings
+
+if TYPE_CHECKING:
+    from etl_assets.sources.postgres.reader import PostgresReader
+    from etl_assets.warehouse.base import Warehouse
+
+
+@dataclass
+class Platform:
+    """The platform of one code location, as the settings have it.
+
+    `on_day` is told of each day that was loaded and judged: table path, day, whether it is good.
+    """
+
+    settings: Settings
+    on_day: Callable[[str, date, bool], None] = lambda _table, _day, _good: None
+
+    @cached_property
+    def warehouse(self) -> "Warehouse":
+        """The warehouse of WAREHOUSE_URL."""
+        from etl_assets.warehouse.factory import open_warehouse
+
+        return open_warehouse(self.settings)
+
+    @cached_property
+    def _new_reader(self) -> "Callable[[], PostgresReader]":
+        from etl_assets.sources.postgres.engine import PoolSettings, make_engine
+        from etl_assets.sources.postgres.reader import PostgresReader
+
+        pool = PoolSettings(statement_timeout=self.settings.statement_timeout_seconds)
+        engine = make_engine(self._database_url(), pool)
+        return lambda: PostgresReader(engine, pool)
+
+    def reader(self) -> "PostgresReader":
+        """A reader of the source for one load: what it remembers of columns ends with it."""
+        return self._new_reader()
+
+    def spool(self, run_id: str, step: str) -> AbstractContextManager[Path]:
+        """The folder of one step of one run; see `etl_assets.spool.run_spool`."""
+        from etl_assets.spool import run_spool
+
+        return run_spool(self.settings.home, run_id, step)
+
+    def spool_folder(self, run_id: str, step: str) -> Path:
+        """Where that folder is or will be."""
+        from etl_assets.spool import spool_folder
+
+        return spool_folder(self.settings.home, run_id, step)
+
+    def _database_url(self) -> str:
+        if self.settings.database_url:
+            return self.settings.database_url
+        from etl_assets.demo.shared_use import shared_postgres
+
+        server = shared_postgres(self.settings.postgres_home)
+        server.ensure_database("shop")
+        return server.url("shop")
