@@ -1,7 +1,7 @@
 """The `etl-assets` command: what the UI does, in a terminal.
 
-Commands parse, call and print; what they call is in `orchestration/`, `status.py` and `demo/`. Heavy
-modules are imported by the command that needs them.
+Commands parse, call and print; what they call is in `orchestration/`, `status.py` and `demo/`.
+Heavy modules are imported by the command that needs them.
 """
 
 import subprocess

@@ -15,8 +15,8 @@ from dotenv import dotenv_values
 from etl_assets.core.errors import ConfigError
 from etl_assets.core.partitions import ONE_DAY, parse_day
 
-FIRST_DAY = "2024-01-01"
-DEMO_LAST_DAY = "2024-01-30"
+FIRST_DAY = date(2024, 1, 1)
+DEMO_LAST_DAY = date(2024, 1, 30)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Settings:
     home: Path
     database_url: str | None = field(default=None, repr=False)
     warehouse_url: str | None = field(default=None, repr=False)
-    first_day: date = date.fromisoformat(FIRST_DAY)
+    first_day: date = FIRST_DAY
     last_day: date | None = None
     dagster_postgres_url: str | None = field(default=None, repr=False)
     statement_timeout_seconds: int = 3600
@@ -53,8 +53,8 @@ class Settings:
         return replace(
             self,
             database_url=None,
-            first_day=date.fromisoformat(FIRST_DAY),
-            last_day=date.fromisoformat(DEMO_LAST_DAY),
+            first_day=FIRST_DAY,
+            last_day=DEMO_LAST_DAY,
         )
 
     def newest_day(self) -> date:
@@ -71,13 +71,13 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
         environment = {**from_file, **os.environ}
     database_url = environment.get("DATABASE_URL") or None
-    last_day = environment.get("ETL_LAST_DAY") or (None if database_url else DEMO_LAST_DAY)
+    end = environment.get("ETL_LAST_DAY")
     settings = Settings(
         home=Path(environment.get("ETL_HOME") or ".etl").resolve(),
         database_url=database_url,
         warehouse_url=environment.get("WAREHOUSE_URL") or None,
-        first_day=parse_day(environment.get("ETL_FIRST_DAY") or FIRST_DAY),
-        last_day=parse_day(last_day) if last_day else None,
+        first_day=_first_day(environment.get("ETL_FIRST_DAY")),
+        last_day=parse_day(end) if end else None if database_url else DEMO_LAST_DAY,
         dagster_postgres_url=environment.get("DAGSTER_POSTGRES_URL") or None,
         statement_timeout_seconds=int(_number(environment, "ETL_STATEMENT_TIMEOUT_SECONDS", 3600)),
         warehouse_wait_seconds=_number(environment, "ETL_WAREHOUSE_WAIT_SECONDS", 120),
@@ -88,6 +88,10 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             "Set a later last day, or unset it.",
         )
     return settings
+
+
+def _first_day(text: str | None) -> date:
+    return parse_day(text) if text else FIRST_DAY
 
 
 def child_environment(**changes: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Days of a staged or enriched table, made of published upstream days by a pure transform."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -76,7 +76,7 @@ class DerivedDay:
         as_of = min(upstream.as_of for upstream in self.upstream.values())
         return Evidence(as_of, rows if grain else None)
 
-    def batches(self) -> Iterator[pl.DataFrame]:
+    def batches(self) -> Generator[pl.DataFrame, None, None]:
         """What the transform makes of the day, in chunks; raises ContractMismatch if it fails."""
         transform = self.table.transform
         assert transform is not None  # noqa: S101 - only derived tables are made by a transform
@@ -121,12 +121,12 @@ class PublishedDay:
         """What state says was published."""
         return Evidence(self.origin.published.as_of, self.origin.counts[self.day])
 
-    def batches(self) -> Iterator[pl.DataFrame]:
+    def batches(self) -> Generator[pl.DataFrame, None, None]:
         """The rows as they are published."""
         yield from _chunks(self.origin.published.day(self.day))
 
 
-def _chunks(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+def _chunks(frame: pl.LazyFrame) -> Generator[pl.DataFrame, None, None]:
     """The frame's rows in bounded pieces, computed by the streaming engine as they are taken."""
     yield from frame.collect_batches(chunk_size=CHUNK_ROWS)
 

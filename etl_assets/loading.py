@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import tenacity
@@ -19,7 +20,7 @@ from etl_assets.core.audit import SAMPLES, Bad, DayAudit, Expectation
 from etl_assets.core.checks import CheckResult
 from etl_assets.core.errors import ContractMismatch, EtlError
 from etl_assets.core.reads import DayRead, DaySource
-from etl_assets.core.rows import keys_of, payloads_of, quarantine_batch
+from etl_assets.core.rows import keys_of, payloads_of, quarantine_rows
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 
@@ -210,12 +211,12 @@ class _Watermark:
     def see(self, rows: pl.DataFrame) -> None:
         if self._cursor is None or not rows.height:
             return
-        newest = rows[self._cursor].max()
+        newest = cast("datetime | None", rows[self._cursor].max())
         if newest is None or (self.moment is not None and newest < self.moment):
             return
         names = [part.name for part in self._key]
         last = rows.filter(pl.col(self._cursor) == newest).select(names).sort(names).tail(1)
-        self.moment, self.key = newest, keys_of(last, self._key)[0]  # type: ignore[assignment]
+        self.moment, self.key = newest, keys_of(last, self._key)[0]
 
 
 class _Quarantine:
@@ -238,7 +239,7 @@ class _Quarantine:
         self.add(bad.rules, positions, payloads_of(bad.rows))
 
     def add(self, rules: Sequence[str], positions: Sequence[str], payloads: Sequence[str]) -> None:
-        batch = quarantine_batch(
+        rows = quarantine_rows(
             table=self._table.path,
             day=self._read.day,
             rules=rules,
@@ -247,9 +248,7 @@ class _Quarantine:
             run_id=self._run_id,
             at=self._at,
         )
-        frame = pl.from_arrow(batch)
-        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - from_arrow of a batch
-        self._files.write(frame)
+        self._files.write(rows)
 
 
 class _Clock:

@@ -68,7 +68,7 @@ class SpoolFiles:
         if not self.files:
             return 0, pl.DataFrame()
         names = ", ".join('"' + name.replace('"', '""') + '"' for name in key)
-        settings = {
+        settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": _UNIQUENESS_MEMORY,
             "temp_directory": str(self.folder / "unique.tmp"),
             "preserve_insertion_order": False,

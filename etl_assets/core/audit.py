@@ -37,9 +37,9 @@ class Bad:
 class Expectation:
     """What the day is held against.
 
-    `source_count` is what the source counts itself, None where it cannot; `published_count` what the warehouse holds for
-    the day now, None if nothing; `earlier_counts` the row counts of the days before it.
-    `duplicates` are sample keys that occur more than once and how often, `duplicate_keys` their number.
+    `source_count` is what the source counts itself, None where it cannot; `published_count` what
+    the warehouse holds for the day now, None if nothing; `earlier_counts` the row counts of the
+    days before it; `duplicate_keys` how many keys occur more than once, `duplicates` some of them.
     """
 
     source_count: int | None
@@ -88,7 +88,7 @@ class DayAudit:
         self.bad_rows += len(keys)
 
     def null_ratios(self) -> dict[str, float]:
-        """The share of nulls in each column of the good rows, 0 to 1; an empty day has none (P2)."""
+        """The share of nulls by column among good rows, 0 to 1; an empty day has none (P2)."""
         if not self.good_rows:
             return {}
         return {c.name: self.nulls[c.name] / self.good_rows for c in self.table.columns}

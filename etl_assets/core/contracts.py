@@ -1,4 +1,4 @@
-"""Contracts: a Pandera model says what a layer's table must hold, and everything else follows from it.
+"""Contracts: a Pandera model says what a layer's table must hold; all else follows from it.
 
 Derived here: the columns with their dtypes, the key, the rules that rows are held to.
 What a warehouse makes of a column (its DDL) belongs in `etl_assets/warehouse/`, what Dagster shows
@@ -121,7 +121,7 @@ class Rule:
     def kept(self, frame: pl.DataFrame) -> pl.Series:
         """True where a row keeps the rule; a check without a verdict by row fails all or none."""
         result = self.check(frame.lazy(), self.column)
-        kept = result.check_output.collect().to_series()
+        kept: pl.Series = result.check_output.collect().to_series()
         return kept if kept.len() == frame.height else kept.new_from_index(0, frame.height)
 
 

@@ -1,6 +1,6 @@
 """What a reader hands to the loader: one day of one table, lazily, with the evidence for it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -28,7 +28,8 @@ class Evidence:
     """What the source itself says of the day, in the snapshot that the rows come from.
 
     `as_of` is that snapshot's moment on the source's clock (UTC), `row_count` the source's own
-    count (None where the rows are made, not copied, so that nothing can be counted), `query` the statement that reads the rows (no secrets).
+    count (None where rows are made, not copied, so that nothing can be counted), `query` the
+    statement that reads the rows (no secrets).
     """
 
     as_of: datetime
@@ -40,14 +41,21 @@ class Evidence:
 class DayRead(Protocol):
     """One day, read once: open it, take the evidence, then the batches."""
 
-    day: date
-    source: str
+    @property
+    def day(self) -> date:
+        """The UTC day that is read."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """What `_source` says of its rows."""
+        ...
 
     def evidence(self) -> Evidence:
         """The day's evidence."""
         ...
 
-    def batches(self) -> Iterator[pl.DataFrame]:
+    def batches(self) -> Generator[pl.DataFrame, None, None]:
         """The day's rows in bounded batches; none for an empty day."""
         ...
 

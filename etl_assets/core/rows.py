@@ -7,28 +7,26 @@ dtype holds).
 import json
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import cast
 
 import polars as pl
-import pyarrow as pa
 
 from etl_assets.core.contracts import Column
 
-QUARANTINE_SCHEMA = pa.schema(
-    [
-        ("table_name", pa.string()),
-        ("partition_key", pa.date32()),
-        ("rule", pa.string()),
-        ("source_position", pa.string()),
-        ("payload", pa.string()),
-        ("run_id", pa.string()),
-        ("quarantined_at", pa.timestamp("us", "UTC")),
-    ]
+QUARANTINE_SCHEMA = pl.Schema(
+    {
+        "table_name": pl.String(),
+        "partition_key": pl.Date(),
+        "rule": pl.String(),
+        "source_position": pl.String(),
+        "payload": pl.String(),
+        "run_id": pl.String(),
+        "quarantined_at": pl.Datetime("us", "UTC"),
+    }
 )
-"""`etl_quarantine`: one row a rejected row; `payload` is the row as JSON, `rule` the first it broke."""
+"""`etl_quarantine`, one row a rejected row: `payload` is it as JSON, `rule` the first it broke."""
 
 
-def quarantine_batch(
+def quarantine_rows(
     *,
     table: str,
     day: date,
@@ -37,21 +35,13 @@ def quarantine_batch(
     payloads: Sequence[str],
     run_id: str,
     at: datetime,
-) -> pa.RecordBatch:
-    """Rejected rows as a batch in QUARANTINE_SCHEMA; the three sequences are of one length."""
-    rows = len(rules)
-    return pa.record_batch(
-        [
-            [table] * rows,
-            [day] * rows,
-            list(rules),
-            list(positions),
-            list(payloads),
-            [run_id] * rows,
-            [at] * rows,
-        ],
-        schema=QUARANTINE_SCHEMA,
-    )
+) -> pl.DataFrame:
+    """Rejected rows in QUARANTINE_SCHEMA; the three sequences are of one length."""
+    rows = [
+        (table, day, rule, position, payload, run_id, at)
+        for rule, position, payload in zip(rules, positions, payloads, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=QUARANTINE_SCHEMA, orient="row")
 
 
 def payloads_of(rows: pl.DataFrame) -> list[str]:
@@ -73,4 +63,4 @@ def keys_of(rows: pl.DataFrame, key: Sequence[Column]) -> list[str]:
 
 
 def _as_text(value: object) -> str:
-    return cast("bytes", value).hex() if isinstance(value, bytes) else str(value)
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL as several processes share it: the first starts it, the last one stops it.
+"""The embedded PostgreSQL as processes share it: the first starts it, the last one stops it.
 
 Each process that uses the server holds a shared file lock; whoever leaves and can get the lock for
 itself alone was the last. A killed process leaves its lock behind as well, so nobody counts it.

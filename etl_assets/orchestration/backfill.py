@@ -41,7 +41,7 @@ class BackfillResult:
 def backfill(
     platform: Platform, paths: Iterable[str], window: Window, instance: dg.DagsterInstance
 ) -> BackfillResult:
-    """Load these tables for these days; layers in order, what is downstream of a failure is skipped.
+    """Load these tables for these days, layer by layer; what is downstream of a failure is skipped.
 
     Errors of a run are in the result's messages; only what keeps Dagster from running is raised.
     """
@@ -54,8 +54,8 @@ def backfill(
             days = _buildable(table, window, result)
             result.skipped[table.path] = set(window.days()) - set(days)
             plan.setdefault(tuple(days), []).append(table)
-        for days, tables in plan.items():
-            for part in windows_of(days):
+        for shared, tables in plan.items():
+            for part in windows_of(shared):
                 _run(definitions, instance, tables, part, result)
     return result
 

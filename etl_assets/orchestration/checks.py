@@ -84,14 +84,15 @@ def _audit_published(
 
     counts = {state.partition_key: state.row_count for state in platform.warehouse.state(table)}
     op = context.op_execution_context
+    run_id = op.run_id
     if op.has_partition_key or op.has_partition_key_range:
         days = [day for day in days_of(op.partition_keys) if day in counts]
     else:
         days = sorted(counts)
-    with platform.spool(context.run_id, f"checks.{table.layer}.{table.name}") as folder:
+    with platform.spool(run_id, f"checks.{table.layer}.{table.name}") as folder:
         extract = platform.warehouse.read(table, [Window.of(d) for d in days], folder / "in")
         published = Upstream(table, extract.as_of, dict(zip(days, extract.frames, strict=True)))
         source = PublishedSource(table, published, counts)
-        for loaded in load_days(table, source, days, Published(counts), folder, context.run_id):
+        for loaded in load_days(table, source, days, Published(counts), folder, run_id):
             if isinstance(loaded, LoadedDay):
                 yield loaded

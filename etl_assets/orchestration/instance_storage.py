@@ -48,14 +48,15 @@ class InstanceStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, object]
     ) -> "InstanceStorage":
         """The storage that the environment names."""
+        del config_value
         return cls(postgres_url=storage_url(read_settings()), inst_data=inst_data)
 
 
 def storage_url(settings: Settings) -> str:
     """The SQLAlchemy URL of Dagster's database; starts the embedded server if it is there.
 
-    dagster-postgres needs psycopg2: on SQLAlchemy 2.1 a bare `postgresql://` means psycopg 3, and its
-    NOTIFY fails (dagster issue 33958).
+    dagster-postgres needs psycopg2: on SQLAlchemy 2.1 a bare `postgresql://` means psycopg 3, and
+    its NOTIFY fails (dagster issue 33958).
     """
     from etl_assets.sources.postgres.engine import postgres_url
 

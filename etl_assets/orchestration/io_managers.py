@@ -1,6 +1,6 @@
 """IO managers: PostgreSQL is only read, the warehouse is read and published to.
 
-They move days; what happens to the rows on the way is the asset's (`assets.py`). No pickle, no pandas.
+They move days; what happens to the rows on the way is the asset's (`assets.py`). No pickles.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,7 @@ class PostgresIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Source tables belong to somebody else: nothing is ever written to them."""
+        del obj
         raise TypeError(f"{context.asset_key.to_user_string()} is read-only.")
 
 

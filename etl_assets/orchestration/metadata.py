@@ -5,7 +5,7 @@ What is shown of rows is masked where the contract marks a column as personal.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MASK = "•••"
 _PREVIEW_WIDTH = 40
-Metadata = dict[str, dg.MetadataValue[object] | int | float | str | None]
+Metadata = dict[str, Any]
+"""What Dagster takes as metadata: plain numbers and strings, or its own MetadataValues."""
 
 
 @cache
@@ -32,15 +33,15 @@ def table_metadata(table: LayerTable) -> Metadata:
     """What is true of the table on every day."""
     return {
         "dagster/table_name": f"{table.layer}.{table.name}",
-        "dagster/column_schema": cast("dg.MetadataValue[object]", table_schema(table)),
+        "dagster/column_schema": table_schema(table),
     }
 
 
 def day_metadata(loaded: "LoadedDay", *, total_rows: int, publish_seconds: float) -> Metadata:
     """What is true of one published day; numbers are plotted by partition in the UI.
 
-    `total_rows` is of the whole table; seconds are of this day alone, `publish_seconds` its share of the
-    transaction.
+    `total_rows` is of the whole table; seconds are of this day alone, `publish_seconds` its share
+    of the transaction.
     """
     seconds = {**loaded.seconds, "publish": publish_seconds}
     whole = sum(seconds.values())
@@ -61,7 +62,7 @@ def day_metadata(loaded: "LoadedDay", *, total_rows: int, publish_seconds: float
     }
     lineage = column_lineage(loaded.table)
     if lineage:
-        metadata["dagster/column_lineage"] = cast("dg.MetadataValue[object]", lineage)
+        metadata["dagster/column_lineage"] = lineage
     if loaded.source_count is not None:
         metadata["source_rows"] = loaded.source_count
     if loaded.query:
@@ -123,14 +124,13 @@ def _null_bound(column: Column) -> list[str]:
     return [] if bound is None else [f"null ratio <= {bound:g}"]
 
 
-def _evidence_value(value: object) -> dg.MetadataValue[object] | int | float | str | None:
+def _evidence_value(value: object) -> Any:
     if isinstance(value, bool):
-        return cast("dg.MetadataValue[object]", dg.MetadataValue.bool(value))
+        return dg.MetadataValue.bool(value)
     if value is None or isinstance(value, int | float | str):
         return value
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        records = [dg.TableRecord(row) for row in value]
-        return cast("dg.MetadataValue[object]", dg.MetadataValue.table(records))
+        return dg.MetadataValue.table([dg.TableRecord(row) for row in value])
     if isinstance(value, Sequence):
         return "; ".join(map(str, value)) or "none"
-    return cast("dg.MetadataValue[object]", dg.MetadataValue.json(value))
+    return dg.MetadataValue.json(value)  # type: ignore[arg-type]

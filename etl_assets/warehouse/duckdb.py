@@ -52,21 +52,24 @@ class DuckDBWarehouse(Warehouse):
     ) -> None:
         self.path = path
         self.wait_seconds = wait_seconds
-        self._settings = {
+        self._settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "temp_directory": f"{path}.tmp",
             "preserve_insertion_order": False,
         }
 
     def ensure(self, table: LayerTable) -> None:
+        """See `Warehouse.ensure`."""
         with self._open(f"creating {table.path}") as connection:
             _ensure(connection, table)
 
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+        """See `Warehouse.stage`."""
         # The spool itself serves: DuckDB reads the Parquet files inside the transaction.
         return Staging(table, days, f"{table.name}_{run_id}")
 
     def publish(self, staging: Staging, mode: Mode = Mode.REPLACE) -> None:
+        """See `Warehouse.publish`."""
         table = staging.table
         if not staging.days:
             return
@@ -81,6 +84,7 @@ class DuckDBWarehouse(Warehouse):
             connection.execute("COMMIT")
 
     def read(self, table: LayerTable, windows: Sequence[Window], folder: Path) -> Extract:
+        """See `Warehouse.read`."""
         folder.mkdir(parents=True, exist_ok=True)
         schema = polars_schema(table.columns)
         names = ", ".join(map(quote, schema))
@@ -100,6 +104,7 @@ class DuckDBWarehouse(Warehouse):
         return Extract(frames, as_of)
 
     def state(self, table: LayerTable | None = None) -> list[PartitionState]:
+        """See `Warehouse.state`."""
         if not self.path.exists():
             return []
         with self._open("reading etl_state") as connection:
@@ -228,14 +233,14 @@ def _merge_rows(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None
     if not files:
         return
     same_key = " AND ".join(f"s.{quote(k)} = t.{quote(k)}" for k in table.key)
-    newer = f"s.{quote(table.cursor_column)} >= t.{quote(table.cursor_column)}"
-    newest = newer if table.cursor_column else "TRUE"
+    cursor = quote(table.cursor_column) if table.cursor_column else None
+    newest = f"s.{cursor} >= t.{cursor}" if cursor else "TRUE"
     connection.execute(
         f"DELETE FROM {relation(table)} AS t USING read_parquet($files) AS s "  # noqa: S608
         f"WHERE {same_key} AND {newest}",
         {"files": files},
     )
-    unmatched = f"WHERE NOT EXISTS (SELECT FROM {relation(table)} AS t WHERE {same_key})"  # noqa: S608
+    unmatched = f"WHERE NOT EXISTS (SELECT FROM {relation(table)} AS t WHERE {same_key})"
     _insert(connection, staging, unmatched)
 
 

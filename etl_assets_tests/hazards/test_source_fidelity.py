@@ -5,7 +5,7 @@ and Python compute apart.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -37,7 +37,7 @@ DAYS = [FIRST + timedelta(days=n) for n in range(4)]
 
 @dataclass(frozen=True)
 class Odd:
-    """A column of the odd table: its type, the contract's dtype, the kind of its form, its values."""
+    """A column of the odd table: type, the contract's dtype, the kind of its form, values."""
 
     type: str
     dtype: Any
@@ -151,7 +151,7 @@ def odd_url(postgres: EmbeddedPostgres) -> str:
     # Every value in turn, then a NULL, at another pace in each column.
     values = ", ".join(
         f"((ARRAY[{', '.join(map(quoted, odd.values))}, NULL])"
-        f"[1 + (n / {1 + at % 3}) % {len(odd.values) + 1}])::{odd.type}"
+        f"[1 + (n / {3 + 3 * (at % 3)}) % {len(odd.values) + 1}])::{odd.type}"
         for at, odd in enumerate(ODD.values())
     )
     run(
@@ -247,10 +247,10 @@ ORDER_KINDS = {
 
 
 @pytest.fixture(scope="module")
-def shop_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+def shop_url(postgres: EmbeddedPostgres) -> str:
     postgres.ensure_database("fidelity_shop")
     fill_shop(postgres.url("fidelity_shop"), days=SHOP_DAYS, orders_a_day=150)
-    yield postgres.url("fidelity_shop")
+    return postgres.url("fidelity_shop")
 
 
 def test_the_shop_s_orders_are_the_same_in_the_warehouse_with_bad_rows_accounted_for(

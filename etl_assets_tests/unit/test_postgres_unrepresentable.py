@@ -5,6 +5,7 @@ import json
 import polars as pl
 import pytest
 
+from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets_tests.source_tables import (
     NAIVE,
     UTC_MOMENT,
@@ -13,6 +14,13 @@ from etl_assets_tests.source_tables import (
     read_v,
     run,
 )
+
+
+@pytest.fixture(scope="module")
+def url(postgres: EmbeddedPostgres) -> str:
+    postgres.ensure_database("unrepresentable")
+    return postgres.url("unrepresentable")
+
 
 REFUSED = {
     "numeric_too_precise": ("numeric", pl.Decimal(10, 2), "0.001"),

@@ -5,7 +5,7 @@ between them, and while the transaction lasts no column can change its name or t
 connection that breaks is replaced, and the day that it broke is read again from its start (C14).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -123,7 +123,7 @@ class PostgresDay:
             query = selects.rows(window).as_string(self.snapshot.connection)
         return Evidence(self.snapshot.as_of, rows, query, rejected)
 
-    def batches(self) -> Iterator[pl.DataFrame]:
+    def batches(self) -> Generator[pl.DataFrame, None, None]:
         """Frames in the contract's columns and dtypes."""
         selects, window = self.snapshot.selects, Window.of(self.day)
         with source_errors(f"reading {self.source}"):
