@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Passed on to the demo and the UI: make demo WAREHOUSE_URL=duckdb:///data/warehouse.duckdb
 export WAREHOUSE_URL
 
-.PHONY: demo dev test check bench format lock clean
+.PHONY: demo dev test check bench dictionary format lock clean
 
 demo: .venv/runtime
 	@$(BIN)/etl-assets demo
@@ -20,6 +20,7 @@ check: .venv/dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/etl-assets dictionary | diff -q - docs/data-dictionary.md >/dev/null || { echo "docs/data-dictionary.md is out of date: make dictionary"; exit 1; }
 	@$(BIN)/dagster definitions validate -w workspace.yaml >/dev/null 2>&1 || $(BIN)/dagster definitions validate -w workspace.yaml
 
 bench: .venv/dev
@@ -41,6 +42,9 @@ format: .venv/dev
 .venv/dev: .venv/runtime requirements-dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@touch $@
+
+dictionary: .venv/runtime
+	@$(BIN)/etl-assets dictionary > docs/data-dictionary.md
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra demo -p 3.11 pyproject.toml -o requirements.lock

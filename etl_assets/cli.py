@@ -75,6 +75,15 @@ def status() -> None:
 
 
 @main.command()
+def dictionary() -> None:
+    """Print the data dictionary (docs/data-dictionary.md), made from the contracts."""
+    from etl_assets.core.dictionary import data_dictionary
+    from etl_assets.tables.registry import layer_tables
+
+    click.echo(data_dictionary(layer_tables().values()), nl=False)
+
+
+@main.command()
 def stop() -> None:
     """Stop the embedded PostgreSQL, should a killed process have left it running."""
     from etl_assets.demo.server import stop_postgres

@@ -13,13 +13,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from etl_assets.core.errors import WarehouseBusy
+from etl_assets.core.errors import ConfigError, WarehouseBusy
 
 
 @contextmanager
 def turn(path: Path, doing: str, wait_seconds: float) -> Iterator[None]:
     """Hold the file's lock; raises WarehouseBusy, naming the holder, after `wait_seconds`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder of the warehouse file, {path.parent}, cannot be made ({error.strerror}).",
+            "Name another file in WAREHOUSE_URL: duckdb:///data/w.duckdb is /data/w.duckdb.",
+        ) from None
     lock = FileLock(f"{path}.lock", timeout=wait_seconds, thread_local=False)
     note = Path(f"{path}.lock.holder")
     try:
