@@ -139,7 +139,9 @@ class DuckDBWarehouse(Warehouse):
 
     def _connect_once(self) -> duckdb.DuckDBPyConnection:
         try:
-            return duckdb.connect(str(self.path), config=self._settings)
+            connection = duckdb.connect(str(self.path), config=self._settings)
+            connection.execute("SET TimeZone = 'UTC'")  # else moments come back in the machine's
+            return connection
         except duckdb.IOException as error:
             held = str(error).find("Conflicting lock is held in ")
             if held < 0:
@@ -233,14 +235,16 @@ def _merge_rows(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None
     if not files:
         return
     same_key = " AND ".join(f"s.{quote(k)} = t.{quote(k)}" for k in table.key)
-    cursor = quote(table.cursor_column) if table.cursor_column else None
-    newest = f"s.{cursor} >= t.{cursor}" if cursor else "TRUE"
+    newest = "TRUE"
+    if table.cursor_column:  # a published row without a cursor gives way to any version
+        cursor = quote(table.cursor_column)
+        newest = f"(t.{cursor} IS NULL OR s.{cursor} >= t.{cursor})"
     connection.execute(
         f"DELETE FROM {relation(table)} AS t USING read_parquet($files) AS s "  # noqa: S608
         f"WHERE {same_key} AND {newest}",
         {"files": files},
     )
-    unmatched = f"WHERE NOT EXISTS (SELECT FROM {relation(table)} AS t WHERE {same_key})"
+    unmatched = f"WHERE NOT EXISTS (SELECT 1 FROM {relation(table)} AS t WHERE {same_key})"  # noqa: S608
     _insert(connection, staging, unmatched)
 
 
@@ -302,13 +306,13 @@ def _replace_state(connection: duckdb.DuckDBPyConnection, staging: Staging, mode
         f"INSERT INTO {_STATE} ({', '.join(_STATE_COLUMNS)}) VALUES ({marks})",  # noqa: S608
         rows,
     )
-    if mode is Mode.MERGE:  # what is published now is not what was staged: count it
-        for window in (Window.of(staged.day) for staged in staging.days):
-            connection.execute(
-                f"UPDATE {_STATE} SET row_count = (SELECT count(*) FROM {relation(table)} "  # noqa: S608
-                f"WHERE {_within(table, window)}) WHERE table_name = ? AND partition_key = ?",
-                [table.path, window.first],
-            )
+    if mode is Mode.MERGE:  # neither what was staged is what is published now, nor where it was
+        connection.execute(
+            f"UPDATE {_STATE} AS s SET row_count = (SELECT count(*) FROM {relation(table)} AS t "  # noqa: S608
+            f"WHERE CAST(t.{quote(table.partition_column)} AS DATE) = s.partition_key) "
+            "WHERE table_name = ?",
+            [table.path],
+        )
 
 
 def _within(table: LayerTable, window: Window) -> str:

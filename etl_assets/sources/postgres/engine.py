@@ -27,6 +27,7 @@ _WHAT_TO_DO = {
     "28P01": "Check the user and the password in DATABASE_URL.",
     "28000": "Check the user in DATABASE_URL and the server's pg_hba.conf.",
     "3D000": "Check the database's name in DATABASE_URL.",
+    "3F000": "Check the schema's name in etl_assets/tables/, or create the schema.",
     "42501": "Grant the role CONNECT on the database, USAGE on the schema, SELECT on the table.",
     "42P01": "Check the table's name in etl_assets/tables/, or create the table.",
     "42703": "Compare the contract in etl_assets/tables/ with the source table.",
@@ -37,7 +38,7 @@ _WHAT_TO_DO = {
 # Connection trouble, shutdowns, timeouts, conflicts with recovery and lack of resources (C15).
 _RETRYABLE = ("08", "25P03", "40", "53", "55", "57")
 # The server's own words there are names and settings; elsewhere (22, P0) they may quote a value.
-_QUOTABLE = ("25", "28", "3D", "40", "42", "53", "55", "57")
+_QUOTABLE = ("25", "28", "3D", "3F", "40", "42", "53", "55", "57")
 # A refusal to connect comes without a SQLSTATE: only with the server's or libpq's words.
 _REFUSALS = {
     "password authentication failed": "28P01",
@@ -137,9 +138,16 @@ def source_errors(doing: str) -> Iterator[None]:
     """Turn what psycopg and SQLAlchemy raise while `doing` into our errors."""
     try:
         yield
-    except (sa.exc.DBAPIError, psycopg.Error) as error:
-        original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        raise classify(original, doing) from None
+        return
+    except sa.exc.DBAPIError as error:
+        ours = classify(error.orig, doing)
+    except psycopg.Error as error:
+        ours = classify(error, doing)
+    try:
+        raise ours
+    finally:
+        # The driver's error holds its connection, and that the password: not even as a context.
+        ours.__context__ = None
 
 
 def classify(error: BaseException | None, doing: str) -> EtlError:
