@@ -1,4 +1,4 @@
-"""Runs measurements, each in its own process, and keeps their medians. What they mean: `figures.py`."""
+"""Runs measurements, each in a process of its own, and keeps their medians."""
 
 import json
 import os
@@ -6,9 +6,10 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks.task import Measured, Task
 
@@ -16,7 +17,7 @@ TIMEOUT_SECONDS = 600
 
 
 class MeasurementFailed(Exception):
-    """A measurement broke, or moved another number of rows than it was told."""
+    """A measurement broke, or moved fewer rows than it was told."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,19 @@ class Contender:
     once: bool = False
 
 
-def measure(work: str, task: Task) -> Measured:
-    """One run in a fresh interpreter, with an empty folder that is gone afterwards."""
+def measure(
+    work: str, task: Task, environment: Mapping[str, str] = MappingProxyType({})
+) -> Measured:
+    """One run in a fresh interpreter, with an empty folder that is gone afterwards.
+
+    `environment` completes what every child gets. Raises MeasurementFailed.
+    """
     shutil.rmtree(task.path, ignore_errors=True)
     task.path.mkdir(parents=True)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.child", work, json.dumps(asdict(task))],
-            env=_environment(task),
+            env={**_environment(task), **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -51,7 +57,10 @@ def measure(work: str, task: Task) -> Measured:
         shutil.rmtree(task.path, ignore_errors=True)
     if done.returncode:
         raise MeasurementFailed(f"{work} {task.variant}\n{done.stderr[-3000:]}")
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+    measured = Measured(**json.loads(done.stdout.splitlines()[-1]))
+    if measured.rows < task.rows:
+        raise MeasurementFailed(f"{work} {task.variant}: {measured.rows} of {task.rows} rows")
+    return measured
 
 
 def interleaved(
@@ -75,16 +84,15 @@ def interleaved(
             tell(f"{contender.title}, {turn + 1} of {1 if contender.once else repeats}")
             task = Task(url, str(folder / "work"), wanted, contender.variant)
             measured = measure(contender.work, task)
-            if measured.rows < wanted:
-                raise MeasurementFailed(f"{contender.name}: {measured.rows} of {wanted} rows")
             scale = rows / measured.rows
             runs[contender.name].append(
                 Measured(measured.seconds * scale, rows, measured.peak_rss_mb)
             )
-    return {name: _median(measured) for name, measured in runs.items()}
+    return {name: median_of(measured) for name, measured in runs.items()}
 
 
-def _median(runs: Sequence[Measured]) -> Measured:
+def median_of(runs: Sequence[Measured]) -> Measured:
+    """The median of each number over runs of one kind."""
     return Measured(
         statistics.median(run.seconds for run in runs),
         runs[0].rows,
@@ -93,9 +101,14 @@ def _median(runs: Sequence[Measured]) -> Measured:
 
 
 def _environment(task: Task) -> dict[str, str]:
-    # dlt keeps state at home and reports its use unless told otherwise.
+    # The platform's own settings must not lead a child elsewhere, and dlt keeps state at home and
+    # reports its use unless told otherwise.
+    ours = ("DATABASE_URL", "WAREHOUSE_URL", "DAGSTER_", "ETL_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
-        **os.environ,
+        **inherited,
+        "ETL_HOME": task.folder,
+        "PYTHONWARNINGS": "ignore",
         "DLT_DATA_DIR": str(task.path / "dlt"),
         "DLT_PROJECT_DIR": str(task.path),
         "RUNTIME__DLTHUB_TELEMETRY": "false",

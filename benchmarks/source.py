@@ -1,4 +1,4 @@
-"""The source that everything is measured on: a PostgreSQL of its own, with one table as wide as `orders`.
+"""The source that everything is measured on: its own PostgreSQL, one table as wide as `orders`.
 
 The table is unlogged and lies in a temporary folder that is gone afterwards. What is measured on it
 belongs in `work/`.

@@ -28,7 +28,7 @@ class BenchOrders(Contract):
     updated_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Last change.")
 
     class Config:
-        unique = ["id"]
+        unique = ["id"]  # noqa: RUF012 - as Pandera has it
 
 
 RAW_ORDERS = LayerTable(

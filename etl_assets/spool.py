@@ -62,7 +62,8 @@ class SpoolFiles:
         key columns and spills what does not fit.
         """
         if len(self.files) == 1:
-            groups = pl.read_parquet(self.files, columns=list(key)).group_by(key).len("n")
+            keys = pl.read_parquet(self.files, columns=list(key), glob=False)
+            groups = keys.group_by(key).len("n")
             repeated = groups.filter(pl.col("n") > 1).sort(key)
             return repeated.height, repeated.head(most)
         if not self.files:

@@ -16,7 +16,7 @@ def run(task: Task) -> int:
         credentials=task.url.replace("postgresql:", "postgresql+psycopg:", 1),
         schema="public",
         table=TABLE,
-        backend=task.variant,
+        backend=task.variant,  # type: ignore[arg-type]
         backend_kwargs=backend_kwargs,
     )
     warehouse = str(task.path / "dlt.duckdb")

@@ -39,7 +39,7 @@ def run(task: Task) -> int:
             )
             if rows.is_empty():
                 break
-            watermark = rows["updated_at"].max()
+            watermark = rows["updated_at"].max()  # type: ignore[assignment]
             frame = _transform(rows).to_pandas()  # noqa: F841 - DuckDB finds it by its name
             if not synced:
                 warehouse.execute("CREATE TABLE orders AS SELECT * FROM frame LIMIT 0")

@@ -5,7 +5,7 @@ published is `warehouse/`, what Dagster makes of it is `orchestration/`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -153,16 +153,12 @@ class TableSpec:
             thresholds=self.thresholds,
             source=self.source,
         )
-        staged = LayerTable(
+        staged = replace(
+            raw,
             layer=Layer.STAGED,
-            name=self.name,
             contract=self.staged,
-            partition_column=self.partition_column,
-            cursor_column=self.cursor_column,
             description=f"{self.description} Cleaned and typed.",
-            domain=self.domain,
-            owners=self.owners,
-            thresholds=self.thresholds,
+            source=None,
             inputs={"raw": Input(raw.path, sets_grain=True)},
             transform=self.stage,
         )

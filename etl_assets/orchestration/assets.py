@@ -12,7 +12,7 @@ import dagster as dg
 
 from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.checks import evaluations
+from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.io_managers import WarehouseIOManager
 from etl_assets.orchestration.metadata import table_metadata
 from etl_assets.orchestration.partitions import BACKFILL_POLICIES, days_of, mapping_of
@@ -88,17 +88,19 @@ def _load(
         published = published_counts(platform.warehouse, table)
         days = days_of(context.partition_keys)
         for loaded in load_days(table, source, days, published, folder, context.run_id):
-            if isinstance(loaded, LoadedDay):
-                yield from evaluations(loaded)
             is_good = isinstance(loaded, LoadedDay) and loaded.is_good
             platform.on_day(table.path, loaded.day, is_good)
             (good if is_good else refused).append(loaded)  # type: ignore[arg-type]
+        audited = [day for day in refused if isinstance(day, LoadedDay)]
+        yield from verdicts(context, table, audited)
         if not refused:
             yield dg.Output(good)  # the IO manager publishes
-            return
-        if good:
+        elif good:
             yield from _publish_good(context, table, good)
-    raise _failure(table, good, refused)
+        # Last, because a verdict counts for the materialisation that it names.
+        yield from verdicts(context, table, good)
+    if refused:
+        raise _failure(table, good, refused)
 
 
 def _publish_good(

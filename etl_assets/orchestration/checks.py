@@ -4,10 +4,15 @@ What they demand follows from the contract (`core/audit.py`). As part of a load 
 them; the check op here audits what is published, and does nothing in a run that loads the table.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster import DagsterEventType
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData as Target,
+)
 
 from etl_assets.core.checks import CHECKS, Severity
 from etl_assets.core.table import LayerTable
@@ -35,14 +40,27 @@ def check_specs(
     ]
 
 
-def evaluations(loaded: "LoadedDay") -> Iterator[dg.AssetCheckEvaluation]:
-    """The day's verdicts. `AssetCheckResult` has no partition in a run of several days."""
+def verdicts(
+    context: dg.AssetExecutionContext, table: LayerTable, days: "Sequence[LoadedDay]"
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """The verdicts of the days, on what is materialised of them at this moment."""
+    targets = _materialised(context.instance, table, [loaded.day for loaded in days])
+    for loaded in days:
+        yield from _evaluations(loaded, targets.get(loaded.day.isoformat()))
+
+
+def _evaluations(loaded: "LoadedDay", target: Target | None) -> Iterator[dg.AssetCheckEvaluation]:
+    """The day's verdicts. `AssetCheckResult` has no partition in a run of several days.
+
+    The UI shows a day's check as missing unless it names the day's newest materialisation.
+    """
     for result in loaded.results:
         yield dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey(loaded.table.path.split("/")),
             check_name=result.check.name,
             passed=result.passed,
             metadata=evidence_metadata(result.evidence),
+            target_materialization_data=target,
             severity=(
                 dg.AssetCheckSeverity.ERROR
                 if result.severity is Severity.ERROR
@@ -69,15 +87,15 @@ def build_checks(
             return  # the asset itself records them, before it publishes
         wanted = {key.name for key in context.selected_asset_check_keys}
         platform: Platform = context.resources.platform
-        for loaded in _audit_published(context, table, platform):
-            yield from (e for e in evaluations(loaded) if e.check_name in wanted)
+        for loaded, target in _audit_published(context, table, platform):
+            yield from (e for e in _evaluations(loaded, target) if e.check_name in wanted)
 
     return run_checks
 
 
 def _audit_published(
     context: dg.AssetCheckExecutionContext, table: LayerTable, platform: Platform
-) -> "Iterator[LoadedDay]":
+) -> "Iterator[tuple[LoadedDay, Target | None]]":
     from etl_assets.core.partitions import Window
     from etl_assets.deriving import PublishedSource, Upstream
     from etl_assets.loading import LoadedDay, Published, load_days
@@ -89,10 +107,33 @@ def _audit_published(
         days = [day for day in days_of(op.partition_keys) if day in counts]
     else:
         days = sorted(counts)
+    targets = _materialised(op.instance, table, days)
     with platform.spool(run_id, f"checks.{table.layer}.{table.name}") as folder:
         extract = platform.warehouse.read(table, [Window.of(d) for d in days], folder / "in")
         published = Upstream(table, extract.as_of, dict(zip(days, extract.frames, strict=True)))
         source = PublishedSource(table, published, counts)
         for loaded in load_days(table, source, days, Published(counts), folder, run_id):
             if isinstance(loaded, LoadedDay):
-                yield loaded
+                yield loaded, targets.get(loaded.day.isoformat())
+
+
+def _materialised(
+    instance: dg.DagsterInstance, table: LayerTable, days: Sequence[date]
+) -> Mapping[str, Target]:
+    """The newest materialisation of each of the days that has one."""
+    key = dg.AssetKey(table.path.split("/"))
+    newest = instance.get_latest_storage_id_by_partition(
+        key, DagsterEventType.ASSET_MATERIALIZATION, {day.isoformat() for day in days}
+    )
+    if not days or not newest:
+        return {}
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(key, storage_ids=list(newest.values())), limit=len(newest)
+    )
+    return {
+        record.partition_key: Target(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for record in found.records
+        if record.partition_key
+    }

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 from etl_assets.config import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from etl_assets.sources.postgres.engine import PoolSettings
     from etl_assets.sources.postgres.reader import PostgresReader
     from etl_assets.warehouse.base import Warehouse
 
@@ -36,17 +39,27 @@ class Platform:
         return open_warehouse(self.settings)
 
     @cached_property
-    def _new_reader(self) -> "Callable[[], PostgresReader]":
-        from etl_assets.sources.postgres.engine import PoolSettings, make_engine
-        from etl_assets.sources.postgres.reader import PostgresReader
+    def _pool(self) -> "PoolSettings":
+        from etl_assets.sources.postgres.engine import PoolSettings
 
-        pool = PoolSettings(statement_timeout=self.settings.statement_timeout_seconds)
-        engine = make_engine(self._database_url(), pool)
-        return lambda: PostgresReader(engine, pool)
+        return PoolSettings(statement_timeout=self.settings.statement_timeout_seconds)
+
+    @cached_property
+    def _engine(self) -> "Engine":
+        from etl_assets.sources.postgres.engine import make_engine
+
+        return make_engine(self._database_url(), self._pool)
 
     def reader(self) -> "PostgresReader":
         """A reader of the source for one load: what it remembers of columns ends with it."""
-        return self._new_reader()
+        from etl_assets.sources.postgres.reader import PostgresReader
+
+        return PostgresReader(self._engine, self._pool)
+
+    def close(self) -> None:
+        """Close the idle connections to the source; using the platform again opens new ones."""
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
 
     def spool(self, run_id: str, step: str) -> AbstractContextManager[Path]:
         """The folder of one step of one run; see `etl_assets.spool.run_spool`."""

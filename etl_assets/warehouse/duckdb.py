@@ -28,10 +28,9 @@ from etl_assets.warehouse.base import (
     Staging,
     Warehouse,
 )
+from etl_assets.warehouse.duckdb_schema import ensure, exists
 from etl_assets.warehouse.duckdb_types import (
     SYSTEM_TABLES,
-    column_types,
-    create_table,
     literal,
     quote,
     relation,
@@ -61,7 +60,7 @@ class DuckDBWarehouse(Warehouse):
     def ensure(self, table: LayerTable) -> None:
         """See `Warehouse.ensure`."""
         with self._open(f"creating {table.path}") as connection:
-            _ensure(connection, table)
+            ensure(connection, table)
 
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
         """See `Warehouse.stage`."""
@@ -74,7 +73,7 @@ class DuckDBWarehouse(Warehouse):
         if not staging.days:
             return
         with self._open(f"publishing {table.path}") as connection:
-            _ensure(connection, table)
+            ensure(connection, table)
             connection.execute("BEGIN TRANSACTION")
             _refuse_stale(connection, staging)
             put = _replace_rows if mode is Mode.REPLACE else _merge_rows
@@ -91,7 +90,7 @@ class DuckDBWarehouse(Warehouse):
         frames: list[pl.LazyFrame] = []
         with self._open(f"reading {table.path}") as connection:
             as_of = datetime.now(UTC)
-            if not _exists(connection, table):
+            if not exists(connection, table):
                 return Extract([pl.LazyFrame(schema=schema)] * len(windows), as_of)
             for window in windows:
                 path = folder / f"{window.first}_{window.last}.parquet"
@@ -100,7 +99,7 @@ class DuckDBWarehouse(Warehouse):
                     f"WHERE {_within(table, window)}) "
                     f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"
                 )
-                frames.append(pl.scan_parquet(path, schema=schema))
+                frames.append(pl.scan_parquet(path, schema=schema, glob=False))
         return Extract(frames, as_of)
 
     def state(self, table: LayerTable | None = None) -> list[PartitionState]:
@@ -157,51 +156,6 @@ def _told(error: duckdb.Error, doing: str) -> WarehouseError:
         f"DuckDB refused while {doing}: {first}",
         "Nothing was published. Check the file of WAREHOUSE_URL, or name another one.",
     )
-
-
-def _ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> None:
-    connection.execute(SYSTEM_TABLES)
-    if not _exists(connection, table):
-        connection.execute(create_table(table))
-        return
-    found = dict(
-        connection.execute(
-            "SELECT column_name, data_type FROM information_schema.columns "
-            "WHERE table_schema = ? AND table_name = ?",
-            [str(table.layer), table.name],
-        ).fetchall()
-    )
-    wanted = column_types(table)
-    if found == wanted:
-        return
-    statements = [
-        f"ALTER TABLE {relation(table)} ADD COLUMN {quote(name)} {wanted[name]};"
-        for name in wanted.keys() - found.keys()
-    ]
-    required = [c.name for c in table.columns if c.name not in found and not c.nullable]
-    dropped = [name for name in found if name not in wanted]
-    retyped = [name for name in found if name in wanted and found[name] != wanted[name]]
-    if not (required or dropped or retyped):
-        for statement in statements:
-            connection.execute(statement)
-        return
-    statements += [f"ALTER TABLE {relation(table)} DROP COLUMN {quote(n)};" for n in dropped]
-    statements += [
-        f"ALTER TABLE {relation(table)} ALTER COLUMN {quote(n)} TYPE {wanted[n]};" for n in retyped
-    ]
-    raise WarehouseError(
-        f"The contract of {table.path} no longer fits the published table: new and required: "
-        f"{required or 'none'}, gone: {dropped or 'none'}, retyped: {retyped or 'none'}.",
-        f"Change the contract back, or migrate the table: {' '.join(statements)}",
-    )
-
-
-def _exists(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> bool:
-    found = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
-        [str(table.layer), table.name],
-    ).fetchone()
-    return bool(found and found[0])
 
 
 def _refuse_stale(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:

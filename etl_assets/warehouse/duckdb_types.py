@@ -82,25 +82,32 @@ def column_types(table: LayerTable) -> dict[str, str]:
     return {c.name: duckdb_type(c.dtype) for c in table.columns} | _AUDIT_TYPES
 
 
+def required_columns(table: LayerTable) -> set[str]:
+    """The names of the columns that are NOT NULL."""
+    return {c.name for c in table.columns if not c.nullable} | set(AUDIT_COLUMNS)
+
+
 def create_table(table: LayerTable) -> str:
     """Schema, table and descriptions."""
-    required = {c.name for c in table.columns if not c.nullable} | set(AUDIT_COLUMNS)
+    required = required_columns(table)
     columns = ", ".join(
         f"{quote(name)} {type_}{' NOT NULL' if name in required else ''}"
         for name, type_ in column_types(table).items()
     )
-    comments = {c.name: describe(c) for c in table.columns} | dict(AUDIT_COLUMNS)
     return "\n".join(
         [
             f"CREATE SCHEMA IF NOT EXISTS {quote(table.layer)};",
             f"CREATE TABLE IF NOT EXISTS {relation(table)} ({columns});",
             f"COMMENT ON TABLE {relation(table)} IS {literal(table.description)};",
-            *(
-                f"COMMENT ON COLUMN {relation(table)}.{quote(name)} IS {literal(text)};"
-                for name, text in comments.items()
-            ),
+            *(comment_on(table, name) for name in column_types(table)),
         ]
     )
+
+
+def comment_on(table: LayerTable, name: str) -> str:
+    """A column's description."""
+    text = AUDIT_COLUMNS[name] if name in AUDIT_COLUMNS else describe(table.column(name))
+    return f"COMMENT ON COLUMN {relation(table)}.{quote(name)} IS {literal(text)};"
 
 
 def describe(column: Column) -> str:

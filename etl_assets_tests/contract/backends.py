@@ -21,8 +21,8 @@ Rows = list[tuple[Any, ...]]
 class Backend:
     """How to get at a warehouse, past its interface as well.
 
-    `open` opens the warehouse of a test's folder, again and from other processes too; `rows` are
-    columns of a dataset's table (`etl`, `etl_quarantine`), sorted; `descriptions` the descriptions of
+    `open` opens the warehouse of a test's folder, from any process; `rows` are the given
+    columns of a dataset's table (`etl`, `etl_quarantine`), sorted; `descriptions` those of
     a table ("") and its columns; `run` executes a statement that an error message recommends.
     `cannot` maps a test to the reason why it is not for this backend.
     """

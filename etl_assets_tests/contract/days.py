@@ -11,7 +11,7 @@ import polars as pl
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.partitions import Window
-from etl_assets.core.rows import quarantine_batch
+from etl_assets.core.rows import quarantine_rows
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
@@ -60,7 +60,7 @@ def staged(
     good, aside = SpoolFiles(place / "rows"), SpoolFiles(place / "quarantine")
     good.write(frame)
     good.close()
-    batch = quarantine_batch(
+    refused = quarantine_rows(
         table=table.path,
         day=day,
         rules=["v: isin"] * len(rejected),
@@ -69,7 +69,7 @@ def staged(
         run_id=run_id,
         at=AS_OF,
     )
-    aside.write(pl.DataFrame(pl.from_arrow(batch)))
+    aside.write(refused)
     aside.close()
     return StagedDay(day, source, good, aside, _state(table, day, run_id, as_of, good, aside))
 

@@ -67,9 +67,7 @@ def test_an_equal_cursor_lets_the_later_read_win(warehouse: Warehouse, tmp_path:
 def test_a_row_that_got_a_cursor_replaces_the_version_without_one(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    blank = orders({1: "blank", 2: "blank"}).with_columns(
-        updated_at=pl.lit(None, dtype=UTC_MOMENT)
-    )
+    blank = orders({1: "blank", 2: "blank"}).with_columns(updated_at=pl.lit(None, dtype=UTC_MOMENT))
     publish(warehouse, staged(tmp_path, blank))
     merge(warehouse, staged(tmp_path, orders({1: "stamped"})))
     assert values(warehouse, tmp_path) == {1: "stamped", 2: "blank"}
@@ -90,11 +88,10 @@ def test_a_row_whose_day_changed_moves_to_it(warehouse: Warehouse, tmp_path: Pat
     merge(warehouse, moved)
     assert values(warehouse, tmp_path, DAY, NEXT) == {1: "moved", 2: "stays"}
     assert values(warehouse, tmp_path, NEXT) == {1: "moved"}
+    assert [state.row_count for state in warehouse.state(ORDERS)] == [1, 1]
 
 
-def test_state_counts_what_is_published_after_a_merge(
-    warehouse: Warehouse, tmp_path: Path
-) -> None:
+def test_state_counts_what_is_published_after_a_merge(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, staged(tmp_path, orders({1: "one", 2: "two"})))
     merge(warehouse, staged(tmp_path, orders({2: "two", 3: "three"}, updated=at(NEXT))))
     (state,) = warehouse.state(ORDERS)

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from etl_assets.core.errors import ContractMismatch, SourceUnavailable
-from etl_assets.core.reads import DayRead, Evidence
+from etl_assets.core.reads import DayRead
 from etl_assets.loading import LoadedDay, Published, load_days
 from etl_assets.sources.postgres.source import PostgresSource
 from etl_assets_tests.checksums import form_of, frame_sums, source_sums
@@ -196,45 +196,25 @@ def test_c11_a_column_added_between_attempts_stops_nothing(database_url: str) ->
 
 
 @dataclass
-class Dying:
-    """A source whose backend is killed once, after the first batch of the second day."""
+class Observed:
+    """A source that notes how often it is opened, and disarms what kills it before the second."""
 
     inner: PostgresSource
     url: str
     opened: int = 0
-    errors: list[BaseException] = field(default_factory=list)
+    errors: list[SourceUnavailable] = field(default_factory=list)
 
     @contextmanager
     def open(self) -> Iterator[Callable[[date], DayRead]]:
         self.opened += 1
+        if self.opened == 2:
+            run(self.url, "DELETE FROM armed")
         try:
             with self.inner.open() as open_day:
-                yield lambda day: DyingDay(open_day(day), self)
+                yield open_day
         except SourceUnavailable as error:
             self.errors.append(error)
             raise
-
-
-@dataclass
-class DyingDay:
-    inner: DayRead
-    owner: Dying
-
-    def __post_init__(self) -> None:
-        self.day, self.source = self.inner.day, self.inner.source
-
-    def evidence(self) -> Evidence:
-        return self.inner.evidence()
-
-    def batches(self) -> Iterator[pl.DataFrame]:
-        for number, batch in enumerate(self.inner.batches()):
-            yield batch
-            if self.day == NEXT and self.owner.opened == 1 and number == 0:
-                run(
-                    self.owner.url,
-                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-                    "WHERE application_name = 'etl_assets' AND datname = current_database()",
-                )
 
 
 def test_c14_a_backend_killed_in_mid_read_is_replaced_and_its_day_read_again(
@@ -242,23 +222,27 @@ def test_c14_a_backend_killed_in_mid_read_is_replaced_and_its_day_read_again(
 ) -> None:
     run(
         database_url,
-        "CREATE TABLE things (id bigint, day_at timestamptz, v text)",
-        "INSERT INTO things SELECT n, '2024-05-17 00:00Z'::timestamptz + (n % 50000) / 10 * "
-        "interval '1 minute', repeat(md5(n::text), 20) FROM generate_series(1, 100000) n",
+        "CREATE TABLE armed AS SELECT true AS yes",
+        "CREATE TABLE stored (id bigint, day_at timestamptz, v text)",
+        "INSERT INTO stored SELECT n, '2024-05-17 00:00Z'::timestamptz + n / 20000 * "
+        "interval '1 day', repeat(md5(n::text), 20) FROM generate_series(1, 45000) n",
+        # The backend kills itself, as an administrator would, 15,000 rows into the second day.
+        "CREATE VIEW things AS SELECT id, day_at, CASE WHEN id = 35000 AND EXISTS (TABLE armed) "
+        "THEN pg_terminate_backend(pg_backend_pid())::text ELSE v END AS v FROM stored",
     )
-    days = [DAY + timedelta(days=n) for n in range(4)]
+    days = [DAY + timedelta(days=n) for n in range(3)]
 
     with reader_of(database_url) as reader:
-        source = Dying(PostgresSource(reader, TABLE), database_url)
+        source = Observed(PostgresSource(reader, TABLE), database_url)
         loaded = list(load_days(TABLE, source, days, Published(), tmp_path, "run"))
 
     assert (source.opened, len(source.errors)) == (2, 1)
-    assert "57P01" in str(source.errors[0])
+    assert "57P01" in source.errors[0].what
     forms = {"id": "t.id::text", "day_at": form_of("moment", "t.day_at")}
     forms["v"] = form_of("text", "t.v")
     for day, result in zip(days, loaded, strict=True):
         assert isinstance(result, LoadedDay)
         window = f"day_at >= '{day} 00:00Z' AND day_at < '{day + timedelta(days=1)} 00:00Z'"
-        expected = source_sums(database_url, "things", window, forms)
+        expected = source_sums(database_url, "stored", window, forms)
         assert frame_sums(pl.read_parquet(result.files.files)) == expected
         assert result.is_good

@@ -28,6 +28,7 @@ from etl_assets_tests.source_tables import (
     carry,
     layer_table,
     published_rows,
+    quoted,
     run,
 )
 
@@ -127,10 +128,6 @@ BAD = {
     "decimals": "{NaN}",
 }
 ROWS = 600
-
-
-def quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def odd_forms() -> dict[str, str]:

@@ -64,7 +64,7 @@ def test_the_server_is_read_only_as_far_as_somebody_takes_the_rows(database_url:
 
     assert 0 < first.height < BIG_ROWS / 20
     assert sent is not None
-    assert sent[0] < BIG_ROWS * BIG_WIDTH / 4
+    assert sent[0] < BIG_ROWS * BIG_WIDTH / 2  # Arrow reads about 100 MB ahead
 
 
 def test_closing_early_cancels_the_copy_and_gives_the_connection_back(database_url: str) -> None:
@@ -76,6 +76,7 @@ def test_closing_early_cancels_the_copy_and_gives_the_connection_back(database_u
                 batches = snapshot.day(DAY).batches()
                 next(batches)
                 batches.close()
+                assert "copy-pump" not in {thread.name for thread in threading.enumerate()}
             assert pool_of(reader).checkedout() == 0  # type: ignore[attr-defined]
             assert [state for state, _ in sessions(database_url)] == ["idle"]
         with reader.snapshot(TABLE) as snapshot:
@@ -140,20 +141,21 @@ def test_a_session_is_left_as_it_was_found(database_url: str) -> None:
     with reader_of(database_url, size=1, max_overflow=0) as reader:
         with reader._engine.connect() as connection:
             before = connection.exec_driver_sql(settings).all()
-        for _ in range(8):
+        for _ in range(2):
             with reader.snapshot(TABLE) as snapshot:
                 day = snapshot.day(DAY)
-                day.evidence()
+                for _ in range(6):
+                    day.evidence()
                 list(day.batches())
+                # PgBouncer may give the next transaction another server: nothing is prepared.
+                held = snapshot.connection.execute("SELECT count(*) FROM pg_prepared_statements")
+                assert held.fetchone() == (0,)
                 assert snapshot.connection.execute("SHOW intervalstyle").fetchone() == ("iso_8601",)
                 assert snapshot.connection.execute("SHOW transaction_isolation").fetchone() == (
                     "repeatable read",
                 )
         with reader._engine.connect() as connection:
             assert connection.exec_driver_sql(settings).all() == before
-            # PgBouncer may give the next transaction another server: nothing may be prepared here.
-            held = "SELECT count(*) FROM pg_prepared_statements"
-            assert connection.exec_driver_sql(held).scalar() == 0
             assert connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "off"
 
 

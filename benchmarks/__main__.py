@@ -1,0 +1,94 @@
+"""`python -m benchmarks`: everything side by side in one run, as ratios. `make bench` calls it.
+
+Timings on a busy machine are no test: the run ends well whatever the bounds say. Each measurement
+has a process of its own; this one starts them and stays small.
+"""
+
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.status import Status
+
+from benchmarks.imports import measure_imports
+from benchmarks.memory import measure_memory
+from benchmarks.partitions import measure_partitions
+from benchmarks.report import print_bounds, print_race, write_figures
+from benchmarks.runner import MeasurementFailed
+from benchmarks.source import bench_source
+from benchmarks.speed import NAIVE_SHARE, measure_speed, speed_figures
+from etl_assets.config import read_settings
+
+PARTS = ("speed", "memory", "imports", "partitions")
+_DISK_BYTES_A_ROW = 600
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--rows", default=2_000_000, show_default=True, help="Rows of the speed race.")
+@click.option(
+    "--memory-rows", default=5_000_000, show_default=True, help="And twice as many after that."
+)
+@click.option("--repeats", default=3, show_default=True, help="Runs that a median is made of.")
+@click.option("--days", default=30, show_default=True, help="Days of the demo shop to backfill.")
+@click.option("--full", is_flag=True, help="Let the naive way take all rows.")
+@click.option("--quick", is_flag=True, help="Everything once and small: proof that it runs.")
+@click.option("--only", multiple=True, type=click.Choice(PARTS), help="Writes no bench.json.")
+def main(
+    rows: int,
+    memory_rows: int,
+    repeats: int,
+    days: int,
+    full: bool,
+    quick: bool,
+    only: tuple[str, ...],
+) -> None:
+    """Measure the platform against PostgreSQL's own COPY, its peers, and its own bounds."""
+    if quick:
+        rows, memory_rows, repeats, days = 20_000, 50_000, 1, 2
+    console = Console(width=110)
+    parts = only or PARTS
+    figures: dict[str, float] = {}
+    room = shutil.disk_usage(tempfile.gettempdir()).free
+    if room < (needed := _DISK_BYTES_A_ROW * max(rows, 2 * memory_rows)):
+        sys.exit(f"{tempfile.gettempdir()} has {room >> 20} MiB of room; {needed >> 20} are needed")
+    with console.status("starting a PostgreSQL") as status, bench_source() as (source, folder):
+        tell = _teller(status)
+        if "imports" in parts:
+            figures |= measure_imports(1 if quick else 5, tell)
+        if "partitions" in parts:
+            figures |= measure_partitions(source, folder, days, repeats, tell)
+        if "speed" in parts:
+            tell(f"making {rows:,} rows")
+            source.fill(rows, indexed=True)
+            share = 1.0 if full or quick else NAIVE_SHARE
+            medians, race = measure_speed(source, folder, repeats, share, tell)
+            figures |= speed_figures(medians)
+            print_race(console, medians, race)
+        if "memory" in parts:
+            figures |= measure_memory(source, folder, memory_rows, tell)
+    print_bounds(console, figures)
+    if not only:
+        path = read_settings().home / "bench.json"
+        write_figures(path, figures)
+        console.print(f"Written to {path}.", highlight=False, soft_wrap=True)
+
+
+def _teller(status: Status) -> Callable[[str], None]:
+    return lambda what: status.update(what)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(1)  # so that the server and its folder go as well
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        main()
+    except MeasurementFailed as failure:
+        sys.exit(f"A measurement failed: {failure}")

@@ -1,0 +1,55 @@
+"""What Dagster's bookkeeping costs a table partition: a backfill of the demo shop with and without.
+
+Both load the same days of every table and layer into a DuckDB file of their own; with Dagster the
+runs are in process and on PostgreSQL storage, as in the demo. The work is `work/backfill.py`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.runner import measure, median_of
+from benchmarks.source import Source
+from benchmarks.task import Measured, Task
+from etl_assets.demo.shop import fill_shop
+
+SHOP, DAGSTER = "shop", "dagster"
+
+
+def measure_partitions(
+    source: Source, folder: Path, days: int, repeats: int, tell: Callable[[str], None]
+) -> dict[str, float]:
+    """Milliseconds a table partition, and the seconds that it was worked out from."""
+    tell("filling the demo shop")
+    for database in (SHOP, DAGSTER):
+        source.server.ensure_database(database)
+    fill_shop(source.server.url(SHOP), days=days)
+    runs: dict[str, list[Measured]] = {"plain": [], "dagster": []}
+    for turn in range(repeats):
+        for variant, measured in runs.items():
+            tell(f"{days} days of the demo shop, {variant}, {turn + 1} of {repeats}")
+            measured.append(_measure(source, folder, days, variant))
+    plain, dagster = (median_of(measured).seconds for measured in runs.values())
+    partitions = days * _tables()
+    return {
+        "partition_overhead_ms": 1000 * (dagster - plain) / partitions,
+        "table_partitions": partitions,
+        "backfill_seconds": dagster,
+        "backfill_without_dagster_seconds": plain,
+    }
+
+
+def _measure(source: Source, folder: Path, days: int, variant: str) -> Measured:
+    task = Task(source.server.url(SHOP), str(folder / "home"), days, variant)
+    environment = {
+        "DATABASE_URL": task.url,
+        # As the demo has it: see orchestration/instance_storage.py.
+        "DAGSTER_POSTGRES_URL": source.server.url(DAGSTER)
+        + "&options=-c%20synchronous_commit%3Doff",
+    }
+    return measure("backfill", task, environment)
+
+
+def _tables() -> int:
+    from etl_assets.tables.registry import layer_tables
+
+    return len(layer_tables())

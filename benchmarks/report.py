@@ -1,0 +1,85 @@
+"""What is printed at the end, the bounds that figures are held to, and `bench.json`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.runner import Contender
+from benchmarks.task import Measured
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The most that a figure may be."""
+
+    figure: str
+    most: float
+    title: str
+
+
+BOUNDS = (
+    Bound("reader_over_copy", 1.75, "our reader / binary COPY"),
+    Bound("load_over_copy", 3.6, "our raw load / binary COPY"),
+    Bound("load_over_best_dlt", 1.0, "our raw load / the faster dlt"),
+    Bound("load_over_best_peer", 1.0, "our raw load / the fastest of all others, unchecked too"),
+    Bound("peak_rss_mb_5m", 900, "peak memory of a raw day of 5,000,000 rows, MB"),
+    Bound("peak_rss_10m_over_5m", 1.1, "peak memory with twice the rows / that"),
+    Bound("partition_overhead_ms", 50, "what Dagster adds to a table partition, ms"),
+    Bound("import_over_bare", 1.3, "import of the code location / of its libraries alone"),
+)
+
+
+def print_race(
+    console: Console, medians: Mapping[str, Measured], race: Sequence[Contender]
+) -> None:
+    """A line a contender; the first is the 1.0."""
+    limit = medians[race[0].name]
+    table = Table(
+        title=f"{limit.rows:,} rows of 11 columns, all of one day",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("")
+    for name in ("x COPY", "seconds", "rows/s", "peak MB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for contender in race:
+        measured = medians[contender.name]
+        table.add_row(
+            f"{contender.title}{' (once)' if contender.once else ''}",
+            f"{measured.seconds / limit.seconds:.2f}",
+            f"{measured.seconds:.2f}",
+            f"{measured.rows / measured.seconds:,.0f}",
+            f"{measured.peak_rss_mb:,.0f}",
+        )
+    console.print(table)
+
+
+def print_bounds(console: Console, figures: Mapping[str, float]) -> None:
+    """Which bounds hold; figures that were not measured are left out."""
+    table = Table(title="Bounds", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("measured", justify="right", no_wrap=True)
+    table.add_column("at most", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for bound in BOUNDS:
+        if bound.figure in figures:
+            holds = figures[bound.figure] <= bound.most
+            table.add_row(
+                bound.title,
+                f"{figures[bound.figure]:.3g}",
+                f"{bound.most:g}",
+                "[green]holds[/]" if holds else "[red]does not hold[/]",
+            )
+    console.print(table)
+
+
+def write_figures(path: Path, figures: Mapping[str, float]) -> None:
+    """A flat JSON object, figure to number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rounded = {name: round(value, 4) for name, value in figures.items()}
+    path.write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")

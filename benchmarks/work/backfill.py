@@ -1,0 +1,71 @@
+"""The first `task.rows` days of the demo shop, every table and layer: with Dagster, and without.
+
+`task.variant` says which. The difference of the two is what Dagster's bookkeeping costs.
+"""
+
+import shutil
+from collections.abc import Mapping
+from datetime import timedelta
+
+from benchmarks.task import Task
+from etl_assets.config import read_settings
+from etl_assets.core.partitions import Window
+from etl_assets.core.reads import DaySource
+from etl_assets.core.table import LayerTable
+from etl_assets.deriving import DerivedSource, Upstream
+from etl_assets.loading import LoadedDay, load_days
+from etl_assets.orchestration.backfill import backfill, home_instance
+from etl_assets.orchestration.platform import Platform
+from etl_assets.publishing import publish_days, published_counts
+from etl_assets.tables.registry import layer_tables
+
+_settings = read_settings()
+_platform = Platform(_settings)
+# Made here and not in `run`: its tables are created once in the life of a deployment.
+_instance = home_instance(_settings)
+
+
+def run(task: Task) -> int:
+    first = _settings.first_day
+    window = Window(first, first + timedelta(days=task.rows - 1))
+    if task.variant == "dagster":
+        result = backfill(_platform, layer_tables(), window, _instance)
+        assert result.succeeded, result.messages
+        return window_days(window)
+    for table in layer_tables().values():
+        _load(table, window)
+    return window_days(window)
+
+
+def window_days(window: Window) -> int:
+    return (window.last - window.first).days + 1
+
+
+def _load(table: LayerTable, window: Window) -> None:
+    warehouse, spool = _platform.warehouse, _settings.home / "spool" / table.path
+    source: DaySource
+    if table.source:
+        from etl_assets.sources.postgres.source import PostgresSource
+
+        source = PostgresSource(_platform.reader(), table)
+    else:
+        source = DerivedSource(table, _upstream(table, window))
+    published = published_counts(warehouse, table)
+    loaded = list(load_days(table, source, window.days(), published, spool, "bench"))
+    publish_days(warehouse, table, [day for day in loaded if isinstance(day, LoadedDay)], "bench")
+    shutil.rmtree(spool)
+
+
+def _upstream(table: LayerTable, window: Window) -> Mapping[str, Upstream]:
+    days, upstream = list(window.days()), {}
+    for name, given in table.inputs.items():
+        above = layer_tables()[given.asset]
+        windows = [window] if given.all_days_until else [Window.of(day) for day in days]
+        folder = _settings.home / "spool" / table.path / "in" / name
+        extract = _platform.warehouse.read(above, windows, folder)
+        if given.all_days_until:
+            upstream[name] = Upstream(above, extract.as_of, {}, extract.frames[0])
+        else:
+            frames = dict(zip(days, extract.frames, strict=True))
+            upstream[name] = Upstream(above, extract.as_of, frames)
+    return upstream

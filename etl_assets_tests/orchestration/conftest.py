@@ -1,0 +1,37 @@
+"""A small shop, its warehouse and a Dagster instance in memory, driven in this process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl_assets.demo.server import EmbeddedPostgres
+from etl_assets_tests.orchestration.shop import DAYS, Shop
+from etl_assets_tests.orchestration.shop import open_shop as open_shop_at
+
+
+@pytest.fixture
+def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
+    """A filled shop of which nothing is loaded."""
+    with open_shop_at(database_url, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
+def loaded_shop(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """A shop whose days were all loaded in one run, through every layer; only to be looked at."""
+    postgres.ensure_database("loaded_shop")
+    home = tmp_path_factory.mktemp("loaded_shop")
+    with open_shop_at(postgres.url("loaded_shop"), home) as opened:
+        # The second day has a bad order, which is tolerated, and the last one no orders at all.
+        opened.sql(
+            "UPDATE orders SET status = 'lost' WHERE id = (SELECT min(id) FROM orders "
+            f"WHERE created_at::date = '{DAYS[1]}')",
+            "DELETE FROM order_items USING orders WHERE order_id = orders.id "
+            f"AND orders.created_at::date = '{DAYS[3]}'",
+            f"DELETE FROM orders WHERE created_at::date = '{DAYS[3]}'",
+        )
+        opened.run = opened.load()
+        yield opened

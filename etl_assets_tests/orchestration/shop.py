@@ -1,0 +1,169 @@
+"""What the tests of the orchestration hold in their hands: a shop, its warehouse, its instance."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster import DagsterEventType
+
+from etl_assets.config import Settings
+from etl_assets.core.partitions import Window
+from etl_assets.demo.shop import fill_shop
+from etl_assets.orchestration.backfill import BackfillResult, backfill, run_range
+from etl_assets.orchestration.build import build_definitions
+from etl_assets.orchestration.platform import Platform
+from etl_assets.tables.registry import layer_tables
+from etl_assets_tests.source_tables import run
+
+DAYS = [date(2024, 1, number) for number in (1, 2, 3, 4)]
+CHECK_NAMES = [
+    "required_columns",
+    "dtypes",
+    "value_rules",
+    "null_ratios",
+    "unique_key",
+    "row_count_against_source",
+    "row_count_against_earlier_days",
+    "row_count_against_published",
+]
+
+
+@dataclass
+class Shop:
+    """A source database with four days, and everything that loads it."""
+
+    url: str
+    settings: Settings
+    platform: Platform
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    run: dg.ExecuteInProcessResult | None = None
+
+    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Change or ask the source."""
+        return run(self.url, *statements)
+
+    def load(
+        self, *paths: str, days: Sequence[date] = (DAYS[0], DAYS[-1])
+    ) -> dg.ExecuteInProcessResult:
+        """One run over the range from the first to the last of the days; default: all tables."""
+        window = Window(days[0], days[-1])
+        return run_range(self.definitions, self.instance, paths or list(layer_tables()), window)
+
+    def backfill(self, *paths: str) -> BackfillResult:
+        """All days of these tables, layer by layer."""
+        return backfill(self.platform, paths, Window(DAYS[0], DAYS[-1]), self.instance)
+
+    def audit(self, path: str, day: date | None = None) -> dg.ExecuteInProcessResult:
+        """Run the checks of a table alone, of one day or of all."""
+        checks = dg.AssetSelection.checks_for_assets(dg.AssetKey(path.split("/")))
+        job = dg.define_asset_job("audit", selection=checks)
+        definitions = dg.Definitions.merge(self.definitions, dg.Definitions(jobs=[job]))
+        return definitions.resolve_job_def("audit").execute_in_process(
+            instance=self.instance,
+            raise_on_error=False,
+            tags={"dagster/partition": day.isoformat()} if day else {},
+        )
+
+    def warehouse(self, query: str, *, write: bool = False) -> list[tuple[Any, ...]]:
+        """Ask the warehouse past everything of ours; `write` tampers with it."""
+        with duckdb.connect(
+            str(self.settings.home / "warehouse.duckdb"), read_only=not write
+        ) as connection:
+            return connection.execute(query).fetchall()
+
+    def published(self, path: str, day: date) -> list[tuple[Any, ...]]:
+        """The published rows of a day of orders, with their audit columns."""
+        return self.warehouse(
+            f"SELECT * FROM {path.replace('/', '.')} "
+            f"WHERE (created_at AT TIME ZONE 'UTC')::DATE = '{day}' ORDER BY ALL"
+        )
+
+    def state(self, path: str) -> dict[date, Any]:
+        """What the warehouse remembers of a table, by day."""
+        table = layer_tables()[path]
+        return {state.partition_key: state for state in self.platform.warehouse.state(table)}
+
+    def check_state(self, path: str, check: str) -> dict[str, set[str]]:
+        """Partition keys by status of a check, as the UI shows them; missing ones are left out."""
+        key = dg.AssetCheckKey(dg.AssetKey(path.split("/")), check)
+        infos = self.instance.event_log_storage.get_asset_check_partition_info([key])
+        found: dict[str, set[str]] = defaultdict(set)
+        for info in infos:
+            if info.is_current and info.partition_key:
+                found[info.latest_execution_status.value].add(info.partition_key)
+        return dict(found)
+
+
+@contextmanager
+def open_shop(url: str, home: Path) -> Iterator[Shop]:
+    """Fill the database and put the production assembly on it."""
+    fill_shop(url, days=len(DAYS), orders_a_day=120)
+    settings = Settings(home=home, database_url=url, first_day=DAYS[0], last_day=DAYS[-1])
+    platform = Platform(settings)
+    definitions = build_definitions(settings, {"platform": platform})
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Shop(url, settings, platform, definitions, instance)
+    platform.close()
+
+
+def materialised(result: dg.ExecuteInProcessResult) -> dict[str, list[str]]:
+    """Partition keys that the run materialised, by table."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for event in result.all_events:
+        if event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
+            found["/".join(event.asset_key.path)].append(event.partition)
+    return dict(found)
+
+
+def metadata_of(result: dg.ExecuteInProcessResult, path: str) -> dict[str, dict[str, Any]]:
+    """The metadata values of a table's materialisations in the run, by partition key."""
+    return {
+        event.partition: {k: v.value for k, v in event.materialization.metadata.items()}
+        for event in result.all_events
+        if event.event_type is DagsterEventType.ASSET_MATERIALIZATION
+        and event.asset_key == dg.AssetKey(path.split("/"))
+    }
+
+
+def evaluations(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
+    """Every check evaluation of the run, in order."""
+    return [
+        event.event_specific_data
+        for event in result.all_events
+        if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+
+
+def failed_checks(result: dg.ExecuteInProcessResult) -> set[tuple[str, str, str]]:
+    """(table, partition, check) of every evaluation that did not pass."""
+    return {
+        ("/".join(one.asset_key.path), one.partition, one.check_name)
+        for one in evaluations(result)
+        if not one.passed
+    }
+
+
+def evidence(result: dg.ExecuteInProcessResult, path: str, day: date, check: str) -> dict[str, Any]:
+    """The evidence of one check on one day."""
+    (found,) = (
+        one
+        for one in evaluations(result)
+        if (one.asset_key, one.partition, one.check_name)
+        == (dg.AssetKey(path.split("/")), day.isoformat(), check)
+    )
+    return {name: value.value for name, value in found.metadata.items()}
+
+
+def failure_message(result: dg.ExecuteInProcessResult) -> str:
+    """What the only failed step of the run says."""
+    (failure,) = (
+        event for event in result.all_events if event.event_type is DagsterEventType.STEP_FAILURE
+    )
+    return failure.step_failure_data.user_failure_data.description

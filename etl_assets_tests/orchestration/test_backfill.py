@@ -1,0 +1,79 @@
+"""Backfills from a terminal: a bad day costs its own descendants and nothing else."""
+
+from datetime import date
+
+from etl_assets_tests.orchestration.shop import DAYS, Shop
+
+ORDERS = ["raw/orders", "staged/orders", "raw/order_items", "staged/order_items"]
+FACTS = [*ORDERS, "raw/customers", "staged/customers", "enriched/fact_orders"]
+
+
+def _without(*days: date) -> set[date]:
+    return set(DAYS) - set(days)
+
+
+def test_a_bad_raw_day_is_missing_downstream_and_every_other_day_is_built(shop: Shop) -> None:
+    shop.sql(f"UPDATE orders SET currency = '€' WHERE created_at::date = '{DAYS[1]}'")
+
+    result = shop.backfill(*FACTS)
+
+    bad = {DAYS[1]}
+    assert not result.succeeded
+    assert result.done == {
+        **{path: set(DAYS) for path in FACTS},
+        "raw/orders": _without(*bad),
+        "staged/orders": _without(*bad),
+        "enriched/fact_orders": _without(*bad),
+    }
+    assert {path for path, days in result.failed.items() if days} == {"raw/orders"}
+    assert {path for path, days in result.skipped.items() if days} == {
+        "staged/orders",
+        "enriched/fact_orders",
+    }
+    assert len(result.messages) == 1
+    assert f"{DAYS[1]}: value_rules" in result.messages[0]
+    assert {path: set(shop.state(path)) for path in FACTS} == result.done
+
+
+def test_orders_wait_for_the_customers_of_every_day_before_them(shop: Shop) -> None:
+    # Facts see all customers up to their day: without the third day's they would lack some.
+    shop.sql(f"UPDATE customers SET country = 'EUR' WHERE created_at::date = '{DAYS[2]}'")
+
+    result = shop.backfill(*FACTS)
+
+    assert result.failed["staged/customers"] == {DAYS[2]}
+    assert result.done["staged/customers"] == _without(DAYS[2])
+    assert result.done["staged/orders"] == set(DAYS)
+    assert result.done["enriched/fact_orders"] == {DAYS[0], DAYS[1]}
+    assert result.skipped["enriched/fact_orders"] == {DAYS[2], DAYS[3]}
+
+
+def test_a_fact_knows_customers_up_to_its_day_and_none_of_later_days(shop: Shop) -> None:
+    ((later, country),) = shop.sql(
+        f"SELECT id, country FROM customers WHERE created_at::date = '{DAYS[2]}' LIMIT 1"
+    )
+    ((early,),) = shop.sql(f"SELECT min(id) FROM orders WHERE created_at::date = '{DAYS[1]}'")
+    ((same_day,),) = shop.sql(f"SELECT min(id) FROM orders WHERE created_at::date = '{DAYS[2]}'")
+    shop.sql(f"UPDATE orders SET customer_id = {later} WHERE id IN ({early}, {same_day})")
+
+    assert shop.backfill(*FACTS).succeeded
+
+    facts = shop.warehouse(
+        "SELECT order_id, customer_country FROM enriched.fact_orders "
+        f"WHERE order_id IN ({early}, {same_day}) ORDER BY order_id"
+    )
+    assert facts == [(early, None), (same_day, country)]
+
+
+def test_loading_the_same_days_again_gives_the_same_rows(shop: Shop) -> None:
+    assert shop.backfill("raw/orders", "staged/orders").succeeded
+    rows = [_data(shop, day) for day in DAYS]
+    for _ in range(2):
+        assert shop.backfill("raw/orders", "staged/orders").succeeded
+    assert [_data(shop, day) for day in DAYS] == rows
+    assert all(rows)
+
+
+def _data(shop: Shop, day: date) -> list[tuple[object, ...]]:
+    """The day's rows without the four audit columns."""
+    return [row[:-4] for row in shop.published("staged/orders", day)]

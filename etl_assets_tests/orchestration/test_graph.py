@@ -1,0 +1,138 @@
+"""The asset graph as it is meant to be, and a code location that loads with nothing around it."""
+
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from etl_assets.config import Settings
+from etl_assets.orchestration.build import build_definitions
+from etl_assets_tests.orchestration.shop import CHECK_NAMES
+
+# key | group | kinds | owners | upstream
+GRAPH = """
+enriched/daily_revenue | enriched | duckdb, polars | team:data | enriched/fact_orders
+enriched/fact_orders | enriched | duckdb, polars | team:data | staged/customers, staged/order_items, staged/orders
+raw/customers | raw | duckdb, polars | team:data | source/customers
+raw/order_items | raw | duckdb, polars | team:data | source/order_items
+raw/orders | raw | duckdb, polars | team:data | source/orders
+raw/products | raw | duckdb, polars | team:data | source/products
+source/customers | source | postgres | team:data |
+source/order_items | source | postgres | team:data |
+source/orders | source | postgres | team:data |
+source/products | source | postgres | team:data |
+staged/customers | staged | duckdb, polars | team:data | raw/customers
+staged/order_items | staged | duckdb, polars | team:data | raw/order_items
+staged/orders | staged | duckdb, polars | team:data | raw/orders
+staged/products | staged | duckdb, polars | team:data | raw/products
+"""  # noqa: E501 - a table
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    home = tmp_path_factory.mktemp("home")
+    return build_definitions(
+        Settings(home=home, first_day=date(2024, 1, 1), last_day=date(2024, 1, 30))
+    )
+
+
+def test_the_graph_has_these_assets_groups_kinds_owners_and_dependencies(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    lines = [
+        " | ".join(
+            [
+                _path(key),
+                graph.get(key).group_name,
+                ", ".join(sorted(graph.get(key).kinds)),
+                ", ".join(graph.get(key).owners),
+                ", ".join(sorted(map(_path, graph.get(key).parent_keys))),
+            ]
+        ).strip()
+        for key in sorted(graph.get_all_asset_keys())
+    ]
+    assert lines == GRAPH.strip().splitlines()
+
+
+def test_every_asset_has_the_thirty_days_of_the_settings(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        days = graph.get(key).partitions_def.get_partition_keys()
+        assert (len(days), days[0], days[-1]) == (30, "2024-01-01", "2024-01-30")
+
+
+def test_every_loaded_table_has_the_same_eight_checks_a_day_each(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        names = {check.name for check in graph.get_check_keys_for_assets({key})}
+        assert names == (set() if key.path[0] == "source" else set(CHECK_NAMES)), _path(key)
+    for check in graph.asset_check_keys:
+        partitions = graph.get(check).partitions_def
+        assert partitions == graph.get(check.asset_key).partitions_def, str(check)
+
+
+def test_an_order_sees_the_customers_of_every_day_up_to_its_own(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    facts, partitions = graph.get(dg.AssetKey(["enriched", "fact_orders"])), {}
+    for name in ("customers", "orders"):
+        upstream = dg.AssetKey(["staged", name])
+        mapping = graph.get_partition_mapping(facts.key, upstream)
+        mapped = mapping.get_upstream_mapped_partitions_result_for_partitions(
+            facts.partitions_def.subset_with_partition_keys(["2024-01-03"]),
+            facts.partitions_def,
+            graph.get(upstream).partitions_def,
+        )
+        partitions[name] = list(mapped.partitions_subset.get_partition_keys())
+    assert partitions == {
+        "customers": ["2024-01-01", "2024-01-02", "2024-01-03"],
+        "orders": ["2024-01-03"],
+    }
+
+
+def test_each_layer_has_a_backfill_policy_of_its_own(definitions: dg.Definitions) -> None:
+    # The daemon puts layers of one policy into one run, and a bad day would take all others down.
+    graph = definitions.resolve_asset_graph()
+    by_layer = {
+        layer: {
+            graph.get(key).backfill_policy
+            for key in graph.get_all_asset_keys()
+            if key.path[0] == layer
+        }
+        for layer in ("raw", "staged", "enriched")
+    }
+    assert all(len(policies) == 1 for policies in by_layer.values())
+    assert len(set.union(*by_layer.values())) == 3
+    assert None not in set.union(*by_layer.values())
+
+
+def test_the_code_location_loads_with_an_empty_environment_and_no_driver(tmp_path: Path) -> None:
+    code = (
+        "import sys, etl_assets.definitions as location\n"
+        "assert location.defs.resolve_asset_graph().asset_check_keys\n"
+        "drivers = {'duckdb', 'psycopg', 'psycopg2', 'connectorx', 'google.cloud.bigquery'}\n"
+        "print(sorted(drivers & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.defpath, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+    assert not any(tmp_path.iterdir()), "loading the code location wrote something"
+
+
+def _path(key: dg.AssetKey) -> str:
+    return "/".join(key.path)
