@@ -75,6 +75,30 @@ def status() -> None:
 
 
 @main.command()
+def doctor() -> None:
+    """Hold the source against the contracts, without loading anything."""
+    from etl_assets.diagnosis import diagnose
+    from etl_assets.orchestration.platform import Platform
+    from etl_assets.tables.registry import layer_tables
+
+    found = list(diagnose(layer_tables().values(), Platform(read_settings()).reader()))
+    table = Table(title="Source tables", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("table", "can be read", "columns not in the contract", "rows without a day"):
+        table.add_column(name)
+    for line in found:
+        table.add_row(
+            line.table,
+            "[red]no[/]" if line.error else "[green]yes[/]",
+            ", ".join(line.undeclared) or "none",
+            f"[yellow]{line.rows_without_day:,}[/]" if line.rows_without_day else "0",
+        )
+    console.print(table)
+    for message in dict.fromkeys(str(line.error) for line in found if line.error):
+        Console(stderr=True).print(f"[bold red]error:[/] {message}", highlight=False)
+    sys.exit(1 if any(line.error for line in found) else 0)
+
+
+@main.command()
 def dictionary() -> None:
     """Print the data dictionary (docs/data-dictionary.md), made from the contracts."""
     from etl_assets.core.dictionary import data_dictionary

@@ -12,7 +12,7 @@ from etl_assets.demo.server import EmbeddedPostgres, start_postgres
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     server = start_postgres(tmp_path_factory.mktemp("server") / "postgres")
     yield server
-    server.stop()
+    server.stop(immediately=True)
 
 
 @pytest.fixture

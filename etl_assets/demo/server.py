@@ -61,16 +61,18 @@ class EmbeddedPostgres:
             except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 return  # the other process was faster
 
-    def stop(self) -> None:
+    def stop(self, *, immediately: bool = False) -> None:
         """Stop the server of this folder and no other, ending its sessions; nothing if none runs.
 
+        `immediately` skips the checkpoint: for data that nobody wants again.
         Raises RuntimeError if it has not stopped within a minute.
         """
         if not self.data_dir.exists():
             return  # a server that loses its folder ends by itself
         with _lock(self.data_dir):
             if postmaster(self.data_dir):
-                _pg_ctl(self.data_dir, server_account(self.data_dir), "-m", "fast", "stop")
+                mode = "immediate" if immediately else "fast"
+                _pg_ctl(self.data_dir, server_account(self.data_dir), "-m", mode, "stop")
             remove_socket_folder(Path(self.socket_dir))
 
 

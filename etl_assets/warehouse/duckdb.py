@@ -47,7 +47,7 @@ class DuckDBWarehouse(Warehouse):
     """A DuckDB file at `path`; waits up to `wait_seconds` for others that use it."""
 
     def __init__(
-        self, path: Path, *, wait_seconds: float = 120, memory_limit: str = "256MB"
+        self, path: Path, *, wait_seconds: float = 120, memory_limit: str = "192MB"
     ) -> None:
         self.path = path
         self.wait_seconds = wait_seconds
