@@ -1,4 +1,4 @@
-"""Holds the source against the contracts without loading anything: what `etl-assets doctor` shows."""
+"""Holds the source against the contracts, loading nothing: what `etl-assets doctor` shows."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -12,11 +12,11 @@ from datetime import date, datetime
 class PartitionState:
     """One published partition of one table; times are UTC.
 
-    `as_of` is the moment of the snapshot that was read, on the clock of the system that it was read
-    from: an older one never overwrites a newer one (L5). `high_watermark` and `watermark_key` are
-    the greatest cursor and its row's key. `source_count` is the source's own count, `row_count` what is
-    published and `quarantined_count` what was set aside. `verified_through` is the moment up to
-    which a reconciliation found source and warehouse equal.
+    `as_of` is the moment of the snapshot that was read, on the clock of the system that it was
+    read from: an older one never overwrites a newer one (L5). `high_watermark` and `watermark_key`
+    are the greatest cursor and its row's key. `source_count` is the source's own count, `row_count`
+    what is published and `quarantined_count` what was set aside. `verified_through` is the moment
+    up to which a reconciliation found source and warehouse equal.
     """
 
     table_name: str

@@ -144,7 +144,8 @@ class DuckDBWarehouse(Warehouse):
         except duckdb.IOException as error:
             held = str(error).find("Conflicting lock is held in ")
             if held < 0:
-                raise _told(error, f"opening {self.path.name}") from None
+                told = _told(error, f"opening {self.path.name}")
+                raise full_disk(error, self.path.parent) or told from None
             holder = str(error)[held:].removeprefix("Conflicting lock is held in ")
             raise busy(self.path, holder.split(". ")[0], self.wait_seconds) from None
 

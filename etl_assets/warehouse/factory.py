@@ -1,8 +1,9 @@
 """From WAREHOUSE_URL to a warehouse. A backend's module is imported when its URL is used."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from etl_assets.config import Settings
 from etl_assets.core.errors import ConfigError
@@ -11,7 +12,7 @@ from etl_assets.warehouse.base import Warehouse
 
 def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse that the settings name, not connected; raises ConfigError."""
-    url = settings.warehouse_url or f"duckdb:///{settings.home / 'warehouse.duckdb'}"
+    url = settings.warehouse_url or f"duckdb://{quote(str(settings.home / 'warehouse.duckdb'))}"
     scheme = url.split(":", 1)[0] if "://" in url else ""
     if scheme not in _BACKENDS:
         raise ConfigError(
@@ -26,11 +27,15 @@ def _duckdb(url: str, settings: Settings) -> Warehouse:
     from etl_assets.warehouse.duckdb import DuckDBWarehouse
 
     # The path after the three slashes is absolute: duckdb:///data/w.duckdb is /data/w.duckdb.
-    path = Path(unquote(urlsplit(url).path))
-    if not path.name:
+    # Anything before them would be a host, after ? or # no path: neither is dropped in silence.
+    found = re.fullmatch(r"duckdb://(/[^?#]*[^?#/])", url)
+    if not found:
         raise ConfigError(
-            "WAREHOUSE_URL names no DuckDB file.", "Write duckdb:///path/to/warehouse.duckdb."
+            "WAREHOUSE_URL names no DuckDB file.",
+            "Write duckdb:///path/to/warehouse.duckdb, with special characters percent-encoded "
+            "(? is %3F, # is %23).",
         )
+    path = Path(unquote(found[1]))
     return DuckDBWarehouse(path, wait_seconds=settings.warehouse_wait_seconds)
 
 
