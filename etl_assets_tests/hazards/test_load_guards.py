@@ -21,7 +21,7 @@ from etl_assets_tests.hazards.load_road import (
     warehouse_of,
     warehouse_rows,
 )
-from etl_assets_tests.source_tables import DAY, run
+from etl_assets_tests.source_tables import DAY, contract_of, load, run
 
 
 def test_l2_a_full_day_replaced_twice_is_identical(database_url: str, tmp_path: Path) -> None:
@@ -151,3 +151,22 @@ def test_l8_an_empty_day_is_published_with_the_sources_own_count(
         0,
     )
     assert state.high_watermark is None
+
+
+@pytest.mark.parametrize("personal", [False, True])
+def test_a_key_that_occurs_twice_in_a_day_is_refused_and_a_personal_one_is_not_shown(
+    database_url: str, tmp_path: Path, personal: bool
+) -> None:
+    fill(database_url, version=1)
+    run(
+        database_url,
+        "ALTER TABLE things DROP CONSTRAINT things_pkey",
+        "INSERT INTO things SELECT * FROM things WHERE id = 77",
+    )
+    table = replace(THINGS, contract=contract_of(load_road.DTYPES, {"id": {"personal": personal}}))
+    (day,) = load(database_url, table, [DAY], tmp_path / "spool", Published())
+    assert day.broken == ["unique_key"]
+    (result,) = [result for result in day.results if result.blocks]
+    assert result.evidence["keys_more_than_once"] == 1
+    (sample,) = result.evidence["sample_keys"]  # type: ignore[misc]
+    assert sample.startswith("id#") if personal else sample == "id=77"

@@ -1,0 +1,65 @@
+"""A browser for the tests: the system's chromium, driven by Playwright."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+# The machine may be busy: what takes a second here takes ten there.
+PATIENCE_MS = 60_000
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def open_page(base_url: str) -> Iterator[Page]:
+    """A page whose relative URLs are the UI's; skips the test where there is no chromium."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("no chromium on PATH: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        context = browser.new_context(base_url=base_url, viewport={"width": 1400, "height": 900})
+        context.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
+        yield context.new_page()
+        browser.close()
+
+
+def expand_graph(page: Page) -> None:
+    """Open the global asset graph with all its groups expanded."""
+    page.goto("/asset-groups")
+    page.locator("[aria-label=unfold_more]").first.wait_for()
+    page.locator("[aria-label=settings]").last.click()
+    page.get_by_role("menuitem", name="Expand all groups").click()
+
+
+def choose_partitions(page: Page, asset: str, partitions: str) -> None:
+    """Open an asset's dialog to materialise it and put these partitions in."""
+    page.goto(f"/assets/{asset}?view=partitions")
+    page.get_by_role("button", name="Materialize").first.click()
+    chosen = page.locator("[role=dialog] input[type=text]").first
+    chosen.fill(partitions)
+    chosen.press("Enter")
+
+
+def watch_run(page: Page) -> str:
+    """Follow the notice of a launched run to its end; its id."""
+    page.get_by_role("button", name="View", exact=True).or_(
+        page.get_by_role("link", name="View", exact=True)
+    ).click()
+    page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}"))
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible()
+    found = re.search(r"/runs/([0-9a-f-]{36})", page.url)
+    assert found
+    return found[1]

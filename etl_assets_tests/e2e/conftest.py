@@ -1,0 +1,13 @@
+"""One running UI for all tests of a session that ask for it: it takes half a minute to start."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from etl_assets_tests.e2e.dagster_ui import DagsterUI, running_ui
+
+
+@pytest.fixture(scope="session")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUI]:
+    with running_ui(tmp_path_factory.mktemp("dev")) as running:
+        yield running

@@ -1,0 +1,160 @@
+"""The commands of the README, as a user types them, on servers and files of their own."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+
+from etl_assets.demo.plan import BAD_ROWS
+from etl_assets.demo.postmaster import postmaster
+from etl_assets.demo.server import start_postgres
+from etl_assets.demo.shop import fill_shop
+from etl_assets_tests.e2e.command import Commands, Outcome
+
+SOURCES = ("customers", "products", "orders", "order_items")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The data folder of a demo that ran once, and what it printed."""
+
+    commands: Commands
+    home: Path
+    outcome: Outcome
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    home = tmp_path_factory.mktemp("demo")
+    commands = Commands({"ETL_HOME": str(home)})
+    return Demo(commands, home, commands.etl_assets("demo"))
+
+
+def summary(out: str) -> dict[str, tuple[int, int, int, int, int]]:
+    """What the printed table says: days, rows, checks passed, failed, quarantined by table."""
+    lines = re.findall(r"^ *(\w+/\w+)" + r" +([\d,]+)" * 5, out, re.MULTILINE)
+    return {
+        path: tuple(int(number.replace(",", "")) for number in numbers)  # type: ignore[misc]
+        for path, *numbers in lines
+    }
+
+
+def warehouse(file: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def counted(url: str) -> Mapping[str, int]:
+    """The source's rows, asked of PostgreSQL."""
+    found = {}
+    with psycopg.connect(url) as connection:
+        for table in SOURCES:
+            (number,) = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() or (
+                0,
+            )
+            found[table] = number
+    return found
+
+
+def test_the_demo_fills_every_table_and_its_summary_is_true(demo: Demo) -> None:
+    assert demo.outcome.code == 0, demo.outcome.err
+    server = start_postgres(demo.home / "postgres")
+    try:
+        source = counted(server.url("shop"))
+    finally:
+        server.stop()
+    told = summary(demo.outcome.out)
+    file = demo.home / "warehouse.duckdb"
+    aside = dict(
+        warehouse(file, "SELECT table_name, count(*) FROM etl.etl_quarantine GROUP BY ALL")
+    )
+    for name in SOURCES:
+        raw = source[name] - aside.get(f"raw/{name}", 0)
+        staged = raw - aside.get(f"staged/{name}", 0)
+        assert (told[f"raw/{name}"][1], told[f"staged/{name}"][1]) == (raw, staged)
+    for path, (days, rows, passed, failed, quarantined) in told.items():
+        layer, name = path.split("/")
+        assert warehouse(file, f"SELECT count(*) FROM {layer}.{name}") == [(rows,)]
+        assert (days, quarantined) == (30, aside.get(path, 0))
+        assert passed + failed == 30 * 8
+    assert len(told) == 10
+    assert sum(aside.values()) == len(BAD_ROWS)
+    assert f"{source['orders']:,} orders" in " ".join(demo.outcome.out.split())
+
+
+def test_no_server_runs_after_the_demo(demo: Demo) -> None:
+    assert postmaster(demo.home / "postgres") is None
+
+
+def test_the_demo_again_changes_nothing_and_prints_the_same(demo: Demo) -> None:
+    file = demo.home / "warehouse.duckdb"
+    query = "SELECT table_name, partition_key, load_id FROM etl.etl_state ORDER BY ALL"
+    before = warehouse(file, query)
+    again = demo.commands.etl_assets("demo")
+    assert again.code == 0, again.err
+    assert warehouse(file, query) == before, "what is there was loaded again"
+    assert summary(again.out) == summary(demo.outcome.out)
+    assert postmaster(demo.home / "postgres") is None
+
+
+def test_status_prints_the_same_table(demo: Demo) -> None:
+    status = demo.commands.etl_assets("status")
+    assert status.code == 0
+    assert summary(status.out) == summary(demo.outcome.out)
+
+
+def test_a_backfill_loads_its_days_again_and_nothing_else(demo: Demo) -> None:
+    file = demo.home / "warehouse.duckdb"
+    query = "SELECT table_name, partition_key::text, load_id FROM etl.etl_state"
+    before = set(warehouse(file, query))
+    days = ["--from", "2024-01-05", "--to", "2024-01-06"]
+    done = demo.commands.etl_assets("backfill", "raw/orders", *days)
+    assert done.code == 0, done.err
+    changed = {row[:2] for row in set(warehouse(file, query)) - before}
+    assert changed == {("raw/orders", "2024-01-05"), ("raw/orders", "2024-01-06")}
+    assert summary(demo.commands.etl_assets("status").out) == summary(demo.outcome.out)
+
+
+def test_status_before_anything_is_published_says_what_to_do(tmp_path: Path) -> None:
+    done = Commands({"ETL_HOME": str(tmp_path)}).etl_assets("status")
+    assert (done.code, done.err) == (0, "")
+    assert "etl-assets backfill" in done.out
+
+
+@pytest.fixture
+def production(postgres: Any, tmp_path: Path) -> Commands:
+    """A database and a warehouse of the user's own, and nothing else set."""
+    postgres.ensure_database("cli_shop")
+    url = postgres.url("cli_shop")
+    fill_shop(url, days=5, orders_a_day=20)
+    return Commands(
+        {
+            "DATABASE_URL": url,
+            "WAREHOUSE_URL": f"duckdb://{tmp_path}/warehouse.duckdb",
+            "ETL_HOME": str(tmp_path / "home"),
+        }
+    )
+
+
+def test_plain_dagster_materialises_a_partition(production: Commands, tmp_path: Path) -> None:
+    select = ["--select", "raw/orders", "--partition", "2024-01-05"]
+    done = production.dagster("asset", "materialize", "-m", "etl_assets.definitions", *select)
+    assert done.code == 0, done.err
+    with psycopg.connect(production.environment["DATABASE_URL"]) as connection:
+        source = connection.execute(
+            "SELECT count(*) FROM orders WHERE (created_at AT TIME ZONE 'UTC')::date = '2024-01-05'"
+        ).fetchone()
+    file = tmp_path / "warehouse.duckdb"
+    assert warehouse(file, "SELECT count(*) FROM raw.orders") == [source]
+    assert postmaster(tmp_path / "home" / "postgres") is None, "Dagster's own server is left"
+
+
+def test_plain_dagster_validates_the_definitions(production: Commands) -> None:
+    done = production.dagster("definitions", "validate")
+    assert done.code == 0, done.err + done.out
+    assert "Validation successful" in done.out + done.err

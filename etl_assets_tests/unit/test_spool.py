@@ -1,0 +1,119 @@
+"""The spool: files of bounded chunks, exact duplicate counts, folders that go away."""
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from etl_assets import spool
+from etl_assets.core.errors import DiskFull
+from etl_assets.spool import SpoolFiles, disk_errors, run_spool
+
+
+def spooled(folder: Path, *files: pl.DataFrame) -> SpoolFiles:
+    made = SpoolFiles(folder)
+    for frame in files:
+        made.write(frame)
+        made.close()
+    return made
+
+
+def keys(*pairs: tuple[int | None, str | None]) -> pl.DataFrame:
+    return pl.DataFrame(
+        pairs, schema={"id": pl.Int64, 'odd "name"': pl.String}, orient="row"
+    ).with_columns(v=pl.lit("v"))
+
+
+KEY = ("id", 'odd "name"')
+DUPLICATES = [(1, "a"), (2, "a"), (2, "a"), (1, "b"), (3, None), (3, None), (2, "a"), (None, None)]
+
+
+@pytest.mark.parametrize("pieces", [1, 3], ids=["one file", "three files"])
+def test_keys_that_occur_more_than_once_are_counted_exactly(tmp_path: Path, pieces: int) -> None:
+    size = -(-len(DUPLICATES) // pieces)
+    files = [keys(*DUPLICATES[at : at + size]) for at in range(0, len(DUPLICATES), size)]
+    made = spooled(tmp_path, *files)
+    assert (len(made.files), made.rows) == (pieces, len(DUPLICATES))
+    number, sample = made.duplicates(KEY, 5)
+    assert number == 2
+    assert sorted(sample.rows()) == [(2, "a", 3), (3, None, 2)]
+    number, sample = made.duplicates(KEY, 1)
+    assert (number, sample.height) == (2, 1)
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+def test_without_duplicates_there_are_none(tmp_path: Path, pieces: int) -> None:
+    made = spooled(tmp_path, *(keys((n, "a"), (n, "b")) for n in range(pieces)))
+    number, sample = made.duplicates(KEY, 5)
+    assert (number, sample.height) == (0, 0)
+
+
+def test_a_folder_with_brackets_in_its_name_is_read_as_it_is_named(tmp_path: Path) -> None:
+    for pieces in (1, 2):
+        made = spooled(tmp_path / f"[{pieces}] x", *[keys((1, "a"), (1, "a"))] * pieces)
+        assert made.duplicates(KEY, 5)[0] == 1
+
+
+def test_chunks_become_files_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "CHUNK_ROWS", 10)
+    made = SpoolFiles(tmp_path)
+    for n in range(0, 25, 5):
+        made.write(pl.DataFrame({"id": range(n, n + 5)}))
+    made.write(pl.DataFrame({"id": []}, schema={"id": pl.Int64}))
+    assert made.rows == 20, "the rest is pending"
+    made.close()
+    assert [pl.read_parquet(path).height for path in made.files] == [10, 10, 5]
+    assert (made.rows, made.bytes) == (25, sum(path.stat().st_size for path in made.files))
+    made.close()
+    assert len(made.files) == 3
+
+
+def test_a_runs_folder_goes_away_whatever_happened(tmp_path: Path) -> None:
+    with suppress(ZeroDivisionError), run_spool(tmp_path, "run", "step") as folder:
+        (folder / "file").touch()
+        raise ZeroDivisionError
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_runs_folder_stays_while_another_of_its_steps_works(tmp_path: Path) -> None:
+    with run_spool(tmp_path, "run", "one") as one:
+        with run_spool(tmp_path, "run", "two"):
+            pass
+        assert one.exists()
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("pid", "stays"), [("999999999", False), (str(os.getpid()), True), ("", True), ("x", True)]
+)
+def test_folders_of_dead_runs_are_swept_and_others_are_not(
+    tmp_path: Path, pid: str, stays: bool
+) -> None:
+    other = tmp_path / "spool" / "other"
+    other.mkdir(parents=True)
+    (other / "pid").write_text(pid)
+    with run_spool(tmp_path, "run", "step"):
+        assert other.exists() is stays
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "x"),
+        OSError(errno.EDQUOT, "x"),
+        OSError(errno.EFBIG, "x"),
+        pl.exceptions.ComputeError("No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_told_as_one(tmp_path: Path, error: Exception) -> None:
+    told = pytest.raises(DiskFull, match=r"No space is left.*nothing was published")
+    with told, disk_errors(tmp_path):
+        raise error
+
+
+def test_other_errors_pass_unchanged(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), disk_errors(tmp_path):
+        raise PermissionError(errno.EACCES, "x")
