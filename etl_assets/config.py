@@ -12,11 +12,12 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from etl_assets.core.errors import ConfigError
+from etl_assets.core.errors import ConfigError, PartitionError
 from etl_assets.core.partitions import ONE_DAY, parse_day
 
 FIRST_DAY = date(2024, 1, 1)
 DEMO_LAST_DAY = date(2024, 1, 30)
+_LONGEST = 7 * 86_400
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
         environment = {**from_file, **os.environ}
     database_url = environment.get("DATABASE_URL") or None
-    end = environment.get("ETL_LAST_DAY")
     settings = Settings(
         home=Path(environment.get("ETL_HOME") or ".etl").resolve(),
         database_url=database_url,
         warehouse_url=environment.get("WAREHOUSE_URL") or None,
-        first_day=_first_day(environment.get("ETL_FIRST_DAY")),
-        last_day=parse_day(end) if end else None if database_url else DEMO_LAST_DAY,
+        first_day=_day(environment, "ETL_FIRST_DAY") or FIRST_DAY,
+        last_day=_day(environment, "ETL_LAST_DAY") or (None if database_url else DEMO_LAST_DAY),
         dagster_postgres_url=environment.get("DAGSTER_POSTGRES_URL") or None,
         statement_timeout_seconds=int(_number(environment, "ETL_STATEMENT_TIMEOUT_SECONDS", 3600)),
         warehouse_wait_seconds=_number(environment, "ETL_WAREHOUSE_WAIT_SECONDS", 120),
@@ -90,8 +90,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def _first_day(text: str | None) -> date:
-    return parse_day(text) if text else FIRST_DAY
+def _day(environment: Mapping[str, str], name: str) -> date | None:
+    text = environment.get(name)
+    try:
+        return parse_day(text) if text else None
+    except PartitionError:
+        raise ConfigError(f"{name} is not a day.", "Write it as YYYY-MM-DD.") from None
 
 
 def child_environment(**changes: str) -> dict[str, str]:
@@ -105,6 +109,8 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
         number = float(text) if text else default
     except ValueError:
         number = -1.0
-    if number < 0:
-        raise ConfigError(f"{name} is not a number of seconds.", f"Set it to {default}, say.")
+    if not 0 <= number <= _LONGEST:
+        raise ConfigError(
+            f"{name} is not a number of seconds up to {_LONGEST}.", f"Set it to {default:g}, say."
+        )
     return number

@@ -5,10 +5,11 @@ needs a whole day in memory. What is good or bad, published or not, is not decid
 """
 
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,28 +93,48 @@ def spool_folder(home: Path, run_id: str, step: str) -> Path:
 def run_spool(home: Path, run_id: str, step: str) -> Iterator[Path]:
     """That folder, gone afterwards whatever happened; what killed runs left behind goes as well."""
     folder = spool_folder(home, run_id, step)
-    with disk_errors(home):
+    with disk_errors(home), _in_use(folder.parent):
+        _sweep(home / "spool")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder.parent / "pid").write_text(str(os.getpid()), encoding="ascii")
-    for other in (home / "spool").iterdir():
-        if not _is_in_use(other):
-            shutil.rmtree(other, ignore_errors=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # another step of the run may still be there
+                folder.parent.rmdir()
+
+
+@contextmanager
+def _in_use(run_folder: Path) -> Iterator[None]:
+    """Hold a shared lock on the run's folder; the system drops a killed process's lock."""
+    run_folder.parent.mkdir(parents=True, exist_ok=True)
+    path = run_folder.with_name(f"{run_folder.name}.lock")
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        if path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
+            break
+        os.close(handle)  # swept away between the two calls
     try:
-        yield folder
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if not any(path.is_dir() for path in folder.parent.iterdir()):
-            shutil.rmtree(folder.parent, ignore_errors=True)
+        with suppress(OSError):  # another step of the run may still hold it
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        os.close(handle)
 
 
-def _is_in_use(run_folder: Path) -> bool:
-    try:
-        os.kill(int((run_folder / "pid").read_text(encoding="ascii")), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, ValueError):
-        return True  # another user's process, or a folder that is just being made
-    return True
+def _sweep(spool: Path) -> None:
+    """Remove the folders of runs that nobody holds."""
+    for path in spool.glob("*.lock"):
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+                path.unlink()
+            finally:
+                os.close(handle)
 
 
 @contextmanager

@@ -49,7 +49,10 @@ class Window:
 def parse_day(text: str) -> date:
     """The date of a partition key; raises PartitionError for anything but `YYYY-MM-DD`."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
+        if day.isoformat() != text:  # fromisoformat takes 20240101 and 2024-W01-1 as well
+            raise ValueError(text)
+        return day
     except ValueError:
         raise PartitionError(
             f"{text!r} is not a day.", "Write it as YYYY-MM-DD, for example 2024-01-31."

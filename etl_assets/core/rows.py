@@ -5,6 +5,7 @@ dtype holds).
 """
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import date, datetime
 
@@ -45,8 +46,15 @@ def quarantine_rows(
 
 
 def payloads_of(rows: pl.DataFrame) -> list[str]:
-    """Each row as a JSON object; what JSON has no form for (dates, decimals, bytes) as text."""
-    return [json.dumps(row, default=_as_text, ensure_ascii=False) for row in rows.to_dicts()]
+    """Each row as a JSON object; what JSON has no form for (dates, decimals, NaN) as text."""
+    return [
+        json.dumps(
+            {name: _finite(value) for name, value in row.items()},
+            default=_as_text,
+            ensure_ascii=False,
+        )
+        for row in rows.to_dicts()
+    ]
 
 
 def keys_of(rows: pl.DataFrame, key: Sequence[Column]) -> list[str]:
@@ -60,6 +68,10 @@ def keys_of(rows: pl.DataFrame, key: Sequence[Column]) -> list[str]:
         ", ".join(f"{name}{value}" for name, value in zip(names, values, strict=True))
         for values in zip(*columns, strict=True)
     ]
+
+
+def _finite(value: object) -> object:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_text(value: object) -> str:

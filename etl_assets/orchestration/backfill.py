@@ -103,7 +103,11 @@ def _message(event: dg.DagsterEvent) -> str:
         return data.user_failure_data.description
     while error and error.cause:
         error = error.cause
-    return f"{event.step_key}: {error.message.strip() if error else 'failed'}"
+    if error is None:
+        return f"{event.step_key} failed."
+    kind, _, told = error.message.strip().partition(": ")
+    # An IO manager's error comes with its class in front; ours say all in their words.
+    return told if kind.startswith("etl_assets.") else f"{event.step_key}: {kind}: {told}"
 
 
 def _by_depth(tables: Sequence[LayerTable]) -> list[tuple[int, LayerTable]]:

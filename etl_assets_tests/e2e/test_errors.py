@@ -229,9 +229,6 @@ def test_a_malformed_setting_is_named_and_never_quoted(
     refused(*arguments, **{name: value}, says=[name, says])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="backfill._message shows the class of what IO managers raise"
-)
 def test_a_message_has_no_class_names(place: Place) -> None:
     done = place.commands.etl_assets(*ONE_DAY, DATABASE_URL="nonsense")
     assert done.message.startswith("error: DATABASE_URL is not a PostgreSQL URL."), done.err

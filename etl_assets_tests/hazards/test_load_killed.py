@@ -1,6 +1,5 @@
 """L2: a run that is killed leaves the old day or the new one, whole, and a re-run ends the same."""
 
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -95,15 +94,6 @@ def test_l2_killed_at_one_boundary_after_the_other_it_still_ends_right(
         assert ended(killed) == -signal.SIGKILL
     assert warehouse_rows(tmp_path) == source_rows(source_url)
     whole(tmp_path, "killed-2", bad_id=11)
-
-
-def test_the_spool_of_a_run_that_lives_is_not_swept(source_url: str, tmp_path: Path) -> None:
-    alive = tmp_path / "spool" / "alive" / "raw__things"
-    alive.mkdir(parents=True)
-    (alive.parent / "pid").write_text(str(os.getpid()))
-    fill(source_url, version=1)
-    load_and_publish(source_url, tmp_path, "other")
-    assert alive.exists()
 
 
 def test_a_session_that_a_killed_run_left_does_not_keep_the_source_locked(

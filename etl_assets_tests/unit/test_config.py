@@ -40,7 +40,6 @@ def test_a_number_that_is_none_is_named_and_not_quoted(name: str, value: str) ->
     assert value not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="_number takes NaN and infinity for numbers of seconds")
 @pytest.mark.parametrize("name", SECONDS)
 @pytest.mark.parametrize("value", ["nan", "1e999"])
 def test_nan_and_infinity_are_no_numbers_of_seconds(name: str, value: str) -> None:
@@ -48,7 +47,6 @@ def test_nan_and_infinity_are_no_numbers_of_seconds(name: str, value: str) -> No
         read_settings({name: value})
 
 
-@pytest.mark.xfail(strict=True, reason="read_settings hands on parse_day's error, with the value")
 @pytest.mark.parametrize("name", ["ETL_FIRST_DAY", "ETL_LAST_DAY"])
 def test_a_day_that_is_none_is_named_and_not_quoted(name: str) -> None:
     with pytest.raises(EtlError, match=name) as caught:

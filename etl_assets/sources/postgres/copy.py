@@ -6,6 +6,7 @@ parser's own thread, and the memory is bounded by the block. What is selected is
 
 import os
 import re
+import select
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from psycopg import sql
+from psycopg.pq import ExecStatus
 
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.sources.postgres.columns import ColumnRead
@@ -28,7 +30,7 @@ _F_SETPIPE_SZ = 1031
 
 def copy_frames(
     connection: psycopg.Connection,
-    select: sql.Composed,
+    rows: sql.Composed,
     columns: Sequence[ColumnRead],
     *,
     block_bytes: int = BLOCK_BYTES,
@@ -40,7 +42,7 @@ def copy_frames(
     """
     read_end, write_end = os.pipe()
     _widen(write_end)
-    pump = _Pump(connection, select, write_end)
+    pump = _Pump(connection, rows, write_end)
     pump.start()
     with os.fdopen(read_end, "rb", buffering=_PIPE_BYTES) as stream:
         try:
@@ -117,39 +119,78 @@ def _parse(
 
 
 class _Pump(threading.Thread):
-    """Moves the bytes of a COPY into a pipe and closes it; keeps the error, if there was one."""
+    """Moves the bytes of a COPY into a pipe and closes it; keeps the error, if there was one.
 
-    def __init__(self, connection: psycopg.Connection, select: sql.Composed, sink: int) -> None:
+    It asks libpq for each row itself: psycopg's own loop costs over twice the CPU a row, and the
+    consumer waits for it, since both need the interpreter's lock.
+    """
+
+    def __init__(self, connection: psycopg.Connection, rows: sql.Composed, sink: int) -> None:
         super().__init__(name="copy-pump", daemon=True)
         self.error: psycopg.Error | None = None
-        self._connection = connection
-        self._statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(select)
+        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(rows)
+        self._statement = statement.as_bytes(connection)
+        self._server = connection.pgconn
+        self._poll = select.poll()
+        self._poll.register(self._server.socket, select.POLLIN)
         self._sink = sink
 
     def run(self) -> None:
         try:
-            with os.fdopen(self._sink, "wb", buffering=0) as sink:
+            with os.fdopen(self._sink, "wb", buffering=0) as sink, suppress(BrokenPipeError):
+                self._server.send_query(self._statement)
+                self._expect(ExecStatus.COPY_OUT)
                 self._pump(sink)
-        except BrokenPipeError:
-            pass  # nobody reads any more: the consumer has its own reason
+            # Nobody may be reading any more; the server's side is ended all the same.
+            for _ in self._rows():
+                pass
+            self._expect(ExecStatus.COMMAND_OK)
         except psycopg.Error as error:
             self.error = error
+        finally:
+            with suppress(psycopg.Error):
+                self._drain()
+
+    def _drain(self) -> None:
+        while True:
+            while self._server.is_busy():
+                self._await_input()
+            if self._server.get_result() is None:
+                return
 
     def _pump(self, sink: IO[bytes]) -> None:
         pending = bytearray()
-        pgconn = self._connection.pgconn
-        with self._connection.cursor() as cursor, cursor.copy(self._statement):
-            # A row at a time, as libpq has it. psycopg's own loop costs over twice the CPU a row,
-            # and the consumer waits for it, since both need the interpreter's lock.
-            while (row := pgconn.get_copy_data(0))[0] > 0:
-                pending += row[1]
-                if len(pending) >= _WRITE_BYTES:
-                    _write_all(sink, pending)
-                    pending.clear()
-            while result := pgconn.get_result():
-                if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
-                    raise psycopg.errors.error_from_result(result)
+        for row in self._rows():  # gathered, or each would be a system call
+            pending += row
+            if len(pending) >= _WRITE_BYTES:
+                _write_all(sink, pending)
+                pending.clear()
         _write_all(sink, pending)
+
+    def _rows(self) -> Iterator[memoryview]:
+        # An error has no SQLSTATE here: the result that follows has, and is asked for next.
+        with suppress(psycopg.OperationalError):
+            while (row := self._server.get_copy_data(1))[0] >= 0:
+                if row[0]:
+                    yield row[1]
+                else:
+                    self._await_input()
+
+    def _expect(self, status: ExecStatus) -> None:
+        while self._server.is_busy():
+            self._await_input()
+        result = self._server.get_result()
+        if result is None:
+            raise psycopg.OperationalError("the connection broke off")
+        if result.status != status:
+            raise psycopg.errors.error_from_result(result)
+
+    def _await_input(self) -> None:
+        """Wait where others may run: libpq's own blocking calls keep the interpreter's lock."""
+        while self._server.flush():
+            self._poll.poll(10)
+        self._poll.poll()
+        self._server.consume_input()
 
 
 def _write_all(sink: IO[bytes], data: bytearray) -> None:
