@@ -65,14 +65,23 @@ class LoadedDay:
 
 @dataclass(frozen=True)
 class Published:
-    """What the warehouse holds before a load, for the comparisons by row count."""
+    """What the warehouse holds before a load, for the comparisons by row count.
+
+    `history`, if given, is what counts as earlier days instead: days of this load are among them.
+    """
 
     rows: Mapping[date, int] = field(default_factory=dict)
+    history: Mapping[date, int] = field(default_factory=dict)
+
+    def with_days(self, loaded: Mapping[date, int]) -> "Published":
+        """The same, with days that this load is about to publish as earlier days."""
+        return Published(self.rows, {**self.rows, **loaded})
 
     def earlier(self, day: date, days: int) -> list[int]:
         """Row counts of the last `days` published days before `day`; empty days say nothing."""
-        before = sorted((d for d in self.rows if d < day and self.rows[d]), reverse=True)
-        return [self.rows[d] for d in before[:days]]
+        history = self.history or self.rows
+        before = sorted((d for d in history if d < day and history[d]), reverse=True)
+        return [history[d] for d in before[:days]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ def load_days(
     attempts in all; a day with a permanent error of its own fails alone. Raises what keeps
     every day from being read (no such table, no access, no room).
     """
-    remaining = list(days)
+    remaining, so_far = list(days), dict(published.rows)
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_pass),
         stop=tenacity.stop_after_attempt(4),
@@ -111,12 +120,16 @@ def load_days(
                     day = remaining[0]
                     shutil.rmtree(folder / day.isoformat(), ignore_errors=True)
                     try:
-                        loaded = load_day(table, open_day(day), published, folder, run_id)
+                        loaded = load_day(
+                            table, open_day(day), published.with_days(so_far), folder, run_id
+                        )
                     except ContractMismatch as error:
                         remaining.pop(0)
                         yield FailedDay(day, error)
                         break  # the source's transaction is spoiled: go on in a new one
                     remaining.pop(0)
+                    if loaded.is_good:
+                        so_far[day] = loaded.files.rows
                     yield loaded
 
 

@@ -63,7 +63,7 @@ def backfill(
 def run_range(
     definitions: dg.Definitions, instance: dg.DagsterInstance, paths: Sequence[str], window: Window
 ) -> dg.ExecuteInProcessResult:
-    """One run of these assets over a range of days, without the check ops that would do nothing."""
+    """One run of these assets over a range of days."""
     job = definitions.resolve_implicit_global_asset_job_def()
     return job.execute_in_process(
         instance=instance,

@@ -131,6 +131,8 @@ def _evidence_value(value: object) -> Any:
         return value
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return dg.MetadataValue.table([dg.TableRecord(row) for row in value])
+    if not value:
+        return "none"
     if isinstance(value, Sequence):
-        return "; ".join(map(str, value)) or "none"
+        return "; ".join(map(str, value))
     return dg.MetadataValue.json(value)  # type: ignore[arg-type]
