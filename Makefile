@@ -47,8 +47,8 @@ dictionary: .venv/runtime
 	@$(BIN)/etl-assets dictionary > docs/data-dictionary.md
 
 lock:
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra demo -p 3.11 pyproject.toml -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev -c requirements.lock -p 3.11 pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --extra demo -p 3.11 pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --extra dev -c requirements.lock -p 3.11 pyproject.toml -o requirements-dev.lock
 
 clean:
 	@rm -rf .venv .etl
