@@ -23,20 +23,31 @@ from etl_assets.orchestration.platform import Platform
 if TYPE_CHECKING:
     from etl_assets.loading import LoadedDay
 
+_CONSEQUENCE = {
+    Severity.ERROR: "A day that fails it is not published.",
+    Severity.WARN: "A day that fails it is published all the same.",
+}
+
 
 def check_specs(
     table: LayerTable, partitions: dg.PartitionsDefinition[str]
 ) -> list[dg.AssetCheckSpec]:
-    """A partitioned spec for each check: an unpartitioned one lets bad days through."""
+    """A partitioned spec for each check: an unpartitioned one lets bad days through.
+
+    The UI calls them non-blocking, as Dagster means it: they do their blocking before publication.
+    """
+    severities = {
+        check: table.thresholds.severities.get(check.name, check.severity) for check in CHECKS
+    }
     return [
         dg.AssetCheckSpec(
             check.name,
             asset=dg.AssetKey(table.path.split("/")),
-            description=check.description,
+            description=f"{check.description} {_CONSEQUENCE[severity]}",
             partitions_def=partitions,
-            metadata={"severity": str(table.thresholds.severities.get(check.name, check.severity))},
+            metadata={"severity": str(severity)},
         )
-        for check in CHECKS
+        for check, severity in severities.items()
     ]
 
 
