@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.errors import ContractMismatch, UpstreamMissing
 from etl_assets.core.partitions import Window
 from etl_assets.core.reads import DayRead, Evidence
 from etl_assets.core.table import LayerTable
@@ -21,12 +21,14 @@ class Upstream:
 
     `frames` holds a lazy frame for each day; with `until` a single one serves all days, each of
     which sees its rows up to and including that day.
+    `unpublished` are the days asked for that were never published.
     """
 
     table: LayerTable
     as_of: datetime
     frames: Mapping[date, pl.LazyFrame]
     until: pl.LazyFrame | None = None
+    unpublished: frozenset[date] = frozenset()
 
     def day(self, day: date) -> pl.LazyFrame:
         """The frame that the transform of `day` gets, in the upstream contract's dtypes."""
@@ -68,7 +70,17 @@ class DerivedDay:
         return ", ".join(upstream.table.path for upstream in self.upstream.values())
 
     def evidence(self) -> Evidence:
-        """The rows of the input that sets the grain; None where no input does."""
+        """The rows of the input that sets the grain; None where no input does.
+
+        Raises UpstreamMissing where an input's own day was never published: no rows are not zero.
+        """
+        for upstream in self.upstream.values():
+            if self.day in upstream.unpublished:
+                path = upstream.table.path
+                raise UpstreamMissing(
+                    f"{path} {self.day} is not published, and {self.table.path} is made of it.",
+                    f"Load it first: etl-assets backfill {path} --from {self.day} --to {self.day}.",
+                )
         grain = [name for name, given in self.table.inputs.items() if given.sets_grain]
         rows = sum(
             self.upstream[name].day(self.day).select(pl.len()).collect().item() for name in grain

@@ -18,7 +18,7 @@ import tenacity
 
 from etl_assets.core.audit import SAMPLES, Bad, DayAudit, Expectation
 from etl_assets.core.checks import CheckResult
-from etl_assets.core.errors import ContractMismatch, EtlError
+from etl_assets.core.errors import ContractMismatch, EtlError, UpstreamMissing
 from etl_assets.core.reads import DayRead, DaySource
 from etl_assets.core.rows import keys_of, payloads_of, quarantine_rows
 from etl_assets.core.table import LayerTable
@@ -56,11 +56,6 @@ class LoadedDay:
     def is_good(self) -> bool:
         """Whether no blocking check failed, so that the day may be published."""
         return not any(result.blocks for result in self.results)
-
-    @property
-    def broken(self) -> list[str]:
-        """The names of the blocking checks that failed."""
-        return [result.check.name for result in self.results if result.blocks]
 
 
 @dataclass(frozen=True)
@@ -123,7 +118,7 @@ def load_days(
                         loaded = load_day(
                             table, open_day(day), published.with_days(so_far), folder, run_id
                         )
-                    except ContractMismatch as error:
+                    except (ContractMismatch, UpstreamMissing) as error:
                         remaining.pop(0)
                         yield FailedDay(day, error)
                         break  # the source's transaction is spoiled: go on in a new one

@@ -40,6 +40,10 @@ class ContractMismatch(EtlError):
     """The source's columns, or a transform's, are not the ones that the contract declares."""
 
 
+class UpstreamMissing(EtlError):
+    """A day cannot be made because a day that it is made of is not published."""
+
+
 class StalePublication(EtlError):
     """A newer snapshot of the partition is published already; this one must not overwrite it."""
 

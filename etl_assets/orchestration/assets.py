@@ -6,7 +6,7 @@ even where others are refused, and the run fails naming those.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 
@@ -118,8 +118,7 @@ def _failure(
     from etl_assets.loading import LoadedDay
 
     reasons = [
-        f"{one.day}: {', '.join(one.broken) if isinstance(one, LoadedDay) else one.error}"
-        for one in refused
+        f"{one.day}: {_broken(one) if isinstance(one, LoadedDay) else one.error}" for one in refused
     ]
     return dg.Failure(
         f"{table.path}: {len(refused)} of {len(refused) + len(good)} days are not published "
@@ -131,6 +130,16 @@ def _failure(
         },
         allow_retries=False,
     )
+
+
+def _broken(loaded: "LoadedDay") -> str:
+    """The checks that refused the day; of bad rows the commonest rule, its rows and some keys."""
+    told = []
+    for result in (result for result in loaded.results if result.blocks):
+        rules = cast("list[dict[str, object]]", result.evidence.get("broken_rules", []))
+        first = [f" ({r['rule']}: {r['rows']} rows, {r['sample_keys']})" for r in rules[:1]]
+        told.append(result.check.name + "".join(first))
+    return ", ".join(told)
 
 
 def _code_of(table: LayerTable) -> dg.CodeReferencesMetadataValue:

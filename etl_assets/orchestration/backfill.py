@@ -91,6 +91,9 @@ def _run(
             assert event.asset_key is not None  # noqa: S101 - a materialisation has one
             result.done["/".join(event.asset_key.path)].add(date.fromisoformat(event.partition))
         if event.event_type is DagsterEventType.STEP_FAILURE:
+            error = event.step_failure_data.error
+            if error and error.cls_name == "DagsterExecutionInterruptedError":
+                raise KeyboardInterrupt  # Ctrl-C ends the backfill, not only this run
             result.messages.append(_message(event))
     for path in paths:
         result.failed.setdefault(path, set()).update(set(window.days()) - result.done[path])

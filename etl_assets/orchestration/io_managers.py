@@ -55,11 +55,14 @@ class WarehouseIOManager(dg.IOManager):
         step = context.step_context
         folder = self._platform.spool_folder(step.run_id, step.step.key) / "in" / context.name
         warehouse = self._platform.warehouse
+        published = {state.partition_key for state in warehouse.state(table)}
+        unpublished = frozenset(days) - published
         if (context.definition_metadata or {}).get("all_days_until"):
             extract = warehouse.read(table, [Window(days[0], days[-1])], folder)
-            return Upstream(table, extract.as_of, {}, extract.frames[0])
+            return Upstream(table, extract.as_of, {}, extract.frames[0], unpublished)
         extract = warehouse.read(table, [Window.of(day) for day in days], folder)
-        return Upstream(table, extract.as_of, dict(zip(days, extract.frames, strict=True)))
+        frames = dict(zip(days, extract.frames, strict=True))
+        return Upstream(table, extract.as_of, frames, unpublished=unpublished)
 
     def handle_output(self, context: dg.OutputContext, obj: "Sequence[LoadedDay]") -> None:
         """Publish the days, all of them good, and describe each in its materialisation."""

@@ -131,7 +131,7 @@ def test_l7_a_day_that_a_blocking_check_refuses_is_not_published(
         database_url, tmp_path, "new", published_counts(warehouse_of(tmp_path), THINGS)
     )
     assert not day.is_good
-    assert day.broken == ["value_rules"]
+    assert [r.check.name for r in day.results if r.blocks] == ["value_rules"]
     with pytest.raises(ValueError, match="failed a blocking check"):
         publish_days(warehouse_of(tmp_path), THINGS, [day], "new")
     assert warehouse_rows(tmp_path) == old
@@ -165,7 +165,7 @@ def test_a_key_that_occurs_twice_in_a_day_is_refused_and_a_personal_one_is_not_s
     )
     table = replace(THINGS, contract=contract_of(load_road.DTYPES, {"id": {"personal": personal}}))
     (day,) = load(database_url, table, [DAY], tmp_path / "spool", Published())
-    assert day.broken == ["unique_key"]
+    assert [r.check.name for r in day.results if r.blocks] == ["unique_key"]
     (result,) = [result for result in day.results if result.blocks]
     assert result.evidence["keys_more_than_once"] == 1
     (sample,) = result.evidence["sample_keys"]  # type: ignore[misc]

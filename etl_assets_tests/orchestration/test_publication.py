@@ -59,7 +59,8 @@ def test_a_refused_day_keeps_what_was_published_and_costs_no_other_day(
     }
     message = failure_message(result)
     assert f"{path}: 1 of 4 days are not published" in message
-    assert f"{BAD}: value_rules" in message
+    assert f"{BAD}: value_rules (" in message
+    assert " rows, " in message, "the rule that was broken most, and some keys"
     assert shop.warehouse(aside) == old_aside, "what is not published is not set aside either"
 
 
@@ -91,6 +92,17 @@ def test_a_day_that_was_never_published_stays_unpublished_when_it_is_refused(sho
     assert shop.published("raw/orders", BAD) == []
     assert "staged/orders" not in materialised(result), "built on a run that failed"
     assert shop.check_state("raw/orders", "value_rules")["FAILED"] == {str(BAD)}
+
+
+def test_a_day_is_not_made_of_an_upstream_day_that_was_never_published(shop: Shop) -> None:
+    spoil_orders(shop, "currency = '€'")
+    assert not shop.load("raw/orders").success
+    result = shop.load("staged/orders")
+    assert materialised(result) == {"staged/orders": [str(day) for day in GOOD]}
+    assert sorted(shop.state("staged/orders")) == GOOD
+    message = failure_message(result)
+    assert f"raw/orders {BAD} is not published, and staged/orders is made of it" in message
+    assert f"etl-assets backfill raw/orders --from {BAD} --to {BAD}" in message
 
 
 def test_a_run_of_one_refused_day_publishes_nothing_and_shows_every_verdict(shop: Shop) -> None:
