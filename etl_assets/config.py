@@ -18,6 +18,21 @@ from etl_assets.core.partitions import ONE_DAY, parse_day
 FIRST_DAY = date(2024, 1, 1)
 DEMO_LAST_DAY = date(2024, 1, 30)
 _LONGEST = 7 * 86_400
+_MOST_CONNECTIONS = 1000
+
+
+@dataclass(frozen=True)
+class WarehousePool:
+    """Connections that a process keeps to a PostgreSQL warehouse; times in seconds.
+
+    The defaults are the events system's. `size` are kept, `overflow` more may be open for a while,
+    `timeout` bounds the wait for one, and none is used for longer than `recycle`.
+    """
+
+    size: int = 20
+    overflow: int = 10
+    timeout: float = 30
+    recycle: int = 1800
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,9 @@ class Settings:
     `first_day` and `last_day` bound the partitions (UTC); no `last_day` means up to yesterday. The
     embedded PostgreSQL holds the demo shop, whose days end: there it has a default.
     `dagster_postgres_url` is where Dagster keeps runs and events, None for the embedded server.
+    `gcp_credentials` is a service account's key, base64 as dagster-gcp takes it; None for Google's
+    application default credentials. The emulator hosts (`host:port`, REST and gRPC) stand in for
+    BigQuery's own.
     """
 
     home: Path
@@ -38,6 +56,10 @@ class Settings:
     dagster_postgres_url: str | None = field(default=None, repr=False)
     statement_timeout_seconds: int = 3600
     warehouse_wait_seconds: float = 120
+    warehouse_pool: WarehousePool = WarehousePool()
+    gcp_credentials: str | None = field(default=None, repr=False)
+    bigquery_emulator_host: str | None = None
+    bigquery_storage_emulator_host: str | None = None
 
     @property
     def postgres_home(self) -> Path:
@@ -81,6 +103,19 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         dagster_postgres_url=environment.get("DAGSTER_POSTGRES_URL") or None,
         statement_timeout_seconds=int(_number(environment, "ETL_STATEMENT_TIMEOUT_SECONDS", 3600)),
         warehouse_wait_seconds=_number(environment, "ETL_WAREHOUSE_WAIT_SECONDS", 120),
+        warehouse_pool=WarehousePool(
+            size=_count(environment, "ETL_WAREHOUSE_POOL_SIZE", WarehousePool.size),
+            overflow=_count(environment, "ETL_WAREHOUSE_POOL_OVERFLOW", WarehousePool.overflow),
+            timeout=_number(
+                environment, "ETL_WAREHOUSE_POOL_TIMEOUT_SECONDS", WarehousePool.timeout
+            ),
+            recycle=int(
+                _number(environment, "ETL_WAREHOUSE_POOL_RECYCLE_SECONDS", WarehousePool.recycle)
+            ),
+        ),
+        gcp_credentials=environment.get("GCP_CREDENTIALS") or None,
+        bigquery_emulator_host=_host(environment, "BIGQUERY_EMULATOR_HOST"),
+        bigquery_storage_emulator_host=_host(environment, "BIGQUERY_STORAGE_EMULATOR_HOST"),
     )
     if settings.last_day and settings.last_day < settings.first_day:
         raise ConfigError(
@@ -114,3 +149,17 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
             f"{name} is not a number of seconds up to {_LONGEST}.", f"Set it to {default:g}, say."
         )
     return number
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdecimal() or not 0 < int(text) <= _MOST_CONNECTIONS:
+        raise ConfigError(
+            f"{name} is not a number from 1 to {_MOST_CONNECTIONS}.", f"Set it to {default}, say."
+        )
+    return int(text)
+
+
+def _host(environment: Mapping[str, str], name: str) -> str | None:
+    """`host:port`, also where it was written as a URL."""
+    return (environment.get(name) or "").removeprefix("http://").rstrip("/") or None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.loading import LoadedDay, Published
-from etl_assets.warehouse.base import Mode, StagedDay, Warehouse
+from etl_assets.warehouse.base import Mode, Publication, StagedDay, Warehouse
 
 
 def published_counts(warehouse: Warehouse, table: LayerTable) -> Published:
@@ -21,8 +21,8 @@ def published_counts(warehouse: Warehouse, table: LayerTable) -> Published:
 
 def publish_days(
     warehouse: Warehouse, table: LayerTable, days: Sequence[LoadedDay], run_id: str
-) -> float:
-    """Publish the days, which must all be good, in one transaction; returns its seconds.
+) -> tuple[float, Publication]:
+    """Publish the days, which must all be good, in one transaction; its seconds and its jobs.
 
     Raises what `Warehouse.publish` raises; then nothing has changed.
     """
@@ -36,8 +36,8 @@ def publish_days(
         for loaded in days
         for state in [_state(loaded, load_id, run_id, now)]
     ]
-    warehouse.publish(warehouse.stage(table, staged, run_id), Mode.REPLACE)
-    return time.perf_counter() - began
+    publication = warehouse.publish(warehouse.stage(table, staged, run_id), Mode.REPLACE)
+    return time.perf_counter() - began, publication
 
 
 def _state(loaded: LoadedDay, load_id: str, run_id: str, now: datetime) -> PartitionState:

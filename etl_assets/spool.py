@@ -6,6 +6,7 @@ needs a whole day in memory. What is good or bad, published or not, is not decid
 
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ import polars as pl
 from etl_assets.core.errors import DiskFull, no_room
 
 CHUNK_ROWS = 262_144
-_UNIQUENESS_MEMORY = "192MB"
+_QUERY_MEMORY = "192MB"
 
 
 @dataclass
@@ -69,19 +70,42 @@ class SpoolFiles:
             return repeated.height, repeated.head(most)
         if not self.files:
             return 0, pl.DataFrame()
-        names = ", ".join('"' + name.replace('"', '""') + '"' for name in key)
-        settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": _UNIQUENESS_MEMORY,
-            "temp_directory": str(self.folder / "unique.tmp"),
-            "preserve_insertion_order": False,
-        }
-        with disk_errors(self.folder), duckdb.connect(config=settings) as memory:
+        names = ", ".join(map(_quoted, key))
+        with self._query_engine() as memory:
             found = memory.sql(
                 f"SELECT {names}, count(*) AS n, count(*) OVER () AS total "  # noqa: S608 - quoted
                 f"FROM read_parquet($files) GROUP BY ALL HAVING n > 1 ORDER BY ALL LIMIT $most",
                 params={"files": [str(path) for path in self.files], "most": most},
             ).pl()
         return (int(found["total"][0]), found.drop("total")) if found.height else (0, found)
+
+    def content(self, columns: Sequence[str]) -> str:
+        """A digest of the rows: equal for the same rows, whatever their order and their files."""
+        if not self.files:
+            return "0"
+        text = ", ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in columns)
+        with self._query_engine() as memory:  # a NULL is told from text, a value from its neighbour
+            (row,) = memory.sql(
+                f"SELECT count(*), sum(CAST(md5_number_lower(line) AS HUGEINT)), "  # noqa: S608
+                f"sum(CAST(md5_number_upper(line) AS HUGEINT)) "
+                f"FROM (SELECT CAST([{text}] AS VARCHAR) AS line FROM read_parquet($files))",
+                params={"files": [str(path) for path in self.files]},
+            ).fetchall()
+        return hashlib.sha256(str(row).encode()).hexdigest()
+
+    @contextmanager
+    def _query_engine(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": _QUERY_MEMORY,
+            "temp_directory": str(self.folder / "query.tmp"),
+            "preserve_insertion_order": False,
+        }
+        with disk_errors(self.folder), duckdb.connect(config=settings) as memory:
+            yield memory
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def spool_folder(home: Path, run_id: str, step: str) -> Path:

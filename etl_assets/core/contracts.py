@@ -152,6 +152,11 @@ def polars_schema(columns: Sequence[Column]) -> pl.Schema:
     return pl.Schema({declared.name: declared.dtype for declared in columns})
 
 
+def struct_fields(dtype: pl.Struct) -> dict[str, pl.DataType]:
+    """A struct's fields by name."""
+    return {f.name: pl.Series(dtype=f.dtype).dtype for f in dtype.fields}
+
+
 def _is_a_number(data: PolarsData) -> pl.LazyFrame:
     return data.lazyframe.select(pl.col(data.key).is_not_nan())
 

@@ -4,7 +4,7 @@ It is written by the warehouse in the transaction that publishes the rows, so th
 ahead of them nor behind.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 
@@ -34,3 +34,25 @@ class PartitionState:
     seconds: float
     verified_through: datetime | None
     updated_at: datetime
+
+
+def appended(before: PartitionState | None, more: PartitionState) -> PartitionState:
+    """The state of a partition that rows were added to: counts add up, moments only grow."""
+    if before is None:
+        return more
+    ahead = _mark(before) > _mark(more)
+    counts = [n for n in (before.source_count, more.source_count) if n is not None]
+    return replace(
+        more,
+        high_watermark=before.high_watermark if ahead else more.high_watermark,
+        watermark_key=before.watermark_key if ahead else more.watermark_key,
+        row_count=before.row_count + more.row_count,
+        source_count=sum(counts) if counts else None,
+        quarantined_count=before.quarantined_count + more.quarantined_count,
+        as_of=max(before.as_of, more.as_of),
+        seconds=before.seconds + more.seconds,
+    )
+
+
+def _mark(state: PartitionState) -> tuple[bool, datetime]:
+    return state.high_watermark is not None, state.high_watermark or state.as_of

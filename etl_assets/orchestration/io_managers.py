@@ -10,7 +10,7 @@ import dagster as dg
 
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.metadata import Metadata, day_metadata
+from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
 from etl_assets.orchestration.partitions import days_of
 from etl_assets.orchestration.platform import Platform
 from etl_assets.tables.registry import layer_tables
@@ -82,11 +82,12 @@ class WarehouseIOManager(dg.IOManager):
         """
         from etl_assets.publishing import publish_days, published_counts
 
-        seconds = publish_days(self._platform.warehouse, table, days, run_id)
+        seconds, publication = publish_days(self._platform.warehouse, table, days, run_id)
         total = sum(published_counts(self._platform.warehouse, table).rows.values())
         return {
             loaded.day.isoformat(): day_metadata(
                 loaded, total_rows=total, publish_seconds=seconds / len(days)
             )
+            | cost_metadata(publication.jobs, len(days))
             for loaded in days
         }

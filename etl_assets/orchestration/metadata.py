@@ -4,6 +4,7 @@ What is shown of rows is masked where the contract marks a column as personal.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from etl_assets.orchestration.lineage import column_lineage
 
 if TYPE_CHECKING:
     from etl_assets.loading import LoadedDay
+    from etl_assets.warehouse.base import JobCost
 
 MASK = "•••"
 _PREVIEW_WIDTH = 40
@@ -70,6 +72,18 @@ def day_metadata(loaded: "LoadedDay", *, total_rows: int, publish_seconds: float
     if loaded.high_watermark is not None:
         metadata["high_watermark"] = dg.MetadataValue.timestamp(loaded.high_watermark)
     return metadata
+
+
+def cost_metadata(jobs: "Sequence[JobCost]", days: int) -> Metadata:
+    """What publishing cost: a day's share of the sums, and every job of the publication."""
+    if not jobs:
+        return {}
+    return {
+        "bytes_processed": round(sum(job.bytes_processed for job in jobs) / days),
+        "bytes_billed": round(sum(job.bytes_billed for job in jobs) / days),
+        "slot_seconds": round(sum(job.slot_seconds for job in jobs) / days, 3),
+        "jobs": dg.MetadataValue.table([dg.TableRecord(asdict(job)) for job in jobs]),
+    }
 
 
 def evidence_metadata(evidence: Mapping[str, object]) -> Metadata:

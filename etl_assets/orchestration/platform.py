@@ -57,9 +57,11 @@ class Platform:
         return PostgresReader(self._engine, self._pool)
 
     def close(self) -> None:
-        """Close the idle connections to the source; using the platform again opens new ones."""
+        """Close idle connections to source and warehouse; using the platform again opens new ones."""
         if "_engine" in self.__dict__:
             self._engine.dispose()
+        if "warehouse" in self.__dict__:
+            self.warehouse.close()
 
     def spool(self, run_id: str, step: str) -> AbstractContextManager[Path]:
         """The folder of one step of one run; see `etl_assets.spool.run_spool`."""

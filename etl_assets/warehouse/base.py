@@ -30,10 +30,16 @@ AUDIT_COLUMNS: Mapping[str, str] = {
 
 
 class Mode(StrEnum):
-    """`replace` puts the staged rows in the partition's place; `merge` puts them in by key."""
+    """How staged rows become published ones.
+
+    `replace` puts them in the partition's place; `merge` puts them in by key, of two versions the
+    one with the greater cursor stays; `append` adds them, for tables whose rows never change: the
+    same rows of the same day are added once, however often they are published.
+    """
 
     REPLACE = "replace"
     MERGE = "merge"
+    APPEND = "append"
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,24 @@ class Staging:
     table: LayerTable
     days: Sequence[StagedDay]
     name: str
+
+
+@dataclass(frozen=True)
+class JobCost:
+    """What one job of a warehouse that bills its jobs has cost; `slot_seconds` are CPU time."""
+
+    job_id: str
+    kind: str
+    bytes_processed: int
+    bytes_billed: int
+    slot_seconds: float
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What it took to stage and publish days: the jobs, none where the warehouse bills nothing."""
+
+    jobs: Sequence[JobCost] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +104,7 @@ class Warehouse(ABC):
         """Bring the spooled days to the warehouse's side, invisible to readers."""
 
     @abstractmethod
-    def publish(self, staging: Staging, mode: Mode = Mode.REPLACE) -> None:
+    def publish(self, staging: Staging, mode: Mode = Mode.REPLACE) -> Publication:
         """Publish all staged days with their state and quarantine in one transaction.
 
         Raises StalePublication where a newer snapshot of one of the days is published already,
@@ -93,6 +117,9 @@ class Warehouse(ABC):
 
         `folder` takes what the frames read lazily. A table that nobody published yet is empty.
         """
+
+    def close(self) -> None:  # noqa: B027 - a backend without a pool has nothing to close
+        """Let go of idle connections; using the warehouse again opens new ones."""
 
     @abstractmethod
     def state(self, table: LayerTable | None = None) -> list[PartitionState]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from etl_assets.core.errors import StalePublication
 from etl_assets.warehouse.base import Warehouse
-from etl_assets_tests.contract.backends import BACKENDS, Backend
+from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.contract.days import AS_OF, DAY, orders, publish, staged, values
+from etl_assets_tests.contract.every_backend import BACKENDS
 from etl_assets_tests.processes import ended, start
 
 DAYS = [DAY + timedelta(days=n) for n in range(8)]

@@ -110,7 +110,7 @@ def _in_tokyo(name: str, folder: Path) -> None:
     import os
     import time
 
-    from etl_assets_tests.contract.backends import BACKENDS
+    from etl_assets_tests.contract.every_backend import BACKENDS
 
     os.environ["TZ"] = "Asia/Tokyo"
     time.tzset()

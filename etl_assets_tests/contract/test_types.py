@@ -1,5 +1,6 @@
 """Every dtype that a contract may declare comes back from a warehouse exactly as it went in."""
 
+import json
 import math
 import struct
 from datetime import UTC, date, datetime, time
@@ -60,6 +61,22 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "list of text": (pl.List(pl.String), [[], ["", None, "a,b]["], None]),
     "list of decimal": (pl.List(pl.Decimal(38, 9)), [[Decimal("0.000000001"), None], [], None]),
     "list of moments": (pl.List(UTC_MOMENT), [[datetime(2024, 1, 1, tzinfo=UTC), None], None]),
+    "list of structs": (
+        pl.List(pl.Struct({"sku": pl.String, "amount": pl.Decimal(18, 2)})),
+        [[{"sku": 'a"b', "amount": Decimal("0.10")}], []],
+    ),
+    "list without nulls": (pl.List(pl.String), [["", "a,b]["], [], ["NULL", "{}", '"\\']]),
+    "struct": (
+        pl.Struct({"x": pl.Int64, "y z": pl.String, "at": UTC_MOMENT}),
+        [
+            {"x": -(2**63), "y z": "", "at": datetime(2024, 1, 1, tzinfo=UTC)},
+            {"x": None, "y z": None, "at": None},
+        ],
+    ),
+    "struct of structs": (
+        pl.Struct({"a": pl.Struct({"b": pl.List(pl.Float64)}), "d": pl.Date}),
+        [{"a": {"b": [0.1, 1e300]}, "d": date(2024, 2, 29)}],
+    ),
     "list of lists": (pl.List(pl.List(pl.Int32)), [[[1], [], None], None]),
 }
 
@@ -81,6 +98,28 @@ def test_c16_every_dtype_comes_back_exactly(
     found = published(warehouse, tmp_path, table=table)
     assert found.schema == frame.schema
     assert [bits(value) for value in found["v"].to_list()] == [bits(value) for value in given]
+
+
+def test_c16_json_comes_back_as_what_it_says(warehouse: Warehouse, tmp_path: Path) -> None:
+    given = [
+        '{"big": 123456789012345678901234567890, "text": "ÄÖ \\"🎈\\"", "deep": [[], {}, null]}',
+        "null",
+        '""',
+        "-0.5",
+        "[true, false]",
+        None,
+    ]
+    table = layer_table(
+        {"id": pl.Int64, "day_at": UTC_MOMENT, "v": pl.String}, {"v": {"logical": "json"}}
+    )
+    rows = [(number, at(DAY), text) for number, text in enumerate(given)]
+    frame = pl.DataFrame(rows, schema=polars_schema(table.columns), orient="row")
+    publish(warehouse, staged(tmp_path, frame, table=table), table=table)
+    found = published(warehouse, tmp_path, table=table)["v"].to_list()
+    # A JSON null is not a missing value.
+    assert [text if text is None else json.loads(text) for text in found] == [
+        text if text is None else json.loads(text) for text in given
+    ]
 
 
 def test_c16_an_empty_day_has_the_dtypes_of_a_full_one(

@@ -2,11 +2,12 @@
 
 import polars as pl
 
-from etl_assets.core.audit import fingerprint
-from etl_assets.core.contracts import Column
+from etl_assets.core.contracts import struct_fields
 from etl_assets.core.errors import WarehouseError
+from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import AUDIT_COLUMNS, SYSTEM_DATASET
+from etl_assets.warehouse.base import SYSTEM_DATASET
+from etl_assets.warehouse.contract_tables import description, required_columns
 
 _PLAIN: dict[type[pl.DataType], str] = {
     pl.Boolean: "BOOLEAN",
@@ -43,6 +44,10 @@ CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_quarantine (
     source_position VARCHAR NOT NULL, payload VARCHAR NOT NULL,
     run_id VARCHAR NOT NULL, quarantined_at TIMESTAMPTZ NOT NULL
 );
+CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_appends (
+    table_name VARCHAR NOT NULL, partition_key DATE NOT NULL, content VARCHAR NOT NULL,
+    row_count BIGINT NOT NULL, run_id VARCHAR NOT NULL, appended_at TIMESTAMPTZ NOT NULL
+);
 """
 
 
@@ -56,11 +61,6 @@ def relation(table: LayerTable) -> str:
     return f"{quote(table.layer)}.{quote(table.name)}"
 
 
-def schema_version(table: LayerTable) -> str:
-    """A digest of the contract's columns, for `_schema_version`."""
-    return fingerprint([f"{c.name}:{c.dtype}:{c.nullable}" for c in table.columns])
-
-
 def duckdb_type(dtype: pl.DataType) -> str:
     """The type that holds every value of a contract's dtype."""
     if isinstance(dtype, pl.Decimal):
@@ -69,6 +69,9 @@ def duckdb_type(dtype: pl.DataType) -> str:
         return "TIMESTAMP WITH TIME ZONE" if dtype.time_zone else "TIMESTAMP"
     if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.DataType):
         return f"{duckdb_type(dtype.inner)}[]"
+    if isinstance(dtype, pl.Struct):
+        fields = struct_fields(dtype).items()
+        return f"STRUCT({', '.join(f'{quote(name)} {duckdb_type(t)}' for name, t in fields)})"
     if type(dtype) in _PLAIN:
         return _PLAIN[type(dtype)]
     raise WarehouseError(
@@ -80,11 +83,6 @@ def duckdb_type(dtype: pl.DataType) -> str:
 def column_types(table: LayerTable) -> dict[str, str]:
     """Every column of the published table, audit columns last, with its type."""
     return {c.name: duckdb_type(c.dtype) for c in table.columns} | _AUDIT_TYPES
-
-
-def required_columns(table: LayerTable) -> set[str]:
-    """The names of the columns that are NOT NULL."""
-    return {c.name for c in table.columns if not c.nullable} | set(AUDIT_COLUMNS)
 
 
 def create_table(table: LayerTable) -> str:
@@ -105,17 +103,24 @@ def create_table(table: LayerTable) -> str:
 
 
 def comment_on(table: LayerTable, name: str) -> str:
-    """A column's description."""
-    text = AUDIT_COLUMNS[name] if name in AUDIT_COLUMNS else describe(table.column(name))
-    return f"COMMENT ON COLUMN {relation(table)}.{quote(name)} IS {literal(text)};"
-
-
-def describe(column: Column) -> str:
-    """A column's description with its unit and its personal-data mark."""
-    unit = f" [{column.unit}]" if column.unit else ""
-    return f"{column.description}{unit}{' (personal data)' if column.personal else ''}"
+    """The statement that describes a column."""
+    text = literal(description(table, name))
+    return f"COMMENT ON COLUMN {relation(table)}.{quote(name)} IS {text};"
 
 
 def literal(text: str) -> str:
     """A string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def within(table: LayerTable, window: Window) -> str:
+    """The half-open condition on the partition column, which is a date or a timestamp."""
+    dtype = table.column(table.partition_column).dtype
+    name = quote(table.partition_column)
+    if isinstance(dtype, pl.Date):
+        return f"{name} BETWEEN DATE '{window.first}' AND DATE '{window.last}'"
+    zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone
+    type_ = "TIMESTAMPTZ" if zoned else "TIMESTAMP"
+    zone = "+00" if zoned else ""
+    start, end = (f"{m:%Y-%m-%d} 00:00:00{zone}" for m in (window.start, window.end))
+    return f"{name} >= {type_} '{start}' AND {name} < {type_} '{end}'"

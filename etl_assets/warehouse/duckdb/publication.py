@@ -1,0 +1,181 @@
+"""What happens inside the transaction that publishes days, and the state that it writes.
+
+Connections, locks and errors are `warehouse.py`.
+"""
+
+from dataclasses import replace
+
+import duckdb
+
+from etl_assets.core.errors import StalePublication
+from etl_assets.core.partitions import windows_of
+from etl_assets.core.state import PartitionState, appended
+from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.base import AUDIT_COLUMNS, SYSTEM_DATASET, Mode, StagedDay, Staging
+from etl_assets.warehouse.contract_tables import schema_version
+from etl_assets.warehouse.duckdb.types import quote, relation, within
+
+_STATE = f"{SYSTEM_DATASET}.etl_state"
+_QUARANTINE = f"{SYSTEM_DATASET}.etl_quarantine"
+_APPENDS = f"{SYSTEM_DATASET}.etl_appends"
+_STATE_COLUMNS = tuple(PartitionState.__dataclass_fields__)
+
+
+def publish(connection: duckdb.DuckDBPyConnection, staging: Staging, mode: Mode) -> None:
+    """Publish the staged days inside the caller's transaction; raises StalePublication."""
+    if mode is Mode.APPEND:
+        _append(connection, staging)
+        return
+    _refuse_stale(connection, staging)
+    put = _replace_rows if mode is Mode.REPLACE else _merge_rows
+    put(connection, staging)
+    _replace_quarantine(connection, staging)
+    _replace_state(connection, staging, mode)
+
+
+def states(connection: duckdb.DuckDBPyConnection, table: LayerTable | None) -> list[PartitionState]:
+    """The rows of `etl_state`, by table and day; of one table if given."""
+    rows = connection.sql(
+        f"SELECT {', '.join(_STATE_COLUMNS)} FROM {_STATE} "  # noqa: S608 - our columns
+        "WHERE $table IS NULL OR table_name = $table ORDER BY table_name, partition_key",
+        params={"table": table.path if table else None},
+    ).pl()
+    return [PartitionState(**row) for row in rows.to_dicts()]
+
+
+def _refuse_stale(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+    days = {staged.day: staged.state.as_of for staged in staging.days}
+    newer = connection.sql(
+        f"SELECT partition_key, as_of FROM {_STATE} "  # noqa: S608 - our own table
+        "WHERE table_name = ? AND partition_key = ANY(?)",
+        params=[staging.table.path, list(days)],
+    ).pl()
+    stale = [day for day, as_of in newer.iter_rows() if as_of > days[day]]
+    if stale:
+        raise StalePublication(
+            f"A newer snapshot of {staging.table.path} {', '.join(map(str, stale))} "
+            "is published already; this run read an older one and published nothing.",
+            "Nothing needs doing unless the newer one is wrong; then run the days again.",
+        )
+
+
+def _replace_rows(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+    for window in windows_of(staged.day for staged in staging.days):
+        connection.execute(
+            f"DELETE FROM {relation(staging.table)} "  # noqa: S608 - quoted
+            f"WHERE {within(staging.table, window)}"
+        )
+    _insert(connection, staging, "")
+
+
+def _merge_rows(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+    """By key; of two versions of a row the one with the greater cursor stays."""
+    table, files = staging.table, _files(staging)
+    if not files:
+        return
+    same_key = " AND ".join(f"s.{quote(k)} = t.{quote(k)}" for k in table.key)
+    newest = "TRUE"
+    if table.cursor_column:  # a published row without a cursor gives way to any version
+        cursor = quote(table.cursor_column)
+        newest = f"(t.{cursor} IS NULL OR s.{cursor} >= t.{cursor})"
+    connection.execute(
+        f"DELETE FROM {relation(table)} AS t USING read_parquet($files) AS s "  # noqa: S608
+        f"WHERE {same_key} AND {newest}",
+        {"files": files},
+    )
+    unmatched = f"WHERE NOT EXISTS (SELECT 1 FROM {relation(table)} AS t WHERE {same_key})"  # noqa: S608
+    _insert(connection, staging, unmatched)
+
+
+def _append(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+    """Add the rows of those days whose very rows were not added before."""
+    table = staging.table
+    before = {state.partition_key: state for state in states(connection, table)}
+    names = [column.name for column in table.columns]
+    fresh: list[StagedDay] = []
+    for staged in staging.days:
+        load = [table.path, staged.day, staged.files.content(names)]
+        known = "WHERE table_name = ? AND partition_key = ? AND content = ?"
+        if not connection.execute(f"SELECT 1 FROM {_APPENDS} {known}", load).fetchall():  # noqa: S608
+            state = staged.state
+            connection.execute(
+                f"INSERT INTO {_APPENDS} VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 - our table
+                [*load, staged.files.rows, state.run_id, state.updated_at],
+            )
+            fresh.append(replace(staged, state=appended(before.get(staged.day), state)))
+    if fresh:
+        added = replace(staging, days=fresh)
+        _insert(connection, added, "")
+        _insert_quarantine(connection, added)
+        _replace_state(connection, added, Mode.APPEND)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, staging: Staging, condition: str) -> None:
+    table = staging.table
+    names = [quote(column.name) for column in table.columns]
+    audit = ", ".join(quote(name) for name in AUDIT_COLUMNS)
+    at = max(staged.state.updated_at for staged in staging.days)
+    for source in dict.fromkeys(staged.source for staged in staging.days):
+        files = _files(staging, source)
+        if not files:
+            continue
+        connection.execute(
+            f"INSERT INTO {relation(table)} ({', '.join(names)}, {audit}) "  # noqa: S608 - quoted
+            f"SELECT {', '.join(names)}, $at, $source, $run, $version "
+            f"FROM read_parquet($files) AS s {condition}",
+            {
+                "files": files,
+                "at": at,
+                "source": source,
+                "run": staging.days[0].state.run_id,
+                "version": schema_version(table),
+            },
+        )
+
+
+def _files(staging: Staging, source: str | None = None) -> list[str]:
+    return [
+        str(path)
+        for staged in staging.days
+        if source is None or staged.source == source
+        for path in staged.files.files
+    ]
+
+
+def _replace_quarantine(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+    days = [staged.day for staged in staging.days]
+    connection.execute(
+        f"DELETE FROM {_QUARANTINE} WHERE table_name = ? AND partition_key = ANY(?)",  # noqa: S608
+        [staging.table.path, days],
+    )
+    _insert_quarantine(connection, staging)
+
+
+def _insert_quarantine(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+    files = [str(path) for staged in staging.days for path in staged.quarantine.files]
+    if files:
+        connection.execute(
+            f"INSERT INTO {_QUARANTINE} BY NAME SELECT * FROM read_parquet(?)",  # noqa: S608
+            [files],
+        )
+
+
+def _replace_state(connection: duckdb.DuckDBPyConnection, staging: Staging, mode: Mode) -> None:
+    table = staging.table
+    connection.execute(
+        f"DELETE FROM {_STATE} WHERE table_name = ? AND partition_key = ANY(?)",  # noqa: S608
+        [table.path, [staged.day for staged in staging.days]],
+    )
+    marks = ", ".join("?" for _ in _STATE_COLUMNS)
+    rows = [[getattr(staged.state, column) for column in _STATE_COLUMNS] for staged in staging.days]
+    connection.executemany(
+        f"INSERT INTO {_STATE} ({', '.join(_STATE_COLUMNS)}) VALUES ({marks})",  # noqa: S608
+        rows,
+    )
+    if mode is Mode.MERGE:  # neither what was staged is what is published now, nor where it was
+        connection.execute(
+            f"UPDATE {_STATE} AS s SET row_count = (SELECT count(*) FROM {relation(table)} AS t "  # noqa: S608
+            f"WHERE CAST(t.{quote(table.partition_column)} AS DATE) = s.partition_key) "
+            "WHERE table_name = ?",
+            [table.path],
+        )

@@ -1,0 +1,66 @@
+"""Makes DuckDB tables what their contracts say, and says how to where that needs a person.
+
+What a contract's column is in DuckDB is in `types.py`.
+"""
+
+import duckdb
+
+from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.contract_tables import Statements, missing_columns
+from etl_assets.warehouse.duckdb.types import (
+    SYSTEM_TABLES,
+    column_types,
+    comment_on,
+    create_table,
+    quote,
+    relation,
+)
+
+
+def ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> None:
+    """Create the table, or add the nullable columns that its contract gained.
+
+    Raises WarehouseError, with the statements to run, where the published table differs otherwise.
+    """
+    connection.execute(SYSTEM_TABLES)
+    if not exists(connection, table):
+        connection.execute(create_table(table))
+        return
+    found, not_null = _published_columns(connection, table)
+    wanted = column_types(table)
+    statements = _statements(table)
+    for name in missing_columns(table, wanted, found, not_null, statements):
+        connection.execute(statements.add(name, wanted[name]))
+        connection.execute(comment_on(table, name))
+
+
+def _statements(table: LayerTable) -> Statements:
+    alter = f"ALTER TABLE {relation(table)}"
+    return Statements(
+        add=lambda name, type_: f"{alter} ADD COLUMN {quote(name)} {type_};",
+        drop=lambda name, _: f"{alter} DROP COLUMN {quote(name)};",
+        retype=lambda name, type_: f"{alter} ALTER COLUMN {quote(name)} TYPE {type_};",
+        require=lambda name, _: f"{alter} ALTER COLUMN {quote(name)} SET NOT NULL;",
+        relax=lambda name, _: f"{alter} ALTER COLUMN {quote(name)} DROP NOT NULL;",
+    )
+
+
+def exists(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> bool:
+    """Whether the table is there."""
+    found = connection.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
+        [str(table.layer), table.name],
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def _published_columns(
+    connection: duckdb.DuckDBPyConnection, table: LayerTable
+) -> tuple[dict[str, str], set[str]]:
+    """Types by name, and the names of the columns that are NOT NULL."""
+    rows = connection.execute(
+        "SELECT column_name, data_type, is_nullable = 'NO' FROM information_schema.columns "
+        "WHERE table_schema = ? AND table_name = ?",
+        [str(table.layer), table.name],
+    ).fetchall()
+    return {name: type_ for name, type_, _ in rows}, {name for name, _, strict in rows if strict}
