@@ -57,7 +57,7 @@ class Platform:
         return PostgresReader(self._engine, self._pool)
 
     def close(self) -> None:
-        """Close idle connections to source and warehouse; using the platform again opens new ones."""
+        """Close idle connections to source and warehouse; using it again opens new ones."""
         if "_engine" in self.__dict__:
             self._engine.dispose()
         if "warehouse" in self.__dict__:

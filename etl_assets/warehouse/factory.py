@@ -39,4 +39,22 @@ def _duckdb(url: str, settings: Settings) -> Warehouse:
     return DuckDBWarehouse(path, wait_seconds=settings.warehouse_wait_seconds)
 
 
-_BACKENDS: dict[str, Callable[[str, Settings], Warehouse]] = {"duckdb": _duckdb}
+def _postgres(url: str, settings: Settings) -> Warehouse:
+    from etl_assets.warehouse.postgres import PostgresWarehouse
+
+    return PostgresWarehouse(
+        url, pool=settings.warehouse_pool, wait_seconds=settings.warehouse_wait_seconds
+    )
+
+
+def _bigquery(url: str, settings: Settings) -> Warehouse:
+    from etl_assets.warehouse.bigquery import open_bigquery
+
+    return open_bigquery(url, settings)
+
+
+_BACKENDS: dict[str, Callable[[str, Settings], Warehouse]] = {
+    "duckdb": _duckdb,
+    "bigquery": _bigquery,
+    "postgresql": _postgres,
+}
