@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Passed on to the demo and the UI: make demo WAREHOUSE_URL=duckdb:///data/warehouse.duckdb
 export WAREHOUSE_URL
 
-.PHONY: demo dev test check bench dictionary format lock clean
+.PHONY: demo dev test test-bigquery bigquery check bench dictionary format lock clean
 
 demo: .venv/runtime
 	@$(BIN)/etl-assets demo
@@ -12,8 +12,16 @@ demo: .venv/runtime
 dev: .venv/runtime
 	@$(BIN)/etl-assets dev
 
-test: .venv/dev
+test: .venv/dev .venv/emulator
 	@$(BIN)/python -m pytest $(ARGS)
+
+# On the real BigQuery, with the credentials and the WAREHOUSE_URL of this shell.
+test-bigquery: .venv/dev
+	@$(BIN)/python -m pytest -m bigquery_real $(ARGS)
+
+# A BigQuery to try things on, until Ctrl-C; it prints what to export in another terminal.
+bigquery: .venv/dev .venv/emulator
+	@$(BIN)/python -m etl_assets_tests.bigquery_server
 
 check: .venv/dev
 	@$(BIN)/ruff format --check .
@@ -43,12 +51,18 @@ format: .venv/dev
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# The BigQuery of the tests wants a newer Python; where there is none, this says that they are skipped.
+.venv/emulator: .venv/dev requirements-emulator.lock
+	@$(BIN)/python -m etl_assets_tests.bigquery_server --prepare
+	@test ! -d $@ || touch $@
+
 dictionary: .venv/runtime
 	@$(BIN)/etl-assets dictionary > docs/data-dictionary.md
 
 lock:
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --extra demo -p 3.11 pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --extra dev -c requirements.lock -p 3.11 pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" -p 3.13 requirements-emulator.in -o requirements-emulator.lock
 
 clean:
 	@rm -rf .venv .etl

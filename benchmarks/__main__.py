@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.status import Status
 
+from benchmarks.bigquery import RACE, bigquery_figures, measure_bigquery
 from benchmarks.imports import measure_imports
 from benchmarks.memory import measure_memory
 from benchmarks.partitions import measure_partitions
@@ -22,9 +23,11 @@ from benchmarks.report import print_bounds, print_race, write_figures
 from benchmarks.runner import MeasurementFailed
 from benchmarks.source import bench_source
 from benchmarks.speed import NAIVE_SHARE, measure_speed, speed_figures
+from benchmarks.upserts import MULTI_SHARE, measure_upserts, upsert_figures
 from etl_assets.config import read_settings
+from etl_assets_tests.bigquery_environment import NoInterpreter
 
-PARTS = ("speed", "memory", "imports", "partitions")
+PARTS = ("speed", "memory", "imports", "partitions", "postgres", "bigquery")
 _DISK_BYTES_A_ROW = 600
 
 
@@ -33,6 +36,8 @@ _DISK_BYTES_A_ROW = 600
 @click.option(
     "--memory-rows", default=5_000_000, show_default=True, help="And twice as many after that."
 )
+@click.option("--bigquery-rows", default=1_000_000, show_default=True, help="Rows into BigQuery.")
+@click.option("--upsert-rows", default=200_000, show_default=True, help="Rows into PostgreSQL.")
 @click.option("--repeats", default=3, show_default=True, help="Runs that a median is made of.")
 @click.option("--days", default=30, show_default=True, help="Days of the demo shop to backfill.")
 @click.option("--full", is_flag=True, help="Let the naive way take all rows.")
@@ -41,6 +46,8 @@ _DISK_BYTES_A_ROW = 600
 def main(
     rows: int,
     memory_rows: int,
+    bigquery_rows: int,
+    upsert_rows: int,
     repeats: int,
     days: int,
     full: bool,
@@ -50,6 +57,7 @@ def main(
     """Measure the platform against PostgreSQL's own COPY, its peers, and its own bounds."""
     if quick:
         rows, memory_rows, repeats, days = 20_000, 50_000, 1, 2
+        bigquery_rows, upsert_rows = 20_000, 2_000
     console = Console(width=110)
     parts = only or PARTS
     figures: dict[str, float] = {}
@@ -68,7 +76,19 @@ def main(
             share = 1.0 if full or quick else NAIVE_SHARE
             medians, race = measure_speed(source, folder, repeats, share, tell)
             figures |= speed_figures(medians)
-            print_race(console, medians, race)
+            print_race(console, medians, race, "all of one day", "COPY")
+        if "postgres" in parts:
+            share = 1.0 if quick else MULTI_SHARE
+            medians, race = measure_upserts(source, folder, upsert_rows, repeats, share, tell)
+            figures |= upsert_figures(medians)
+            print_race(console, medians, race, "half of them there, into PostgreSQL", "ours")
+        if "bigquery" in parts:
+            try:
+                medians = measure_bigquery(folder, bigquery_rows, repeats, tell)
+                figures |= bigquery_figures(medians)
+                print_race(console, medians, RACE, "into the BigQuery emulator", "ours")
+            except NoInterpreter as missing:
+                console.print(f"BigQuery is not measured: {missing}", highlight=False)
         if "memory" in parts:
             figures |= measure_memory(source, folder, memory_rows, tell)
     print_bounds(console, figures)

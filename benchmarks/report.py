@@ -31,21 +31,29 @@ BOUNDS = (
     Bound("peak_rss_10m_over_5m", 1.1, "peak memory with twice the rows / that"),
     Bound("partition_overhead_ms", 50, "what Dagster adds to a table partition, ms"),
     Bound("import_over_bare", 1.3, "import of the code location / of its libraries alone"),
+    Bound("upsert_over_rows", 1.0, "our PostgreSQL publication / an upsert row by row"),
+    Bound("upsert_copy_over_rows", 0.6, "our upsert alone / an upsert row by row"),
+    Bound("bigquery_load_over_naive", 1.0, "our BigQuery publication / the naive way's appends"),
+    Bound("bigquery_rss_over_naive_whole", 0.8, "its peak memory / of pandas with all rows"),
 )
 
 
 def print_race(
-    console: Console, medians: Mapping[str, Measured], race: Sequence[Contender]
+    console: Console,
+    medians: Mapping[str, Measured],
+    race: Sequence[Contender],
+    what: str,
+    unit: str,
 ) -> None:
-    """A line a contender; the first is the 1.0."""
+    """A line a contender; the first is the 1.0, and `unit` its name."""
     limit = medians[race[0].name]
     table = Table(
-        title=f"{limit.rows:,} rows of 11 columns, all of one day",
+        title=f"{limit.rows:,} rows of 11 columns, {what}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
     table.add_column("")
-    for name in ("x COPY", "seconds", "rows/s", "peak MB"):
+    for name in (f"x {unit}", "seconds", "rows/s", "peak MB"):
         table.add_column(name, justify="right", no_wrap=True)
     for contender in race:
         measured = medians[contender.name]

@@ -70,10 +70,12 @@ def interleaved(
     rows: int,
     repeats: int,
     tell: Callable[[str], None],
+    prepare: Callable[[], Mapping[str, str]] = dict,
 ) -> dict[str, Measured]:
     """The medians by name: round after round through all of them, so that noise hits all alike.
 
     The seconds of a contender that takes a share are scaled to all rows; its memory is as measured.
+    `prepare` makes what a single run needs, and returns the environment variables that say where.
     """
     runs: dict[str, list[Measured]] = {contender.name: [] for contender in contenders}
     for turn in range(repeats):
@@ -83,7 +85,7 @@ def interleaved(
             wanted = round(rows * contender.share)
             tell(f"{contender.title}, {turn + 1} of {1 if contender.once else repeats}")
             task = Task(url, str(folder / "work"), wanted, contender.variant)
-            measured = measure(contender.work, task)
+            measured = measure(contender.work, task, prepare())
             scale = rows / measured.rows
             runs[contender.name].append(
                 Measured(measured.seconds * scale, rows, measured.peak_rss_mb)
@@ -103,7 +105,7 @@ def median_of(runs: Sequence[Measured]) -> Measured:
 def _environment(task: Task) -> dict[str, str]:
     # The platform's own settings must not lead a child elsewhere, and dlt keeps state at home and
     # reports its use unless told otherwise.
-    ours = ("DATABASE_URL", "WAREHOUSE_URL", "DAGSTER_", "ETL_")
+    ours = ("DATABASE_URL", "WAREHOUSE_URL", "BIGQUERY_", "DAGSTER_", "ETL_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **inherited,

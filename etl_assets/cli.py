@@ -8,7 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -99,6 +99,15 @@ def doctor() -> None:
 
 
 @main.command()
+def migrate() -> None:
+    """Bring the platform's own tables in the warehouse up to this release."""
+    from etl_assets.orchestration.platform import Platform
+
+    with closing(Platform(read_settings()).warehouse) as warehouse:
+        click.echo(warehouse.migrate())
+
+
+@main.command()
 def dictionary() -> None:
     """Print the data dictionary (docs/data-dictionary.md), made from the contracts."""
     from etl_assets.core.dictionary import data_dictionary
@@ -137,8 +146,8 @@ def demo() -> None:
     """Fill the demo shop, load its 30 days through every layer, and show what came of it."""
     from etl_assets.demo.shared_use import shared_postgres
     from etl_assets.demo.shop import fill_shop
+    from etl_assets.orchestration.platform import Platform
     from etl_assets.tables.registry import layer_tables
-    from etl_assets.warehouse.factory import open_warehouse
 
     settings = read_settings().for_demo()
     with console.status("Starting the embedded PostgreSQL and filling the demo shop …"):
@@ -152,7 +161,8 @@ def demo() -> None:
         highlight=False,
     )
     window = Window(settings.first_day, settings.newest_day())
-    published = {(s.table_name, s.partition_key) for s in open_warehouse(settings).state()}
+    with closing(Platform(settings).warehouse) as warehouse:
+        published = {(s.table_name, s.partition_key) for s in warehouse.state()}
     missing = [
         path for path in layer_tables() if any((path, d) not in published for d in window.days())
     ]
@@ -225,11 +235,12 @@ def _progress(total: int) -> "Iterator[Any]":
 
 
 def _print_status(settings: Settings) -> None:
+    from etl_assets.orchestration.platform import Platform
     from etl_assets.status import ago, summarise
     from etl_assets.tables.registry import layer_tables
-    from etl_assets.warehouse.factory import open_warehouse
 
-    lines = summarise(open_warehouse(settings).state(), layer_tables(), datetime.now(UTC))
+    with closing(Platform(settings).warehouse) as warehouse:
+        lines = summarise(warehouse.state(), layer_tables(), datetime.now(UTC))
     if not lines:
         console.print("Nothing is published yet. Run [bold]etl-assets backfill[/].")
         return

@@ -1,11 +1,17 @@
-"""What all tests share: one embedded PostgreSQL a session, a fresh database a test."""
+"""What all tests share: an embedded PostgreSQL and a BigQuery emulator a session.
 
+Each starts when the first test asks for it; a test makes a database or a dataset of its own there.
+"""
+
+import os
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from etl_assets.demo.server import EmbeddedPostgres, start_postgres
+from etl_assets_tests.bigquery_environment import NoInterpreter
+from etl_assets_tests.bigquery_server import EmulatedBigQuery, start_bigquery
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +26,16 @@ def database_url(postgres: EmbeddedPostgres) -> str:
     name = f"test_{uuid.uuid4().hex[:12]}"
     postgres.ensure_database(name)
     return postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def bigquery_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedBigQuery]:
+    """Skips the test where no interpreter can run it, but in CI that is a failure."""
+    try:
+        server = start_bigquery(tmp_path_factory.mktemp("bigquery"))
+    except NoInterpreter as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
+    yield server
+    server.stop()

@@ -52,6 +52,12 @@ class WarehouseError(EtlError):
     """The warehouse answered, and no retry will change what it said."""
 
 
+class WarehouseUnavailable(EtlError):
+    """The warehouse could not be reached, or broke off: a later attempt may succeed."""
+
+    retryable = True
+
+
 class WarehouseBusy(EtlError):
     """Somebody else holds the warehouse for longer than we are willing to wait."""
 

@@ -34,9 +34,10 @@ class Platform:
     @cached_property
     def warehouse(self) -> "Warehouse":
         """The warehouse of WAREHOUSE_URL."""
+        from etl_assets.orchestration.google import bigquery_client
         from etl_assets.warehouse.factory import open_warehouse
 
-        return open_warehouse(self.settings)
+        return open_warehouse(self.settings, bigquery_client(self.settings))
 
     @cached_property
     def _pool(self) -> "PoolSettings":

@@ -54,15 +54,6 @@ class StagedDay:
 
 
 @dataclass(frozen=True)
-class Staging:
-    """Days that are staged in the warehouse under a name of this run, for `publish`."""
-
-    table: LayerTable
-    days: Sequence[StagedDay]
-    name: str
-
-
-@dataclass(frozen=True)
 class JobCost:
     """What one job of a warehouse that bills its jobs has cost; `slot_seconds` are CPU time."""
 
@@ -71,6 +62,19 @@ class JobCost:
     bytes_processed: int
     bytes_billed: int
     slot_seconds: float
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Days that are staged in the warehouse under a name of this run, for `publish`.
+
+    `jobs` are those that staged them, where the warehouse bills its jobs.
+    """
+
+    table: LayerTable
+    days: Sequence[StagedDay]
+    name: str
+    jobs: Sequence[JobCost] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,10 @@ class Warehouse(ABC):
 
     def close(self) -> None:  # noqa: B027 - a backend without a pool has nothing to close
         """Let go of idle connections; using the warehouse again opens new ones."""
+
+    def migrate(self) -> str:
+        """Bring the platform's own tables up to this release; what that took, in one line."""
+        return "Nothing to migrate: this warehouse makes the platform's tables when it needs them."
 
     @abstractmethod
     def state(self, table: LayerTable | None = None) -> list[PartitionState]:

@@ -3,15 +3,22 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from etl_assets.config import Settings
 from etl_assets.core.errors import ConfigError
 from etl_assets.warehouse.base import Warehouse
 
+if TYPE_CHECKING:
+    from etl_assets.warehouse.bigquery.clients import Connect
 
-def open_warehouse(settings: Settings) -> Warehouse:
-    """The warehouse that the settings name, not connected; raises ConfigError."""
+
+def open_warehouse(settings: Settings, google: "Connect | None" = None) -> Warehouse:
+    """The warehouse that the settings name, not connected; raises ConfigError.
+
+    `google` makes BigQuery's client; without it Google's default credentials do.
+    """
     url = settings.warehouse_url or f"duckdb://{quote(str(settings.home / 'warehouse.duckdb'))}"
     scheme = url.split(":", 1)[0] if "://" in url else ""
     if scheme not in _BACKENDS:
@@ -20,10 +27,10 @@ def open_warehouse(settings: Settings) -> Warehouse:
             f"Write one of: {', '.join(f'{name}://…' for name in _BACKENDS)}; "
             "for example duckdb:///path/to/warehouse.duckdb.",
         )
-    return _BACKENDS[scheme](url, settings)
+    return _BACKENDS[scheme](url, settings, google)
 
 
-def _duckdb(url: str, settings: Settings) -> Warehouse:
+def _duckdb(url: str, settings: Settings, _google: "Connect | None") -> Warehouse:
     from etl_assets.warehouse.duckdb import DuckDBWarehouse
 
     # The path after the three slashes is absolute: duckdb:///data/w.duckdb is /data/w.duckdb.
@@ -39,7 +46,7 @@ def _duckdb(url: str, settings: Settings) -> Warehouse:
     return DuckDBWarehouse(path, wait_seconds=settings.warehouse_wait_seconds)
 
 
-def _postgres(url: str, settings: Settings) -> Warehouse:
+def _postgres(url: str, settings: Settings, _google: "Connect | None") -> Warehouse:
     from etl_assets.warehouse.postgres import PostgresWarehouse
 
     return PostgresWarehouse(
@@ -47,13 +54,13 @@ def _postgres(url: str, settings: Settings) -> Warehouse:
     )
 
 
-def _bigquery(url: str, settings: Settings) -> Warehouse:
+def _bigquery(url: str, settings: Settings, google: "Connect | None") -> Warehouse:
     from etl_assets.warehouse.bigquery import open_bigquery
 
-    return open_bigquery(url, settings)
+    return open_bigquery(url, settings, google)
 
 
-_BACKENDS: dict[str, Callable[[str, Settings], Warehouse]] = {
+_BACKENDS: dict[str, Callable[[str, Settings, "Connect | None"], Warehouse]] = {
     "duckdb": _duckdb,
     "bigquery": _bigquery,
     "postgresql": _postgres,

@@ -28,9 +28,9 @@ class Backend:
     `settings` make a warehouse for a test, which may ask for fixtures (a server); they are kept in
     the test's folder, so that `open` works from any process. `rows` are the given columns of a
     dataset's table (`etl`, `etl_quarantine`), sorted; `descriptions` those of a table ("") and its
-    columns; `run` executes a statement that an error message recommends. All three take the test's
-    folder first. `cannot` maps a test (`test_x`, or `test_x[case]`) to the reason why it is
-    not for this backend.
+    columns; `run` executes a statement that an error message recommends; `clean` removes the
+    warehouse. All four take the test's folder first. `cannot` maps a test (`test_x`, or
+    `test_x[case]`) to the reason why it is not for this backend.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Backend:
     rows: Callable[[Path, str, str, Sequence[str]], Rows]
     descriptions: Callable[[Path, LayerTable], Mapping[str, str]]
     run: Callable[[Path, str], None]
+    clean: Callable[[Path], None] = lambda _folder: None
     cannot: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(self, request: pytest.FixtureRequest, folder: Path) -> None:

@@ -25,10 +25,11 @@ def _is_beyond(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     found = BACKENDS[request.param]
     found.prepare(request, tmp_path)
-    return found
+    yield found
+    found.clean(tmp_path)
 
 
 @pytest.fixture

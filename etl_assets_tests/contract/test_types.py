@@ -15,6 +15,7 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.partitions import Window
 from etl_assets.warehouse.base import Warehouse
+from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.contract.days import DAY, at, publish, published, staged
 from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, layer_table
 
@@ -102,7 +103,7 @@ def test_c16_every_dtype_comes_back_exactly(
 
 def test_c16_json_comes_back_as_what_it_says(warehouse: Warehouse, tmp_path: Path) -> None:
     given = [
-        '{"big": 123456789012345678901234567890, "text": "ÄÖ \\"🎈\\"", "deep": [[], {}, null]}',
+        '{"big": 9007199254740993, "price": 0.1, "text": "ÄÖ \\"🎈\\"", "deep": [[], {}, null]}',
         "null",
         '""',
         "-0.5",
@@ -122,10 +123,27 @@ def test_c16_json_comes_back_as_what_it_says(warehouse: Warehouse, tmp_path: Pat
     ]
 
 
+def test_c16_numbers_in_json_keep_all_digits(warehouse: Warehouse, tmp_path: Path) -> None:
+    given = '{"big": 123456789012345678901234567890, "exact": 0.10000000000000000000001}'
+    table = layer_table(
+        {"id": pl.Int64, "day_at": UTC_MOMENT, "v": pl.String}, {"v": {"logical": "json"}}
+    )
+    schema = polars_schema(table.columns)
+    frame = pl.DataFrame([(1, at(DAY), given)], schema=schema, orient="row")
+    publish(warehouse, staged(tmp_path, frame, table=table), table=table)
+    (text,) = published(warehouse, tmp_path, table=table)["v"]
+    assert json.loads(text, parse_float=Decimal) == json.loads(given, parse_float=Decimal)
+
+
 def test_c16_an_empty_day_has_the_dtypes_of_a_full_one(
-    warehouse: Warehouse, tmp_path: Path
+    warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:
-    dtypes = {f"c{number}": dtype for number, (dtype, _) in enumerate(VALUES.values())}
+    test = test_c16_every_dtype_comes_back_exactly.__name__
+    dtypes = {
+        f"c{number}": dtype
+        for number, (kind, (dtype, _)) in enumerate(VALUES.items())
+        if backend.reason_against(test, kind) is None
+    }
     table = layer_table({"id": pl.Int64, "day_at": UTC_MOMENT, **dtypes})
     schema = polars_schema(table.columns)
     assert published(warehouse, tmp_path, table=table).schema == schema

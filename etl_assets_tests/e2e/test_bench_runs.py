@@ -6,21 +6,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from etl_assets_tests.bigquery_server import EmulatedBigQuery
+
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_a_quick_bench_writes_every_figure_as_a_number(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What a quick run wrote."""
+    home = tmp_path_factory.mktemp("bench")
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick"],
         cwd=REPOSITORY,
-        env={**os.environ, "ETL_HOME": str(tmp_path)},
+        env={**os.environ, "ETL_HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
     )
-
     assert done.returncode == 0, done.stderr
-    figures = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    return json.loads((home / "bench.json").read_text(encoding="utf-8"))
+
+
+def test_a_quick_bench_writes_every_figure_as_a_number(figures: dict[str, object]) -> None:
     assert {
         "reader_over_copy",
         "load_over_copy",
@@ -29,5 +38,18 @@ def test_a_quick_bench_writes_every_figure_as_a_number(tmp_path: Path) -> None:
         "peak_rss_mb_10m",
         "partition_overhead_ms",
         "import_over_bare",
+        "upsert_over_rows",
+        "upsert_over_to_sql",
+        "upsert_copy_over_rows",
     } <= figures.keys()
     assert all(isinstance(number, int | float) for number in figures.values())
+
+
+def test_where_the_emulator_runs_so_does_its_race(
+    bigquery_server: EmulatedBigQuery, figures: dict[str, object]
+) -> None:
+    assert {
+        "bigquery_load_over_naive",
+        "bigquery_rss_over_naive",
+        "bigquery_rss_over_naive_whole",
+    } <= figures.keys()

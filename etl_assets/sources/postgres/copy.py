@@ -22,6 +22,13 @@ from psycopg.pq import ExecStatus
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.sources.postgres.columns import ColumnRead
 
+EXACT_TEXT = (
+    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; "
+    "SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL extra_float_digits = 1; "
+    "SET LOCAL bytea_output = 'hex'"
+)
+"""What a transaction must be told for the text of its values to be the exact one read here."""
+
 BLOCK_BYTES = 8 << 20
 _PIPE_BYTES = 1 << 20
 _WRITE_BYTES = 1 << 18

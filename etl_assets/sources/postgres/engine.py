@@ -20,9 +20,9 @@ from etl_assets.core.errors import ConfigError, EtlError, SourceError, SourceUna
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 
-_TLS = "TLS"
+TLS = "TLS"
 _WHAT_TO_DO = {
-    _TLS: "Add sslrootcert=<file of the server's CA> to DATABASE_URL, or another sslmode.",
+    TLS: "Add sslrootcert=<file of the server's CA> to DATABASE_URL, or another sslmode.",
     "25006": "Take what writes out of the view: the source is read in a read-only transaction.",
     "28P01": "Check the user and the password in DATABASE_URL.",
     "28000": "Check the user in DATABASE_URL and the server's pg_hba.conf.",
@@ -36,7 +36,7 @@ _WHAT_TO_DO = {
     "partition column; then run it again.",
 }
 # Connection trouble, shutdowns, timeouts, conflicts with recovery and lack of resources (C15).
-_RETRYABLE = ("08", "25P03", "40", "53", "55", "57")
+RETRYABLE = ("08", "25P03", "40", "53", "55", "57")
 # The server's own words there are names and settings; elsewhere (22, P0) they may quote a value.
 _QUOTABLE = ("25", "28", "3D", "3F", "40", "42", "53", "55", "57")
 # A refusal to connect comes without a SQLSTATE: only with the server's or libpq's words.
@@ -52,8 +52,8 @@ _REFUSALS = {
     "starting up": "57P03",
     "shutting down": "57P03",
     'FATAL:  database "': "3D000",
-    "certificate": _TLS,
-    "does not support SSL": _TLS,
+    "certificate": TLS,
+    "does not support SSL": TLS,
 }
 
 
@@ -61,11 +61,13 @@ _REFUSALS = {
 class PoolSettings:
     """The pool's sizes, and times in seconds; the defaults are the orders system's.
 
-    `statement_timeout` bounds a single statement on the server, 0 for no bound.
+    `timeout` bounds the wait for a connection of the pool, `statement_timeout` a single statement
+    on the server, 0 for no bound.
     """
 
     size: int = 5
     max_overflow: int = 10
+    timeout: float = 30
     recycle: int = 3600
     connect_timeout: int = 10
     statement_timeout: int = 3600
@@ -115,14 +117,24 @@ def _system_roots() -> str:
     return found if found and Path(found).exists() else "system"
 
 
-def make_engine(url: str, pool: PoolSettings, *, application_name: str = "etl_assets") -> sa.Engine:
-    """An engine that notices dead connections before they hurt; nothing is connected yet."""
+def make_engine(
+    url: str,
+    pool: PoolSettings,
+    *,
+    application_name: str = "etl_assets",
+    setting: str = "DATABASE_URL",
+) -> sa.Engine:
+    """An engine that notices dead connections before they hurt; nothing is connected yet.
+
+    `setting` is the variable that `url` comes from, for ConfigError.
+    """
     return sa.create_engine(
-        postgres_url(url),
+        postgres_url(url, setting=setting),
         pool_pre_ping=True,
         pool_recycle=pool.recycle,
         pool_size=pool.size,
         max_overflow=pool.max_overflow,
+        pool_timeout=pool.timeout,
         connect_args={
             "application_name": application_name,
             "connect_timeout": pool.connect_timeout,
@@ -152,24 +164,32 @@ def source_errors(doing: str) -> Iterator[None]:
 
 def classify(error: BaseException | None, doing: str) -> EtlError:
     """Our error for a driver's: by SQLSTATE where the server answered, else by what libpq says."""
-    state = getattr(error, "sqlstate", None)
-    if state is None:
-        words = str(error)
-        state = next((code for phrase, code in _REFUSALS.items() if phrase in words), None)
+    state = sqlstate_of(error)
     if state is None:
         return SourceUnavailable(
             f"The source database could not be reached, or broke off, while {doing}.",
             "Check that the server of DATABASE_URL runs and can be reached from here, "
             "then run it again.",
         )
-    if state == _TLS:
-        return SourceError(
-            f"No trusted TLS connection came about while {doing}.", _WHAT_TO_DO[_TLS]
-        )
-    detail = getattr(getattr(error, "diag", None), "message_primary", None)
-    told = f": {detail}" if detail and state.startswith(_QUOTABLE) else ""
-    what = f"PostgreSQL refused while {doing} (SQLSTATE {state}{told})."
-    if state.startswith(_RETRYABLE):
+    if state == TLS:
+        return SourceError(f"No trusted TLS connection came about while {doing}.", _WHAT_TO_DO[TLS])
+    what = f"PostgreSQL refused while {doing} (SQLSTATE {state}{server_words(error, state)})."
+    if state.startswith(RETRYABLE):
         again = "Run it again; nothing published was touched."
         return SourceUnavailable(what, _WHAT_TO_DO.get(state, again))
     return SourceError(what, _WHAT_TO_DO.get(state, "Look the SQLSTATE up, then run it again."))
+
+
+def sqlstate_of(error: BaseException | None) -> str | None:
+    """The SQLSTATE, or TLS; None where the server could not be reached or broke off."""
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        words = str(error)
+        state = next((code for phrase, code in _REFUSALS.items() if phrase in words), None)
+    return state
+
+
+def server_words(error: BaseException | None, state: str) -> str:
+    """`: ` and the server's own message, nothing where it may quote a value."""
+    detail = getattr(getattr(error, "diag", None), "message_primary", None)
+    return f": {detail}" if detail and state.startswith(_QUOTABLE) else ""

@@ -20,15 +20,11 @@ from etl_assets.core.reads import Evidence, Rejected
 from etl_assets.core.rows import keys_of
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.postgres.catalogue import column_fingerprint, read_columns
-from etl_assets.sources.postgres.copy import copy_frames
+from etl_assets.sources.postgres.copy import EXACT_TEXT, copy_frames
 from etl_assets.sources.postgres.engine import PoolSettings, source_errors
 from etl_assets.sources.postgres.select import DaySelects, plan_selects
 
-_SESSION = (
-    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; "
-    "SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL extra_float_digits = 1; "
-    "SET LOCAL bytea_output = 'hex'; SET LOCAL statement_timeout = {}"
-)
+_SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}"
 
 
 class PostgresReader:

@@ -1,0 +1,110 @@
+"""An upsert into a PostgreSQL warehouse against inserts row by row and pandas' `to_sql`.
+
+Half of the rows are there already, in a database that each run gets a copy of. `to_sql` cannot
+upsert: it appends to an empty table, and is here for the speed of its inserts.
+"""
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from benchmarks.orders import batches, staged_day, write_orders
+from benchmarks.runner import Contender, interleaved
+from benchmarks.source import Source
+from benchmarks.table import RAW_ORDERS
+from benchmarks.task import Measured
+from etl_assets.config import Settings
+from etl_assets.warehouse.base import Mode
+from etl_assets.warehouse.factory import open_warehouse
+
+MULTI_SHARE = 0.25
+_TEMPLATE = "upsert_template"
+
+
+def contenders(multi_share: float) -> list[Contender]:
+    """All of them, ours first; statements of many VALUES are so slow that they take a share."""
+    scaled = f", scaled from {multi_share:.0%} of the rows" if multi_share < 1 else ""
+    return [
+        Contender("upsert", "our publication: COPY, merge, state", "upsert"),
+        Contender("upsert_copy", "our upsert alone: COPY, ON CONFLICT", "upsert_path", "copy"),
+        Contender("upsert_core", "our upsert of few rows: Core", "upsert_path", "core"),
+        Contender("upsert_rows", "executemany of a row each, ON CONFLICT", "upsert_rows"),
+        Contender("to_sql", "pandas to_sql, appends", "to_sql"),
+        Contender(
+            "to_sql_multi",
+            f"pandas to_sql, multi, appends{scaled}",
+            "to_sql",
+            "multi",
+            share=multi_share,
+            once=True,
+        ),
+    ]
+
+
+def measure_upserts(
+    source: Source,
+    folder: Path,
+    rows: int,
+    repeats: int,
+    share: float,
+    tell: Callable[[str], None],
+) -> tuple[dict[str, Measured], list[Contender]]:
+    """The medians by contender, and the contenders."""
+    tell("filling a PostgreSQL warehouse")
+    orders = write_orders(folder / "upserts", rows)
+    _fill_template(source, folder, orders, rows)
+    race = contenders(share)
+
+    def new_database() -> dict[str, str]:
+        name = f"upsert_{uuid.uuid4().hex[:8]}"
+        _administrate(source, "CREATE DATABASE {} TEMPLATE {}", name, _TEMPLATE)
+        return {"WAREHOUSE_URL": source.server.url(name)}
+
+    medians = interleaved(race, str(orders), folder, rows, repeats, tell, new_database)
+    return medians, race
+
+
+def upsert_figures(medians: dict[str, Measured]) -> dict[str, float]:
+    """Our publication, and our upsert alone, as ratios to the others; all seconds and memory."""
+    others = ("upsert_rows", "to_sql", "to_sql_multi")
+    return {
+        "upserted_rows": medians["upsert"].rows,
+        **{
+            f"{ours}_over_{name.removeprefix('upsert_')}": medians[ours].seconds
+            / medians[name].seconds
+            for ours in ("upsert", "upsert_copy")
+            for name in others
+        },
+        **{f"{name}_seconds": measured.seconds for name, measured in medians.items()},
+        **{f"{name}_peak_rss_mb": measured.peak_rss_mb for name, measured in medians.items()},
+    }
+
+
+def _fill_template(source: Source, folder: Path, orders: Path, rows: int) -> None:
+    every_other = (frame.filter(pl.col("id") % 2 == 0) for frame in batches(orders, rows))
+    source.server.ensure_database(_TEMPLATE)
+    url = source.server.url(_TEMPLATE)
+    warehouse = open_warehouse(Settings(home=folder, warehouse_url=url))
+    try:
+        staged = staged_day(every_other, folder / "template")
+        warehouse.publish(warehouse.stage(RAW_ORDERS, [staged], "bench"), Mode.MERGE)
+    finally:
+        warehouse.close()  # a database in use cannot be copied
+    with psycopg.connect(url) as connection:
+        columns = ", ".join(column.name for column in RAW_ORDERS.columns)
+        for table, filled in (("upserted", "true"), ("appended", "false")):
+            connection.execute(
+                f"CREATE TABLE {table} AS SELECT {columns} FROM raw.orders WHERE {filled}".encode()
+            )
+            connection.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (id)".encode())
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+
+
+def _administrate(source: Source, statement: str, *names: str) -> None:
+    with psycopg.connect(source.server.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

@@ -1,0 +1,19 @@
+"""Our upsert into a PostgreSQL warehouse: the spool, COPY into staging, one transaction."""
+
+from pathlib import Path
+
+from benchmarks.orders import batches, staged_day
+from benchmarks.table import RAW_ORDERS
+from benchmarks.task import Task
+from etl_assets.config import read_settings
+from etl_assets.warehouse.base import Mode
+from etl_assets.warehouse.factory import open_warehouse
+
+_warehouse = open_warehouse(read_settings())
+
+
+def run(task: Task) -> int:
+    staged = staged_day(batches(Path(task.url), task.rows), task.path / "spool")
+    _warehouse.publish(_warehouse.stage(RAW_ORDERS, [staged], "bench"), Mode.MERGE)
+    (state,) = _warehouse.state(RAW_ORDERS)
+    return state.row_count

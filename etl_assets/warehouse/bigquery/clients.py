@@ -1,0 +1,120 @@
+"""From options and settings to Google's clients: credentials, the emulator, Storage Read.
+
+Under Dagster the client comes from dagster-gcp's `BigQueryResource` (`orchestration/`); what is
+done with it stands in the other modules.
+"""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud import bigquery
+
+from etl_assets.config import Settings
+from etl_assets.core.errors import ConfigError
+from etl_assets.warehouse.bigquery.options import BigQueryOptions, parse_url
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery_storage_v1 import BigQueryReadClient
+
+    from etl_assets.warehouse.bigquery.bucket import Bucket
+    from etl_assets.warehouse.bigquery.warehouse import BigQueryWarehouse
+
+Connect = Callable[[str | None, str | None], bigquery.Client]
+"""From project and location to a client."""
+
+
+@dataclass(frozen=True)
+class Clients:
+    """`storage` is None where only REST can be read, `bucket` where files go into the job."""
+
+    rest: bigquery.Client
+    storage: "BigQueryReadClient | None"
+    bucket: "Bucket | None" = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.rest.close()  # type: ignore[no-untyped-call]
+        if self.storage is not None:
+            self.storage.transport.close()  # type: ignore[no-untyped-call]
+
+
+def open_bigquery(
+    url: str, settings: Settings, connect: Connect | None = None
+) -> "BigQueryWarehouse":
+    """The warehouse of the URL, not connected; raises ConfigError.
+
+    `connect` makes the client; without one Google's application default credentials do.
+    """
+    from etl_assets.warehouse.bigquery.warehouse import BigQueryWarehouse
+
+    options = parse_url(url)
+
+    def clients() -> Clients:
+        if settings.bigquery_emulator_host:
+            return _emulated(options, settings)
+        rest = _told(connect or _by_default, options)
+        storage = _storage(rest) if options.read == "storage" else None
+        return Clients(rest, storage, _bucket(options, settings) if options.bucket else None)
+
+    return BigQueryWarehouse(options, clients, wait_seconds=settings.warehouse_wait_seconds)
+
+
+def _told(connect: Connect, options: BigQueryOptions) -> bigquery.Client:
+    try:
+        return connect(options.project, options.location)
+    except (DefaultCredentialsError, OSError, ValueError):  # the words may quote the key
+        pass
+    raise ConfigError(
+        "There are no usable Google credentials here, or they name no project.",
+        "Run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS or "
+        "GCP_CREDENTIALS (a service account's key, base64), and name the project in WAREHOUSE_URL.",
+    )
+
+
+def _by_default(project: str | None, location: str | None) -> bigquery.Client:
+    return bigquery.Client(project=project, location=location)
+
+
+def _emulated(options: BigQueryOptions, settings: Settings) -> Clients:
+    rest = bigquery.Client(
+        project=options.project or "emulated",
+        location=options.location,
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        client_options=ClientOptions(api_endpoint=f"http://{settings.bigquery_emulator_host}"),
+    )
+    host = settings.bigquery_storage_emulator_host
+    if host is None or options.read == "rest":
+        return Clients(rest, None)
+    import grpc  # type: ignore[import-untyped]
+    from google.cloud.bigquery_storage_v1 import BigQueryReadClient
+    from google.cloud.bigquery_storage_v1.services.big_query_read.transports import (
+        BigQueryReadGrpcTransport,
+    )
+
+    channel = grpc.insecure_channel(host, [("grpc.max_receive_message_length", -1)])
+    transport = BigQueryReadGrpcTransport(channel=channel)
+    return Clients(rest, BigQueryReadClient(transport=transport))  # type: ignore[no-untyped-call]
+
+
+def _storage(rest: bigquery.Client) -> "BigQueryReadClient":
+    from google.cloud.bigquery_storage_v1 import BigQueryReadClient
+
+    # The credentials of the other client, as the library itself does it.
+    return BigQueryReadClient(credentials=rest._credentials)  # type: ignore[no-untyped-call]
+
+
+def _bucket(options: BigQueryOptions, settings: Settings) -> "Bucket":
+    from obstore.store import GCSConfig, GCSStore
+
+    from etl_assets.warehouse.bigquery.bucket import Bucket
+
+    name, _, folder = (options.bucket or "").strip("/").partition("/")
+    key = settings.gcp_credentials
+    config: GCSConfig = {"service_account_key": base64.b64decode(key).decode()} if key else {}
+    store = GCSStore(name, prefix=folder or None, config=config)
+    return Bucket(store, f"gs://{name}/{folder}")

@@ -1,0 +1,110 @@
+"""Load jobs: the spool's rows into staging tables, or straight into a table.
+
+One job for all files of a publication. With a bucket the file is put there first and loaded from
+there; without one it is uploaded into the job.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from google.cloud.bigquery import LoadJob, SchemaField
+
+from etl_assets.core.table import LayerTable
+from etl_assets.spool import SpoolFiles
+from etl_assets.warehouse.base import StagedDay, Staging
+from etl_assets.warehouse.bigquery.jobs import Jobs, cost_of
+from etl_assets.warehouse.bigquery.publication import quarantine_name
+from etl_assets.warehouse.bigquery.schema import SYSTEM_TABLES, Datasets
+from etl_assets.warehouse.bigquery.spooled import merge_parquet, write_parquet
+from etl_assets.warehouse.bigquery.types import labels, staged_schema
+
+if TYPE_CHECKING:
+    from etl_assets.warehouse.bigquery.bucket import Bucket
+
+
+class Loading:
+    """Brings files to BigQuery; `bucket` None uploads them into the job."""
+
+    def __init__(self, jobs: Jobs, datasets: Datasets, bucket: "Bucket | None") -> None:
+        self._jobs, self._datasets, self._bucket = jobs, datasets, bucket
+
+    def stage(self, staging: Staging) -> Staging:
+        """Load rows and rejected rows into staging tables; those without rows need none."""
+        table, found = staging.table, []
+        rows = [staged.files for staged in staging.days if staged.files.rows]
+        if rows:
+            path = write_parquet(table, rows, _beside(rows, f"{staging.name}.parquet"))
+            found.append(self._stage(staging, staging.name, staged_schema(table), path, rows))
+        aside = [staged.quarantine for staged in staging.days if staged.quarantine.rows]
+        if aside:
+            name, schema = quarantine_name(staging.name), SYSTEM_TABLES["etl_quarantine"]
+            path = merge_parquet(aside, _beside(aside, f"{name}.parquet"))
+            found.append(self._stage(staging, name, schema, path, aside))
+        return replace(staging, jobs=[cost_of(job) for job in found])
+
+    def append(
+        self, table: LayerTable, staged: StagedDay, job_id: str, constants: Sequence[pl.Expr]
+    ) -> LoadJob:
+        """Load a day's rows, and `constants`, straight into the published table."""
+        path = _beside([staged.files], f"{job_id}.parquet")
+        write_parquet(table, [staged.files], path, constants)
+        target = self._datasets.path(str(table.layer), table.name)
+        with self._sent(path) as files:
+            return self._jobs.load(
+                files,
+                target,
+                (),
+                job_id,
+                rows=staged.files.rows,
+                labels=labels(layer=table.layer, table=table.name, run=staged.state.run_id),
+            )
+
+    def drop(self, staging: Staging) -> None:
+        """Drop the staging tables."""
+        if any(staged.files.rows for staged in staging.days):
+            self._datasets.drop_staging(staging.name)
+        if any(staged.quarantine.rows for staged in staging.days):
+            self._datasets.drop_staging(quarantine_name(staging.name))
+
+    def _stage(
+        self,
+        staging: Staging,
+        name: str,
+        schema: Sequence[SchemaField],
+        path: Path,
+        spooled: Sequence[SpoolFiles],
+    ) -> LoadJob:
+        table = staging.table
+        marks = labels(layer=table.layer, table=table.name, run=staging.days[0].state.run_id)
+        destination = self._datasets.create_staging(name, schema, marks)
+        with self._sent(path) as files:
+            return self._jobs.load(
+                files,
+                destination,
+                schema,
+                f"etl_load_{name}",
+                rows=sum(files.rows for files in spooled),
+                labels=marks,
+            )
+
+    @contextmanager
+    def _sent(self, path: Path) -> Iterator[Path | list[str]]:
+        """What a load job takes the file from; it is gone afterwards."""
+        try:
+            if self._bucket is None:
+                yield path
+            else:
+                with self._bucket.holding(path) as uri:
+                    yield [uri]
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _beside(spooled: Sequence[SpoolFiles], name: str) -> Path:
+    folder = spooled[0].folder.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name

@@ -1,0 +1,191 @@
+"""Makes PostgreSQL tables what their contracts say, and says how to where that needs a person.
+
+What a contract's column is in PostgreSQL is `types.py`, a table's days are `partitions.py`.
+"""
+
+import polars as pl
+import sqlalchemy as sa
+from psycopg import sql
+
+from etl_assets.core.errors import WarehouseError
+from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.contract_tables import (
+    Statements,
+    description,
+    missing_columns,
+    required_columns,
+)
+from etl_assets.warehouse.postgres.engine import driver_of
+from etl_assets.warehouse.postgres.locks import lock_schema_changes
+from etl_assets.warehouse.postgres.migrate import create_schema
+from etl_assets.warehouse.postgres.types import column_types, relation
+from etl_assets.warehouse.postgres.write_paths import names
+
+LONGEST_NAME = 63
+_RANGED = (pl.Int16, pl.Int32, pl.Int64, pl.Decimal, pl.Date, pl.Datetime)
+
+_COLUMNS = sa.text("""
+    SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
+    WHERE attrelid = to_regclass(:relation) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+""")
+_PARTITIONED_BY = sa.text("""
+    SELECT a.attname FROM pg_partitioned_table p
+    JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+    WHERE p.partrelid = to_regclass(:relation) AND p.partstrat = 'r' AND p.partnatts = 1
+""")
+_UNIQUE_INDEXES = sa.text("""
+    SELECT i.indexrelid::regclass::text, array_agg(a.attname::text) FROM pg_index i
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+    WHERE i.indrelid = to_regclass(:relation) AND i.indisunique GROUP BY i.indexrelid
+""")
+
+
+def unique_key(table: LayerTable) -> list[str]:
+    """The key with the partition column, which a unique index of a partitioned table must have."""
+    return list(dict.fromkeys([*table.key, table.partition_column]))
+
+
+def ensure(connection: sa.Connection, table: LayerTable) -> None:
+    """Create the table, or add the nullable columns that its contract gained.
+
+    Raises WarehouseError, with the statements to run, where the published table differs otherwise.
+    """
+    _refuse_long_names(table)
+    if _missing(connection, table) == []:
+        return
+    lock_schema_changes(connection)
+    missing = _missing(connection, table)  # somebody else may have been faster
+    if missing is None:
+        create_schema(connection, str(table.layer))
+        driver_of(connection).execute(_create_table(table))
+        return
+    statements, types = _statements(table), column_types(table)
+    for name in missing:
+        driver_of(connection).execute(statements.add(name, types[name]).encode())
+        driver_of(connection).execute(_comment_on(table, name))
+
+
+def exists(connection: sa.Connection, table: LayerTable) -> bool:
+    """Whether the table is there."""
+    found = connection.scalar(sa.text("SELECT to_regclass(:relation)"), _named(table))
+    return found is not None
+
+
+def _missing(connection: sa.Connection, table: LayerTable) -> list[str] | None:
+    """The columns to add, None where there is no table; raises for any other difference."""
+    types = column_types(table)
+    rows = connection.execute(_COLUMNS, _named(table)).all()
+    if not rows:
+        return None
+    _refuse_other_partitioning(connection, table)
+    found = {name: type_ for name, type_, _ in rows}
+    not_null = {name for name, _, strict in rows if strict}
+    missing = missing_columns(table, types, found, not_null, _statements(table))
+    _refuse_other_key(connection, table)
+    return missing
+
+
+def _refuse_other_partitioning(connection: sa.Connection, table: LayerTable) -> None:
+    if connection.scalar(_PARTITIONED_BY, _named(table)) != table.partition_column:
+        raise WarehouseError(
+            f"The contract of {table.path} no longer fits the published table (it is not "
+            f"partitioned by {table.partition_column}).",
+            f"Change the contract back, or migrate the table: {_aside(table)} "
+            "Then load its days again.",
+        )
+
+
+def _refuse_other_key(connection: sa.Connection, table: LayerTable) -> None:
+    key = unique_key(table)
+    found = connection.execute(_UNIQUE_INDEXES, _named(table)).all()
+    if any(set(columns) == set(key) for _, columns in found):
+        return
+    create = sql.SQL("CREATE UNIQUE INDEX ON {} ({});").format(relation(table), names(key))
+    mends = [*(f"DROP INDEX {index};" for index, _ in found), create.as_string()]
+    raise WarehouseError(
+        f"The published table of {table.path} has no unique index on {', '.join(key)}, "
+        "which its contract's key needs.",
+        f"Change the contract back, or migrate the table: {' '.join(mends)}",
+    )
+
+
+def _create_table(table: LayerTable) -> sql.Composed:
+    required = required_columns(table)
+    types = column_types(table)
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}{}").format(
+            sql.Identifier(name), sql.SQL(type_), sql.SQL(" NOT NULL" if name in required else "")
+        )
+        for name, type_ in types.items()
+    )
+    statements = [
+        sql.SQL("CREATE TABLE {} ({}) PARTITION BY RANGE ({})").format(
+            relation(table), columns, sql.Identifier(table.partition_column)
+        ),
+        # A row by its key; a merge finds its conflicts here.
+        sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(relation(table), names(unique_key(table))),
+        # Hours of a day, and what changed since a moment: rows come about in that order, and a BRIN
+        # costs next to nothing to keep. Days themselves are partitions.
+        sql.SQL("CREATE INDEX ON {} USING brin ({}) WITH (autosummarize = on)").format(
+            relation(table), names(_ranged_columns(table))
+        ),
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(
+            relation(table), sql.Literal(table.description)
+        ),
+        *(_comment_on(table, name) for name in types),
+    ]
+    return sql.SQL("; ").join(statements)
+
+
+def _ranged_columns(table: LayerTable) -> list[str]:
+    cursor = table.cursor_column
+    has_range = cursor is not None and isinstance(table.column(cursor).dtype, _RANGED)
+    return list(
+        dict.fromkeys([table.partition_column, *([cursor] if cursor and has_range else [])])
+    )
+
+
+def _comment_on(table: LayerTable, name: str) -> sql.Composed:
+    return sql.SQL("COMMENT ON COLUMN {}.{} IS {}").format(
+        relation(table), sql.Identifier(name), sql.Literal(description(table, name))
+    )
+
+
+def _statements(table: LayerTable) -> Statements:
+    alter = f"ALTER TABLE {relation(table).as_string()}"
+
+    def quoted(name: str) -> str:
+        return sql.Identifier(name).as_string()
+
+    def retype(name: str, type_: str) -> str:
+        if name == table.partition_column:  # no ALTER changes what a table is partitioned by
+            return _aside(table)
+        return f"{alter} ALTER COLUMN {quoted(name)} TYPE {type_} USING {quoted(name)}::{type_};"
+
+    return Statements(
+        add=lambda name, type_: f"{alter} ADD COLUMN {quoted(name)} {type_};",
+        drop=lambda name, _: f"{alter} DROP COLUMN {quoted(name)};",
+        retype=retype,
+        require=lambda name, _: f"{alter} ALTER COLUMN {quoted(name)} SET NOT NULL;",
+        relax=lambda name, _: f"{alter} ALTER COLUMN {quoted(name)} DROP NOT NULL;",
+    )
+
+
+def _aside(table: LayerTable) -> str:
+    """The statement that puts a table aside, for one that is made anew."""
+    aside = sql.Identifier(f"{table.name.encode()[:50].decode(errors='ignore')}_aside")
+    return f"ALTER TABLE {relation(table).as_string()} RENAME TO {aside.as_string()};"
+
+
+def _refuse_long_names(table: LayerTable) -> None:
+    long = [n for n in (table.name, *column_types(table)) if len(n.encode()) > LONGEST_NAME]
+    if long:
+        raise WarehouseError(
+            f"PostgreSQL would cut names of {table.path} off after {LONGEST_NAME} bytes: "
+            f"{', '.join(long)}.",
+            "Give the table or the columns shorter names in etl_assets/tables/.",
+        )
+
+
+def _named(table: LayerTable) -> dict[str, str]:
+    return {"relation": relation(table).as_string()}

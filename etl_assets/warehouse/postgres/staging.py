@@ -1,0 +1,158 @@
+"""Staged days: a table of this run that nobody else reads, filled from the spool.
+
+It is made in the transaction that fills it, so that a run killed in mid-load leaves nothing; what
+is left of one that was killed before it published is swept a day later. It costs no write-ahead
+log, and a server that crashes empties it: `publication.py` counts what it publishes.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import polars as pl
+import sqlalchemy as sa
+from psycopg import sql
+
+from etl_assets.core.contracts import polars_schema
+from etl_assets.core.errors import EtlError, WarehouseError
+from etl_assets.core.partitions import Window
+from etl_assets.core.table import LayerTable
+from etl_assets.spool import SpoolFiles
+from etl_assets.warehouse.base import StagedDay, Staging
+from etl_assets.warehouse.postgres.engine import Transactions, driver_of
+from etl_assets.warehouse.postgres.models import STAGING_SCHEMA
+from etl_assets.warehouse.postgres.types import column_type, encoded
+from etl_assets.warehouse.postgres.write_paths import Target, create_staging, insert
+
+KEPT_FOR = timedelta(days=1)
+
+_LEFT = sa.text("""
+    SELECT c.relname::text FROM pg_class c
+    WHERE c.relnamespace = CAST(:schema AS regnamespace) AND c.relkind = 'r'
+      AND pg_has_role(c.relowner, 'MEMBER')
+      AND obj_description(c.oid, 'pg_class') < to_char(now() - :age, :format)
+""")
+_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS'
+_NOW = sa.text("SELECT to_char(now(), :format)")
+
+
+def staging_name(table: LayerTable, run_id: str) -> str:
+    """A name for one call: whose it is, for people, and what makes it unique."""
+    told = f"{table.name}_{run_id}".encode()[:30].decode(errors="ignore")
+    digest = hashlib.sha256(f"{table.path} {run_id} {uuid.uuid4()}".encode()).hexdigest()
+    return f"{told}_{digest[:32]}"
+
+
+def staging_target(staging: Staging) -> Target:
+    """The staging table: the contract's columns, and which of the staged days a row is of."""
+    columns = {column.name: column_type(column) for column in staging.table.columns}
+    return Target(STAGING_SCHEMA, staging.name, {**columns, part_column(staging.table): "integer"})
+
+
+def part_column(table: LayerTable) -> str:
+    """The name of the column that holds a row's place in `Staging.days`; no column's name."""
+    name = "part"
+    while any(column.name == name for column in table.columns):
+        name += "_"
+    return name
+
+
+def fill(transactions: Transactions, staging: Staging) -> None:
+    """Make the staging table and bring all staged rows there, or nothing."""
+    target = staging_target(staging)
+
+    def work(connection: sa.Connection) -> None:
+        driver = driver_of(connection)
+        # Filled again after a lost answer, or after a crash that emptied it.
+        driver.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(target.relation))
+        create_staging(connection, target)
+        made = connection.scalar(_NOW, {"format": _FORMAT})
+        driver.execute(
+            sql.SQL("COMMENT ON TABLE {} IS {}").format(target.relation, sql.Literal(made))
+        )
+        rows = sum(staged.files.rows for staged in staging.days)
+        insert(connection, target, _frames(staging), rows)
+        driver.execute(sql.SQL("ANALYZE {}").format(target.relation))
+
+    transactions.run(f"staging {staging.table.path}", work)
+
+
+def is_there(connection: sa.Connection, staging: Staging) -> bool:
+    """Whether the staging table exists: it does not once its days were published."""
+    name = staging_target(staging).relation.as_string()
+    return connection.scalar(sa.text("SELECT to_regclass(:name)"), {"name": name}) is not None
+
+
+def drop(transactions: Transactions, names: Sequence[str]) -> None:
+    """Drop staging tables; one that somebody uses is left for the next sweep."""
+    for name in names:
+        statement = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(STAGING_SCHEMA, name))
+
+        def work(connection: sa.Connection, statement: sql.Composed = statement) -> None:
+            driver_of(connection).execute("SET LOCAL lock_timeout = '100ms'")
+            driver_of(connection).execute(statement)
+
+        try:
+            transactions.run("dropping a staging table", work)
+        except EtlError:  # what was published is published all the same
+            continue
+
+
+def sweep(transactions: Transactions) -> None:
+    """Drop what killed runs left more than a day ago, by the server's clock."""
+    wanted = {"schema": STAGING_SCHEMA, "age": KEPT_FOR, "format": _FORMAT}
+    left = transactions.run(
+        "looking for staging tables of killed runs",
+        lambda connection: connection.scalars(_LEFT, wanted).all(),
+        reading=True,
+    )
+    drop(transactions, left)
+
+
+def _frames(staging: Staging) -> Iterator[pl.DataFrame]:
+    part = part_column(staging.table)
+    for number, staged in enumerate(staging.days):
+        for frame in spooled(staged.files, polars_schema(staging.table.columns), staging.table):
+            _refuse_other_days(frame, staging.table, staged)
+            yield encoded(frame, staging.table.columns).with_columns(
+                pl.lit(number, pl.Int32).alias(part)
+            )
+
+
+def spooled(files: SpoolFiles, schema: pl.Schema, table: LayerTable) -> Iterator[pl.DataFrame]:
+    """The spool's frames in these columns; raises WarehouseError for a file that is not whole."""
+    for path in files.files:
+        frame: pl.DataFrame | None
+        try:
+            # Not memory-mapped: a file that is cut off must be an error, not a crash.
+            frame = pl.read_parquet(path, columns=list(schema), glob=False, memory_map=False)
+        except (OSError, pl.exceptions.PolarsError):
+            frame = None
+        if frame is None or frame.schema != schema:
+            raise WarehouseError(
+                f"The spool file {path.name} of {table.path} cannot be read, or lacks columns of "
+                "the contract; nothing was published.",
+                "Run the days again; if that happens twice, check the disk of ETL_HOME.",
+            )
+        yield frame
+
+
+def _refuse_other_days(frame: pl.DataFrame, table: LayerTable, staged: StagedDay) -> None:
+    """What is replaced are the days: rows of another one, or of none, would be there for good."""
+    moments = frame[table.partition_column]
+    window = Window.of(staged.day)
+    if isinstance(moments.dtype, pl.Date):
+        inside = moments == staged.day
+    else:
+        zone = moments.dtype.time_zone if isinstance(moments.dtype, pl.Datetime) else None
+        start, end = (m if zone else m.replace(tzinfo=None) for m in (window.start, window.end))
+        inside = moments.is_between(
+            pl.lit(start, dtype=moments.dtype), pl.lit(end, dtype=moments.dtype), closed="left"
+        )
+    outside = frame.height - int(inside.sum())
+    if outside:
+        raise WarehouseError(
+            f"{outside} rows staged for {table.path} {staged.day} are of another day, or of none.",
+            f"Correct {table.partition_column} in the transform; nothing was published.",
+        )

@@ -1,0 +1,58 @@
+"""A warehouse on the emulator for each test, directly or through a proxy that breaks things."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_assets.config import Settings
+from etl_assets.warehouse.bigquery import BigQueryWarehouse, open_bigquery
+from etl_assets_tests.bigquery_server import EmulatedBigQuery
+from etl_assets_tests.contract.backends import settings_of
+from etl_assets_tests.contract.on_bigquery import BIGQUERY
+from etl_assets_tests.wire.http_proxy import HttpProxy
+
+
+@dataclass
+class Place:
+    """Datasets of one test on the emulator."""
+
+    folder: Path
+    server: EmulatedBigQuery
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def warehouse(
+        self, *, more: str = "", through: HttpProxy | None = None, wait_seconds: float = 30
+    ) -> BigQueryWarehouse:
+        """A warehouse of the test's datasets; `more` parameters of its URL; closed afterwards."""
+        settings = Settings(
+            home=self.folder,
+            bigquery_emulator_host=through.host if through else self.server.rest_host,
+            bigquery_storage_emulator_host=self.server.grpc_host,
+            warehouse_wait_seconds=wait_seconds,
+        )
+        found = open_bigquery(f"{settings_of(self.folder).warehouse_url}{more}", settings)
+        return self._open.enter_context(closing(found))
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query; `{p}` in it is the test's dataset prefix."""
+        with closing(self.server.client()) as client:
+            return [tuple(row.values()) for row in client.query(sql.format(p=self.prefix)).result()]
+
+    @property
+    def prefix(self) -> str:
+        return (settings_of(self.folder).warehouse_url or "").split("dataset_prefix=")[1]
+
+
+@pytest.fixture
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, bigquery_server: EmulatedBigQuery
+) -> Iterator[Place]:
+    BIGQUERY.prepare(request, tmp_path)
+    found = Place(tmp_path, bigquery_server)
+    with found._open:
+        yield found
+    BIGQUERY.clean(tmp_path)

@@ -1,0 +1,182 @@
+"""L2: whoever is killed, and when: the old day or the new one is there, and a re-run ends right."""
+
+import os
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from etl_assets.core.errors import EtlError
+from etl_assets.demo.postmaster import postmaster
+from etl_assets.demo.server import EmbeddedPostgres, start_postgres
+from etl_assets.warehouse.base import Mode
+from etl_assets.warehouse.postgres import PostgresWarehouse
+from etl_assets_tests.contract.days import DAY, ORDERS, orders, staged, values
+from etl_assets_tests.postgres_warehouse.boundaries import (
+    BOUNDARIES,
+    COMMITTED,
+    EXPECTED,
+    NEW,
+    OLD,
+    publish_until,
+    put_new,
+    put_old,
+)
+from etl_assets_tests.postgres_warehouse.warehouses import staging_tables, warehouse_at
+from etl_assets_tests.processes import ended, start
+from etl_assets_tests.source_tables import run
+
+GAVE_UP = 3
+SERVER_KILLS = [
+    ("its process", "in mid-load", Mode.REPLACE),
+    ("its process", "after the rows are inserted", Mode.MERGE),
+    ("its process", "before COMMIT", Mode.REPLACE),
+    ("the server", "in mid-load", Mode.REPLACE),
+    ("the server", "after staging", Mode.MERGE),
+    ("the server", "after the rows are inserted", Mode.REPLACE),
+    ("the server", "before COMMIT", Mode.MERGE),
+    ("the server", "after COMMIT", Mode.REPLACE),
+    ("the server", "after COMMIT", Mode.MERGE),
+]
+
+
+def kill_worker() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def whole(
+    warehouse: PostgresWarehouse, url: str, folder: Path, rows: dict[int, str], run_id: str
+) -> None:
+    """Rows, state and quarantine are those of one run."""
+    assert values(warehouse, folder) == rows
+    (state,) = warehouse.state()
+    assert (state.run_id, state.row_count, state.quarantined_count) == (run_id, len(rows), 1)
+    assert run(url, "SELECT run_id FROM etl.etl_quarantine") == [(run_id,)]
+
+
+@pytest.mark.parametrize(("boundary", "mode"), BOUNDARIES)
+def test_l2_a_worker_killed_at_a_boundary(
+    database_url: str, tmp_path: Path, boundary: str, mode: Mode
+) -> None:
+    with warehouse_at(database_url) as warehouse:
+        put_old(warehouse, tmp_path)
+        killed = start(publish_until, database_url, tmp_path, mode, boundary, kill_worker)
+        assert ended(killed) == -signal.SIGKILL
+        is_new = boundary in COMMITTED
+        rows, run_id = (EXPECTED[mode], "killed") if is_new else (OLD, "old")
+        whole(warehouse, database_url, tmp_path, rows, run_id)
+        put_new(warehouse, tmp_path, mode, "again")
+        whole(warehouse, database_url, tmp_path, EXPECTED[mode], "again")
+    assert len(staging_tables(database_url)) <= 1, "the killed run's, for the sweep a day later"
+
+
+@pytest.mark.parametrize("boundary", ["in mid-load", "after the rows are inserted"])
+def test_l2_a_worker_killed_in_the_first_publication_of_all(
+    database_url: str, tmp_path: Path, boundary: str
+) -> None:
+    killed = start(publish_until, database_url, tmp_path, Mode.REPLACE, boundary, kill_worker)
+    assert ended(killed) == -signal.SIGKILL
+    with warehouse_at(database_url) as warehouse:
+        assert values(warehouse, tmp_path) == {}
+        assert warehouse.state() == []
+        put_new(warehouse, tmp_path, Mode.REPLACE, "again")
+        whole(warehouse, database_url, tmp_path, NEW, "again")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fragile") / "postgres"
+
+
+@pytest.fixture
+def fragile(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of these tests' own, started again if it was killed."""
+    server = start_postgres(folder)
+    yield server
+    server.stop(immediately=True)
+
+
+class KillServer:
+    """Kills the server of a folder: all of it, or the process that serves our publication."""
+
+    def __init__(self, folder: Path, what: str) -> None:
+        self.folder, self.what = folder, what
+
+    def __call__(self) -> None:
+        pid = postmaster(self.folder)
+        assert pid is not None
+        children = psutil.Process(pid).children()
+        if self.what == "its process":
+            # Whatever it does, it is ours that works; PostgreSQL restarts all processes then.
+            ours = [c for c in children if "idle in" in _title(c) or "COPY" in _title(c)]
+            assert ours, [_title(child) for child in children]
+            for child in ours:
+                child.kill()
+            psutil.wait_procs(ours, 20)
+        else:
+            for process in [psutil.Process(pid), *children]:
+                process.kill()
+            psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], 1)
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _publish_and_survive(
+    url: str, folder: Path, mode: Mode, boundary: str, kill: KillServer
+) -> None:
+    """In a child: a worker whose server is killed under it; exits with GAVE_UP if it did."""
+    try:
+        publish_until(url, folder, mode, boundary, kill)
+    except EtlError as error:
+        os._exit(GAVE_UP if error.retryable else 1)
+
+
+@pytest.mark.parametrize(("what", "boundary", "mode"), SERVER_KILLS)
+def test_l2_the_server_killed_under_a_worker(
+    fragile: EmbeddedPostgres, folder: Path, tmp_path: Path, what: str, boundary: str, mode: Mode
+) -> None:
+    name = f"killed_{uuid.uuid4().hex[:12]}"
+    fragile.ensure_database(name)
+    url = fragile.url(name)
+    with warehouse_at(url) as warehouse:
+        put_old(warehouse, tmp_path)
+    worker = start(_publish_and_survive, url, tmp_path, mode, boundary, KillServer(folder, what))
+    code = ended(worker)
+    assert code in {0, GAVE_UP}
+    start_postgres(folder)  # unless it restarted by itself
+    with warehouse_at(url) as warehouse:
+        if code == 0 or boundary in COMMITTED:
+            whole(warehouse, url, tmp_path, EXPECTED[mode], "killed")
+        else:
+            whole(warehouse, url, tmp_path, OLD, "old")
+        put_new(warehouse, tmp_path, mode, "again")
+        whole(warehouse, url, tmp_path, EXPECTED[mode], "again")
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_l2_what_a_crash_emptied_is_staged_again(
+    fragile: EmbeddedPostgres, folder: Path, tmp_path: Path, mode: Mode
+) -> None:
+    name = f"emptied_{mode}"
+    fragile.ensure_database(name)
+    url = fragile.url(name)
+    with warehouse_at(url) as warehouse:
+        if mode is not Mode.APPEND:
+            put_old(warehouse, tmp_path)
+        staging = warehouse.stage(ORDERS, [staged(tmp_path, orders(NEW), DAY)], "run-1")
+        KillServer(folder, "the server")()
+        start_postgres(folder)
+        assert run(url, f'SELECT count(*) FROM etl_staging."{staging.name}"') == [(0,)]
+        warehouse.publish(staging, mode)
+        assert values(warehouse, tmp_path).items() >= NEW.items()
+        (state,) = warehouse.state()
+        assert state.row_count == len(values(warehouse, tmp_path))
+    assert staging_tables(url) == []

@@ -1,0 +1,83 @@
+"""L1: a connection that breaks at COMMIT, before or after it is done, doubles and loses nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl_assets.core.errors import WarehouseUnavailable
+from etl_assets.demo.server import EmbeddedPostgres
+from etl_assets.warehouse.base import Mode, StagedDay
+from etl_assets_tests.contract.days import DAY, NEXT, at, orders, publish, staged, values
+from etl_assets_tests.postgres_warehouse.warehouses import (
+    everything,
+    staging_tables,
+    warehouse_at,
+)
+from etl_assets_tests.wire.tcp_proxy import Break, TcpProxy, tcp_proxy
+
+PUBLISHING = "etl_assets publishing raw/orders"
+STAGING = "etl_assets staging raw/orders"
+
+
+@pytest.fixture
+def proxy(postgres: EmbeddedPostgres) -> Iterator[TcpProxy]:
+    with tcp_proxy(f"{postgres.socket_dir}/.s.PGSQL.5432") as proxy:
+        yield proxy
+
+
+def name_of(url: str) -> str:
+    return url.split("/")[3].split("?")[0]
+
+
+def new_day(folder: Path) -> StagedDay:
+    rows = orders(dict.fromkeys(range(2, 102), "new"), updated=at(NEXT))
+    return staged(folder, rows, rejected=["{}"], run_id="run-2")
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("words", [PUBLISHING, STAGING])
+@pytest.mark.parametrize(
+    "breaks",
+    [[Break.AFTER_COMMIT], [Break.BEFORE_COMMIT], [Break.AFTER_COMMIT, Break.BEFORE_COMMIT] * 2],
+    ids=["answer lost", "reset", "four in a row"],
+)
+def test_l1_a_broken_commit_is_made_good_by_itself(
+    proxy: TcpProxy, database_url: str, tmp_path: Path, mode: Mode, words: str, breaks: list[Break]
+) -> None:
+    with (
+        warehouse_at(database_url) as direct,
+        warehouse_at(proxy.url(name_of(database_url))) as far,
+    ):
+        publish(direct, staged(tmp_path, orders({1: "old", 2: "old"})), mode=mode)
+        if mode is Mode.APPEND:
+            day = staged(tmp_path, orders(dict.fromkeys(range(3, 103), "new")), rejected=["{}"])
+        else:
+            day = new_day(tmp_path)
+        proxy.break_at(words, *breaks)
+        publish(far, day, mode=mode)
+        assert proxy.broken == breaks
+        expected = {
+            Mode.REPLACE: dict.fromkeys(range(2, 102), "new"),
+            Mode.MERGE: {1: "old"} | dict.fromkeys(range(2, 102), "new"),
+            Mode.APPEND: {1: "old", 2: "old"} | dict.fromkeys(range(3, 103), "new"),
+        }[mode]
+        assert values(direct, tmp_path) == expected
+        (state,) = direct.state()
+        assert state.row_count == len(expected)
+        assert len(everything(database_url)["quarantine"]) == 1
+    assert staging_tables(database_url) == []
+
+
+def test_l1_a_server_that_always_breaks_off_is_given_up_and_a_rerun_ends_the_same(
+    proxy: TcpProxy, database_url: str, tmp_path: Path
+) -> None:
+    with warehouse_at(proxy.url(name_of(database_url))) as far:
+        publish(far, staged(tmp_path, orders({1: "old"})))
+        proxy.break_at(PUBLISHING, *[Break.BEFORE_COMMIT] * 5)
+        with pytest.raises(WarehouseUnavailable) as caught:
+            publish(far, new_day(tmp_path))
+        assert caught.value.retryable
+        assert values(far, tmp_path, DAY) == {1: "old"}
+        publish(far, new_day(tmp_path))
+        assert values(far, tmp_path, DAY) == dict.fromkeys(range(2, 102), "new")
