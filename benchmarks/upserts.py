@@ -91,7 +91,7 @@ def _fill_template(source: Source, folder: Path, orders: Path, rows: int) -> Non
     warehouse = open_warehouse(Settings(home=folder, warehouse_url=url))
     try:
         staged = staged_day(every_other, folder / "template")
-        warehouse.publish(warehouse.stage(RAW_ORDERS, [staged], "bench"), Mode.MERGE)
+        warehouse.publish(warehouse.stage(RAW_ORDERS, [staged], "bench", Mode.MERGE))
     finally:
         warehouse.close()  # a database in use cannot be copied
     with psycopg.connect(url) as connection:

@@ -36,7 +36,7 @@ def publish_days(
         for loaded in days
         for state in [_state(loaded, load_id, run_id, now)]
     ]
-    publication = warehouse.publish(warehouse.stage(table, staged, run_id), Mode.REPLACE)
+    publication = warehouse.publish(warehouse.stage(table, staged, run_id, Mode.REPLACE))
     return time.perf_counter() - began, publication
 
 

@@ -14,6 +14,6 @@ _warehouse = open_warehouse(read_settings())
 
 def run(task: Task) -> int:
     staged = staged_day(batches(Path(task.url), task.rows), task.path / "spool")
-    _warehouse.publish(_warehouse.stage(RAW_ORDERS, [staged], "bench"), Mode.MERGE)
+    _warehouse.publish(_warehouse.stage(RAW_ORDERS, [staged], "bench", Mode.MERGE))
     (state,) = _warehouse.state(RAW_ORDERS)
     return state.row_count

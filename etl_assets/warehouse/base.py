@@ -74,6 +74,7 @@ class Staging:
     table: LayerTable
     days: Sequence[StagedDay]
     name: str
+    mode: Mode = Mode.REPLACE
     jobs: Sequence[JobCost] = ()
 
 
@@ -104,11 +105,17 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
-    def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+    def stage(
+        self,
+        table: LayerTable,
+        days: Sequence[StagedDay],
+        run_id: str,
+        mode: Mode = Mode.REPLACE,
+    ) -> Staging:
         """Bring the spooled days to the warehouse's side, invisible to readers."""
 
     @abstractmethod
-    def publish(self, staging: Staging, mode: Mode = Mode.REPLACE) -> Publication:
+    def publish(self, staging: Staging) -> Publication:
         """Publish all staged days with their state and quarantine in one transaction.
 
         Raises StalePublication where a newer snapshot of one of the days is published already,

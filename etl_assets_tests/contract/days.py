@@ -108,7 +108,7 @@ def publish(
     table: LayerTable = ORDERS,
 ) -> None:
     run_id = days[0].state.run_id if days else "run-1"
-    warehouse.publish(warehouse.stage(table, days, run_id), mode)
+    warehouse.publish(warehouse.stage(table, days, run_id, mode))
 
 
 def published(

@@ -81,6 +81,8 @@ def test_quarantined_rows_of_an_appended_day_are_kept_together(
     first = staged(tmp_path, orders({1: "one"}), rejected=['{"id": 8}'])
     append(warehouse, first)
     append(warehouse, first)
-    append(warehouse, staged(tmp_path, orders({2: "two"}), rejected=['{"id": 9}']))
+    append(
+        warehouse, first, staged(tmp_path, orders({2: "two"}, NEXT), NEXT, rejected=['{"id": 9}'])
+    )
     found = backend.rows(tmp_path, "etl", "etl_quarantine", ["payload"])
     assert found == [('{"id": 8}',), ('{"id": 9}',)]

@@ -31,7 +31,7 @@ def put_old(warehouse: PostgresWarehouse, folder: Path) -> None:
 def put_new(warehouse: PostgresWarehouse, folder: Path, mode: Mode, run_id: str) -> None:
     rows = orders(NEW, updated=at(NEXT))
     day = staged(folder, rows, run_id=run_id, rejected=['{"new": 1}'])
-    warehouse.publish(warehouse.stage(ORDERS, [day], run_id), mode)
+    warehouse.publish(warehouse.stage(ORDERS, [day], run_id, mode))
 
 
 def publish_until(url: str, folder: Path, mode: Mode, boundary: str, kill: Kill) -> None:

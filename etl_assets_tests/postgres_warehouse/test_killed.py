@@ -171,11 +171,11 @@ def test_l2_what_a_crash_emptied_is_staged_again(
     with warehouse_at(url) as warehouse:
         if mode is not Mode.APPEND:
             put_old(warehouse, tmp_path)
-        staging = warehouse.stage(ORDERS, [staged(tmp_path, orders(NEW), DAY)], "run-1")
+        staging = warehouse.stage(ORDERS, [staged(tmp_path, orders(NEW), DAY)], "run-1", mode)
         KillServer(folder, "the server")()
         start_postgres(folder)
         assert run(url, f'SELECT count(*) FROM etl_staging."{staging.name}"') == [(0,)]
-        warehouse.publish(staging, mode)
+        warehouse.publish(staging)
         assert values(warehouse, tmp_path).items() >= NEW.items()
         (state,) = warehouse.state()
         assert state.row_count == len(values(warehouse, tmp_path))

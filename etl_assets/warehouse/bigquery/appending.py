@@ -19,7 +19,7 @@ from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.state import PartitionState, appended
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import SYSTEM_DATASET, JobCost, Mode, Publication, StagedDay, Staging
+from etl_assets.warehouse.base import SYSTEM_DATASET, JobCost, Publication, StagedDay, Staging
 from etl_assets.warehouse.bigquery.jobs import Jobs, cost_of
 from etl_assets.warehouse.bigquery.ledger import Ledger
 from etl_assets.warehouse.bigquery.loading import Loading
@@ -75,7 +75,6 @@ class Appending:
         script = publication(
             self._datasets,
             replace(staging, days=fresh),
-            Mode.APPEND,
             states,
             self._ledger.open_day(table),
             before=before,

@@ -17,7 +17,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import StagedDay, Staging
 from etl_assets.warehouse.bigquery.jobs import Jobs, cost_of
-from etl_assets.warehouse.bigquery.publication import quarantine_name
+from etl_assets.warehouse.bigquery.publication import has_staged_rows, quarantine_name
 from etl_assets.warehouse.bigquery.schema import SYSTEM_TABLES, Datasets
 from etl_assets.warehouse.bigquery.spooled import merge_parquet, write_parquet
 from etl_assets.warehouse.bigquery.types import labels, staged_schema
@@ -35,8 +35,8 @@ class Loading:
     def stage(self, staging: Staging) -> Staging:
         """Load rows and rejected rows into staging tables; those without rows need none."""
         table, found = staging.table, []
-        rows = [staged.files for staged in staging.days if staged.files.rows]
-        if rows:
+        if has_staged_rows(staging):
+            rows = [staged.files for staged in staging.days if staged.files.rows]
             path = write_parquet(table, rows, _beside(rows, f"{staging.name}.parquet"))
             found.append(self._stage(staging, staging.name, staged_schema(table), path, rows))
         aside = [staged.quarantine for staged in staging.days if staged.quarantine.rows]
@@ -65,7 +65,7 @@ class Loading:
 
     def drop(self, staging: Staging) -> None:
         """Drop the staging tables."""
-        if any(staged.files.rows for staged in staging.days):
+        if has_staged_rows(staging):
             self._datasets.drop_staging(staging.name)
         if any(staged.quarantine.rows for staged in staging.days):
             self._datasets.drop_staging(quarantine_name(staging.name))

@@ -19,6 +19,7 @@ from google.cloud.bigquery import (
 )
 
 from etl_assets.core.partitions import windows_of
+from etl_assets.core.rows import QUARANTINE_SCHEMA
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import AUDIT_COLUMNS, SYSTEM_DATASET, Mode, Staging
@@ -42,7 +43,6 @@ class Script:
 def publication(
     datasets: Datasets,
     staging: Staging,
-    mode: Mode,
     states: Sequence[PartitionState],
     ledger_day: date,
     *,
@@ -54,7 +54,7 @@ def publication(
     Appended rows are there already: what is committed is that they are (`contents`: day, digest,
     rows), unless the states are no longer those that were read (`before`).
     """
-    table = staging.table
+    table, mode = staging.table, staging.mode
     put = {
         Mode.REPLACE: _replace(datasets, staging),
         Mode.MERGE: _merge(datasets, staging),
@@ -126,7 +126,7 @@ def _replace(datasets: Datasets, staging: Staging) -> list[str]:
     deleted = " OR ".join(f"({within(staging.table, window)})" for window in windows)
     return [
         f"DELETE FROM {target} WHERE {deleted}",  # noqa: S608 - quoted
-        *([_insert(datasets, staging, "")] if _has_rows(staging) else []),
+        *([_insert(datasets, staging, "")] if has_staged_rows(staging) else []),
     ]
 
 
@@ -144,7 +144,7 @@ def _merge(datasets: Datasets, staging: Staging) -> list[str]:
     On which days the published versions are is looked up first, so that rows whose day changed
     leave the old one; what changes rows then has constant bounds, and prunes by them.
     """
-    if not _has_rows(staging):
+    if not has_staged_rows(staging):
         return []
     table, target = staging.table, datasets.published(staging.table)
     staged = datasets.name(STAGING_DATASET, staging.name)
@@ -211,15 +211,17 @@ def _source(staging: Staging) -> str:
 
 def _quarantine(datasets: Datasets, staging: Staging, *, replaced: bool) -> list[str]:
     quarantine = _system(datasets, "etl_quarantine")
+    days = "partition_key IN (SELECT n.partition_key FROM UNNEST(@states) AS n)"
     steps = []
     if replaced:
-        steps.append(
-            f"DELETE FROM {quarantine} WHERE table_name = @table "  # noqa: S608 - quoted
-            "AND partition_key IN (SELECT n.partition_key FROM UNNEST(@states) AS n)"
-        )
+        steps.append(f"DELETE FROM {quarantine} WHERE table_name = @table AND {days}")  # noqa: S608
     if any(staged.quarantine.rows for staged in staging.days):
         staged_rows = datasets.name(STAGING_DATASET, quarantine_name(staging.name))
-        steps.append(f"INSERT INTO {quarantine} SELECT * FROM {staged_rows}")  # noqa: S608
+        names = ", ".join(QUARANTINE_SCHEMA)
+        steps.append(
+            f"INSERT INTO {quarantine} ({names}) "  # noqa: S608 - quoted
+            f"SELECT {names} FROM {staged_rows} WHERE {days}"
+        )
     return steps
 
 
@@ -256,8 +258,9 @@ def _remember(datasets: Datasets) -> str:
     )
 
 
-def _has_rows(staging: Staging) -> bool:
-    return any(staged.files.rows for staged in staging.days)
+def has_staged_rows(staging: Staging) -> bool:
+    """Whether there is a staging table of rows; what is appended goes straight into the table."""
+    return staging.mode is not Mode.APPEND and any(day.files.rows for day in staging.days)
 
 
 def _system(datasets: Datasets, name: str) -> str:

@@ -66,29 +66,36 @@ class BigQueryWarehouse(Warehouse):
             for statement in self._datasets.ensure(table):
                 self._jobs.query(statement, _new_id("alter"))
 
-    def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+    def stage(
+        self,
+        table: LayerTable,
+        days: Sequence[StagedDay],
+        run_id: str,
+        mode: Mode = Mode.REPLACE,
+    ) -> Staging:
         """See `Warehouse.stage`."""
         check_names(table)
         check_days(table, [staged.day for staged in days])
         name = _staging_name(table, days, run_id)
+        staging = Staging(table, days, name, mode)
         if not days:
-            return Staging(table, days, name)
+            return staging
         with bigquery_errors(f"loading {table.path}"):
             self._datasets.ensure_system()
-            return self._loading.stage(Staging(table, days, name))
+            return self._loading.stage(staging)
 
-    def publish(self, staging: Staging, mode: Mode = Mode.REPLACE) -> Publication:
+    def publish(self, staging: Staging) -> Publication:
         """See `Warehouse.publish`."""
         table = staging.table
         if not staging.days:
             return Publication()
         with self._dropped_afterwards(staging), bigquery_errors(f"publishing {table.path}"):
             self.ensure(table)
-            if mode is Mode.APPEND:
+            if staging.mode is Mode.APPEND:
                 return self._appending.publish(staging)
             states = [staged.state for staged in staging.days]
             day = self._ledger.open_day(table)
-            script = publication(self._datasets, staging, mode, states, day)
+            script = publication(self._datasets, staging, states, day)
             try:
                 job = self._jobs.query(
                     script.sql,

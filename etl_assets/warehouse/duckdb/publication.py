@@ -21,16 +21,16 @@ _APPENDS = f"{SYSTEM_DATASET}.etl_appends"
 _STATE_COLUMNS = tuple(PartitionState.__dataclass_fields__)
 
 
-def publish(connection: duckdb.DuckDBPyConnection, staging: Staging, mode: Mode) -> None:
+def publish(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
     """Publish the staged days inside the caller's transaction; raises StalePublication."""
-    if mode is Mode.APPEND:
+    if staging.mode is Mode.APPEND:
         _append(connection, staging)
         return
     _refuse_stale(connection, staging)
-    put = _replace_rows if mode is Mode.REPLACE else _merge_rows
+    put = _replace_rows if staging.mode is Mode.REPLACE else _merge_rows
     put(connection, staging)
     _replace_quarantine(connection, staging)
-    _replace_state(connection, staging, mode)
+    _replace_state(connection, staging)
 
 
 def states(connection: duckdb.DuckDBPyConnection, table: LayerTable | None) -> list[PartitionState]:
@@ -107,7 +107,7 @@ def _append(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
         added = replace(staging, days=fresh)
         _insert(connection, added, "")
         _insert_quarantine(connection, added)
-        _replace_state(connection, added, Mode.APPEND)
+        _replace_state(connection, added)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, staging: Staging, condition: str) -> None:
@@ -160,7 +160,7 @@ def _insert_quarantine(connection: duckdb.DuckDBPyConnection, staging: Staging) 
         )
 
 
-def _replace_state(connection: duckdb.DuckDBPyConnection, staging: Staging, mode: Mode) -> None:
+def _replace_state(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
     table = staging.table
     connection.execute(
         f"DELETE FROM {_STATE} WHERE table_name = ? AND partition_key = ANY(?)",  # noqa: S608
@@ -172,7 +172,8 @@ def _replace_state(connection: duckdb.DuckDBPyConnection, staging: Staging, mode
         f"INSERT INTO {_STATE} ({', '.join(_STATE_COLUMNS)}) VALUES ({marks})",  # noqa: S608
         rows,
     )
-    if mode is Mode.MERGE:  # neither what was staged is what is published now, nor where it was
+    # After a merge neither what was staged is what is published, nor where it was.
+    if staging.mode is Mode.MERGE:
         connection.execute(
             f"UPDATE {_STATE} AS s SET row_count = (SELECT count(*) FROM {relation(table)} AS t "  # noqa: S608
             f"WHERE CAST(t.{quote(table.partition_column)} AS DATE) = s.partition_key) "

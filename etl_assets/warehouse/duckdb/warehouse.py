@@ -52,12 +52,18 @@ class DuckDBWarehouse(Warehouse):
         with self._open(f"creating {table.path}") as connection:
             ensure(connection, table)
 
-    def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+    def stage(
+        self,
+        table: LayerTable,
+        days: Sequence[StagedDay],
+        run_id: str,
+        mode: Mode = Mode.REPLACE,
+    ) -> Staging:
         """See `Warehouse.stage`."""
         # The spool itself serves: DuckDB reads the Parquet files inside the transaction.
-        return Staging(table, days, f"{table.name}_{run_id}")
+        return Staging(table, days, f"{table.name}_{run_id}", mode)
 
-    def publish(self, staging: Staging, mode: Mode = Mode.REPLACE) -> Publication:
+    def publish(self, staging: Staging) -> Publication:
         """See `Warehouse.publish`."""
         table = staging.table
         if not staging.days:
@@ -65,7 +71,7 @@ class DuckDBWarehouse(Warehouse):
         with self._open(f"publishing {table.path}") as connection:
             ensure(connection, table)
             connection.execute("BEGIN TRANSACTION")
-            publish(connection, staging, mode)
+            publish(connection, staging)
             connection.execute("COMMIT")
         return Publication()
 

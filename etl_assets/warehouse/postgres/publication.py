@@ -48,9 +48,7 @@ class StagingLost(WarehouseUnavailable):
         )
 
 
-def publish(
-    connection: sa.Connection, staging: Staging, mode: Mode, contents: Sequence[str]
-) -> None:
+def publish(connection: sa.Connection, staging: Staging, contents: Sequence[str]) -> None:
     """Publish the staged days inside the caller's transaction.
 
     `contents` are the digests of the days' rows, for Mode.APPEND alone. Raises StalePublication,
@@ -59,16 +57,16 @@ def publish(
     table, days = staging.table, [staged.day for staged in staging.days]
     if not is_there(connection, staging):
         raise StagingLost.of(table)
-    if mode is Mode.MERGE:
+    if staging.mode is Mode.MERGE:
         lock_table(connection, table)
     else:
         lock_days(connection, table, days)
-    if mode is Mode.APPEND:
+    if staging.mode is Mode.APPEND:
         _append(connection, staging, contents)
         return
     _refuse_stale(connection, staging)
     touched: Collection[date] = ()
-    if mode is Mode.REPLACE:
+    if staging.mode is Mode.REPLACE:
         _replace_rows(connection, staging)
     else:
         touched = {*days, *_merge_rows(connection, staging)}

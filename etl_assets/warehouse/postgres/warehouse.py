@@ -44,28 +44,34 @@ class PostgresWarehouse(Warehouse):
         self._prepare()
         self.transactions.run(f"creating {table.path}", lambda c: schema.ensure(c, table))
 
-    def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+    def stage(
+        self,
+        table: LayerTable,
+        days: Sequence[StagedDay],
+        run_id: str,
+        mode: Mode = Mode.REPLACE,
+    ) -> Staging:
         """See `Warehouse.stage`."""
-        staged = Staging(table, days, staging.staging_name(table, run_id))
+        staged = Staging(table, days, staging.staging_name(table, run_id), mode)
         if days:
             self.ensure(table)  # before gigabytes are copied for nothing
             staging.sweep(self.transactions)
             staging.fill(self.transactions, staged)
         return staged
 
-    def publish(self, staging: Staging, mode: Mode = Mode.REPLACE) -> Publication:
+    def publish(self, staging: Staging) -> Publication:
         """See `Warehouse.publish`."""
         if staging.days:
             self.ensure(staging.table)
             ensure_days(self.transactions, staging.table, (staged.day for staged in staging.days))
-            self._publish(staging, mode)
+            self._publish(staging)
         return Publication()
 
-    def _publish(self, staged: Staging, mode: Mode) -> None:
-        contents = _contents(staged) if mode is Mode.APPEND else []
+    def _publish(self, staged: Staging) -> None:
+        contents = _contents(staged) if staged.mode is Mode.APPEND else []
 
         def work(connection: sa.Connection) -> None:
-            publish(connection, staged, mode, contents)
+            publish(connection, staged, contents)
 
         doing = f"publishing {staged.table.path}"
         try:
