@@ -173,7 +173,7 @@ def demo() -> None:
         console.print("Every day of every table is published already.")
     _print_status(settings)
     console.print(
-        "Rows in quarantine broke a rule of their contract; [bold]etl.etl_quarantine[/] holds each "
+        "Rows in quarantine broke a rule of their contract; [bold]etl_quarantine[/] holds each "
         "with the rule and its payload."
     )
     console.print(

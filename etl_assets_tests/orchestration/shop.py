@@ -102,10 +102,12 @@ class Shop:
 
 
 @contextmanager
-def open_shop(url: str, home: Path) -> Iterator[Shop]:
-    """Fill the database and put the production assembly on it."""
+def open_shop(url: str, home: Path, **changes: Any) -> Iterator[Shop]:
+    """Fill the database and put the production assembly on it; `changes` are of the settings."""
     fill_shop(url, days=len(DAYS), orders_a_day=120)
-    settings = Settings(home=home, database_url=url, first_day=DAYS[0], last_day=DAYS[-1])
+    settings = Settings(
+        home=home, database_url=url, first_day=DAYS[0], last_day=DAYS[-1], **changes
+    )
     platform = Platform(settings)
     definitions = build_definitions(settings, {"platform": platform})
     with dg.DagsterInstance.ephemeral() as instance:
