@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from etl_assets.core.errors import DiskFull, no_room
+from etl_assets.core.errors import DiskFull, WarehouseError, no_room
 
 CHUNK_ROWS = 262_144
 _QUERY_MEMORY = "192MB"
@@ -80,9 +80,22 @@ class SpoolFiles:
         return (int(found["total"][0]), found.drop("total")) if found.height else (0, found)
 
     def content(self, columns: Sequence[str]) -> str:
-        """A digest of the rows: equal for the same rows, whatever their order and their files."""
+        """A digest of the rows: equal for the same rows, whatever their order and their files.
+
+        Raises WarehouseError, which quotes no value, for a file that cannot be read.
+        """
         if not self.files:
             return "0"
+        try:
+            return self._content(columns)
+        except duckdb.Error:
+            pass
+        raise WarehouseError(
+            f"A spool file in {self.folder} cannot be read; nothing was published.",
+            "Run the days again; if that happens twice, check the disk of ETL_HOME.",
+        )
+
+    def _content(self, columns: Sequence[str]) -> str:
         text = ", ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in columns)
         with self._query_engine() as memory:  # a NULL is told from text, a value from its neighbour
             (row,) = memory.sql(

@@ -5,7 +5,7 @@ partitions or the new ones, with the state that belongs to them. No SQL stands h
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from etl_assets.core.errors import StalePublication
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
@@ -91,6 +92,15 @@ class Extract:
 
     frames: Sequence[pl.LazyFrame]
     as_of: datetime
+
+
+def newer_is_published(table: LayerTable, days: Iterable[date]) -> StalePublication:
+    """The error of a run whose snapshot of the days is older than what is published (L5)."""
+    return StalePublication(
+        f"A newer snapshot of {table.path} {', '.join(map(str, days))} "
+        "is published already; this run read an older one and published nothing.",
+        "Nothing needs doing unless the newer one is wrong; then run the days again.",
+    )
 
 
 class Warehouse(ABC):

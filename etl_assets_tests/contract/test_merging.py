@@ -127,6 +127,27 @@ def test_keys_of_two_columns_are_compared_as_a_whole(warehouse: Warehouse, tmp_p
     assert found == [(1, 1, "a"), (1, 2, "changed"), (2, 1, "c"), (2, 2, "d")]
 
 
+def test_of_a_key_that_is_staged_on_two_days_the_newest_version_stays(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    publish(warehouse, staged(tmp_path, orders({1: "old", 2: "old"})))
+    merge(
+        warehouse,
+        staged(tmp_path, orders({1: "before", 3: "after"}, updated=at(NEXT, 2)), source="one"),
+        staged(
+            tmp_path, orders({1: "moved", 3: "before"}, NEXT, updated=at(NEXT, 1)), NEXT, source="2"
+        ),
+    )
+    merge(
+        warehouse,
+        staged(tmp_path, orders({2: "before"}, updated=at(NEXT, 1)), source="one"),
+        staged(tmp_path, orders({2: "moved"}, NEXT, updated=at(NEXT, 2)), NEXT, source="another"),
+    )
+    assert values(warehouse, tmp_path) == {1: "before", 3: "after"}
+    assert values(warehouse, tmp_path, NEXT) == {2: "moved"}
+    assert [state.row_count for state in warehouse.state(ORDERS)] == [2, 1]
+
+
 def test_without_a_cursor_the_staged_version_wins(warehouse: Warehouse, tmp_path: Path) -> None:
     table = replace(ORDERS, cursor_column=None)
     publish(warehouse, staged(tmp_path, orders({1: "old"}, updated=at(NEXT))), table=table)

@@ -91,20 +91,23 @@ class Appending:
         self, table: LayerTable, days: list[StagedDay], contents: dict[date, str]
     ) -> list[JobCost]:
         filled = [staged for staged in days if staged.files.rows]
-        if filled:
-            self._ledger.take_load_jobs(table, len(filled))
-        target = self._datasets.path(str(table.layer), table.name)
-        return [
-            cost_of(
-                self._loading.append(
-                    table,
-                    staged,
-                    f"etl_append_{_digest(target, str(staged.day), contents[staged.day])}",
-                    _audit_columns(table, staged),
-                )
-            )
-            for staged in filled
-        ]
+        if not filled:
+            return []
+        # All files are validated before the first is loaded: a load cannot be taken back.
+        paths = [self._loading.prepare(table, s, _audit_columns(table, s)) for s in filled]
+        self._ledger.take_load_jobs(table, len(filled))
+        target, made_at = self._datasets.path(str(table.layer), table.name), self._made_at(table)
+        costs = []
+        for staged, path in zip(filled, paths, strict=True):
+            digest = _digest(target, made_at, str(staged.day), contents[staged.day])
+            job = self._loading.append(table, staged, path, f"etl_append_{digest}")
+            costs.append(cost_of(job))
+        return costs
+
+    def _made_at(self, table: LayerTable) -> str:
+        """When the table was made: jobs of an earlier one of the name must not count for it."""
+        found = self._datasets.find(table)
+        return str(found.created) if found else ""
 
     def _known(self, table: LayerTable, days: list[date]) -> set[tuple[date, str]]:
         job = self._jobs.query(

@@ -46,12 +46,13 @@ class Loading:
             found.append(self._stage(staging, name, schema, path, aside))
         return replace(staging, jobs=[cost_of(job) for job in found])
 
-    def append(
-        self, table: LayerTable, staged: StagedDay, job_id: str, constants: Sequence[pl.Expr]
-    ) -> LoadJob:
-        """Load a day's rows, and `constants`, straight into the published table."""
-        path = _beside([staged.files], f"{job_id}.parquet")
-        write_parquet(table, [staged.files], path, constants)
+    def prepare(self, table: LayerTable, staged: StagedDay, constants: Sequence[pl.Expr]) -> Path:
+        """The file of a day's rows and `constants`, validated, for `append`."""
+        path = _beside([staged.files], f"append_{staged.day}.parquet")
+        return write_parquet(table, [staged.files], path, constants)
+
+    def append(self, table: LayerTable, staged: StagedDay, path: Path, job_id: str) -> LoadJob:
+        """Load a prepared file straight into the published table."""
         target = self._datasets.path(str(table.layer), table.name)
         with self._sent(path) as files:
             return self._jobs.load(

@@ -150,10 +150,12 @@ def _merge(datasets: Datasets, staging: Staging) -> list[str]:
     staged = datasets.name(STAGING_DATASET, staging.name)
     column = f"t.{quote(table.partition_column)}"
     same = " AND ".join(f"s.{quote(key)} = t.{quote(key)}" for key in table.key)
-    newest = ""
+    newest, order = "", f"s.{quote(table.partition_column)} DESC"
     if table.cursor_column:  # a published row without a cursor gives way to any version
         cursor = quote(table.cursor_column)
         newest = f" AND (t.{cursor} IS NULL OR s.{cursor} >= t.{cursor})"
+        order = f"s.{cursor} DESC NULLS LAST, {order}"
+    key = ", ".join(f"s.{quote(name)}" for name in table.key)
     first, last = (
         f"(SELECT {extreme}(DATE({column})) FROM {target} AS t JOIN {staged} AS s ON {same} "  # noqa: S608
         f"WHERE {column} >= {partition_type(table)} '0001-01-01')"
@@ -168,7 +170,9 @@ def _merge(datasets: Datasets, staging: Staging) -> list[str]:
         _insert(
             datasets,
             staging,
-            f" WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {bounds} AND {same})",  # noqa: S608
+            # A key may be staged on two days: its row was read before and after it moved.
+            f" WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {bounds} AND {same})"  # noqa: S608
+            f" QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {order}) = 1",
         ),
     ]
 

@@ -28,6 +28,7 @@ from etl_assets.warehouse.base import (
     StagedDay,
     Staging,
     Warehouse,
+    newer_is_published,
 )
 from etl_assets.warehouse.bigquery.appending import Appending
 from etl_assets.warehouse.bigquery.clients import Clients
@@ -193,15 +194,11 @@ class BigQueryWarehouse(Warehouse):
     def _stale(self, staging: Staging) -> StalePublication:
         as_of = {staged.day: staged.state.as_of for staged in staging.days}
         days = [
-            str(state.partition_key)
+            state.partition_key
             for state in self.state(staging.table)
             if state.partition_key in as_of and state.as_of > as_of[state.partition_key]
         ]
-        return StalePublication(
-            f"A newer snapshot of {staging.table.path} {', '.join(days)} "
-            "is published already; this run read an older one and published nothing.",
-            "Nothing needs doing unless the newer one is wrong; then run the days again.",
-        )
+        return newer_is_published(staging.table, days)
 
     @contextmanager
     def _dropped_afterwards(self, staging: Staging) -> Iterator[None]:

@@ -7,11 +7,16 @@ from dataclasses import replace
 
 import duckdb
 
-from etl_assets.core.errors import StalePublication
 from etl_assets.core.partitions import windows_of
 from etl_assets.core.state import PartitionState, appended
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import AUDIT_COLUMNS, SYSTEM_DATASET, Mode, StagedDay, Staging
+from etl_assets.warehouse.base import (
+    SYSTEM_DATASET,
+    Mode,
+    StagedDay,
+    Staging,
+    newer_is_published,
+)
 from etl_assets.warehouse.contract_tables import schema_version
 from etl_assets.warehouse.duckdb.types import quote, relation, within
 
@@ -52,11 +57,7 @@ def _refuse_stale(connection: duckdb.DuckDBPyConnection, staging: Staging) -> No
     ).pl()
     stale = [day for day, as_of in newer.iter_rows() if as_of > days[day]]
     if stale:
-        raise StalePublication(
-            f"A newer snapshot of {staging.table.path} {', '.join(map(str, stale))} "
-            "is published already; this run read an older one and published nothing.",
-            "Nothing needs doing unless the newer one is wrong; then run the days again.",
-        )
+        raise newer_is_published(staging.table, stale)
 
 
 def _replace_rows(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
@@ -74,17 +75,23 @@ def _merge_rows(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None
     if not files:
         return
     same_key = " AND ".join(f"s.{quote(k)} = t.{quote(k)}" for k in table.key)
-    newest = "TRUE"
+    newest, order = "TRUE", f"s.{quote(table.partition_column)} DESC"
     if table.cursor_column:  # a published row without a cursor gives way to any version
         cursor = quote(table.cursor_column)
         newest = f"(t.{cursor} IS NULL OR s.{cursor} >= t.{cursor})"
+        order = f"s.{cursor} DESC NULLS LAST, {order}"
     connection.execute(
         f"DELETE FROM {relation(table)} AS t USING read_parquet($files) AS s "  # noqa: S608
         f"WHERE {same_key} AND {newest}",
         {"files": files},
     )
-    unmatched = f"WHERE NOT EXISTS (SELECT 1 FROM {relation(table)} AS t WHERE {same_key})"  # noqa: S608
-    _insert(connection, staging, unmatched)
+    key = ", ".join(f"s.{quote(k)}" for k in table.key)
+    _insert(  # a key may be staged on two days: its row was read before and after it moved
+        connection,
+        staging,
+        f"WHERE NOT EXISTS (SELECT 1 FROM {relation(table)} AS t WHERE {same_key}) "  # noqa: S608
+        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1",
+    )
 
 
 def _append(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
@@ -112,25 +119,30 @@ def _append(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
 
 def _insert(connection: duckdb.DuckDBPyConnection, staging: Staging, condition: str) -> None:
     table = staging.table
-    names = [quote(column.name) for column in table.columns]
-    audit = ", ".join(quote(name) for name in AUDIT_COLUMNS)
-    at = max(staged.state.updated_at for staged in staging.days)
-    for source in dict.fromkeys(staged.source for staged in staging.days):
+    names = ", ".join(quote(column.name) for column in table.columns)
+    parts: list[str] = []
+    given: dict[str, object] = {}
+    for number, source in enumerate(dict.fromkeys(staged.source for staged in staging.days)):
         files = _files(staging, source)
-        if not files:
-            continue
-        connection.execute(
-            f"INSERT INTO {relation(table)} ({', '.join(names)}, {audit}) "  # noqa: S608 - quoted
-            f"SELECT {', '.join(names)}, $at, $source, $run, $version "
-            f"FROM read_parquet($files) AS s {condition}",
-            {
-                "files": files,
-                "at": at,
-                "source": source,
-                "run": staging.days[0].state.run_id,
-                "version": schema_version(table),
-            },
-        )
+        if files:
+            given |= {f"files{number}": files, f"source{number}": source}
+            parts.append(
+                f"SELECT {names}, $source{number} AS _source FROM read_parquet($files{number})"  # noqa: S608
+            )
+    if not parts:
+        return
+    given |= {
+        "at": max(staged.state.updated_at for staged in staging.days),
+        "run": staging.days[0].state.run_id,
+        "version": schema_version(table),
+    }
+    connection.execute(
+        f"INSERT INTO {relation(table)} "  # noqa: S608 - quoted
+        f"({names}, _source, _ingested_at, _run_id, _schema_version) "
+        f"SELECT {names}, _source, $at, $run, $version "
+        f"FROM ({' UNION ALL '.join(parts)}) AS s {condition}",
+        given,
+    )
 
 
 def _files(staging: Staging, source: str | None = None) -> list[str]:

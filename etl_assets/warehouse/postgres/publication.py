@@ -10,12 +10,12 @@ import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
 
-from etl_assets.core.errors import StalePublication, WarehouseUnavailable
+from etl_assets.core.errors import WarehouseUnavailable
 from etl_assets.core.partitions import windows_of
 from etl_assets.core.rows import QUARANTINE_SCHEMA
 from etl_assets.core.state import appended
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import Mode, StagedDay, Staging
+from etl_assets.warehouse.base import Mode, StagedDay, Staging, newer_is_published
 from etl_assets.warehouse.contract_tables import schema_version
 from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.locks import lock_days, lock_table
@@ -87,11 +87,7 @@ def _refuse_stale(connection: sa.Connection, staging: Staging) -> None:
     )
     stale = [day for day, as_of in published if as_of > days[day]]
     if stale:
-        raise StalePublication(
-            f"A newer snapshot of {staging.table.path} {', '.join(map(str, stale))} "
-            "is published already; this run read an older one and published nothing.",
-            "Nothing needs doing unless the newer one is wrong; then run the days again.",
-        )
+        raise newer_is_published(staging.table, stale)
 
 
 def _replace_rows(connection: sa.Connection, staging: Staging) -> None:

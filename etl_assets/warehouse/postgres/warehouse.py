@@ -6,11 +6,9 @@ What happens inside one is `publication.py`, `staging.py`, `schema.py` and `read
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import sqlalchemy as sa
 
 from etl_assets.config import WarehousePool
-from etl_assets.core.errors import WarehouseError
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
@@ -68,7 +66,9 @@ class PostgresWarehouse(Warehouse):
         return Publication()
 
     def _publish(self, staged: Staging) -> None:
-        contents = _contents(staged) if staged.mode is Mode.APPEND else []
+        names = [column.name for column in staged.table.columns]
+        appending = staged.days if staged.mode is Mode.APPEND else ()
+        contents = [day.files.content(names) for day in appending]
 
         def work(connection: sa.Connection) -> None:
             publish(connection, staged, contents)
@@ -113,16 +113,3 @@ class PostgresWarehouse(Warehouse):
             if not migrate.is_current(self.transactions):
                 migrate.upgrade(self.transactions)
             self._is_prepared = True
-
-
-def _contents(staged: Staging) -> list[str]:
-    """The digests of the days' rows, for the ledger of appends."""
-    names = [column.name for column in staged.table.columns]
-    try:
-        return [day.files.content(names) for day in staged.days]
-    except duckdb.Error:  # its message quotes paths and values
-        pass
-    raise WarehouseError(
-        f"A spool file of {staged.table.path} cannot be read; nothing was published.",
-        "Run the days again; if that happens twice, check the disk of ETL_HOME.",
-    )
