@@ -12,8 +12,9 @@ demo: .venv/runtime
 dev: .venv/runtime
 	@$(BIN)/etl-assets dev
 
+# Two at a time, a module each: a worker has servers of its own.
 test: .venv/dev .venv/emulator
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
 # On the real BigQuery, with the credentials and the WAREHOUSE_URL of this shell.
 test-bigquery: .venv/dev

@@ -1,8 +1,11 @@
-"""A warehouse on the emulator for each test, directly or through a proxy that breaks things."""
+"""A warehouse on the emulator for each test, directly or through a proxy that breaks things.
+
+The tests marked `bigquery_real` get the real one instead.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from etl_assets.config import Settings
 from etl_assets.warehouse.bigquery import BigQueryWarehouse, open_bigquery
 from etl_assets_tests.bigquery_server import EmulatedBigQuery
+from etl_assets_tests.bigquery_warehouse.real import Real, real_session
 from etl_assets_tests.contract.backends import settings_of
 from etl_assets_tests.contract.on_bigquery import BIGQUERY
 from etl_assets_tests.wire.http_proxy import HttpProxy
@@ -56,3 +60,15 @@ def place(
     with found._open:
         yield found
     BIGQUERY.clean(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def real_bigquery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    with real_session(tmp_path_factory.mktemp("real")) as found:
+        yield found
+
+
+@pytest.fixture
+def real(real_bigquery: Real, tmp_path: Path) -> Iterator[Real]:
+    with ExitStack() as opened:
+        yield replace(real_bigquery, folder=tmp_path, _open=opened)
