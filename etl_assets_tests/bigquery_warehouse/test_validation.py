@@ -43,6 +43,9 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "JSON that is not finite": (pl.String, "[NaN]", {"logical": "json"}, "is no JSON"),
     "nested beyond reason": (pl.String, "[" * 99_999, {"logical": "json"}, "is no JSON"),
     "a wide integer in JSON": (pl.String, f"[{2**64}]", {"logical": "json"}, "64 bits"),
+    "a fraction that is rounded": (pl.String, "[0.10000000000000001]", {"logical": "json"}, "64 b"),
+    "a number beyond doubles in JSON": (pl.String, "1e400", {"logical": "json"}, "64 bits"),
+    "a number that becomes zero": (pl.String, '{"a": 1e-400}', {"logical": "json"}, "64 bits"),
     "a fine fraction in JSON": (pl.String, "0.1234567890123456789", {"logical": "json"}, "64 bits"),
 }
 
@@ -62,7 +65,11 @@ KEPT: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "no struct": (STRUCT, None, {}),
     "JSON null": (pl.String, "null", {"logical": "json"}),
     "the widest integers in JSON": (pl.String, f"[{2**64 - 1}, {-(2**63)}]", {"logical": "json"}),
-    "fractions in JSON": (pl.String, "[0.1, -1.5e-300, 12345678.901234567]", {"logical": "json"}),
+    "fractions in JSON": (
+        pl.String,
+        "[0.1, 1.10, -0.0, -1.5e-300, 5E2, 12345678.901234567, 0.2002386475503002]",
+        {"logical": "json"},
+    ),
     "text of a JSON that is only text": (pl.String, "{", {}),
 }
 

@@ -5,9 +5,11 @@ sent, by column and without quoting a value.
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn
 
@@ -150,8 +152,8 @@ def _exact_integer(digits: str) -> int:
 
 def _exact_float(digits: str) -> float:
     number = float(digits)
-    # Up to 17 significant digits a text and its float stand for each other.
-    if len(digits.lstrip("-0.").split("e")[0].split("E")[0].replace(".", "")) > 17:
+    # What comes back is the shortest text of the double: it must be the number that was given.
+    if not math.isfinite(number) or Decimal(repr(number)) != Decimal(digits):
         raise OverflowError
     return number
 

@@ -100,8 +100,8 @@ def staged_schema(table: LayerTable) -> list[SchemaField]:
 def parsed(column: Column, alias: str) -> str:
     """The expression that makes a staged value a published one."""
     value = f"{alias}.{quote(column.name)}"
-    if column.logical == "json":  # exact: a number that 64 bits cannot hold is refused, not rounded
-        return f"PARSE_JSON({value}, wide_number_mode => 'exact')"
+    if column.logical == "json":  # what rounding would change was refused before (`spooled.py`)
+        return f"PARSE_JSON({value}, wide_number_mode => 'round')"
     return f"FROM_BASE64({value})" if travels_as_text(column) else value
 
 
