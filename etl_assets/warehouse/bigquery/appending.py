@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from typing import cast
+from uuid import uuid4
 
 import polars as pl
 import tenacity
@@ -114,7 +115,7 @@ class Appending:
             "SELECT partition_key, content "  # noqa: S608 - quoted
             f"FROM {self._datasets.name(SYSTEM_DATASET, 'etl_appends')} "
             "WHERE table_name = @table AND partition_key IN UNNEST(@days)",
-            f"etl_appends_{_digest(str(id(days)))}",
+            f"etl_appends_{uuid4().hex}",
             parameters=[
                 ScalarQueryParameter("table", "STRING", table.path),
                 ArrayQueryParameter("days", "DATE", days),
