@@ -26,6 +26,7 @@ from etl_assets.warehouse.bigquery.ledger import Ledger
 from etl_assets.warehouse.bigquery.loading import Loading
 from etl_assets.warehouse.bigquery.publication import RACED, publication
 from etl_assets.warehouse.bigquery.schema import Datasets
+from etl_assets.warehouse.bigquery.types import labels
 from etl_assets.warehouse.contract_tables import schema_version
 
 _MOST_RACES = 10
@@ -84,6 +85,7 @@ class Appending:
         job = self._jobs.query(
             script.sql,
             f"etl_append_{staging.name}_{_digest(str(states))}",
+            labels=labels(layer=table.layer, table=table.name, run=states[0].run_id),
             parameters=script.parameters,
         )
         return Publication([*costs, cost_of(job)])

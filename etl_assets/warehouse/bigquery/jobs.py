@@ -128,8 +128,7 @@ class Jobs:
                     job = self._start(start, name)
                     if job is None:
                         job = self._found(name)
-                        if _has_failed(job):  # in an earlier attempt, of this process or another
-                            spent += 1
+                        if _has_failed(job):  # in an earlier attempt: its id is counted below
                             raise _passing(f"job {name} failed before")
                     self._await(job)
                 except GoogleAPICallError as error:
