@@ -22,9 +22,9 @@ def start(work: Callable[..., None], *arguments: Any) -> ForkServerProcess:
     return process
 
 
-def ended(process: ForkServerProcess) -> int:
-    """The exit code, -9 after SIGKILL; fails if it does not end within a minute."""
-    process.join(WITHIN_SECONDS)
+def ended(process: ForkServerProcess, seconds: float = WITHIN_SECONDS) -> int:
+    """The exit code, -9 after SIGKILL; fails if it does not end in time."""
+    process.join(seconds)
     assert process.exitcode is not None, f"{process.name} still runs"
     return process.exitcode
 

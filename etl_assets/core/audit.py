@@ -9,13 +9,14 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
 from etl_assets.core import checks
 from etl_assets.core.checks import CheckResult, CheckSpec, Evidence
 from etl_assets.core.contracts import polars_schema, rules_of
+from etl_assets.core.drift import DriftReport
 from etl_assets.core.partitions import Window
 from etl_assets.core.rows import keys_of
 from etl_assets.core.table import LayerTable
@@ -39,7 +40,8 @@ class Expectation:
 
     `source_count` is what the source counts itself, None where it cannot; `published_count` what
     the warehouse holds for the day now, None if nothing; `earlier_counts` the row counts of the
-    days before it; `duplicate_keys` how many keys occur more than once, `duplicates` some of them.
+    days before it; `duplicate_keys` how many keys occur more than once, `duplicates` some of them;
+    `drift` how the source's columns differ from the contract's, None where nobody looked.
     """
 
     source_count: int | None
@@ -47,14 +49,19 @@ class Expectation:
     earlier_counts: Sequence[int] = ()
     duplicate_keys: int = 0
     duplicates: Sequence[str] = ()
+    drift: DriftReport | None = None
 
 
 @dataclass
 class DayAudit:
-    """Feeds on the batches of one day; see `verdict` for what comes out."""
+    """Feeds on the batches of one day; see `verdict` for what comes out.
+
+    `now` is the source's clock, which no cursor is after (C5); None where that is not looked at.
+    """
 
     table: LayerTable
     day: date
+    now: datetime | None = None
     good_rows: int = 0
     broken: Counter[str] = field(default_factory=Counter)
     samples: dict[str, list[str]] = field(default_factory=dict)
@@ -63,6 +70,7 @@ class DayAudit:
     extra: set[str] = field(default_factory=set)
     wrong_dtypes: dict[str, str] = field(default_factory=dict)
     bad_rows: int = 0
+    cursors_ahead: int = 0
 
     def split(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Bad | None]:
         """The good rows of a batch, and the bad ones if there are any.
@@ -80,7 +88,16 @@ class DayAudit:
         self.good_rows += batch.height
         counted = batch.null_count().row(0)
         self.nulls.update({c: n for c, n in zip(batch.columns, counted, strict=True) if n})
+        cursor = self.table.cursor_column
+        if cursor and self.now is not None and batch.schema[cursor] == pl.Datetime("us", "UTC"):
+            self.cursors_ahead += batch.filter(pl.col(cursor) > self.now).height
         return batch, bad
+
+    def keep(self, rows: int, nulls: Mapping[str, int], bad: int) -> None:
+        """Count what stays of the day beside the batches: `nulls` by column, `bad` set aside."""
+        self.good_rows += rows
+        self.nulls.update(nulls)
+        self.bad_rows += bad
 
     def reject(self, column: str, keys: Sequence[str]) -> None:
         """Put rows on record that the source itself could not hand over in the declared dtype."""
@@ -94,8 +111,8 @@ class DayAudit:
         return {c.name: self.nulls[c.name] / self.good_rows for c in self.table.columns}
 
     def verdict(self, expected: Expectation) -> tuple[CheckResult, ...]:
-        """A result for every check of `core/checks.py`, in that order."""
-        return (
+        """A result for every check of the table (`core/checks.py`), in that order."""
+        every = (
             self._result(
                 checks.REQUIRED_COLUMNS,
                 not (self.missing or self.extra),
@@ -117,6 +134,9 @@ class DayAudit:
             self._history(expected.earlier_counts),
             self._shrinkage(expected.published_count),
         )
+        if self.table.source is None:
+            return every
+        return (*every, self._cursors(), self._drift(expected.drift))
 
     def _fits(self, batch: pl.DataFrame) -> bool:
         declared = polars_schema(self.table.columns)
@@ -251,6 +271,16 @@ class DayAudit:
         kept = not published or self.good_rows >= published * least
         evidence = {"rows": self.good_rows, "published_rows": published, "least_share": least}
         return self._result(checks.SHRINKAGE, kept, evidence)
+
+    def _cursors(self) -> CheckResult:
+        cursor = self.table.cursor_column
+        absent = self.nulls[cursor] if cursor else 0
+        evidence = {"cursor": cursor, "without": absent, "in_the_future": self.cursors_ahead}
+        return self._result(checks.CURSORS, not absent and not self.cursors_ahead, evidence)
+
+    def _drift(self, drift: DriftReport | None) -> CheckResult:
+        evidence = drift.evidence() if drift else {"looked_at": "not in this audit"}
+        return self._result(checks.SCHEMA_DRIFT, drift is None or not drift.found, evidence)
 
     def _result(self, check: CheckSpec, passed: bool, evidence: Evidence) -> CheckResult:
         severity = self.table.thresholds.severities.get(check.name, check.severity)

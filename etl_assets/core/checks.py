@@ -1,7 +1,7 @@
 """What a check is here: a name, a severity, and after an audit a verdict with its evidence.
 
-The checks are the same for every table; what each demands comes from the table's contract and
-thresholds (`core/audit.py`). Nobody writes one by hand.
+The checks are the same for every table, and two more for every source; what each demands comes from
+the table's contract and thresholds (`core/audit.py`). Nobody writes one by hand.
 """
 
 from collections.abc import Mapping
@@ -52,6 +52,18 @@ SHRINKAGE = CheckSpec(
     "The day did not lose most of the rows that are published already.",
 )
 
+CURSORS = CheckSpec(
+    "cursor_values",
+    "Every row says when it changed, and none says that it will: others are synced all the same, "
+    "but each sync reads them again.",
+    Severity.WARN,
+)
+SCHEMA_DRIFT = CheckSpec(
+    "schema_drift",
+    "The source table has the columns that the contract reads, and the same as last time.",
+    Severity.WARN,
+)
+
 CHECKS: tuple[CheckSpec, ...] = (
     REQUIRED_COLUMNS,
     DTYPES,
@@ -62,6 +74,10 @@ CHECKS: tuple[CheckSpec, ...] = (
     HISTORY_COUNT,
     SHRINKAGE,
 )
+"""Of every table."""
+
+SOURCE_CHECKS: tuple[CheckSpec, ...] = (CURSORS, SCHEMA_DRIFT)
+"""Of a table that is read from a source, as well."""
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,13 @@ def key_of(contract: type[Contract]) -> tuple[str, ...]:
     return (unique,) if isinstance(unique, str) else tuple(unique)
 
 
+@cache
+def keyed_by(contract: type[Contract], key: tuple[str, ...]) -> type[Contract]:
+    """The same contract with another key."""
+    config = type("Config", (contract.Config,), {"unique": list(key)})
+    return type(f"{contract.__name__}By{'And'.join(key)}", (contract,), {"Config": config})
+
+
 @dataclass(frozen=True)
 class Rule:
     """A Pandera check on one column, or on the whole frame where `column` is None."""

@@ -48,6 +48,16 @@ class StalePublication(EtlError):
     """A newer snapshot of the partition is published already; this one must not overwrite it."""
 
 
+class StateError(EtlError):
+    """What `etl_state` says of a table cannot be: nothing is done on the strength of it."""
+
+
+class LostTurn(EtlError):
+    """Somebody else published to the table since it was looked at; a new look may succeed."""
+
+    retryable = True
+
+
 class WarehouseError(EtlError):
     """The warehouse answered, and no retry will change what it said."""
 

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import polars as pl
 
+from etl_assets.core.drift import DriftReport
+
 
 @dataclass(frozen=True)
 class Rejected:
@@ -29,13 +31,16 @@ class Evidence:
 
     `as_of` is that snapshot's moment on the source's clock (UTC), `row_count` the source's own
     count (None where rows are made, not copied, so that nothing can be counted), `query` the
-    statement that reads the rows (no secrets).
+    statement that reads the rows (no secrets), `drift` how its columns differ from the contract;
+    `made_of` is the digest of the upstream loads that the rows are made of, if they are.
     """
 
     as_of: datetime
     row_count: int | None
     query: str = ""
     rejected: Rejected = field(default_factory=Rejected)
+    drift: DriftReport | None = None
+    made_of: str | None = None
 
 
 class DayRead(Protocol):

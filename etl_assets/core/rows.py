@@ -27,6 +27,20 @@ QUARANTINE_SCHEMA = pl.Schema(
 """`etl_quarantine`, one row a rejected row: `payload` is it as JSON, `rule` the first it broke."""
 
 
+TOMBSTONE_SCHEMA = pl.Schema(
+    {
+        "table_name": pl.String(),
+        "partition_key": pl.Date(),
+        "row_key": pl.String(),
+        "payload": pl.String(),
+        "run_id": pl.String(),
+        "found_at": pl.Datetime("us", "UTC"),
+    }
+)
+"""`etl_tombstones`, one row for a row that the source deleted: `payload` is its last version as
+JSON, `row_key` its key (`id=7`), `found_at` when its absence was found (UTC)."""
+
+
 def quarantine_rows(
     *,
     table: str,

@@ -1,11 +1,19 @@
-"""What the platform remembers of a published partition: a row of `etl_state`.
+"""What the platform remembers: a row of `etl_state` for each published partition of a table, one
+more for a table that syncs, and what happened to it in `etl_history`.
 
-It is written by the warehouse in the transaction that publishes the rows, so that it is never
+State is written by the warehouse in the transaction that publishes the rows, so that it is never
 ahead of them nor behind.
 """
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from enum import StrEnum
+
+WHOLE_TABLE = date.min
+"""The `partition_key` of the row that is about a whole table and no partition: its `high_watermark`
+and `watermark_key` (the key's values as JSON texts) are where the next sync goes on, and its
+`load_id` is the table's token: every publication changes it, so that one which was built on an
+older one is found out (L3, L5)."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +24,8 @@ class PartitionState:
     read from: an older one never overwrites a newer one (L5). `high_watermark` and `watermark_key`
     are the greatest cursor and its row's key. `source_count` is the source's own count, `row_count`
     what is published and `quarantined_count` what was set aside. `verified_through` is the moment
-    up to which a reconciliation found source and warehouse equal.
+    up to which a reconciliation found source and warehouse equal. `made_of` is a digest of the
+    upstream loads that a derived day was made of (`core/lateness.py`), None for a day of a source.
     """
 
     table_name: str
@@ -34,6 +43,32 @@ class PartitionState:
     seconds: float
     verified_through: datetime | None
     updated_at: datetime
+    made_of: str | None = None
+
+
+class Happening(StrEnum):
+    """What `etl_history` keeps of a table, by kind; the payload is JSON.
+
+    `watermark`: where it stood and stands, and why it moved. `columns`: the source's columns, when
+    they were first seen so. `owed`: the days that wait for a full load, because a check refused
+    changes of theirs. `reconciliation`: what was compared, found and repaired.
+    """
+
+    WATERMARK = "watermark"
+    COLUMNS = "columns"
+    OWED = "owed"
+    RECONCILIATION = "reconciliation"
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """A row of `etl_history`, which only grows; `at` is UTC, `payload` a JSON object."""
+
+    table_name: str
+    kind: str
+    at: datetime
+    run_id: str
+    payload: str
 
 
 def appended(before: PartitionState | None, more: PartitionState) -> PartitionState:

@@ -5,7 +5,7 @@ partitions or the new ones, with the state that belongs to them. No SQL stands h
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import polars as pl
 
-from etl_assets.core.errors import StalePublication
+from etl_assets.core.errors import LostTurn, StalePublication
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import PartitionState
+from etl_assets.core.state import Happening, HistoryEntry, PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 
@@ -35,12 +35,14 @@ class Mode(StrEnum):
 
     `replace` puts them in the partition's place; `merge` puts them in by key, of two versions the
     one with the greater cursor stays; `append` adds them, for tables whose rows never change: the
-    same rows of the same day are added once, however often they are published.
+    same rows of the same day are added once, however often they are published; `changes` brings a
+    table up to date with what was looked up before (`Changes`).
     """
 
     REPLACE = "replace"
     MERGE = "merge"
     APPEND = "append"
+    CHANGES = "changes"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,29 @@ class StagedDay:
     files: SpoolFiles
     quarantine: SpoolFiles
     state: PartitionState
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a sync or a repair brings beside its staged days, all in one transaction (`changes`).
+
+    The staged days are exactly the days that are touched, each with its whole state. Their files
+    hold the new and the changed rows: each takes the place of the published row of its key, which
+    is on one of these days. `gone` are published rows (contract's columns) that leave, from these
+    days too. The days' quarantine is added to what is there, and `cleared` names the
+    `source_position`s whose older quarantine leaves first. `tombstones` (TOMBSTONE_SCHEMA) and
+    `history` are added. `position` becomes the table's own row (`WHOLE_TABLE`).
+
+    `token` is the `load_id` of the table's own row when all this was looked up, None if there was
+    no such row. Where it is another one by now, nothing is published: LostTurn.
+    """
+
+    token: str | None
+    position: PartitionState
+    gone: SpoolFiles
+    tombstones: SpoolFiles
+    cleared: Sequence[str] = ()
+    history: Sequence[HistoryEntry] = ()
 
 
 @dataclass(frozen=True)
@@ -69,13 +94,15 @@ class JobCost:
 class Staging:
     """Days that are staged in the warehouse under a name of this run, for `publish`.
 
-    `jobs` are those that staged them, where the warehouse bills its jobs.
+    `changes` belong to Mode.CHANGES. `jobs` are those that staged them, where the warehouse bills
+    its jobs.
     """
 
     table: LayerTable
     days: Sequence[StagedDay]
     name: str
     mode: Mode = Mode.REPLACE
+    changes: Changes | None = None
     jobs: Sequence[JobCost] = ()
 
 
@@ -103,6 +130,28 @@ def newer_is_published(table: LayerTable, days: Iterable[date]) -> StalePublicat
     )
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is remembered of a table before it is worked on; nothing is older than its own row.
+
+    `own` is the table's own row of `etl_state`, `states` are those of its days, `quarantine` is as
+    `Warehouse.quarantined` has it, `newest` the last entry of `etl_history` of each kind.
+    """
+
+    own: PartitionState | None
+    states: Sequence[PartitionState]
+    quarantine: pl.DataFrame
+    newest: Mapping[str, HistoryEntry]
+
+
+def lost_turn(path: str) -> LostTurn:
+    """The error of changes that were looked up before somebody else published to the table."""
+    return LostTurn(
+        f"Another run published to {path} while this one worked; nothing of this one was.",
+        "It is tried again by itself; if that happens all the time, let the other one finish.",
+    )
+
+
 class Warehouse(ABC):
     """One small interface; every method leaves what is published as it was unless it says so."""
 
@@ -121,15 +170,27 @@ class Warehouse(ABC):
         days: Sequence[StagedDay],
         run_id: str,
         mode: Mode = Mode.REPLACE,
+        changes: Changes | None = None,
     ) -> Staging:
-        """Bring the spooled days to the warehouse's side, invisible to readers."""
+        """Bring the spooled days to the warehouse's side, invisible to readers.
+
+        `changes` come with Mode.CHANGES, which may have no days at all.
+        """
 
     @abstractmethod
     def publish(self, staging: Staging) -> Publication:
         """Publish all staged days with their state and quarantine in one transaction.
 
+        In a table that syncs a key is on one day only (C8): replacing days takes their keys away
+        from other days where those have an older version, or the same, and leaves a newer one
+        there; the states of these days say so, with this publication's `load_id`. Every publication
+        of such a table gives its own row (`WHOLE_TABLE`) the `load_id` of the days. A table with
+        versions gets, whatever the mode, each staged row that has a cursor and whose (key, cursor)
+        is not there yet, and a state (row_count, high_watermark, this load_id) for each day of
+        theirs that gained rows.
+
         Raises StalePublication where a newer snapshot of one of the days is published already,
-        WarehouseBusy, WarehouseError or DiskFull; then nothing has changed.
+        LostTurn (`Changes`), WarehouseBusy, WarehouseError or DiskFull; then nothing has changed.
         """
 
     @abstractmethod
@@ -149,3 +210,71 @@ class Warehouse(ABC):
     @abstractmethod
     def state(self, table: LayerTable | None = None) -> list[PartitionState]:
         """The state of every published partition, by table and day; of one table if given."""
+
+    @abstractmethod
+    def table_state(self, table: LayerTable) -> PartitionState | None:
+        """The table's own row of `etl_state` (`WHOLE_TABLE`), None before the first publication."""
+
+    def look(self, table: LayerTable) -> Look:
+        """All that is remembered of the table; backends may answer in one go, of one moment."""
+        own = self.table_state(table)
+        newest = {
+            str(kind): entries[0] for kind in Happening if (entries := self.history(table, kind, 1))
+        }
+        return Look(own, self.state(table), self.quarantined(table), newest)
+
+    @abstractmethod
+    def lookup(self, table: LayerTable, keys: SpoolFiles, folder: Path) -> pl.LazyFrame:
+        """The published rows whose key is among `keys` (the key's columns), on whatever day.
+
+        Columns and dtypes are the contract's; `folder` takes what the frame reads lazily.
+        """
+
+    @abstractmethod
+    def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
+        """What is published on each of the days that has rows.
+
+        `day` (Date), `rows` (Int64) and for each nullable column of the contract, under its name,
+        how many of its values are NULL (Int64).
+        """
+
+    @abstractmethod
+    def quarantined(self, table: LayerTable) -> pl.DataFrame:
+        """The table's quarantine: `partition_key` (Date), `source_position`, `payload` (String)."""
+
+    @abstractmethod
+    def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
+        """Count and checksum of what is published on the days, in BUCKETS_SCHEMA."""
+
+    @abstractmethod
+    def row_digests(
+        self, table: LayerTable, day: date, buckets: int, among: Collection[int]
+    ) -> pl.DataFrame:
+        """Key and digest of each published row of the day whose bucket is `among` those given.
+
+        The schema is `core.digests.row_digests_schema`.
+        """
+
+    @abstractmethod
+    def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
+        """Record that source and warehouse were equal on these days (or WHOLE_TABLE) at `moment`.
+
+        An earlier `verified_through` gives way, a later one stays.
+        """
+
+    @abstractmethod
+    def move(
+        self, position: PartitionState, token: str | None, history: Sequence[HistoryEntry]
+    ) -> None:
+        """Make `position` its table's own row if that still has `token`; add to the history.
+
+        Raises LostTurn, and then nothing has changed.
+        """
+
+    @abstractmethod
+    def record(self, history: Sequence[HistoryEntry]) -> None:
+        """Add to `etl_history`."""
+
+    @abstractmethod
+    def history(self, table: LayerTable, kind: str, most: int = 100) -> list[HistoryEntry]:
+        """What was recorded of the table and kind, newest first, at most that many."""

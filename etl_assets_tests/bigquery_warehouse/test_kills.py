@@ -37,7 +37,8 @@ OLD = {1: "old", 2: "old"}
 def new_day(folder: Path, mode: Mode) -> StagedDay:
     keys = (3, 4) if mode is Mode.APPEND else (2, 3)
     rows = orders(dict.fromkeys(keys, "new"), updated=at(NEXT))
-    return staged(folder, rows, run_id="run-2", as_of=AS_OF + timedelta(days=1))
+    whole = {"row_count": 3} if mode is Mode.CHANGES else {}  # its states are given
+    return staged(folder, rows, run_id="run-2", as_of=AS_OF + timedelta(days=1), **whole)
 
 
 def expected(mode: Mode) -> dict[int, str]:
@@ -45,6 +46,7 @@ def expected(mode: Mode) -> dict[int, str]:
         Mode.REPLACE: {2: "new", 3: "new"},
         Mode.MERGE: {1: "old", 2: "new", 3: "new"},
         Mode.APPEND: {**OLD, 3: "new", 4: "new"},
+        Mode.CHANGES: {1: "old", 2: "new", 3: "new"},
     }[mode]
 
 
@@ -59,8 +61,10 @@ def _publish_through(folder: Path, host: str, mode: Mode) -> None:
     publish(open_warehouse(settings), new_day(folder, mode), mode=mode)
 
 
-@pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    ("moment", "mode"),
+    [(t, m) for t in MOMENTS for m in Mode if m is not Mode.CHANGES or t.endswith("publication")],
+)
 def test_l2_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
     place: Place, moment: str, mode: Mode
 ) -> None:

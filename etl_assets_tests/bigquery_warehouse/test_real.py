@@ -286,9 +286,9 @@ def test_the_same_rows_at_once_load_once(real: Real) -> None:
     assert real.rows(f"SELECT row_count FROM {appends} WHERE table_name = '{table.path}'") == [(2,)]
 
 
-@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.MERGE])
+@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.MERGE, Mode.CHANGES])
 def test_one_day_of_several_prunes(real: Real, mode: Mode) -> None:
-    """A replacement or merge of one day of eight processes a part of the table's bytes."""
+    """Each way to change one day of eight processes a part of the table's bytes."""
     table, warehouse = own(ORDERS), real.warehouse()
     payload = "x" * 1000  # 8 MB in BigQuery's count, and next to nothing as Parquet
     days = [
@@ -332,7 +332,7 @@ def test_a_filter_is_required(real: Real, mode: Mode) -> None:
     """A required partition filter refuses queries without one; every mode and reading work."""
     table, warehouse = own(ORDERS), real.warehouse("&require_partition_filter=true")
     publish(warehouse, staged(real.folder, orders({1: "one", 2: "two"}), table=table), table=table)
-    key = 3 if mode is Mode.APPEND else 2  # a merge moves the row to the other day
+    key = 3 if mode is Mode.APPEND else 2  # a replacement or merge moves it to the other day
     day = staged(real.folder, orders({key: "new"}, NEXT), NEXT, table=table)
     publish(warehouse, day, table=table, mode=mode)
     target = real.name("raw", table.name)
@@ -342,7 +342,8 @@ def test_a_filter_is_required(real: Real, mode: Mode) -> None:
         reader = real.warehouse(f"&read={read}")
         assert values(reader, real.folder, NEXT, table=table) == {key: "new"}
     before = values(warehouse, real.folder, DAY, table=table)
-    assert before == ({1: "one"} if mode is Mode.MERGE else {1: "one", 2: "two"})
+    moved = mode in {Mode.REPLACE, Mode.MERGE}
+    assert before == ({1: "one"} if moved else {1: "one", 2: "two"})
 
 
 def test_staging_tables_expire(real: Real) -> None:

@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.partitions import Window
+from etl_assets.core.state import Happening
 from etl_assets.warehouse.base import Mode
 from etl_assets.warehouse.bigquery.bucket import Bucket
 from etl_assets.warehouse.bigquery.clients import Clients
@@ -22,7 +23,9 @@ from etl_assets_tests.contract.days import (
     NEXT,
     ORDERS,
     at,
+    entry,
     orders,
+    own_row,
     publish,
     published,
     staged,
@@ -102,6 +105,39 @@ def test_every_modification_is_counted_by_table_and_day(place: Place) -> None:
     publish(warehouse, staged(place.folder, orders({2: "two"})), mode=Mode.APPEND)  # no job
     today = datetime.now(UTC).date()
     assert place.query("SELECT * FROM {p}etl.etl_modifications") == [("raw/orders", today, 1, 2)]
+
+
+def test_a_row_that_leaves_another_day_costs_a_statement_more(place: Place) -> None:
+    warehouse = place.warehouse()
+    publish(warehouse, staged(place.folder, orders({1: "one", 2: "two"})))
+    publish(warehouse, staged(place.folder, orders({1: "moved"}, NEXT), NEXT))
+    assert values(warehouse, place.folder, DAY, NEXT) == {1: "moved", 2: "two"}
+    assert place.query("SELECT dml_statements FROM {p}etl.etl_modifications") == [(5,)]
+
+
+def test_the_state_of_an_earlier_release_is_read_and_gains_its_column(place: Place) -> None:
+    publish(place.warehouse(), staged(place.folder, orders({1: "one"})))
+    before = place.warehouse().state()
+    place.query("ALTER TABLE {p}etl.etl_state DROP COLUMN made_of")
+    warehouse = place.warehouse()
+    assert warehouse.state() == before
+    assert warehouse.look(ORDERS).states == before
+    made = staged(place.folder, orders({2: "two"}, NEXT), NEXT, made_of="a digest")
+    publish(warehouse, made)
+    assert [state.made_of for state in warehouse.state()] == [None, "a digest"]
+
+
+def test_a_look_has_the_newest_of_each_kind(place: Place) -> None:
+    warehouse = place.warehouse()
+    assert warehouse.look(ORDERS).newest == {}
+    newest, columns = entry("2", moment=at(NEXT)), entry("3", kind=Happening.COLUMNS)
+    older = entry("1", moment=at(DAY))
+    warehouse.move(own_row(), None, [older, newest, columns])
+    look = warehouse.look(ORDERS)
+    assert look.newest == {Happening.WATERMARK: newest, Happening.COLUMNS: columns}
+    assert look.own is not None
+    assert look.own == warehouse.table_state(ORDERS)
+    assert look.states == []
 
 
 def test_appends_are_refused_before_the_daily_limit_and_nothing_is_lost(place: Place) -> None:

@@ -11,11 +11,11 @@ import polars as pl
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.partitions import Window
-from etl_assets.core.rows import quarantine_rows
-from etl_assets.core.state import PartitionState
+from etl_assets.core.rows import TOMBSTONE_SCHEMA, quarantine_rows
+from etl_assets.core.state import WHOLE_TABLE, Happening, HistoryEntry, PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import Mode, StagedDay, Warehouse
+from etl_assets.warehouse.base import Changes, Mode, StagedDay, Warehouse
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
 DAY = date(2024, 5, 17)
@@ -29,7 +29,7 @@ ORDERS = replace(
     ),
     cursor_column="updated_at",
 )
-"""id, day_at, v, updated_at; the cursor is updated_at."""
+"""id, day_at, v, updated_at; the cursor is updated_at: the table syncs."""
 
 
 def at(day: date, hour: int = 12) -> datetime:
@@ -53,36 +53,25 @@ def staged(
     run_id: str = "run-1",
     as_of: datetime = AS_OF,
     rejected: Sequence[str] = (),
+    position: str = "id=0",
     source: str = "postgres:public.orders",
+    **state: Any,
 ) -> StagedDay:
-    """A day in the spool, with payloads `rejected` set aside, and the state that belongs to it."""
-    place = folder / "spool" / uuid.uuid4().hex
-    good, aside = SpoolFiles(place / "rows"), SpoolFiles(place / "quarantine")
-    good.write(frame)
-    good.close()
+    """A day in the spool, with payloads `rejected` set aside, and the state that belongs to it.
+
+    `position` is where the rejected rows stood in the source; `state` overrides the state's fields.
+    """
     refused = quarantine_rows(
         table=table.path,
         day=day,
         rules=["v: isin"] * len(rejected),
-        positions=["id=0"] * len(rejected),
+        positions=[position] * len(rejected),
         payloads=rejected,
         run_id=run_id,
         at=AS_OF,
     )
-    aside.write(refused)
-    aside.close()
-    return StagedDay(day, source, good, aside, _state(table, day, run_id, as_of, good, aside))
-
-
-def _state(
-    table: LayerTable,
-    day: date,
-    run_id: str,
-    as_of: datetime,
-    good: SpoolFiles,
-    aside: SpoolFiles,
-) -> PartitionState:
-    return PartitionState(
+    good, aside = spooled(folder, frame), spooled(folder, refused)
+    found = PartitionState(
         table_name=table.path,
         partition_key=day,
         high_watermark=at(day),
@@ -99,6 +88,16 @@ def _state(
         verified_through=None,
         updated_at=as_of,
     )
+    return StagedDay(day, source, good, aside, replace(found, **state))
+
+
+def spooled(folder: Path, frame: pl.DataFrame | None = None) -> SpoolFiles:
+    """A frame in the spool; no file at all where there are no rows."""
+    files = SpoolFiles(folder / "spool" / uuid.uuid4().hex)
+    if frame is not None:
+        files.write(frame)
+        files.close()
+    return files
 
 
 def publish(
@@ -106,9 +105,80 @@ def publish(
     *days: StagedDay,
     mode: Mode = Mode.REPLACE,
     table: LayerTable = ORDERS,
+    changes: Changes | None = None,
 ) -> None:
+    """Stage and publish; changes that are not given are those of a sync that found only rows."""
+    if mode is Mode.CHANGES and changes is None:
+        changes = changes_of(days[0].files.folder.parent, token_of(warehouse, table), table=table)
     run_id = days[0].state.run_id if days else "run-1"
-    warehouse.publish(warehouse.stage(table, days, run_id, mode))
+    warehouse.publish(warehouse.stage(table, days, run_id, mode, changes))
+
+
+def token_of(warehouse: Warehouse, table: LayerTable = ORDERS) -> str | None:
+    """The `load_id` of the table's own row."""
+    own = warehouse.table_state(table)
+    return own.load_id if own else None
+
+
+def own_row(table: LayerTable = ORDERS, **fields: Any) -> PartitionState:
+    """A table's own row, with a token of its own; `fields` overrides what it says."""
+    found = PartitionState(
+        table_name=table.path,
+        partition_key=WHOLE_TABLE,
+        high_watermark=at(NEXT),
+        watermark_key='["7"]',
+        row_count=2,
+        source_count=None,
+        quarantined_count=0,
+        checks_passed=3,
+        checks_failed=0,
+        as_of=AS_OF,
+        load_id=uuid.uuid4().hex,
+        run_id="run-2",
+        seconds=0.5,
+        verified_through=None,
+        updated_at=AS_OF,
+    )
+    return replace(found, **fields)
+
+
+def changes_of(
+    folder: Path,
+    token: str | None,
+    *,
+    position: PartitionState | None = None,
+    gone: pl.DataFrame | None = None,
+    tombstones: pl.DataFrame | None = None,
+    cleared: Sequence[str] = (),
+    history: Sequence[HistoryEntry] = (),
+    table: LayerTable = ORDERS,
+) -> Changes:
+    """What a sync brings beside its days."""
+    return Changes(
+        token,
+        position or own_row(table),
+        spooled(folder, gone),
+        spooled(folder, tombstones),
+        cleared,
+        history,
+    )
+
+
+def tombstones(*keys: str, day: date = DAY, table: LayerTable = ORDERS) -> pl.DataFrame:
+    """Tombstones of run-2 for row keys (`id=7`)."""
+    rows = [(table.path, day, key, f'{{"v": "{key}"}}', "run-2", AS_OF) for key in keys]
+    return pl.DataFrame(rows, schema=TOMBSTONE_SCHEMA, orient="row")
+
+
+def entry(
+    payload: str = "{}",
+    *,
+    kind: Happening = Happening.WATERMARK,
+    moment: datetime = AS_OF,
+    table: LayerTable = ORDERS,
+) -> HistoryEntry:
+    """Something that run-2 did to the table."""
+    return HistoryEntry(table.path, kind, moment, "run-2", payload)
 
 
 def published(

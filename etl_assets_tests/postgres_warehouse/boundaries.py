@@ -4,6 +4,7 @@ Armed in whatever process calls `arm`; that process should be a child.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,27 @@ from typing import Any
 import psycopg
 import psycopg.copy
 
-from etl_assets.warehouse.base import Mode
+from etl_assets.warehouse.base import Changes, Mode
 from etl_assets.warehouse.postgres import PostgresWarehouse
-from etl_assets_tests.contract.days import NEXT, ORDERS, at, orders, staged
+from etl_assets_tests.contract.days import (
+    NEXT,
+    ORDERS,
+    at,
+    changes_of,
+    entry,
+    orders,
+    own_row,
+    staged,
+    token_of,
+    tombstones,
+)
 from etl_assets_tests.postgres_warehouse.warehouses import warehouse_at
 
 Kill = Callable[[], None]
 OLD = dict.fromkeys(range(1, 101), "old")
 NEW = dict.fromkeys(range(51, 151), "new")
-EXPECTED = {Mode.REPLACE: NEW, Mode.MERGE: OLD | NEW}
+GONE = dict.fromkeys(range(1, 51), "old")
+EXPECTED = {Mode.REPLACE: NEW, Mode.MERGE: OLD | NEW, Mode.CHANGES: NEW}
 _PUBLISHING = "etl_assets publishing"
 
 
@@ -31,7 +44,21 @@ def put_old(warehouse: PostgresWarehouse, folder: Path) -> None:
 def put_new(warehouse: PostgresWarehouse, folder: Path, mode: Mode, run_id: str) -> None:
     rows = orders(NEW, updated=at(NEXT))
     day = staged(folder, rows, run_id=run_id, rejected=['{"new": 1}'])
-    warehouse.publish(warehouse.stage(ORDERS, [day], run_id, mode))
+    changes = new_changes(warehouse, folder, run_id) if mode is Mode.CHANGES else None
+    warehouse.publish(warehouse.stage(ORDERS, [day], run_id, mode, changes))
+
+
+def new_changes(warehouse: PostgresWarehouse, folder: Path, run_id: str) -> Changes:
+    """What makes of the old day the new one, together with its rows."""
+    return changes_of(
+        folder,
+        token_of(warehouse),
+        position=own_row(run_id=run_id),
+        gone=orders(GONE),
+        tombstones=tombstones("id=1"),
+        cleared=["id=0"],
+        history=[replace(entry(), run_id=run_id)],
+    )
 
 
 def publish_until(url: str, folder: Path, mode: Mode, boundary: str, kill: Kill) -> None:
@@ -114,18 +141,22 @@ _ARMED: dict[str, Callable[[Kill], None]] = {
     "after the rows are inserted": _sql('INSERT INTO "raw"'),
     "after the quarantine is deleted": _sql("DELETE FROM etl.etl_quarantine"),
     "after the quarantine is inserted": _sql("INSERT INTO etl.etl_quarantine"),
+    "after the tombstones are put": _sql("INSERT INTO etl.etl_tombstones"),
+    "after the history is written": _sql("INSERT INTO etl.etl_history"),
     "after the state is put": _sql("INSERT INTO etl.etl_state"),
     "before COMMIT": _commit("before"),
     "after COMMIT": _commit("after"),
     "before the staging table is dropped": _sql("SET LOCAL lock_timeout = '100ms'", "before"),
 }
 _OF_ONE_MODE = {
-    Mode.REPLACE: {"after the rows are deleted"},
-    Mode.MERGE: {"after moved rows are deleted"},
+    Mode.MERGE: ("after moved rows are deleted",),
+    Mode.CHANGES: ("after the tombstones are put", "after the history is written"),
 }
-BOUNDARIES = [  # what both modes do alike is shown with one of them
-    *((b, Mode.REPLACE) for b in _ARMED if b not in _OF_ONE_MODE[Mode.MERGE]),
-    *((b, Mode.MERGE) for b in (*_OF_ONE_MODE[Mode.MERGE], "before COMMIT", "after COMMIT")),
+_COMMIT = ("before COMMIT", "after COMMIT")
+BOUNDARIES = [  # what all modes do alike is shown with one of them
+    *((b, Mode.REPLACE) for b in _ARMED if b not in sum(_OF_ONE_MODE.values(), ())),
+    *((b, mode) for mode, own in _OF_ONE_MODE.items() for b in (*own, *_COMMIT)),
+    ("after the rows are deleted", Mode.CHANGES),
 ]
 COMMITTED = frozenset({"after COMMIT", "before the staging table is dropped"})
 """The boundaries after which the new day is there."""

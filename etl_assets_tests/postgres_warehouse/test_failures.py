@@ -1,6 +1,7 @@
 """What goes wrong: told apart, with a next step, without a secret or a row's values."""
 
 import threading
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from etl_assets.core.errors import (
     WarehouseError,
     WarehouseUnavailable,
 )
+from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import Mode
 from etl_assets.warehouse.postgres import PostgresWarehouse
 from etl_assets.warehouse.postgres.engine import Interrupted, classify
@@ -78,21 +80,34 @@ def test_two_rows_of_one_key_are_refused_without_their_values(
     assert CANARY not in told(caught.value, caplog)
 
 
-LOCKS = {"day": lambda c: lock_days(c, ORDERS, [DAY]), "table": lambda c: lock_table(c, ORDERS)}
+LOCKS = {
+    "day": lambda c: lock_days(c, ORDERS, [DAY]),
+    "table": lambda c: lock_table(c, ORDERS.path),
+}
+DAYWISE = replace(ORDERS, source=None)
+"""The same table, but one that does not sync."""
 
 
 @pytest.mark.parametrize(
-    ("held", "mode", "day", "waits"),
+    ("held", "table", "mode", "day", "waits"),
     [
-        ("day", Mode.REPLACE, DAY, True),
-        ("day", Mode.APPEND, DAY, True),
-        ("day", Mode.REPLACE, NEXT, False),
-        ("day", Mode.MERGE, NEXT, True),
-        ("table", Mode.REPLACE, NEXT, True),
+        ("day", DAYWISE, Mode.REPLACE, DAY, True),
+        ("day", DAYWISE, Mode.APPEND, DAY, True),
+        ("day", DAYWISE, Mode.REPLACE, NEXT, False),
+        ("day", DAYWISE, Mode.MERGE, NEXT, True),
+        ("day", DAYWISE, Mode.CHANGES, NEXT, True),
+        ("table", DAYWISE, Mode.REPLACE, NEXT, True),
+        ("day", ORDERS, Mode.REPLACE, NEXT, True),
     ],
 )
-def test_l3_a_publication_waits_for_its_days_and_no_others(
-    database_url: str, tmp_path: Path, held: str, mode: Mode, day: date, waits: bool
+def test_l3_a_publication_waits_for_its_days_and_no_others_unless_it_may_move_rows(
+    database_url: str,
+    tmp_path: Path,
+    held: str,
+    table: LayerTable,
+    mode: Mode,
+    day: date,
+    waits: bool,
 ) -> None:
     with warehouse_at(database_url, wait_seconds=0.3) as warehouse:
         with_days(warehouse)
@@ -103,12 +118,12 @@ def test_l3_a_publication_waits_for_its_days_and_no_others(
                 with pytest.raises(
                     WarehouseBusy, match=r"publishing raw/orders; waited 0 s"
                 ) as busy:
-                    publish(warehouse, part, mode=mode)
+                    publish(warehouse, part, mode=mode, table=table)
                 assert busy.value.retryable
                 assert everything(database_url) == before
             else:
-                publish(warehouse, part, mode=mode)
-        publish(warehouse, part, mode=mode)
+                publish(warehouse, part, mode=mode, table=table)
+        publish(warehouse, part, mode=mode, table=table)
         assert values(warehouse, tmp_path, day) == {1: "one"}
     assert staging_tables(database_url) == []
 

@@ -21,6 +21,7 @@ from etl_assets_tests.postgres_warehouse.boundaries import (
     EXPECTED,
     NEW,
     OLD,
+    new_changes,
     publish_until,
     put_new,
     put_old,
@@ -40,6 +41,8 @@ SERVER_KILLS = [
     ("the server", "before COMMIT", Mode.MERGE),
     ("the server", "after COMMIT", Mode.REPLACE),
     ("the server", "after COMMIT", Mode.MERGE),
+    ("the server", "after staging", Mode.CHANGES),
+    ("the server", "after COMMIT", Mode.CHANGES),
 ]
 
 
@@ -55,6 +58,17 @@ def whole(
     (state,) = warehouse.state()
     assert (state.run_id, state.row_count, state.quarantined_count) == (run_id, len(rows), 1)
     assert run(url, "SELECT run_id FROM etl.etl_quarantine") == [(run_id,)]
+    if runs := brought(url):
+        own = warehouse.table_state(ORDERS)
+        assert own is not None
+        assert own.run_id == runs[-1] == run_id
+
+
+def brought(url: str) -> list[str]:
+    """The runs whose changes were published, each with all that belongs to them."""
+    runs = run(url, "SELECT run_id FROM etl.etl_history ORDER BY id")
+    assert run(url, "SELECT count(*) FROM etl.etl_tombstones") == [(len(runs),)]
+    return [run_id for (run_id,) in runs]
 
 
 @pytest.mark.parametrize(("boundary", "mode"), BOUNDARIES)
@@ -70,6 +84,8 @@ def test_l2_a_worker_killed_at_a_boundary(
         whole(warehouse, database_url, tmp_path, rows, run_id)
         put_new(warehouse, tmp_path, mode, "again")
         whole(warehouse, database_url, tmp_path, EXPECTED[mode], "again")
+        changed = (["killed"] if is_new else []) + ["again"]
+        assert brought(database_url) == (changed if mode is Mode.CHANGES else [])
     assert len(staging_tables(database_url)) <= 1, "the killed run's, for the sweep a day later"
 
 
@@ -171,7 +187,9 @@ def test_l2_what_a_crash_emptied_is_staged_again(
     with warehouse_at(url) as warehouse:
         if mode is not Mode.APPEND:
             put_old(warehouse, tmp_path)
-        staging = warehouse.stage(ORDERS, [staged(tmp_path, orders(NEW), DAY)], "run-1", mode)
+        changes = new_changes(warehouse, tmp_path, "run-1") if mode is Mode.CHANGES else None
+        day = staged(tmp_path, orders(NEW), DAY)
+        staging = warehouse.stage(ORDERS, [day], "run-1", mode, changes)
         KillServer(folder, "the server")()
         start_postgres(folder)
         assert run(url, f'SELECT count(*) FROM etl_staging."{staging.name}"') == [(0,)]

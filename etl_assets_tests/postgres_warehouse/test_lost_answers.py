@@ -2,13 +2,28 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from etl_assets.core.errors import WarehouseUnavailable
+from etl_assets.core.state import Happening
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.warehouse.base import Mode, StagedDay
-from etl_assets_tests.contract.days import DAY, NEXT, at, orders, publish, staged, values
+from etl_assets_tests.contract.days import (
+    DAY,
+    NEXT,
+    ORDERS,
+    at,
+    changes_of,
+    entry,
+    orders,
+    own_row,
+    publish,
+    staged,
+    token_of,
+    values,
+)
 from etl_assets_tests.postgres_warehouse.warehouses import (
     everything,
     staging_tables,
@@ -30,9 +45,9 @@ def name_of(url: str) -> str:
     return url.split("/")[3].split("?")[0]
 
 
-def new_day(folder: Path) -> StagedDay:
+def new_day(folder: Path, **state: Any) -> StagedDay:
     rows = orders(dict.fromkeys(range(2, 102), "new"), updated=at(NEXT))
-    return staged(folder, rows, rejected=["{}"], run_id="run-2")
+    return staged(folder, rows, rejected=["{}"], run_id="run-2", **state)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -50,23 +65,40 @@ def test_l1_a_broken_commit_is_made_good_by_itself(
         warehouse_at(proxy.url(name_of(database_url))) as far,
     ):
         publish(direct, staged(tmp_path, orders({1: "old", 2: "old"})), mode=mode)
+        day, changes = new_day(tmp_path), None
         if mode is Mode.APPEND:
             day = staged(tmp_path, orders(dict.fromkeys(range(3, 103), "new")), rejected=["{}"])
-        else:
-            day = new_day(tmp_path)
+        if mode is Mode.CHANGES:
+            day = new_day(tmp_path, row_count=101)
+            changes = changes_of(tmp_path, token_of(direct), history=[entry()])
         proxy.break_at(words, *breaks)
-        publish(far, day, mode=mode)
+        publish(far, day, mode=mode, changes=changes)
         assert proxy.broken == breaks
         expected = {
             Mode.REPLACE: dict.fromkeys(range(2, 102), "new"),
             Mode.MERGE: {1: "old"} | dict.fromkeys(range(2, 102), "new"),
+            Mode.CHANGES: {1: "old"} | dict.fromkeys(range(2, 102), "new"),
             Mode.APPEND: {1: "old", 2: "old"} | dict.fromkeys(range(3, 103), "new"),
         }[mode]
         assert values(direct, tmp_path) == expected
         (state,) = direct.state()
         assert state.row_count == len(expected)
         assert len(everything(database_url)["quarantine"]) == 1
+        assert len(direct.history(ORDERS, Happening.WATERMARK)) == (mode is Mode.CHANGES)
     assert staging_tables(database_url) == []
+
+
+def test_l1_a_position_whose_move_was_not_answered_is_moved_once(
+    proxy: TcpProxy, database_url: str
+) -> None:
+    with warehouse_at(proxy.url(name_of(database_url))) as far:
+        first, second = own_row(), own_row()
+        far.move(first, None, [entry()])
+        proxy.break_at("etl_assets moving the position of raw/orders", Break.AFTER_COMMIT)
+        far.move(second, first.load_id, [entry()])
+        assert proxy.broken == [Break.AFTER_COMMIT]
+        assert far.table_state(ORDERS) == second
+        assert len(far.history(ORDERS, Happening.WATERMARK)) == 2
 
 
 def test_l1_a_server_that_always_breaks_off_is_given_up_and_a_rerun_ends_the_same(

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -11,11 +12,21 @@ from click.testing import CliRunner
 
 from etl_assets.cli import main
 from etl_assets.core.errors import WarehouseError
+from etl_assets.core.state import Happening
 from etl_assets.warehouse.postgres import PostgresWarehouse
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
 from etl_assets.warehouse.postgres.migrate import downgrade, head, upgrade
 from etl_assets.warehouse.postgres.models import Base
-from etl_assets_tests.contract.days import orders, publish, staged, values
+from etl_assets_tests.contract.days import (
+    DAY,
+    ORDERS,
+    entry,
+    orders,
+    publish,
+    spooled,
+    staged,
+    values,
+)
 from etl_assets_tests.hazards.test_source_concurrency import until
 from etl_assets_tests.postgres_warehouse.warehouses import holding, warehouse_at
 from etl_assets_tests.processes import ended, start
@@ -73,6 +84,22 @@ def test_a_later_revision_joins_an_earlier_one_without_loss(
     assert differences(warehouse) == []
 
 
+def test_looking_works_before_the_newest_migration(
+    warehouse: PostgresWarehouse, database_url: str, tmp_path: Path
+) -> None:
+    day = staged(tmp_path, orders({1: "one"}), rejected=["{}"])
+    publish(warehouse, day)
+    downgrade(warehouse.transactions, "0002")
+    with warehouse_at(database_url) as newer:
+        assert newer.state() == [day.state]
+        assert newer.table_state(ORDERS) is None
+        assert newer.history(ORDERS, Happening.WATERMARK) == []
+        assert newer.quarantined(ORDERS).rows() == [(DAY, "id=0", "{}")]
+        newer.record([entry()])  # whoever writes migrates
+        assert newer.history(ORDERS, Happening.WATERMARK) == [entry()]
+    assert differences(warehouse) == []
+
+
 def test_a_database_ahead_of_this_release_is_refused(
     warehouse: PostgresWarehouse, database_url: str, tmp_path: Path
 ) -> None:
@@ -115,8 +142,14 @@ def test_processes_and_threads_may_migrate_at_once(
 def test_reading_creates_nothing(
     warehouse: PostgresWarehouse, database_url: str, tmp_path: Path
 ) -> None:
+    keys = spooled(tmp_path, pl.DataFrame({"id": [1]}))
     assert warehouse.state() == []
     assert values(warehouse, tmp_path) == {}
+    assert warehouse.table_state(ORDERS) is None
+    assert warehouse.lookup(ORDERS, keys, tmp_path).collect().height == 0
+    assert warehouse.digests(ORDERS, [DAY], 2).height == 0
+    assert warehouse.history(ORDERS, Happening.WATERMARK) == []
+    assert warehouse.quarantined(ORDERS).height == 0
     assert run(database_url, SCHEMAS) == []
 
 

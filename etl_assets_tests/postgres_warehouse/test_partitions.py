@@ -25,7 +25,7 @@ from etl_assets_tests.contract.days import (
     staged,
     values,
 )
-from etl_assets_tests.postgres_warehouse.warehouses import with_days
+from etl_assets_tests.postgres_warehouse.warehouses import warehouse_at, with_days
 from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, layer_table, run
 
 MONTH = [DAY + timedelta(days=n) for n in range(30)]
@@ -191,3 +191,35 @@ def test_of_two_staged_days_with_one_key_a_merge_keeps_the_newer_version(
     late = staged(tmp_path, orders({1: "late"}, NEXT, updated=at(DAY)), NEXT)
     publish(warehouse, late, mode=Mode.MERGE)  # an older version of another day changes nothing
     assert values(warehouse, tmp_path, DAY, NEXT) == {1: "newer"}
+
+
+@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.CHANGES])
+def test_partitions_of_days_that_have_nothing_to_do_with_it_are_left_alone(
+    database_url: str, tmp_path: Path, mode: Mode
+) -> None:
+    """Changes say which days they touch; replaced days look for their keys on published ones."""
+    with warehouse_at(database_url, wait_seconds=0.3) as warehouse:
+        with_days(warehouse, ORDERS, DAY, NEXT)
+        publish(warehouse, staged(tmp_path, orders({1: "one"})))
+        with psycopg.connect(database_url) as other:
+            other.execute("LOCK TABLE raw.orders_p20240518 IN ACCESS EXCLUSIVE MODE")
+            publish(warehouse, staged(tmp_path, orders({1: "new"})), mode=mode)
+            assert values(warehouse, tmp_path) == {1: "new"}
+
+
+def test_c8_rows_of_days_that_a_replaced_day_takes_nothing_from_may_be_locked(
+    database_url: str, tmp_path: Path
+) -> None:
+    later = NEXT + timedelta(days=1)
+    with warehouse_at(database_url, wait_seconds=0.3) as warehouse:
+        publish(
+            warehouse,
+            staged(tmp_path, orders({1: "one"})),
+            staged(tmp_path, orders({2: "two", 3: "three"}, NEXT), NEXT),
+        )
+        with psycopg.connect(database_url) as writer:
+            writer.execute("UPDATE raw.orders_p20240517 SET v = v")
+            writer.execute("UPDATE raw.orders_p20240518 SET v = v WHERE id = 3")
+            moved = staged(tmp_path, orders({2: "moved"}, later, updated=at(later)), later)
+            publish(warehouse, moved)
+        assert values(warehouse, tmp_path, DAY, later) == {1: "one", 2: "moved", 3: "three"}

@@ -10,7 +10,7 @@ import pytest
 
 from etl_assets.core import checks
 from etl_assets.core.audit import SAMPLES, DayAudit, Expectation
-from etl_assets.core.checks import CHECKS, CheckResult, Severity
+from etl_assets.core.checks import CHECKS, SOURCE_CHECKS, CheckResult, Severity
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.table import LayerTable, Thresholds
 from etl_assets_tests.source_tables import DAY, NAIVE, UTC_MOMENT, layer_table
@@ -43,7 +43,7 @@ def audited(*batches: pl.DataFrame, table: LayerTable = TABLE) -> DayAudit:
 def failed(audit: DayAudit, expected: Expectation | None = None) -> dict[str, CheckResult]:
     given = expected or Expectation(audit.good_rows + audit.bad_rows)
     results = audit.verdict(given)
-    assert [result.check for result in results] == list(CHECKS)
+    assert [result.check for result in results] == [*CHECKS, *SOURCE_CHECKS]
     return {result.check.name: result for result in results if not result.passed}
 
 

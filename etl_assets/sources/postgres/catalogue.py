@@ -20,7 +20,8 @@ _COLUMNS = sa.text("""
         FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
     )
     SELECT a.attname, t.typname, coalesce(d.typname, e.typname) AS element, b.typmod,
-           format_type(a.atttypid, a.atttypmod) AS shown
+           format_type(a.atttypid, a.atttypmod) AS shown, format_type(b.oid, -1) AS cast_to,
+           a.attnotnull AS not_null
     FROM base b
     JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
     LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
@@ -35,7 +36,8 @@ class SourceColumn:
     """A column as the catalogue has it; domains are followed to their base type.
 
     `type` is PostgreSQL's own name (`int8`, `timestamptz`); of an array, `element` is the
-    elements' type. `typmod` holds precision and scale of a numeric. `shown` is for people.
+    elements' type. `typmod` holds precision and scale of a numeric. `shown` is for people,
+    `cast_to` for SQL: the base type, without the bounds that a cast would cut a value to.
     """
 
     name: str
@@ -43,6 +45,8 @@ class SourceColumn:
     element: str | None
     typmod: int
     shown: str
+    cast_to: str = ""
+    not_null: bool = False
 
     @property
     def numeric_precision(self) -> tuple[int, int] | None:

@@ -43,6 +43,7 @@ class ColumnRead:
     guard: str | None = None
     finish: pl.Expr | None = None
     failure: str = "does not fit its declared dtype"
+    loaded: str = ""
 
 
 def read_column(declared: Column, found: SourceColumn, expression: str) -> ColumnRead:
@@ -57,9 +58,12 @@ def read_column(declared: Column, found: SourceColumn, expression: str) -> Colum
             f"which the contract's {declared.dtype} cannot hold exactly.",
             "Change the contract in etl_assets/tables/ to a dtype that can, or to pl.String.",
         )
+    loaded = read.loaded or (read.select if isinstance(declared.dtype, pl.String) else read.plain)
     if read.guard and declared.on_unrepresentable == "null":
-        return replace(read, select=f"CASE WHEN {read.guard} THEN {read.select} END", guard=None)
-    return read
+        kept = f"CASE WHEN {read.guard} THEN {{}} END"
+        select, loaded = kept.format(read.select), kept.format(loaded)
+        return replace(read, select=select, guard=None, loaded=loaded)
+    return replace(read, loaded=loaded)
 
 
 def _by_dtype(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
@@ -91,11 +95,13 @@ def _text(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
         return None
     if found.element is not None:
         return ColumnRead(declared.name, f"to_json({e})::text", pa.string(), e)
-    # A cast to text would cut the padding of char(n); whether to cut is the contract's choice.
-    padded = found.type == "bpchar" and not declared.trim
-    # Money's own text depends on the server's locale.
-    exact = f"{e}::numeric::text" if found.type == "money" else f"{e}::text"
-    return ColumnRead(declared.name, e if padded else exact, pa.string(), e)
+    exact = f"{e}::text"
+    if found.type == "bpchar" and not declared.trim:
+        # A cast would cut the padding of char(n); whether to cut is the contract's choice.
+        exact = f"CASE WHEN {e} IS NOT NULL THEN concat({e}) END"
+    elif found.type == "money":  # its own text depends on the server's locale
+        exact = f"{e}::numeric::text"
+    return ColumnRead(declared.name, exact, pa.string(), e)
 
 
 def _decimal(name: str, dtype: pl.Decimal, found: SourceColumn, e: str) -> ColumnRead | None:
@@ -140,7 +146,8 @@ def _timestamp(
         .dt.convert_time_zone("UTC")
     )
     failure = f"holds a local time that {declared.source_zone} has twice, or not at all"
-    return ColumnRead(declared.name, e, naive, e, guard, zoned, failure)
+    loaded = f"({e} AT TIME ZONE '{declared.source_zone}')"
+    return ColumnRead(declared.name, e, naive, e, guard, zoned, failure, loaded)
 
 
 def _list(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
@@ -160,24 +167,24 @@ def _list(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
     texts = f"to_json(ARRAY(SELECT ({read.select})::text {items}))::text"
     texts = f"CASE WHEN {e} IS NOT NULL THEN {texts} END"
     parsed = pl.col(declared.name).str.json_decode(pl.List(pl.String))
-    return ColumnRead(
-        declared.name, texts, pa.string(), e, guard, parsed.list.eval(_element(inner))
-    )
+    items_read = parsed.list.eval(from_text(pl.element(), inner))
+    return ColumnRead(declared.name, texts, pa.string(), e, guard, items_read)
 
 
-def _element(inner: pl.DataType) -> pl.Expr:
-    """The text of an array's element in the element's dtype."""
-    text = pl.element()
-    if isinstance(inner, pl.Boolean):
+def from_text(text: pl.Expr, dtype: pl.DataType, *, strict: bool = True) -> pl.Expr:
+    """What the source prints for a value, in the value's dtype.
+
+    A text that is not one of the dtype's values fails, or is null where it is not `strict`.
+    """
+    if isinstance(dtype, pl.Boolean):
         return text == "true"
-    if isinstance(inner, pl.Binary):
-        return text.str.decode("hex")
-    if isinstance(inner, pl.Datetime):
-        if inner.time_zone:
-            return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%#z", time_unit="us", time_zone="UTC")
-        return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
-    if isinstance(inner, pl.Date):
-        return text.str.to_date("%Y-%m-%d")
-    if isinstance(inner, pl.Time):
-        return text.str.to_time("%H:%M:%S%.f")
-    return text.cast(inner)
+    if isinstance(dtype, pl.Binary):
+        return text.str.decode("hex", strict=strict)
+    if isinstance(dtype, pl.Datetime):
+        form = "%Y-%m-%d %H:%M:%S%.f" + ("%#z" if dtype.time_zone else "")
+        return text.str.to_datetime(form, time_unit="us", time_zone=dtype.time_zone, strict=strict)
+    if isinstance(dtype, pl.Date):
+        return text.str.to_date("%Y-%m-%d", strict=strict)
+    if isinstance(dtype, pl.Time):
+        return text.str.to_time("%H:%M:%S%.f", strict=strict)
+    return text.cast(dtype, strict=strict)

@@ -1,11 +1,11 @@
-"""Reads days of a source table: one read-only snapshot, a lock against rewrites, evidence first.
+"""Reads a source table by days or by changes: one read-only snapshot, a lock against rewrites.
 
 The lock and the snapshot are taken in this order (C9): a TRUNCATE or a rewriting ALTER cannot come
 between them, and while the transaction lasts no column can change its name or type (C10). A
 connection that breaks is replaced, and the day that it broke is read again from its start (C14).
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,14 +15,18 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
+from etl_assets.core.changes import Horizon
+from etl_assets.core.drift import DriftReport, SourceColumns
 from etl_assets.core.partitions import Window
 from etl_assets.core.reads import Evidence, Rejected
-from etl_assets.core.rows import keys_of
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.postgres.catalogue import column_fingerprint, read_columns
+from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
 from etl_assets.sources.postgres.copy import EXACT_TEXT, copy_frames
+from etl_assets.sources.postgres.digests import DigestReads
 from etl_assets.sources.postgres.engine import PoolSettings, source_errors
-from etl_assets.sources.postgres.select import DaySelects, plan_selects
+from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
+from etl_assets.sources.postgres.select import plan_selects
 
 _SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}"
 
@@ -44,8 +48,7 @@ class PostgresReader:
             connection = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engine's driver
+            driver = _driver_of(connection)
             connection.exec_driver_sql(_SESSION.format(self._statement_timeout))
             related = [source.table, *([source.parent.table] if source.parent else [])]
             for name in related:  # before the first query: the snapshot is younger than the lock
@@ -59,11 +62,39 @@ class PostgresReader:
             fingerprint = "".join(map(column_fingerprint, catalogues, _read_of(table)))
             try:
                 yield TableSnapshot(
-                    table, f"postgres:{qualified}", driver, selects, moment, tuple(own), fingerprint
+                    table=table,
+                    source=f"postgres:{qualified}",
+                    connection=driver,
+                    selects=selects,
+                    as_of=moment,
+                    source_types=tuple((c.name, c.shown) for c in own.values()),
+                    fingerprint=fingerprint,
                 )
             finally:
                 if driver.closed:  # so that nobody tries to roll it back
                     connection.invalidate()
+
+    def horizon(self, policy: HorizonPolicy, watermark: datetime | None) -> Horizon:
+        """How far changes may be read; ask before the snapshot that they are read from is taken.
+
+        Raises SourceUnavailable or SourceError.
+        """
+        with (
+            source_errors("looking for open transactions"),
+            self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        ):
+            driver = _driver_of(connection)
+            try:
+                return read_horizon(driver, policy, watermark)
+            finally:
+                if driver.closed:
+                    connection.invalidate()
+
+
+def _driver_of(connection: sa.Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engine's driver
+    return driver
 
 
 def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:
@@ -79,16 +110,20 @@ def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:
 
 
 @dataclass(frozen=True)
-class TableSnapshot:
-    """A table at one moment (`as_of`, on the source's clock), readable by day."""
+class TableSnapshot(ChangeReads, DigestReads):
+    """A table at one moment (`as_of`, on the source's clock), readable by day or by change.
 
-    table: LayerTable
-    source: str
-    connection: psycopg.Connection
-    selects: DaySelects
+    `source_types` has name and shown type of each column of the table, `source_columns` the names.
+    """
+
     as_of: datetime
-    source_columns: Sequence[str]
+    source_types: SourceColumns
     fingerprint: str
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """The names of the table's columns."""
+        return tuple(name for name, _ in self.source_types)
 
     def day(self, day: date) -> "PostgresDay":
         """One day of the table, not read yet."""
@@ -108,32 +143,22 @@ class PostgresDay:
     snapshot: TableSnapshot
     day: date
     source: str
+    drift: DriftReport | None = None
 
     def evidence(self) -> Evidence:
         """Counts what there is, and fetches what no dtype can hold."""
-        selects, window = self.snapshot.selects, Window.of(self.day)
+        snapshot, selects = self.snapshot, self.snapshot.selects
+        where = selects.within(Window.of(self.day))
         with source_errors(f"counting {self.source}"):
-            counted = self.snapshot.connection.execute(selects.count(window)).fetchone()
+            counted = snapshot.connection.execute(selects.count(where)).fetchone()
             rows, bad = counted or (0, 0)
-            rejected = self._rejected(window) if bad else Rejected()
-            query = selects.rows(window).as_string(self.snapshot.connection)
-        return Evidence(self.snapshot.as_of, rows, query, rejected)
+            rejected = read_rejects(snapshot, [where]).rows if bad else Rejected()
+            query = selects.rows(where).as_string(snapshot.connection)
+        return Evidence(snapshot.as_of, rows, query, rejected, self.drift)
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
         """Frames in the contract's columns and dtypes."""
-        selects, window = self.snapshot.selects, Window.of(self.day)
+        selects = self.snapshot.selects
+        rows = selects.rows(selects.within(Window.of(self.day)))
         with source_errors(f"reading {self.source}"):
-            yield from copy_frames(self.snapshot.connection, selects.rows(window), selects.columns)
-
-    def _rejected(self, window: Window) -> Rejected:
-        rows = self.snapshot.connection.execute(self.snapshot.selects.rejects(window)).fetchall()
-        key = [self.snapshot.table.column(name) for name in self.snapshot.table.key]
-        schema = dict.fromkeys(self.snapshot.table.key, pl.String)
-        values = pl.DataFrame([values for _, values, _ in rows], schema=schema, orient="row")
-        keys = keys_of(values, key)
-        return Rejected(
-            columns=[column for column, _, _ in rows],
-            keys=keys,
-            positions=[f"{self.source} {shown}" for shown in keys],
-            payloads=[payload for _, _, payload in rows],
-        )
+            yield from copy_frames(self.snapshot.connection, rows, selects.columns)

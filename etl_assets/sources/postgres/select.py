@@ -1,55 +1,73 @@
-"""The SELECTs that read a day of a table, generated from its contract and the source's catalogue.
+"""The SELECTs that read rows of a table, generated from its contract and the source's catalogue.
 
-Three of them, over the same rows: count (the source's own evidence), rows (what the dtypes can
-hold) and rejects (what they cannot, as text). Identifiers were found in the catalogue and are
-quoted by psycopg; bounds are its literals.
+Three of them, over the same rows, those of a predicate that the caller chooses: count (the source's
+own evidence), rows (what the dtypes can hold) and rejects (what they cannot, as text). Identifiers
+were found in the catalogue and are quoted by psycopg; bounds are its literals.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import pyarrow as pa
 from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.partitions import ONE_DAY, Window
-from etl_assets.core.table import LayerTable, PostgresTable
+from etl_assets.core.table import Drift, LayerTable, PostgresTable
 from etl_assets.sources.postgres.catalogue import SourceColumn
 from etl_assets.sources.postgres.columns import ColumnRead, read_column
+from etl_assets.sources.postgres.keyset import Keyset, keyset_of
 
 _OWN, _PARENT = "t", "parent"
 Catalogue = Mapping[str, SourceColumn]
 
 
 @dataclass(frozen=True)
-class DaySelects:
-    """The plan for one table: its columns and the pieces of SQL that all days share."""
+class TableSelects:
+    """The plan for one table: its columns and the pieces of SQL that all its SELECTs share.
+
+    `keyset` is None where the table cannot be read by its changes.
+    """
 
     columns: tuple[ColumnRead, ...]
     key: tuple[str, ...]
     relation: sql.Composed
     partition: str
     partition_zone: str | None
+    keyset: Keyset | None
 
-    def count(self, window: Window) -> sql.Composed:
-        """(rows of the window, those among them that cannot be represented)."""
+    def count(self, where: sql.Composable) -> sql.Composed:
+        """(rows, those among them that cannot be represented)."""
         return sql.SQL("SELECT count(*), count(*) FILTER (WHERE NOT ({})) {} WHERE {}").format(
-            self._guards(), self.relation, self._within(window)
+            self.guards(), self.relation, where
         )
 
-    def rows(self, window: Window) -> sql.Composed:
+    def rows(self, where: sql.Composable, order: Sequence[sql.Composable] = ()) -> sql.Composed:
         """The rows that the declared dtypes can hold, in the contract's columns."""
+        return self.selected(self.columns, where, order)
+
+    def selected(
+        self,
+        columns: Sequence[ColumnRead],
+        where: sql.Composable,
+        order: Sequence[sql.Composable] = (),
+    ) -> sql.Composed:
+        """Other columns of the same rows."""
         named = sql.SQL(", ").join(
             sql.SQL("{} AS {}").format(sql.SQL(column.select), sql.Identifier(column.name))
-            for column in self.columns
+            for column in columns
         )
-        return sql.SQL("SELECT {} {} WHERE {} AND {}").format(
-            named, self.relation, self._within(window), self._guards()
+        select = sql.SQL("SELECT {} {} WHERE {} AND {}").format(
+            named, self.relation, where, self.guards()
         )
+        if not order:
+            return select
+        return sql.SQL("{} ORDER BY {}").format(select, sql.SQL(", ").join(order))
 
-    def rejects(self, window: Window) -> sql.Composed:
-        """The others: (offending column, key as text[], row as JSON text)."""
+    def rejects(self, where: sql.Composable) -> sql.Composed:
+        """The others: (offending column, key as text[], row as JSON text, day)."""
         offender = sql.SQL(" ").join(
             sql.SQL("WHEN ({}) IS FALSE THEN {}").format(
                 sql.SQL(column.guard), sql.Literal(column.name)
@@ -68,37 +86,58 @@ class DaySelects:
             sql.SQL("({})::text").format(sql.SQL(column.plain)) for column in self.columns
         )
         return sql.SQL(
-            "SELECT CASE {} END, ARRAY[{}], json_object(ARRAY[{}], ARRAY[{}])::text "
+            "SELECT CASE {} END, ARRAY[{}], json_object(ARRAY[{}], ARRAY[{}])::text, {} "
             "{} WHERE {} AND NOT ({})"
-        ).format(offender, key, names, texts, self.relation, self._within(window), self._guards())
+        ).format(offender, key, names, texts, self.day(), self.relation, where, self.guards())
 
     def without_day(self) -> sql.Composed:
         """How many rows belong to no day: no moment or parent, infinity, BC, after 9999."""
-        return sql.SQL(
-            "SELECT count(*) {} WHERE ({m} >= '0001-01-01' AND {m} < '10000-01-01') IS NOT TRUE"
-        ).format(self.relation, m=sql.SQL(self.partition))
+        return sql.SQL("SELECT count(*) {} WHERE ({}) IS NOT TRUE").format(
+            self.relation, self.has_day()
+        )
 
-    def _guards(self) -> sql.Composable:
-        guards = [
-            sql.SQL("({}) IS NOT FALSE").format(sql.SQL(column.guard))
+    def has_day(self) -> sql.Composed:
+        """That the row belongs to a day."""
+        return sql.SQL("{m} >= '0001-01-01' AND {m} < '10000-01-01'").format(
+            m=sql.SQL(self.partition)
+        )
+
+    def day(self) -> sql.Composed:
+        """The row's UTC day, NULL where it has none."""
+        return sql.SQL("CASE WHEN {} THEN {}::date END").format(self.has_day(), self._moment())
+
+    def guards(self) -> sql.Composable:
+        """That the declared dtypes can hold the row."""
+        broken = [
+            sql.SQL("({}) IS FALSE").format(sql.SQL(column.guard))
             for column in self.columns
             if column.guard
         ]
-        return sql.SQL(" AND ").join(guards) if guards else sql.SQL("TRUE")
+        if not broken:
+            return sql.SQL("TRUE")
+        # A CASE, into which the planner does not look: it would take most rows for broken, where
+        # it has no statistics, and a join with many for one with none.
+        return sql.SQL("CASE WHEN {} THEN FALSE ELSE TRUE END").format(sql.SQL(" OR ").join(broken))
 
-    def _within(self, window: Window) -> sql.Composed:
+    def within(self, window: Window) -> sql.Composed:
+        """The rows of these days."""
         moment = sql.SQL(self.partition)
         if self.partition_zone is None:
             return _between(moment, window.start, window.end)
-        zoned = sql.SQL("({} AT TIME ZONE {})").format(moment, sql.Literal(self.partition_zone))
         # The bare column too, a day wider: an index on it can serve only that.
         return sql.SQL("{} AND {}").format(
-            _between(zoned, window.start, window.end),
+            _between(self._moment(), window.start, window.end),
             _between(moment, window.start - ONE_DAY, window.end + ONE_DAY),
         )
 
+    def _moment(self) -> sql.Composable:
+        moment = sql.SQL(self.partition)
+        if self.partition_zone is None:
+            return moment
+        return sql.SQL("({} AT TIME ZONE {})").format(moment, sql.Literal(self.partition_zone))
 
-def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> DaySelects:
+
+def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> TableSelects:
     """The plan for a raw table.
 
     Raises ContractMismatch for a contract column that the source does not have, with both sides.
@@ -106,28 +145,49 @@ def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> DaySel
     assert table.source is not None  # noqa: S101 - only raw tables are read from a source
     source = table.source
     borrowed = source.parent.columns if source.parent else {}
-    plain = [declared.name for declared in table.columns if declared.name not in borrowed]
+    wanted = [column for column in table.columns if column.name != table.overflow_column]
+    plain = [declared.name for declared in wanted if declared.name not in borrowed]
     on = source.parent.on if source.parent else {}
     _refuse_absent(f"{source.schema}.{source.table}", own, [*plain, *on])
     if source.parent:
-        wanted = [*borrowed.values(), *on.values()]
-        _refuse_absent(f"{source.schema}.{source.parent.table}", parent, wanted)
+        theirs = [*borrowed.values(), *on.values()]
+        _refuse_absent(f"{source.schema}.{source.parent.table}", parent, theirs)
 
-    def read(declared: Column) -> ColumnRead:
-        name = borrowed.get(declared.name, declared.name)
-        alias, catalogue = (_PARENT, parent) if declared.name in borrowed else (_OWN, own)
-        return read_column(declared, catalogue[name], sql.Identifier(alias, name).as_string())
+    def find(declared: Column) -> tuple[Column, SourceColumn, str]:
+        if declared.name not in borrowed:
+            quoted = sql.Identifier(_OWN, declared.name).as_string()
+            return declared, own[declared.name], quoted
+        name = borrowed[declared.name]
+        found = replace(parent[name], not_null=False)  # a row may have no parent
+        return declared, found, sql.Identifier(_PARENT, name).as_string()
 
-    columns = tuple(read(declared) for declared in table.columns)
-    partition = next(c for c in columns if c.name == table.partition_column)
-    return DaySelects(
-        # The window itself keeps the partition column within what its dtype can hold.
-        columns=tuple(replace(c, guard=None) if c is partition else c for c in columns),
+    found = {declared.name: find(declared) for declared in wanted}
+    columns = tuple(
+        read_column(*found[declared.name])
+        if declared.name in found
+        else _overflow(declared.name, table, set(own) - set(plain))
+        for declared in table.columns
+    )
+    cursor = table.column(table.cursor_column) if table.cursor_column else None
+    return TableSelects(
+        columns=columns,
         key=table.key,
         relation=_relation(source),
-        partition=partition.plain,
+        partition=found[table.partition_column][2],
         partition_zone=table.column(table.partition_column).source_zone,
+        keyset=keyset_of(cursor, found, table.key),
     )
+
+
+def _overflow(name: str, table: LayerTable, others: Collection[str]) -> ColumnRead:
+    """The columns that the contract does not have, as the text of one JSON object."""
+    if table.drift is not Drift.EVOLVE or not others:
+        return ColumnRead(name, "NULL::text", pa.string(), "NULL::text")
+    # A sub-query a row: json_build_object takes fifty pairs and no more.
+    fields = sql.SQL(", ").join(sql.Identifier(_OWN, other) for other in sorted(others))
+    select = sql.SQL("(SELECT row_to_json(o)::text FROM (SELECT {}) AS o)").format(fields)
+    text = select.as_string()
+    return ColumnRead(name, text, pa.string(), text)
 
 
 def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
+from etl_assets.core.drift import THAW, SourceColumns, compare
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.reads import DayRead
 from etl_assets.core.table import LayerTable
@@ -13,10 +14,16 @@ from etl_assets.sources.postgres.reader import PostgresReader
 
 @dataclass
 class PostgresSource:
-    """Days of one raw table, for one load: all its snapshots must have the same columns."""
+    """Days of one raw table, for one load: all its snapshots must have the same columns.
+
+    `seen` are the source's columns when they were looked at last, None if never; `columns` are
+    they now, once it was opened.
+    """
 
     reader: PostgresReader
     table: LayerTable
+    seen: SourceColumns | None = None
+    columns: SourceColumns = field(default=(), init=False)
     _fingerprint: str | None = field(default=None, init=False)
 
     @contextmanager
@@ -24,7 +31,7 @@ class PostgresSource:
         """One snapshot of the table; all days read inside are of that moment.
 
         Raises what `PostgresReader.snapshot` raises, and ContractMismatch where columns changed
-        since this source was opened first (C10).
+        since this source was opened first (C10), or in a way that the table's policy forbids.
         """
         with self.reader.snapshot(self.table) as snapshot:
             self._fingerprint = self._fingerprint or snapshot.fingerprint
@@ -33,4 +40,8 @@ class PostgresSource:
                     f"The source columns of {self.table.path} changed while it was being read.",
                     "Compare the contract with the table, then run the days again.",
                 )
-            yield snapshot.day
+            self.columns = snapshot.source_types
+            report = compare(self.table, self.columns, self.seen)
+            if report.refuses:
+                raise ContractMismatch(report.refuses, THAW)
+            yield lambda day: replace(snapshot.day(day), drift=report)

@@ -24,8 +24,9 @@ from etl_assets.warehouse.base import SYSTEM_DATASET, JobCost, Publication, Stag
 from etl_assets.warehouse.bigquery.jobs import Jobs, cost_of
 from etl_assets.warehouse.bigquery.ledger import Ledger
 from etl_assets.warehouse.bigquery.loading import Loading
-from etl_assets.warehouse.bigquery.publication import RACED, publication
+from etl_assets.warehouse.bigquery.publication import publication
 from etl_assets.warehouse.bigquery.schema import Datasets
+from etl_assets.warehouse.bigquery.scripts import RACED
 from etl_assets.warehouse.bigquery.types import labels
 from etl_assets.warehouse.contract_tables import schema_version
 
@@ -78,11 +79,11 @@ class Appending:
             self._datasets,
             replace(staging, days=fresh),
             states,
-            self._ledger.open_day(table),
+            self._ledger.open_day(table.path),
             before=before,
             contents=[(s.day, contents[s.day], s.files.rows) for s in fresh],
         )
-        job = self._jobs.query(
+        job = self._jobs.transact(
             script.sql,
             f"etl_append_{staging.name}_{_digest(str(states))}",
             labels=labels(layer=table.layer, table=table.name, run=states[0].run_id),

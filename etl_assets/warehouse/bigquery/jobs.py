@@ -6,6 +6,7 @@ An answer that was lost is not a job that was lost (hazard L1): asking again wit
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import tenacity
@@ -31,6 +32,27 @@ class Jobs:
         self._client, self._options, self._wait_seconds = client, options, wait_seconds
         # A request is tried for a part of the time, so that a job can be tried again as a whole.
         self._retry = polling_retry(wait_seconds / 3)
+        self._turns = Lock()
+
+    def transact(
+        self,
+        sql: str,
+        job_id: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        parameters: Sequence[Any] = (),
+    ) -> bigquery.QueryJob:
+        """`query`, for a script that is a transaction: threads take turns.
+
+        The service would abort all but one of those that write `etl_state` at once. Who waited
+        too long goes ahead, as other processes do: then it is the service that decides.
+        """
+        its_turn = self._turns.acquire(timeout=self._wait_seconds)
+        try:
+            return self.query(sql, job_id, labels=labels, parameters=parameters)
+        finally:
+            if its_turn:
+                self._turns.release()
 
     def query(
         self,

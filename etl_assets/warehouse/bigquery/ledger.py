@@ -28,27 +28,27 @@ class Ledger:
         self._name = datasets.name(SYSTEM_DATASET, "etl_modifications")
         self._opened: set[tuple[str, date]] = set()
 
-    def open_day(self, table: LayerTable) -> date:
-        """Today, with a row for the table in the ledger."""
+    def open_day(self, path: str) -> date:
+        """Today, with a row for the table of the path (`raw/orders`) in the ledger."""
         day = datetime.now(UTC).date()
-        if (table.path, day) not in self._opened:
+        if (path, day) not in self._opened:
             self._run(
                 f"INSERT INTO {self._name} (table_name, day, load_jobs, dml_statements) "  # noqa: S608
                 f"SELECT @table, @day, 0, 0 FROM (SELECT 1) WHERE NOT EXISTS "
                 f"(SELECT 1 FROM {self._name} WHERE table_name = @table AND day = @day)",
-                table,
+                path,
                 day,
             )
-            self._opened.add((table.path, day))
+            self._opened.add((path, day))
         return day
 
     def take_load_jobs(self, table: LayerTable, number: int) -> None:
         """Count load jobs that are about to run; raises WarehouseError if the day has no more."""
-        day = self.open_day(table)
+        day = self.open_day(table.path)
         rows = self._run(
             f"SELECT MAX(load_jobs) FROM {self._name} "  # noqa: S608 - quoted
             "WHERE table_name = @table AND day = @day",
-            table,
+            table.path,
             day,
         )
         taken = rows[0][0] or 0
@@ -62,16 +62,16 @@ class Ledger:
         self._run(
             f"UPDATE {self._name} SET load_jobs = load_jobs + {number} "  # noqa: S608 - a number
             "WHERE table_name = @table AND day = @day",
-            table,
+            table.path,
             day,
         )
 
-    def _run(self, sql: str, table: LayerTable, day: date) -> list[tuple[Any, ...]]:
+    def _run(self, sql: str, path: str, day: date) -> list[tuple[Any, ...]]:
         job = self._jobs.query(
             sql,
             f"etl_ledger_{uuid4().hex}",
             parameters=[
-                ScalarQueryParameter("table", "STRING", table.path),
+                ScalarQueryParameter("table", "STRING", path),
                 ScalarQueryParameter("day", "DATE", day),
             ],
         )

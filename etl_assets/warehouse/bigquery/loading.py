@@ -17,8 +17,13 @@ from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import StagedDay, Staging
 from etl_assets.warehouse.bigquery.jobs import Jobs, cost_of
-from etl_assets.warehouse.bigquery.publication import has_staged_rows, quarantine_name
 from etl_assets.warehouse.bigquery.schema import SYSTEM_TABLES, Datasets
+from etl_assets.warehouse.bigquery.scripts import (
+    gone_name,
+    has_staged_rows,
+    quarantine_name,
+    tombstones_name,
+)
 from etl_assets.warehouse.bigquery.spooled import merge_parquet, write_parquet
 from etl_assets.warehouse.bigquery.types import labels, staged_schema
 
@@ -38,13 +43,31 @@ class Loading:
         if has_staged_rows(staging):
             rows = [staged.files for staged in staging.days if staged.files.rows]
             path = write_parquet(table, rows, _beside(rows, f"{staging.name}.parquet"))
-            found.append(self._stage(staging, staging.name, staged_schema(table), path, rows))
+            schema = staged_schema(table.columns)
+            found.append(self._stage(staging, staging.name, schema, path, rows))
         aside = [staged.quarantine for staged in staging.days if staged.quarantine.rows]
         if aside:
             name, schema = quarantine_name(staging.name), SYSTEM_TABLES["etl_quarantine"]
             path = merge_parquet(aside, _beside(aside, f"{name}.parquet"))
             found.append(self._stage(staging, name, schema, path, aside))
+        if staging.changes is not None and staging.changes.gone.rows:
+            name, gone = gone_name(staging.name), staging.changes.gone
+            found.append(self.load_keys(table, gone, name, run_of(staging), gone.folder.parent))
+        if staging.changes is not None and staging.changes.tombstones.rows:
+            name, stones = tombstones_name(staging.name), [staging.changes.tombstones]
+            path = merge_parquet(stones, _beside(stones, f"{name}.parquet"))
+            schema = SYSTEM_TABLES["etl_tombstones"]
+            found.append(self._stage(staging, name, schema, path, stones))
         return replace(staging, jobs=[cost_of(job) for job in found])
+
+    def load_keys(
+        self, table: LayerTable, spooled: SpoolFiles, name: str, run_id: str, folder: Path
+    ) -> LoadJob:
+        """Load the key's columns of spooled rows into a staging table of that name."""
+        key = [table.column(column) for column in table.key]
+        folder.mkdir(parents=True, exist_ok=True)
+        path = write_parquet(table, [spooled], folder / f"{name}.parquet", columns=key)
+        return self._load(table, run_id, name, staged_schema(key), path, spooled.rows)
 
     def prepare(self, table: LayerTable, staged: StagedDay, constants: Sequence[pl.Expr]) -> Path:
         """The file of a day's rows and `constants`, validated, for `append`."""
@@ -66,10 +89,15 @@ class Loading:
 
     def drop(self, staging: Staging) -> None:
         """Drop the staging tables."""
-        if has_staged_rows(staging):
-            self._datasets.drop_staging(staging.name)
-        if any(staged.quarantine.rows for staged in staging.days):
-            self._datasets.drop_staging(quarantine_name(staging.name))
+        changes = staging.changes
+        made = {
+            staging.name: has_staged_rows(staging),
+            quarantine_name(staging.name): any(day.quarantine.rows for day in staging.days),
+            gone_name(staging.name): changes is not None and changes.gone.rows > 0,
+            tombstones_name(staging.name): changes is not None and changes.tombstones.rows > 0,
+        }
+        for name in (name for name, is_there in made.items() if is_there):
+            self._datasets.drop_staging(name)
 
     def _stage(
         self,
@@ -79,8 +107,19 @@ class Loading:
         path: Path,
         spooled: Sequence[SpoolFiles],
     ) -> LoadJob:
-        table = staging.table
-        marks = labels(layer=table.layer, table=table.name, run=staging.days[0].state.run_id)
+        rows = sum(files.rows for files in spooled)
+        return self._load(staging.table, run_of(staging), name, schema, path, rows)
+
+    def _load(
+        self,
+        table: LayerTable,
+        run_id: str,
+        name: str,
+        schema: Sequence[SchemaField],
+        path: Path,
+        rows: int,
+    ) -> LoadJob:
+        marks = labels(layer=table.layer, table=table.name, run=run_id)
         destination = self._datasets.create_staging(name, schema, marks)
         with self._sent(path) as files:
             return self._jobs.load(
@@ -88,7 +127,7 @@ class Loading:
                 destination,
                 schema,
                 f"etl_load_{name}",
-                rows=sum(files.rows for files in spooled),
+                rows=rows,
                 labels=marks,
             )
 
@@ -103,6 +142,12 @@ class Loading:
                     yield [uri]
         finally:
             path.unlink(missing_ok=True)
+
+
+def run_of(staging: Staging) -> str:
+    """The run that staged, whether it has days or only changes."""
+    changes = staging.changes
+    return changes.position.run_id if changes is not None else staging.days[0].state.run_id
 
 
 def _beside(spooled: Sequence[SpoolFiles], name: str) -> Path:

@@ -5,39 +5,36 @@ commit, and each changes its row of `etl_modifications`: a DELETE that meets no 
 change, so that two first loads of a day could both insert (hazard L3).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from google.cloud.bigquery import (
-    ArrayQueryParameter,
-    ScalarQueryParameter,
-    ScalarQueryParameterType,
-    StructQueryParameter,
-    StructQueryParameterType,
+from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
+
+from etl_assets.core.rows import QUARANTINE_SCHEMA, TOMBSTONE_SCHEMA
+from etl_assets.core.state import WHOLE_TABLE, PartitionState
+from etl_assets.warehouse.base import Changes, Mode, Staging
+from etl_assets.warehouse.bigquery.placing import placement
+from etl_assets.warehouse.bigquery.schema import STAGING_DATASET, Datasets
+from etl_assets.warehouse.bigquery.scripts import (
+    OWN_DAY,
+    RACED,
+    STALE,
+    Script,
+    count_statements,
+    history_parameter,
+    put_history,
+    put_states,
+    quarantine_name,
+    refuse_if,
+    refuse_lost_turn,
+    states_parameter,
+    struct_rows,
+    system,
+    tombstones_name,
+    transaction,
 )
-
-from etl_assets.core.partitions import windows_of
-from etl_assets.core.rows import QUARANTINE_SCHEMA
-from etl_assets.core.state import PartitionState
-from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import AUDIT_COLUMNS, SYSTEM_DATASET, Mode, Staging
-from etl_assets.warehouse.bigquery.schema import STAGING_DATASET, SYSTEM_TABLES, Datasets, literal
-from etl_assets.warehouse.bigquery.types import parsed, partition_type, quote, within
-from etl_assets.warehouse.contract_tables import schema_version
-
-STALE, RACED = "etl_assets: a newer snapshot is published", "etl_assets: another run was faster"
-STATE_COLUMNS = tuple(PartitionState.__dataclass_fields__)
-_STATE_TYPES = {field.name: field.field_type for field in SYSTEM_TABLES["etl_state"]}
-
-
-@dataclass(frozen=True)
-class Script:
-    """SQL and its parameters."""
-
-    sql: str
-    parameters: Sequence[Any]
+from etl_assets.warehouse.bigquery.versions import versions_kept
 
 
 def publication(
@@ -54,171 +51,103 @@ def publication(
     Appended rows are there already: what is committed is that they are (`contents`: day, digest,
     rows), unless the states are no longer those that were read (`before`).
     """
-    table, mode = staging.table, staging.mode
-    put = {
-        Mode.REPLACE: _replace(datasets, staging),
-        Mode.MERGE: _merge(datasets, staging),
-        Mode.APPEND: [],
-    }[mode]
+    placed, changes = placement(datasets, staging), staging.changes
+    marked = staging.table.syncs and changes is None
     steps = [
-        _count(datasets, len(put)),
-        *(_guard_append(datasets) if mode is Mode.APPEND else [_guard(datasets)]),
-        *put,
-        *_quarantine(datasets, staging, replaced=mode is not Mode.APPEND),
-        *_states(datasets),
-        *(_recount(datasets, table) if mode is Mode.MERGE else []),
+        count_statements(datasets, placed.statements),
+        *_guards(datasets, staging),
+        *_quarantine(datasets, staging),
+        *put_states(datasets, first=marked),
+        *placed.steps,
+        *([_mark_table(datasets)] if marked else []),
+        *versions_kept(datasets, staging),
+        *(_add_beside(datasets, staging, changes) if changes else []),
+        *([_remember(datasets)] if staging.mode is Mode.APPEND else []),
     ]
-    if mode is Mode.APPEND:
-        steps.append(_remember(datasets))
-    declared = _declarations(staging) if mode is Mode.MERGE else []
-    script = [*declared, "BEGIN TRANSACTION", *steps, "COMMIT TRANSACTION"]
+    written = [*states, changes.position] if changes else states
     return Script(
-        ";\n".join(script) + ";",
+        transaction(steps),
         [
-            ScalarQueryParameter("table", "STRING", table.path),
-            ScalarQueryParameter("at", "TIMESTAMP", max(state.updated_at for state in states)),
-            ScalarQueryParameter("run", "STRING", states[0].run_id),
-            ScalarQueryParameter("ledger_day", "DATE", ledger_day),
-            _rows("states", _STATE_TYPES, [astuple(state) for state in states]),
-            _rows(
+            *_scalars(staging, written, ledger_day),
+            states_parameter(written),
+            *([states_parameter([_own(written)], "own")] if marked else []),
+            struct_rows(
                 "before",
                 {"day": "DATE", "load_id": "STRING"},
                 [(state.partition_key, state.load_id) for state in before],
             ),
-            _rows("contents", {"day": "DATE", "content": "STRING", "n": "INT64"}, contents),
+            struct_rows("contents", {"day": "DATE", "content": "STRING", "n": "INT64"}, contents),
+            *(_beside(changes) if changes else []),
         ],
     )
 
 
-def _count(datasets: Datasets, statements: int) -> str:
-    return (
-        f"UPDATE {_system(datasets, 'etl_modifications')} "  # noqa: S608 - quoted
-        f"SET dml_statements = dml_statements + {statements} "
-        "WHERE table_name = @table AND day = @ledger_day"
-    )
+def _scalars(staging: Staging, written: Sequence[PartitionState], ledger_day: date) -> list[Any]:
+    table, versions = staging.table, staging.table.versions
+    return [
+        ScalarQueryParameter("table", "STRING", table.path),
+        ScalarQueryParameter("versions", "STRING", versions.path if versions else None),
+        ScalarQueryParameter("at", "TIMESTAMP", max(state.updated_at for state in written)),
+        ScalarQueryParameter("as_of", "TIMESTAMP", max(state.as_of for state in written)),
+        ScalarQueryParameter("run", "STRING", written[0].run_id),
+        ScalarQueryParameter("load_id", "STRING", written[0].load_id),
+        ScalarQueryParameter("ledger_day", "DATE", ledger_day),
+    ]
+
+
+def _beside(changes: Changes) -> list[Any]:
+    return [
+        ScalarQueryParameter("token", "STRING", changes.token),
+        ArrayQueryParameter("cleared", "STRING", list(changes.cleared)),
+        history_parameter(changes.history),
+    ]
+
+
+def _guards(datasets: Datasets, staging: Staging) -> list[str]:
+    if staging.changes is not None:  # its token says more than the moments of its days
+        return [refuse_lost_turn(datasets, staging.changes.token)]
+    return _guard_append(datasets) if staging.mode is Mode.APPEND else [_guard(datasets)]
 
 
 def _guard(datasets: Datasets) -> str:
-    return (
-        f"IF EXISTS (SELECT 1 FROM {_system(datasets, 'etl_state')} AS s "  # noqa: S608 - quoted
-        "JOIN UNNEST(@states) AS n ON n.partition_key = s.partition_key "
-        "WHERE s.table_name = @table AND s.as_of > n.as_of) "
-        f"THEN RAISE USING MESSAGE = {literal(STALE)}; END IF"
+    return refuse_if(
+        f"EXISTS (SELECT 1 FROM {system(datasets, 'etl_state')} AS n "  # noqa: S608 - quoted
+        "JOIN UNNEST(@states) AS new ON new.partition_key = n.partition_key "
+        f"WHERE n.table_name = @table AND n.partition_key <> {OWN_DAY} AND n.as_of > new.as_of)",
+        STALE,
     )
 
 
 def _guard_append(datasets: Datasets) -> list[str]:
-    raced = f"THEN RAISE USING MESSAGE = {literal(RACED)}; END IF"
     return [
-        f"IF EXISTS (SELECT 1 FROM {_system(datasets, 'etl_appends')} AS a "  # noqa: S608 - quoted
-        "JOIN UNNEST(@contents) AS c ON c.day = a.partition_key AND c.content = a.content "
-        f"WHERE a.table_name = @table) {raced}",
-        f"IF EXISTS (SELECT 1 FROM {_system(datasets, 'etl_state')} AS s "  # noqa: S608 - quoted
-        "JOIN UNNEST(@states) AS n ON n.partition_key = s.partition_key "
-        "LEFT JOIN UNNEST(@before) AS b ON b.day = s.partition_key AND b.load_id = s.load_id "
-        f"WHERE s.table_name = @table AND b.load_id IS NULL) {raced}",
-    ]
-
-
-def _replace(datasets: Datasets, staging: Staging) -> list[str]:
-    target = datasets.published(staging.table)
-    windows = windows_of(staged.day for staged in staging.days)
-    deleted = " OR ".join(f"({within(staging.table, window)})" for window in windows)
-    return [
-        f"DELETE FROM {target} WHERE {deleted}",  # noqa: S608 - quoted
-        *([_insert(datasets, staging, "")] if has_staged_rows(staging) else []),
-    ]
-
-
-def _declarations(staging: Staging) -> list[str]:
-    days = [staged.day for staged in staging.days]
-    return [
-        f"DECLARE etl_first DATE DEFAULT DATE '{min(days)}'",
-        f"DECLARE etl_last DATE DEFAULT DATE '{max(days)}'",
-    ]
-
-
-def _merge(datasets: Datasets, staging: Staging) -> list[str]:
-    """By key; of two versions of a row the one with the greater cursor stays.
-
-    On which days the published versions are is looked up first, so that rows whose day changed
-    leave the old one; what changes rows then has constant bounds, and prunes by them.
-    """
-    if not has_staged_rows(staging):
-        return []
-    table, target = staging.table, datasets.published(staging.table)
-    staged = datasets.name(STAGING_DATASET, staging.name)
-    column = f"t.{quote(table.partition_column)}"
-    same = " AND ".join(f"s.{quote(key)} = t.{quote(key)}" for key in table.key)
-    newest, order = "", f"s.{quote(table.partition_column)} DESC"
-    if table.cursor_column:  # a published row without a cursor gives way to any version
-        cursor = quote(table.cursor_column)
-        newest = f" AND (t.{cursor} IS NULL OR s.{cursor} >= t.{cursor})"
-        order = f"s.{cursor} DESC NULLS LAST, {order}"
-    key = ", ".join(f"s.{quote(name)}" for name in table.key)
-    first, last = (
-        f"(SELECT {extreme}(DATE({column})) FROM {target} AS t JOIN {staged} AS s ON {same} "  # noqa: S608
-        f"WHERE {column} >= {partition_type(table)} '0001-01-01')"
-        for extreme in ("MIN", "MAX")
-    )
-    bounds = _between(table)
-    return [
-        f"SET etl_first = LEAST(etl_first, IFNULL({first}, etl_first))",
-        f"SET etl_last = GREATEST(etl_last, IFNULL({last}, etl_last))",
-        f"DELETE FROM {target} AS t WHERE {bounds} "  # noqa: S608 - quoted
-        f"AND EXISTS (SELECT 1 FROM {staged} AS s WHERE {same}{newest})",
-        _insert(
-            datasets,
-            staging,
-            # A key may be staged on two days: its row was read before and after it moved.
-            f" WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {bounds} AND {same})"  # noqa: S608
-            f" QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {order}) = 1",
+        refuse_if(
+            f"EXISTS (SELECT 1 FROM {system(datasets, 'etl_appends')} AS a "  # noqa: S608 - quoted
+            "JOIN UNNEST(@contents) AS c ON c.day = a.partition_key AND c.content = a.content "
+            "WHERE a.table_name = @table)",
+            RACED,
+        ),
+        refuse_if(
+            f"EXISTS (SELECT 1 FROM {system(datasets, 'etl_state')} AS n "  # noqa: S608 - quoted
+            "JOIN UNNEST(@states) AS new ON new.partition_key = n.partition_key "
+            "LEFT JOIN UNNEST(@before) AS b ON b.day = n.partition_key AND b.load_id = n.load_id "
+            "WHERE n.table_name = @table AND b.load_id IS NULL)",
+            RACED,
         ),
     ]
 
 
-def _between(table: LayerTable) -> str:
-    """Whether a row of `t` is on one of the days from `etl_first` to `etl_last`."""
-    column, kind = f"t.{quote(table.partition_column)}", partition_type(table)
-    if kind == "DATE":
-        return f"{column} BETWEEN etl_first AND etl_last"
-    end = f"{kind}(DATE_ADD(etl_last, INTERVAL 1 DAY))"
-    return f"{column} >= {kind}(etl_first) AND {column} < {end}"
-
-
-def _insert(datasets: Datasets, staging: Staging, condition: str) -> str:
-    table = staging.table
-    names = [quote(column.name) for column in table.columns] + [quote(n) for n in AUDIT_COLUMNS]
-    values = [parsed(column, "s") for column in table.columns]
-    values += ["@at", _source(staging), "@run", literal(schema_version(table))]
-    return (
-        f"INSERT INTO {datasets.published(table)} ({', '.join(names)}) "  # noqa: S608 - quoted
-        f"SELECT {', '.join(values)} FROM {datasets.name(STAGING_DATASET, staging.name)} AS s"
-        f"{condition}"
-    )
-
-
-def _source(staging: Staging) -> str:
-    """Where a staged row came from: days of one publication may have several sources."""
-    days: dict[str, list[date]] = {}
-    for staged in staging.days:
-        days.setdefault(staged.source, []).append(staged.day)
-    if len(days) == 1:
-        return literal(next(iter(days)))
-    cases = [
-        f"WHEN {within(staging.table, window, 's.')} THEN {literal(source)}"
-        for source, its_days in days.items()
-        for window in windows_of(its_days)
-    ]
-    return f"CASE {' '.join(cases)} END"
-
-
-def _quarantine(datasets: Datasets, staging: Staging, *, replaced: bool) -> list[str]:
-    quarantine = _system(datasets, "etl_quarantine")
-    days = "partition_key IN (SELECT n.partition_key FROM UNNEST(@states) AS n)"
+def _quarantine(datasets: Datasets, staging: Staging) -> list[str]:
+    quarantine = system(datasets, "etl_quarantine")
+    days = "partition_key IN (SELECT new.partition_key FROM UNNEST(@states) AS new)"
+    if staging.mode is Mode.APPEND:
+        left = ""
+    elif staging.changes is None:
+        left = days
+    else:
+        left = "source_position IN UNNEST(@cleared)" if staging.changes.cleared else ""
     steps = []
-    if replaced:
-        steps.append(f"DELETE FROM {quarantine} WHERE table_name = @table AND {days}")  # noqa: S608
+    if left:
+        steps.append(f"DELETE FROM {quarantine} WHERE table_name = @table AND {left}")  # noqa: S608
     if any(staged.quarantine.rows for staged in staging.days):
         staged_rows = datasets.name(STAGING_DATASET, quarantine_name(staging.name))
         names = ", ".join(QUARANTINE_SCHEMA)
@@ -229,63 +158,50 @@ def _quarantine(datasets: Datasets, staging: Staging, *, replaced: bool) -> list
     return steps
 
 
-def quarantine_name(name: str) -> str:
-    """The staging table of a staging's rejected rows."""
-    return f"{name}_quarantine"
+def _mark_table(datasets: Datasets) -> str:
+    """The table's own row gets this load's id: who looked before is found out (`LostTurn`)."""
+    return (
+        f"UPDATE {system(datasets, 'etl_state')} SET load_id = @load_id "  # noqa: S608 - quoted
+        f"WHERE table_name = @table AND partition_key = {OWN_DAY}"
+    )
 
 
-def _states(datasets: Datasets) -> list[str]:
-    state, names = _system(datasets, "etl_state"), ", ".join(STATE_COLUMNS)
-    values = ", ".join(f"n.{name}" for name in STATE_COLUMNS)
-    return [
-        f"DELETE FROM {state} WHERE table_name = @table "  # noqa: S608 - quoted
-        "AND partition_key IN (SELECT n.partition_key FROM UNNEST(@states) AS n)",
-        f"INSERT INTO {state} ({names}) SELECT {values} FROM UNNEST(@states) AS n",  # noqa: S608
-    ]
+def _own(states: Sequence[PartitionState]) -> PartitionState:
+    """The table's own row as the first publication makes it: without a position."""
+    return PartitionState(
+        table_name=states[0].table_name,
+        partition_key=WHOLE_TABLE,
+        high_watermark=None,
+        watermark_key=None,
+        row_count=0,
+        source_count=None,
+        quarantined_count=0,
+        checks_passed=0,
+        checks_failed=0,
+        as_of=max(state.as_of for state in states),
+        load_id=states[0].load_id,
+        run_id=states[0].run_id,
+        seconds=0,
+        verified_through=None,
+        updated_at=max(state.updated_at for state in states),
+    )
 
 
-def _recount(datasets: Datasets, table: LayerTable) -> list[str]:
-    """Neither what was staged is what is published after a merge, nor where it was."""
-    return [
-        f"UPDATE {_system(datasets, 'etl_state')} AS n SET row_count = ("  # noqa: S608 - quoted
-        f"SELECT COUNT(*) FROM {datasets.published(table)} AS t "
-        f"WHERE {_between(table)} AND DATE(t.{quote(table.partition_column)}) = n.partition_key) "
-        "WHERE n.table_name = @table AND n.partition_key BETWEEN etl_first AND etl_last"
-    ]
+def _add_beside(datasets: Datasets, staging: Staging, changes: Changes) -> list[str]:
+    steps = []
+    if changes.tombstones.rows:
+        names = ", ".join(TOMBSTONE_SCHEMA)
+        staged = datasets.name(STAGING_DATASET, tombstones_name(staging.name))
+        steps.append(
+            f"INSERT INTO {system(datasets, 'etl_tombstones')} ({names}) "  # noqa: S608 - quoted
+            f"SELECT {names} FROM {staged}"
+        )
+    return [*steps, put_history(datasets)] if changes.history else steps
 
 
 def _remember(datasets: Datasets) -> str:
     return (
-        f"INSERT INTO {_system(datasets, 'etl_appends')} "  # noqa: S608 - quoted
+        f"INSERT INTO {system(datasets, 'etl_appends')} "  # noqa: S608 - quoted
         "(table_name, partition_key, content, row_count, run_id, appended_at) "
         "SELECT @table, c.day, c.content, c.n, @run, @at FROM UNNEST(@contents) AS c"
     )
-
-
-def has_staged_rows(staging: Staging) -> bool:
-    """Whether there is a staging table of rows; what is appended goes straight into the table."""
-    return staging.mode is not Mode.APPEND and any(day.files.rows for day in staging.days)
-
-
-def _system(datasets: Datasets, name: str) -> str:
-    return datasets.name(SYSTEM_DATASET, name)
-
-
-def _rows(name: str, types: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> Any:
-    """An array of structs as a query parameter."""
-    members = [
-        ScalarQueryParameterType(type_, name=field)  # type: ignore[no-untyped-call]
-        for field, type_ in types.items()
-    ]
-    kind = StructQueryParameterType(*members)  # type: ignore[no-untyped-call]
-    structs = [
-        StructQueryParameter(
-            None,
-            *(
-                ScalarQueryParameter(field, type_, value)
-                for (field, type_), value in zip(types.items(), row, strict=True)
-            ),
-        )
-        for row in rows
-    ]
-    return ArrayQueryParameter(name, kind, structs)

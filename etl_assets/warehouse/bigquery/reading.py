@@ -77,6 +77,14 @@ class RestReader:
         yield from job.result().to_arrow_iterable(bqstorage_client=None)
 
 
+def typed(batch: pa.RecordBatch, schema: pl.Schema) -> pl.DataFrame:
+    """Rows that BigQuery handed out, in the columns and dtypes of the schema."""
+    empty = pl.DataFrame(schema=schema)
+    wanted = empty.to_arrow().schema
+    rows = pa.Table.from_batches([batch]).select(wanted.names).cast(wanted)
+    return cast("pl.DataFrame", pl.from_arrow(rows, schema=empty.schema))
+
+
 class Reader:
     """Storage Read, and from the first refusal on REST."""
 
@@ -106,13 +114,10 @@ class Reader:
     def _fill(
         self, sinks: Sequence[tuple[Window, SpoolFiles]], table: LayerTable, batches: Batches
     ) -> None:
-        empty = pl.DataFrame(schema=polars_schema(table.columns))
-        wanted = empty.to_arrow().schema
         day = pl.col(table.partition_column).cast(pl.Date)
         pending = 0
         for batch in batches:
-            rows = pa.Table.from_batches([batch]).select(wanted.names).cast(wanted)
-            frame = cast("pl.DataFrame", pl.from_arrow(rows, schema=empty.schema))
+            frame = typed(batch, polars_schema(table.columns))
             for window, sink in sinks:
                 sink.write(frame.filter(day.is_between(window.first, window.last)))
             pending += frame.height

@@ -3,9 +3,10 @@
 What a contract's column is in BigQuery is in `types.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import tenacity
 from google.api_core.exceptions import NotFound
 from google.api_core.retry import Retry
 from google.cloud import bigquery
@@ -34,6 +35,15 @@ from etl_assets.warehouse.contract_tables import (
 STAGING_DATASET = f"{SYSTEM_DATASET}_staging"
 _STAGED_FOR = timedelta(days=1)
 
+# A table that another run is creating at this moment may be seen before its columns are (the
+# emulator does that). One that stays without columns is judged like any other.
+_ONCE_MADE = tenacity.Retrying(
+    retry=tenacity.retry_if_result(lambda found: found is not None and not found.schema),
+    stop=tenacity.stop_after_delay(5),
+    wait=tenacity.wait_random_exponential(multiplier=0.05, max=1),
+    retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+)
+
 SYSTEM_TABLES: dict[str, list[SchemaField]] = {
     "etl_state": [
         SchemaField("table_name", "STRING", "REQUIRED"),
@@ -51,6 +61,7 @@ SYSTEM_TABLES: dict[str, list[SchemaField]] = {
         SchemaField("seconds", "FLOAT64", "REQUIRED"),
         SchemaField("verified_through", "TIMESTAMP"),
         SchemaField("updated_at", "TIMESTAMP", "REQUIRED"),
+        SchemaField("made_of", "STRING"),
     ],
     "etl_quarantine": [
         SchemaField("table_name", "STRING", "REQUIRED"),
@@ -60,6 +71,21 @@ SYSTEM_TABLES: dict[str, list[SchemaField]] = {
         SchemaField("payload", "STRING", "REQUIRED"),
         SchemaField("run_id", "STRING", "REQUIRED"),
         SchemaField("quarantined_at", "TIMESTAMP", "REQUIRED"),
+    ],
+    "etl_tombstones": [
+        SchemaField("table_name", "STRING", "REQUIRED"),
+        SchemaField("partition_key", "DATE", "REQUIRED"),
+        SchemaField("row_key", "STRING", "REQUIRED"),
+        SchemaField("payload", "STRING", "REQUIRED"),
+        SchemaField("run_id", "STRING", "REQUIRED"),
+        SchemaField("found_at", "TIMESTAMP", "REQUIRED"),
+    ],
+    "etl_history": [
+        SchemaField("table_name", "STRING", "REQUIRED"),
+        SchemaField("kind", "STRING", "REQUIRED"),
+        SchemaField("at", "TIMESTAMP", "REQUIRED"),
+        SchemaField("run_id", "STRING", "REQUIRED"),
+        SchemaField("payload", "STRING", "REQUIRED"),
     ],
     "etl_appends": [
         SchemaField("table_name", "STRING", "REQUIRED"),
@@ -100,16 +126,15 @@ class Datasets:
 
     def find(self, table: LayerTable) -> bigquery.Table | None:
         """The published table, if it is there."""
-        try:
-            path = self.path(str(table.layer), table.name)
-            return self._client.get_table(path, retry=self._retry)
-        except NotFound:
-            return None
+        return self._find(self.path(str(table.layer), table.name))
 
-    def ensure_system(self) -> None:
-        """The platform's own tables; one request where they are there."""
+    def ensure_system(self) -> list[str]:
+        """Create the platform's own tables, or return what adds a column that a release gained.
+
+        Two requests where all are there, and none the next time.
+        """
         if self._has_system:
-            return
+            return []
         dataset = self._dataset(SYSTEM_DATASET)
         try:
             found = {item.table_id for item in self._client.list_tables(dataset, retry=self._retry)}
@@ -120,7 +145,9 @@ class Datasets:
                 made = bigquery.Table(self.path(SYSTEM_DATASET, name), schema)
                 made.clustering_fields = ["table_name"]
                 self._create(made)
-        self._has_system = True
+        gained = self._gained(found)
+        self._has_system = not gained  # else it is looked at again, after they were added
+        return gained
 
     def ensure(self, table: LayerTable) -> list[str]:
         """Create the table, or return the statements that add the columns its contract gained.
@@ -129,8 +156,7 @@ class Datasets:
         """
         check_names(table)
         wanted = column_types(table)
-        self.ensure_system()
-        found = self.find(table)
+        found = _ONCE_MADE(self.find, table)
         if found is None:
             self._create(self._published(table))
             return []
@@ -160,6 +186,26 @@ class Datasets:
         """Drop a staging table, if it is there."""
         path = self.path(STAGING_DATASET, name)
         self._client.delete_table(path, not_found_ok=True, retry=self._retry)
+
+    def _find(self, path: str) -> bigquery.Table | None:
+        try:
+            return self._client.get_table(path, retry=self._retry)
+        except NotFound:
+            return None
+
+    def _gained(self, found: Collection[str]) -> list[str]:
+        """What an `etl_state` that an earlier release made lacks."""
+        state = "etl_state"
+        made = _ONCE_MADE(self._find, self.path(SYSTEM_DATASET, state)) if state in found else None
+        if made is None:
+            return []
+        there = {field.name for field in made.schema}
+        return [
+            f"ALTER TABLE {self.name(SYSTEM_DATASET, state)} "
+            f"ADD COLUMN IF NOT EXISTS {quote(field.name)} {type_of(field)}"
+            for field in SYSTEM_TABLES[state]
+            if field.name not in there and field.mode == "NULLABLE"
+        ]
 
     def _published(self, table: LayerTable) -> bigquery.Table:
         made = bigquery.Table(self.path(str(table.layer), table.name), published_schema(table))

@@ -21,7 +21,6 @@ from etl_assets.core.contracts import Column, polars_schema, struct_fields
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles, disk_errors, full_disk
-from etl_assets.warehouse.bigquery.types import travels_as_text
 
 # A day-partitioned table takes these days: "Partitioned tables, limitations".
 FIRST_DAY, LAST_DAY = date(1960, 1, 1), date(2159, 12, 31)
@@ -30,18 +29,24 @@ _MOST_INTEGER, _LEAST_INTEGER = 2**64 - 1, -(2**63)
 
 
 def write_parquet(
-    table: LayerTable, spooled: Sequence[SpoolFiles], path: Path, constants: Sequence[pl.Expr] = ()
+    table: LayerTable,
+    spooled: Sequence[SpoolFiles],
+    path: Path,
+    constants: Sequence[pl.Expr] = (),
+    *,
+    columns: Sequence[Column] = (),
 ) -> Path:
     """Write all rows into one file at `path`, a row group a spool file; returns `path`.
 
     JSON stays text and bytes become base64 where the file is for a staging table. With `constants`
-    (the audit columns) it is for the published table, and bytes stay bytes.
+    (the audit columns) it is for the published table, and bytes stay bytes. With `columns` it has
+    those alone.
     Raises WarehouseError for what BigQuery cannot hold, DiskFull.
     """
     writer: pq.ParquetWriter | None = None
     with disk_errors(path.parent):
         try:
-            for frame in _frames(table, spooled):
+            for frame in _frames(table, columns or table.columns, spooled):
                 sent = frame.with_columns(constants) if constants else _as_text(table, frame)
                 arrow = sent.to_arrow()
                 arrow = arrow.cast(pa.schema([_micros(field) for field in arrow.schema]))
@@ -71,8 +76,10 @@ def check_days(table: LayerTable, days: Sequence[date]) -> None:
         )
 
 
-def _frames(table: LayerTable, spooled: Sequence[SpoolFiles]) -> Iterator[pl.DataFrame]:
-    wanted = polars_schema(table.columns)
+def _frames(
+    table: LayerTable, columns: Sequence[Column], spooled: Sequence[SpoolFiles]
+) -> Iterator[pl.DataFrame]:
+    wanted = polars_schema(columns)
     for path in [path for files in spooled for path in files.files]:
         with _readable(table.path):
             frame = pl.read_parquet(path, glob=False)
@@ -84,7 +91,7 @@ def _frames(table: LayerTable, spooled: Sequence[SpoolFiles]) -> Iterator[pl.Dat
                 "Nothing was published. Run it again with the release that the contract is of.",
             )
         frame = frame.select(list(wanted))
-        for column in table.columns:
+        for column in columns:
             _check(table, column, frame[column.name])
         yield frame
 
@@ -174,7 +181,7 @@ def _as_text(table: LayerTable, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         pl.col(column.name).bin.encode("base64")
         for column in table.columns
-        if travels_as_text(column) and isinstance(column.dtype, pl.Binary)
+        if column.name in frame.columns and isinstance(column.dtype, pl.Binary)
     )
 
 

@@ -5,7 +5,7 @@ the staging table and is parsed at publication: JSON, and bytes as base64.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -89,11 +89,11 @@ def travels_as_text(column: Column) -> bool:
     return column.logical == "json" or isinstance(column.dtype, pl.Binary)
 
 
-def staged_schema(table: LayerTable) -> list[SchemaField]:
+def staged_schema(columns: Sequence[Column]) -> list[SchemaField]:
     """The schema of a staging table: all nullable, without audit columns."""
     return [
         SchemaField(c.name, **({"field_type": "STRING"} if travels_as_text(c) else _kind(c.dtype)))
-        for c in table.columns
+        for c in columns
     ]
 
 

@@ -1,57 +1,66 @@
-"""What happens inside the transaction that publishes days, and the state that it writes.
+"""What happens inside the transaction that publishes days.
 
-Connections, locks and errors are `warehouse.py`.
+Connections, locks and errors are `warehouse.py`, the state that is written `states.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 
 import duckdb
 
 from etl_assets.core.partitions import windows_of
-from etl_assets.core.state import PartitionState, appended
+from etl_assets.core.state import appended
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import (
     SYSTEM_DATASET,
+    Changes,
     Mode,
     StagedDay,
     Staging,
+    lost_turn,
     newer_is_published,
 )
-from etl_assets.warehouse.contract_tables import schema_version
-from etl_assets.warehouse.duckdb.types import quote, relation, within
+from etl_assets.warehouse.duckdb.rows import files_of, insert, newest_of_each_key
+from etl_assets.warehouse.duckdb.states import (
+    STATE,
+    give_token,
+    lose_rows,
+    put_states,
+    record,
+    recount,
+    states,
+    token_of,
+)
+from etl_assets.warehouse.duckdb.types import on_days, quote, relation, same_key, within
+from etl_assets.warehouse.duckdb.versions import keep_versions
 
-_STATE = f"{SYSTEM_DATASET}.etl_state"
 _QUARANTINE = f"{SYSTEM_DATASET}.etl_quarantine"
+_TOMBSTONES = f"{SYSTEM_DATASET}.etl_tombstones"
 _APPENDS = f"{SYSTEM_DATASET}.etl_appends"
-_STATE_COLUMNS = tuple(PartitionState.__dataclass_fields__)
 
 
 def publish(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
-    """Publish the staged days inside the caller's transaction; raises StalePublication."""
-    if staging.mode is Mode.APPEND:
+    """Publish what is staged inside the caller's transaction.
+
+    Raises StalePublication and LostTurn.
+    """
+    if staging.mode is Mode.CHANGES:
+        if staging.changes is None:
+            raise ValueError("Mode.CHANGES was staged without changes.")
+        _bring(connection, staging, staging.changes)
+    elif staging.mode is Mode.APPEND:
         _append(connection, staging)
-        return
-    _refuse_stale(connection, staging)
-    put = _replace_rows if staging.mode is Mode.REPLACE else _merge_rows
-    put(connection, staging)
-    _replace_quarantine(connection, staging)
-    _replace_state(connection, staging)
-
-
-def states(connection: duckdb.DuckDBPyConnection, table: LayerTable | None) -> list[PartitionState]:
-    """The rows of `etl_state`, by table and day; of one table if given."""
-    rows = connection.sql(
-        f"SELECT {', '.join(_STATE_COLUMNS)} FROM {_STATE} "  # noqa: S608 - our columns
-        "WHERE $table IS NULL OR table_name = $table ORDER BY table_name, partition_key",
-        params={"table": table.path if table else None},
-    ).pl()
-    return [PartitionState(**row) for row in rows.to_dicts()]
+    else:
+        _refuse_stale(connection, staging)
+        put = _replace if staging.mode is Mode.REPLACE else _merge
+        put(connection, staging)
 
 
 def _refuse_stale(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
     days = {staged.day: staged.state.as_of for staged in staging.days}
     newer = connection.sql(
-        f"SELECT partition_key, as_of FROM {_STATE} "  # noqa: S608 - our own table
+        f"SELECT partition_key, as_of FROM {STATE} "  # noqa: S608 - our own table
         "WHERE table_name = ? AND partition_key = ANY(?)",
         params=[staging.table.path, list(days)],
     ).pl()
@@ -60,38 +69,67 @@ def _refuse_stale(connection: duckdb.DuckDBPyConnection, staging: Staging) -> No
         raise newer_is_published(staging.table, stale)
 
 
-def _replace_rows(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+def _replace(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+    table = staging.table
     for window in windows_of(staged.day for staged in staging.days):
-        connection.execute(
-            f"DELETE FROM {relation(staging.table)} "  # noqa: S608 - quoted
-            f"WHERE {within(staging.table, window)}"
-        )
-    _insert(connection, staging, "")
+        connection.execute(f"DELETE FROM {relation(table)} WHERE {within(table, window)}")  # noqa: S608
+    condition = ""
+    lost: Mapping[date, int] = {}
+    if table.syncs and files_of(staging):
+        if _has_other_days(connection, staging):
+            lost = _take_keys(connection, staging)
+            condition = _not_published(table)
+        if len({staged.state.as_of for staged in staging.days}) > 1:
+            # A row that moved between two snapshots was read on its old day and on its new one.
+            condition += newest_of_each_key(table)
+    inserted = insert(connection, staging, condition)
+    _replace_quarantine(connection, staging)
+    _record_publication(connection, staging)
+    lose_rows(connection, lost, staging.days[0].state)
+    if inserted < sum(staged.files.rows for staged in staging.days):
+        recount(connection, table, [staged.day for staged in staging.days])
 
 
-def _merge_rows(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
-    """By key; of two versions of a row the one with the greater cursor stays."""
-    table, files = staging.table, _files(staging)
-    if not files:
-        return
-    same_key = " AND ".join(f"s.{quote(k)} = t.{quote(k)}" for k in table.key)
-    newest, order = "TRUE", f"s.{quote(table.partition_column)} DESC"
+def _has_other_days(connection: duckdb.DuckDBPyConnection, staging: Staging) -> bool:
+    days = {staged.day for staged in staging.days}
+    return any(
+        state.row_count and state.partition_key not in days
+        for state in states(connection, staging.table)
+    )
+
+
+def _take_keys(connection: duckdb.DuckDBPyConnection, staging: Staging) -> Mapping[date, int]:
+    """Remove published rows that have a staged version, unless they are newer; how many by day."""
+    table = staging.table
+    newest = "TRUE"
     if table.cursor_column:  # a published row without a cursor gives way to any version
         cursor = quote(table.cursor_column)
         newest = f"(t.{cursor} IS NULL OR s.{cursor} >= t.{cursor})"
-        order = f"s.{cursor} DESC NULLS LAST, {order}"
-    connection.execute(
-        f"DELETE FROM {relation(table)} AS t USING read_parquet($files) AS s "  # noqa: S608
-        f"WHERE {same_key} AND {newest}",
-        {"files": files},
+    taken = connection.execute(
+        f"WITH taken AS (DELETE FROM {relation(table)} AS t USING read_parquet($files) AS s "  # noqa: S608
+        f"WHERE {same_key(table)} AND {newest} "
+        f"RETURNING CAST(t.{quote(table.partition_column)} AS DATE) AS day) "
+        "SELECT day, count(*) FROM taken GROUP BY day",
+        {"files": files_of(staging)},
     )
-    key = ", ".join(f"s.{quote(k)}" for k in table.key)
-    _insert(  # a key may be staged on two days: its row was read before and after it moved
-        connection,
-        staging,
-        f"WHERE NOT EXISTS (SELECT 1 FROM {relation(table)} AS t WHERE {same_key}) "  # noqa: S608
-        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1",
-    )
+    return dict(taken.fetchall())
+
+
+def _not_published(table: LayerTable) -> str:
+    return f"WHERE NOT EXISTS (SELECT 1 FROM {relation(table)} AS t WHERE {same_key(table)}) "  # noqa: S608
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+    """By key; of two versions of a row the one with the greater cursor stays."""
+    table = staging.table
+    if files_of(staging):
+        _take_keys(connection, staging)
+        # A key may be staged on two days: its row was read before and after it moved.
+        insert(connection, staging, _not_published(table) + newest_of_each_key(table))
+    _replace_quarantine(connection, staging)
+    _record_publication(connection, staging)
+    # After a merge neither what was staged is what is published, nor where it was.
+    recount(connection, table)
 
 
 def _append(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
@@ -112,46 +150,42 @@ def _append(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
             fresh.append(replace(staged, state=appended(before.get(staged.day), state)))
     if fresh:
         added = replace(staging, days=fresh)
-        _insert(connection, added, "")
+        insert(connection, added)
         _insert_quarantine(connection, added)
-        _replace_state(connection, added)
+        _record_publication(connection, added)
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, staging: Staging, condition: str) -> None:
+def _bring(connection: duckdb.DuckDBPyConnection, staging: Staging, changes: Changes) -> None:
+    """Publish what was looked up under the token, if that is the table's still."""
     table = staging.table
-    names = ", ".join(quote(column.name) for column in table.columns)
-    parts: list[str] = []
-    given: dict[str, object] = {}
-    for number, source in enumerate(dict.fromkeys(staged.source for staged in staging.days)):
-        files = _files(staging, source)
-        if files:
-            given |= {f"files{number}": files, f"source{number}": source}
-            parts.append(
-                f"SELECT {names}, $source{number} AS _source FROM read_parquet($files{number})"  # noqa: S608
-            )
-    if not parts:
-        return
-    given |= {
-        "at": max(staged.state.updated_at for staged in staging.days),
-        "run": staging.days[0].state.run_id,
-        "version": schema_version(table),
-    }
+    if token_of(connection, table.path) != changes.token:
+        raise lost_turn(table.path)
+    leaving = [*files_of(staging), *map(str, changes.gone.files)]
+    if leaving and staging.days:
+        connection.execute(
+            f"DELETE FROM {relation(table)} AS t "  # noqa: S608 - quoted
+            f"WHERE {on_days(table, [staged.day for staged in staging.days])} "
+            f"AND EXISTS (SELECT 1 FROM read_parquet($files) AS s WHERE {same_key(table)})",
+            {"files": leaving},
+        )
+    insert(connection, staging)
     connection.execute(
-        f"INSERT INTO {relation(table)} "  # noqa: S608 - quoted
-        f"({names}, _source, _ingested_at, _run_id, _schema_version) "
-        f"SELECT {names}, _source, $at, $run, $version "
-        f"FROM ({' UNION ALL '.join(parts)}) AS s {condition}",
-        given,
+        f"DELETE FROM {_QUARANTINE} WHERE table_name = ? AND source_position = ANY(?)",  # noqa: S608
+        [table.path, list(changes.cleared)],
     )
+    _insert_quarantine(connection, staging)
+    _insert_files(connection, _TOMBSTONES, list(map(str, changes.tombstones.files)))
+    record(connection, changes.history)
+    put_states(connection, [staged.state for staged in staging.days])
+    put_states(connection, [changes.position])
+    keep_versions(connection, staging)
 
 
-def _files(staging: Staging, source: str | None = None) -> list[str]:
-    return [
-        str(path)
-        for staged in staging.days
-        if source is None or staged.source == source
-        for path in staged.files.files
-    ]
+def _record_publication(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
+    """The states of the days and the table's own, and the versions that the days brought."""
+    put_states(connection, [staged.state for staged in staging.days])
+    give_token(connection, staging)
+    keep_versions(connection, staging)
 
 
 def _replace_quarantine(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
@@ -165,30 +199,9 @@ def _replace_quarantine(connection: duckdb.DuckDBPyConnection, staging: Staging)
 
 def _insert_quarantine(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
     files = [str(path) for staged in staging.days for path in staged.quarantine.files]
+    _insert_files(connection, _QUARANTINE, files)
+
+
+def _insert_files(connection: duckdb.DuckDBPyConnection, name: str, files: list[str]) -> None:
     if files:
-        connection.execute(
-            f"INSERT INTO {_QUARANTINE} BY NAME SELECT * FROM read_parquet(?)",  # noqa: S608
-            [files],
-        )
-
-
-def _replace_state(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
-    table = staging.table
-    connection.execute(
-        f"DELETE FROM {_STATE} WHERE table_name = ? AND partition_key = ANY(?)",  # noqa: S608
-        [table.path, [staged.day for staged in staging.days]],
-    )
-    marks = ", ".join("?" for _ in _STATE_COLUMNS)
-    rows = [[getattr(staged.state, column) for column in _STATE_COLUMNS] for staged in staging.days]
-    connection.executemany(
-        f"INSERT INTO {_STATE} ({', '.join(_STATE_COLUMNS)}) VALUES ({marks})",  # noqa: S608
-        rows,
-    )
-    # After a merge neither what was staged is what is published, nor where it was.
-    if staging.mode is Mode.MERGE:
-        connection.execute(
-            f"UPDATE {_STATE} AS s SET row_count = (SELECT count(*) FROM {relation(table)} AS t "  # noqa: S608
-            f"WHERE CAST(t.{quote(table.partition_column)} AS DATE) = s.partition_key) "
-            "WHERE table_name = ?",
-            [table.path],
-        )
+        connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM read_parquet(?)", [files])  # noqa: S608

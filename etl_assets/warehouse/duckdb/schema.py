@@ -48,10 +48,10 @@ def _statements(table: LayerTable) -> Statements:
 def exists(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> bool:
     """Whether the table is there."""
     found = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
         [str(table.layer), table.name],
-    ).fetchone()
-    return bool(found and found[0])
+    ).fetchall()
+    return bool(found)
 
 
 def _published_columns(

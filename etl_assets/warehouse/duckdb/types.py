@@ -1,10 +1,13 @@
 """DuckDB's DDL, derived from contracts: types, columns, comments. No connection is opened here."""
 
+from collections.abc import Collection
+from datetime import date
+
 import polars as pl
 
 from etl_assets.core.contracts import struct_fields
 from etl_assets.core.errors import WarehouseError
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import SYSTEM_DATASET
 from etl_assets.warehouse.contract_tables import description, required_columns
@@ -39,6 +42,7 @@ CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_state (
     as_of TIMESTAMPTZ NOT NULL, load_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL,
     seconds DOUBLE NOT NULL, verified_through TIMESTAMPTZ, updated_at TIMESTAMPTZ NOT NULL
 );
+ALTER TABLE {SYSTEM_DATASET}.etl_state ADD COLUMN IF NOT EXISTS made_of VARCHAR;
 CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_quarantine (
     table_name VARCHAR NOT NULL, partition_key DATE NOT NULL, rule VARCHAR NOT NULL,
     source_position VARCHAR NOT NULL, payload VARCHAR NOT NULL,
@@ -48,7 +52,16 @@ CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_appends (
     table_name VARCHAR NOT NULL, partition_key DATE NOT NULL, content VARCHAR NOT NULL,
     row_count BIGINT NOT NULL, run_id VARCHAR NOT NULL, appended_at TIMESTAMPTZ NOT NULL
 );
+CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_history (
+    table_name VARCHAR NOT NULL, kind VARCHAR NOT NULL, "at" TIMESTAMPTZ NOT NULL,
+    run_id VARCHAR NOT NULL, payload VARCHAR NOT NULL
+);
+CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_tombstones (
+    table_name VARCHAR NOT NULL, partition_key DATE NOT NULL, row_key VARCHAR NOT NULL,
+    payload VARCHAR NOT NULL, run_id VARCHAR NOT NULL, found_at TIMESTAMPTZ NOT NULL
+);
 """
+"""`made_of` comes by ALTER TABLE, so that files which earlier releases made gain it as well."""
 
 
 def quote(name: str) -> str:
@@ -124,3 +137,22 @@ def within(table: LayerTable, window: Window) -> str:
     zone = "+00" if zoned else ""
     start, end = (f"{m:%Y-%m-%d} 00:00:00{zone}" for m in (window.start, window.end))
     return f"{name} >= {type_} '{start}' AND {name} < {type_} '{end}'"
+
+
+def day_of(table: LayerTable) -> str:
+    """The day (UTC) that a row is on."""
+    return f"CAST({quote(table.partition_column)} AS DATE)"
+
+
+def on_days(table: LayerTable, days: Collection[date]) -> str:
+    """The condition that a row is on one of the days, of which there is at least one."""
+    bounds = within(table, Window(min(days), max(days)))  # lets DuckDB pass over other row groups
+    if len(windows_of(days)) == 1:
+        return bounds
+    listed = ", ".join(f"DATE '{day}'" for day in sorted(days))
+    return f"{bounds} AND {day_of(table)} IN ({listed})"
+
+
+def same_key(table: LayerTable) -> str:
+    """The condition that `s` and `t` have one key."""
+    return " AND ".join(f"s.{quote(name)} = t.{quote(name)}" for name in table.key)

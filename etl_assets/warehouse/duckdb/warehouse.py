@@ -4,9 +4,9 @@ A connection lives inside a turn at the file (`file_turns.py`) and never while a
 a source, audited or transformed: those work on the spool.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -16,21 +16,24 @@ import tenacity
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import WarehouseBusy, WarehouseError
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import PartitionState
+from etl_assets.core.state import Happening, HistoryEntry, PartitionState
 from etl_assets.core.table import LayerTable
-from etl_assets.spool import disk_errors, full_disk
+from etl_assets.spool import SpoolFiles, disk_errors, full_disk
 from etl_assets.warehouse.base import (
+    Changes,
     Extract,
+    Look,
     Mode,
     Publication,
     StagedDay,
     Staging,
     Warehouse,
 )
+from etl_assets.warehouse.duckdb import inquiries, states
 from etl_assets.warehouse.duckdb.file_turns import busy, turn
-from etl_assets.warehouse.duckdb.publication import publish, states
+from etl_assets.warehouse.duckdb.publication import publish
 from etl_assets.warehouse.duckdb.schema import ensure, exists
-from etl_assets.warehouse.duckdb.types import SYSTEM_TABLES, literal, quote, relation, within
+from etl_assets.warehouse.duckdb.types import SYSTEM_TABLES, within
 
 
 class DuckDBWarehouse(Warehouse):
@@ -58,50 +61,138 @@ class DuckDBWarehouse(Warehouse):
         days: Sequence[StagedDay],
         run_id: str,
         mode: Mode = Mode.REPLACE,
+        changes: Changes | None = None,
     ) -> Staging:
         """See `Warehouse.stage`."""
         # The spool itself serves: DuckDB reads the Parquet files inside the transaction.
-        return Staging(table, days, f"{table.name}_{run_id}", mode)
+        return Staging(table, days, f"{table.name}_{run_id}", mode, changes)
 
     def publish(self, staging: Staging) -> Publication:
         """See `Warehouse.publish`."""
         table = staging.table
-        if not staging.days:
+        if not staging.days and staging.changes is None:
             return Publication()
         with self._open(f"publishing {table.path}") as connection:
-            ensure(connection, table)
-            connection.execute("BEGIN TRANSACTION")
-            publish(connection, staging)
-            connection.execute("COMMIT")
+            for needed in filter(None, (table, table.versions)):
+                ensure(connection, needed)
+            with _transaction(connection):
+                publish(connection, staging)
         return Publication()
 
     def read(self, table: LayerTable, windows: Sequence[Window], folder: Path) -> Extract:
         """See `Warehouse.read`."""
         folder.mkdir(parents=True, exist_ok=True)
-        schema = polars_schema(table.columns)
-        names = ", ".join(map(quote, schema))
-        frames: list[pl.LazyFrame] = []
-        with self._open(f"reading {table.path}") as connection:
+        with self._look(f"reading {table.path}") as connection:
             as_of = datetime.now(UTC)
             if not exists(connection, table):
-                return Extract([pl.LazyFrame(schema=schema)] * len(windows), as_of)
-            for window in windows:
-                path = folder / f"{window.first}_{window.last}.parquet"
-                connection.execute(
-                    f"COPY (SELECT {names} FROM {relation(table)} "  # noqa: S608 - quoted
-                    f"WHERE {within(table, window)}) "
-                    f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"
+                empty = pl.LazyFrame(schema=polars_schema(table.columns))
+                return Extract([empty] * len(windows), as_of)
+            frames = [
+                inquiries.copy_out(
+                    connection,
+                    table,
+                    within(table, window),
+                    folder / f"{window.first}_{window.last}.parquet",
                 )
-                frames.append(pl.scan_parquet(path, schema=schema, glob=False))
+                for window in windows
+            ]
         return Extract(frames, as_of)
 
     def state(self, table: LayerTable | None = None) -> list[PartitionState]:
         """See `Warehouse.state`."""
+        with self._look("reading etl_state") as connection:
+            return states.states(connection, table)
+
+    def table_state(self, table: LayerTable) -> PartitionState | None:
+        """See `Warehouse.table_state`."""
+        with self._look("reading etl_state") as connection:
+            return states.own_row(connection, table.path)
+
+    def look(self, table: LayerTable) -> Look:
+        """See `Warehouse.look`."""
+        with self._look(f"looking at {table.path}") as connection:
+            newest = {
+                str(kind): entries[0]
+                for kind in Happening
+                if (entries := states.history(connection, table, kind, 1))
+            }
+            return Look(
+                states.own_row(connection, table.path),
+                states.states(connection, table),
+                inquiries.quarantined(connection, table),
+                newest,
+            )
+
+    def lookup(self, table: LayerTable, keys: SpoolFiles, folder: Path) -> pl.LazyFrame:
+        """See `Warehouse.lookup`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._look(f"looking up rows of {table.path}") as connection:
+            return inquiries.lookup(connection, table, keys, folder / "found.parquet")
+
+    def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
+        """See `Warehouse.profile`."""
+        with self._look(f"counting rows of {table.path}") as connection:
+            return inquiries.profile(connection, table, days)
+
+    def quarantined(self, table: LayerTable) -> pl.DataFrame:
+        """See `Warehouse.quarantined`."""
+        with self._look("reading etl_quarantine") as connection:
+            return inquiries.quarantined(connection, table)
+
+    def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
+        """See `Warehouse.digests`."""
+        with self._look(f"comparing {table.path}") as connection:
+            return inquiries.digests(connection, table, days, buckets)
+
+    def row_digests(
+        self, table: LayerTable, day: date, buckets: int, among: Collection[int]
+    ) -> pl.DataFrame:
+        """See `Warehouse.row_digests`."""
+        with self._look(f"comparing {table.path}") as connection:
+            return inquiries.row_digests(connection, table, day, buckets, among)
+
+    def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
+        """See `Warehouse.verify`."""
+        with self._change("writing etl_state") as connection:
+            states.verify(connection, table, days, moment)
+
+    def move(
+        self, position: PartitionState, token: str | None, history: Sequence[HistoryEntry]
+    ) -> None:
+        """See `Warehouse.move`."""
+        with self._change(f"moving {position.table_name}") as connection:
+            states.move(connection, position, token)
+            states.record(connection, history)
+
+    def record(self, history: Sequence[HistoryEntry]) -> None:
+        """See `Warehouse.record`."""
+        with self._change("writing etl_history") as connection:
+            states.record(connection, history)
+
+    def history(self, table: LayerTable, kind: str, most: int = 100) -> list[HistoryEntry]:
+        """See `Warehouse.history`."""
+        with self._look("reading etl_history") as connection:
+            return states.history(connection, table, kind, most)
+
+    @contextmanager
+    def _look(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to read by; to an empty warehouse where there is no file, which stays so."""
         if not self.path.exists():
-            return []
-        with self._open("reading etl_state") as connection:
+            with duckdb.connect() as nothing:
+                nothing.execute(SYSTEM_TABLES)
+                yield nothing
+            return
+        with self._open(doing) as connection:
             connection.execute(SYSTEM_TABLES)
-            return states(connection, table)
+            yield connection
+
+    @contextmanager
+    def _change(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction on the platform's own tables."""
+        with self._open(doing) as connection:
+            connection.execute(SYSTEM_TABLES)
+            with _transaction(connection):
+                yield connection
 
     @contextmanager
     def _open(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -136,6 +227,13 @@ class DuckDBWarehouse(Warehouse):
                 raise full_disk(error, self.path.parent) or told from None
             holder = str(error)[held:].removeprefix("Conflicting lock is held in ")
             raise busy(self.path, holder.split(". ")[0], self.wait_seconds) from None
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("BEGIN TRANSACTION")
+    yield  # what raises leaves it open, and closing the connection rolls it back
+    connection.execute("COMMIT")
 
 
 def _told(error: duckdb.Error, doing: str) -> WarehouseError:

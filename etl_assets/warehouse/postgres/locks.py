@@ -1,7 +1,8 @@
 """Turns at tables and days (L3): advisory locks that end with their transaction.
 
-A replacement holds its days and shares the table; a merge, which may move rows between any days,
-holds the whole table. How long one waits is the transaction's lock_timeout.
+Who replaces or appends holds the days and shares the table. What may move rows between any days
+holds the whole table: a merge, changes, and every publication of a table that syncs. How long one
+waits is the transaction's lock_timeout.
 """
 
 import hashlib
@@ -17,9 +18,9 @@ _SHARED = sa.text("SELECT pg_advisory_xact_lock_shared(:key)")
 _EACH = sa.text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
-def lock_table(connection: sa.Connection, table: LayerTable) -> None:
-    """Keep every other publication of the table away."""
-    connection.execute(_ALL_OF_IT, {"key": _key(table.path)})
+def lock_table(connection: sa.Connection, path: str) -> None:
+    """Keep every other publication of the table of this path away."""
+    connection.execute(_ALL_OF_IT, {"key": _key(path)})
 
 
 def lock_days(connection: sa.Connection, table: LayerTable, days: Iterable[date]) -> None:

@@ -40,7 +40,7 @@ class Base(DeclarativeBase):
 
 
 class EtlState(Base):
-    """One published partition; the columns are `PartitionState`'s."""
+    """One published partition, or a whole table; the columns are `PartitionState`'s."""
 
     __tablename__ = "etl_state"
 
@@ -59,6 +59,7 @@ class EtlState(Base):
     seconds: Mapped[float] = mapped_column(sa.Double)
     verified_through: Mapped[datetime | None]
     updated_at: Mapped[datetime]
+    made_of: Mapped[str | None]
 
 
 class EtlQuarantine(Base):
@@ -76,6 +77,36 @@ class EtlQuarantine(Base):
     payload: Mapped[str]
     run_id: Mapped[str]
     quarantined_at: Mapped[datetime]
+
+
+class EtlTombstone(Base):
+    """A row that the source deleted; the columns are `TOMBSTONE_SCHEMA`'s."""
+
+    __tablename__ = "etl_tombstones"
+    __table_args__ = (sa.Index(None, "table_name", "partition_key"),)
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
+    table_name: Mapped[str]
+    partition_key: Mapped[date]
+    row_key: Mapped[str]
+    payload: Mapped[str]
+    run_id: Mapped[str]
+    found_at: Mapped[datetime]
+
+
+class EtlHistory(Base):
+    """Something that happened to a table; the columns are `HistoryEntry`'s."""
+
+    __tablename__ = "etl_history"
+    # What is asked for is the newest of a table and a kind.
+    __table_args__ = (sa.Index(None, "table_name", "kind", "at"),)
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
+    table_name: Mapped[str]
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    run_id: Mapped[str]
+    payload: Mapped[str]
 
 
 class EtlAppend(Base):

@@ -1,80 +1,78 @@
-"""What happens inside the transaction that publishes days, and the state that it writes.
+"""What happens inside the transaction that publishes days, and in what order.
 
-Connections and errors are `engine.py`, turns `locks.py`, what is staged `staging.py`.
+Connections and errors are `engine.py`, turns `locks.py`, what is staged `staging.py`; how rows make
+room for others by their key is `by_key.py`.
 """
 
-from collections.abc import Collection, Sequence
-from datetime import date
+from collections.abc import Sequence
 
 import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
 
-from etl_assets.core.errors import WarehouseUnavailable
 from etl_assets.core.partitions import windows_of
-from etl_assets.core.rows import QUARANTINE_SCHEMA
 from etl_assets.core.state import appended
-from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import Mode, StagedDay, Staging, newer_is_published
-from etl_assets.warehouse.contract_tables import schema_version
-from etl_assets.warehouse.postgres.engine import driver_of
-from etl_assets.warehouse.postgres.locks import lock_days, lock_table
-from etl_assets.warehouse.postgres.models import EtlAppend, EtlQuarantine, EtlState
-from etl_assets.warehouse.postgres.schema import unique_key
-from etl_assets.warehouse.postgres.staging import is_there, part_column, spooled, staging_target
-from etl_assets.warehouse.postgres.states import count_rows, put_states, states
-from etl_assets.warehouse.postgres.types import relation, within
-from etl_assets.warehouse.postgres.write_paths import (
-    Conflict,
-    Target,
-    insert,
-    insert_from,
-    keep_newest,
+from etl_assets.warehouse.base import (
+    Changes,
+    Mode,
+    StagedDay,
+    Staging,
+    lost_turn,
+    newer_is_published,
 )
+from etl_assets.warehouse.postgres import by_key, quarantine
+from etl_assets.warehouse.postgres.engine import driver_of
+from etl_assets.warehouse.postgres.history import put_tombstones, record
+from etl_assets.warehouse.postgres.inserting import StagingLost, insert_days, refuse_lost
+from etl_assets.warehouse.postgres.locks import lock_days, lock_table
+from etl_assets.warehouse.postgres.models import EtlAppend, EtlState
+from etl_assets.warehouse.postgres.staging import is_there
+from etl_assets.warehouse.postgres.states import (
+    count_rows,
+    give_token,
+    has_turn,
+    put_states,
+    states,
+    take_rows,
+)
+from etl_assets.warehouse.postgres.types import relation, within
+from etl_assets.warehouse.postgres.versions import keep_versions
+from etl_assets.warehouse.postgres.write_paths import Target, insert
 
-_QUARANTINE = Target.of(EtlQuarantine.__table__, QUARANTINE_SCHEMA)
 _APPENDS = Target.of(EtlAppend.__table__, [c.name for c in EtlAppend.__table__.columns])
-
-
-class StagingLost(WarehouseUnavailable):
-    """The staging table does not hold what was staged: a server that crashed has emptied it."""
-
-    @classmethod
-    def of(cls, table: LayerTable) -> "StagingLost":
-        """The error, once it has happened twice."""
-        return cls(
-            f"What was staged for {table.path} is gone: the warehouse's server crashed meanwhile.",
-            "Run it again; nothing was published.",
-        )
 
 
 def publish(connection: sa.Connection, staging: Staging, contents: Sequence[str]) -> None:
     """Publish the staged days inside the caller's transaction.
 
     `contents` are the digests of the days' rows, for Mode.APPEND alone. Raises StalePublication,
-    and StagingLost where the days must be staged again first.
+    LostTurn, and StagingLost where the days must be staged again first.
     """
-    table, days = staging.table, [staged.day for staged in staging.days]
-    if not is_there(connection, staging):
+    table, changes = staging.table, staging.changes
+    if staging.days and not is_there(connection, staging):
         raise StagingLost.of(table)
-    if staging.mode is Mode.MERGE:
-        lock_table(connection, table)
+    if table.syncs or table.versions or staging.mode in {Mode.MERGE, Mode.CHANGES}:
+        lock_table(connection, table.path)
     else:
-        lock_days(connection, table, days)
-    if staging.mode is Mode.APPEND:
+        lock_days(connection, table, [staged.day for staged in staging.days])
+    if changes is not None:  # its token says more than the moments of its days
+        lost = lost_turn(table.path)
+        if not has_turn(connection, changes.position, changes.token, lost):
+            return
+    elif staging.mode is not Mode.APPEND:
+        _refuse_stale(connection, staging)
+    if table.versions is not None and staging.days:  # before any staged row is left out
+        keep_versions(connection, table.versions, staging)
+    if changes is not None:
+        _change(connection, staging, changes)
+    elif staging.mode is Mode.APPEND:
         _append(connection, staging, contents)
-        return
-    _refuse_stale(connection, staging)
-    touched: Collection[date] = ()
-    if staging.mode is Mode.REPLACE:
-        _replace_rows(connection, staging)
+    elif staging.mode is Mode.MERGE:
+        _merge(connection, staging)
     else:
-        touched = {*days, *_merge_rows(connection, staging)}
-    _delete_quarantine(connection, table, days)
-    _insert_quarantine(connection, table, staging.days)
-    put_states(connection, [staged.state for staged in staging.days])
-    for day in sorted(touched):  # neither what was staged is what is there now, nor where it was
-        count_rows(connection, table, day)
+        _replace(connection, staging)
+    if table.syncs and changes is None:
+        give_token(connection, staging.days[0].state)
 
 
 def _refuse_stale(connection: sa.Connection, staging: Staging) -> None:
@@ -90,59 +88,49 @@ def _refuse_stale(connection: sa.Connection, staging: Staging) -> None:
         raise newer_is_published(staging.table, stale)
 
 
-def _replace_rows(connection: sa.Connection, staging: Staging) -> None:
-    for window in windows_of(staged.day for staged in staging.days):
+def _replace(connection: sa.Connection, staging: Staging) -> None:
+    table = staging.table
+    days = [staged.day for staged in staging.days]
+    for window in windows_of(days):
         driver_of(connection).execute(
-            sql.SQL("DELETE FROM {} WHERE {}").format(
-                relation(staging.table), within(staging.table, window)
-            )
+            sql.SQL("DELETE FROM {} WHERE {}").format(relation(table), within(table, window))
         )
-    _insert(connection, staging, staging.days)
+    put = [staged.state for staged in staging.days]
+    rows = sum(staged.files.rows for staged in staging.days)
+    if table.syncs:
+        claimed = by_key.claim(connection, staging)
+        rows -= sum(state.row_count for state in put) - sum(state.row_count for state in claimed)
+        put = claimed
+    insert_days(connection, staging, staging.days, rows)
+    quarantine.delete_days(connection, table, days)
+    quarantine.add(connection, table, staging.days)
+    put_states(connection, put)
 
 
-def _merge_rows(connection: sa.Connection, staging: Staging) -> set[date]:
-    """By key; of two versions of a row the one with the greater cursor stays.
+def _merge(connection: sa.Connection, staging: Staging) -> None:
+    table = staging.table
+    days = [staged.day for staged in staging.days]
+    taken = by_key.merge(connection, staging)
+    quarantine.delete_days(connection, table, days)
+    quarantine.add(connection, table, staging.days)
+    put_states(connection, [staged.state for staged in staging.days])
+    others = {day: rows for day, rows in taken.items() if day not in days}
+    take_rows(connection, others, staging.days[0].state)
+    for day in sorted(days):  # what was staged is not what is there now
+        count_rows(connection, table, day)
 
-    The days that rows were taken from, because their newer version is of another day.
-    """
-    table, target = staging.table, staging_target(staging)
-    driver = driver_of(connection)
-    counted = driver.execute(sql.SQL("SELECT count(*) FROM {}").format(target.relation))
-    (rows,) = counted.fetchone() or (0,)
-    _refuse_lost(table, staging.days, rows)
-    keep_newest(connection, target, Conflict(table.key, table.cursor_column))
-    parts = {
-        "target": relation(table),
-        "staging": target.relation,
-        "moment": sql.Identifier(table.partition_column),
-        "same_row": sql.SQL(" AND ").join(
-            sql.SQL("s.{k} = t.{k}").format(k=sql.Identifier(name)) for name in table.key
-        ),
-        "newest": sql.SQL("TRUE"),
-    }
-    if table.cursor_column:  # a published row without a cursor gives way to any version
-        parts["newest"] = sql.SQL("(t.{c} IS NULL OR s.{c} >= t.{c})").format(
-            c=sql.Identifier(table.cursor_column)
-        )
-    # The unique index has the moment too: a version of another one is another row to it.
-    moved = driver.execute(
-        sql.SQL(
-            "WITH moved AS (DELETE FROM {target} AS t USING {staging} AS s WHERE {same_row} "
-            "AND t.{moment} IS DISTINCT FROM s.{moment} AND {newest} RETURNING t.{moment}) "
-            "SELECT DISTINCT CAST({moment} AS date) FROM moved"
-        ).format(**parts)
-    ).fetchall()
-    driver.execute(  # what is still there under another moment is newer
-        sql.SQL(
-            "DELETE FROM {staging} AS s USING {target} AS t WHERE {same_row} "
-            "AND t.{moment} IS DISTINCT FROM s.{moment}"
-        ).format(**parts)
-    )
-    conflict = Conflict(unique_key(table), table.cursor_column)
-    insert_from(
-        connection, relation(table), _filled(staging, staging.days), target.relation, conflict
-    )
-    return {day for (day,) in moved}
+
+def _change(connection: sa.Connection, staging: Staging, changes: Changes) -> None:
+    table, days = staging.table, staging.days
+    if days:
+        refuse_lost(connection, staging)
+        by_key.delete(connection, staging)
+        insert_days(connection, staging, days, sum(staged.files.rows for staged in days))
+    quarantine.clear(connection, table, changes.cleared)
+    quarantine.add(connection, table, days)
+    put_tombstones(connection, table, changes.tombstones)
+    record(connection, changes.history)
+    put_states(connection, [*(staged.state for staged in days), changes.position])
 
 
 def _append(connection: sa.Connection, staging: Staging, contents: Sequence[str]) -> None:
@@ -167,72 +155,9 @@ def _append(connection: sa.Connection, staging: Staging, contents: Sequence[str]
         ledger.append((table.path, staged.day, content, staged.files.rows, run_id, moment))
         before[staged.day] = appended(before.get(staged.day), staged.state)
     if fresh:
-        _insert(connection, staging, fresh)
-        _insert_quarantine(connection, table, fresh)
+        insert_days(connection, staging, fresh, sum(staged.files.rows for staged in fresh))
+        quarantine.add(connection, table, fresh)
         schema = dict.fromkeys(_APPENDS.types)
         lines = pl.DataFrame(ledger, schema=schema, orient="row")
         insert(connection, _APPENDS, [lines], lines.height)
         put_states(connection, [before[day] for day in dict.fromkeys(s.day for s in fresh)])
-
-
-def _insert(connection: sa.Connection, staging: Staging, days: Sequence[StagedDay]) -> None:
-    source: sql.Composable = staging_target(staging).relation
-    if len(days) < len(staging.days):
-        source = sql.SQL("{} WHERE {} = ANY({})").format(
-            source,
-            sql.Identifier(part_column(staging.table)),
-            sql.Literal([number for number, day in enumerate(staging.days) if day in days]),
-        )
-    rows = insert_from(connection, relation(staging.table), _filled(staging, days), source)
-    _refuse_lost(staging.table, days, rows)
-
-
-def _filled(staging: Staging, days: Sequence[StagedDay]) -> dict[str, sql.Composable]:
-    """The published table's columns, and what of a staged row or of the run fills each."""
-    columns: dict[str, sql.Composable] = {
-        column.name: sql.Identifier(column.name) for column in staging.table.columns
-    }
-    audit: dict[str, object] = {
-        "_ingested_at": max(staged.state.updated_at for staged in days),
-        "_run_id": staging.days[0].state.run_id,
-        "_schema_version": schema_version(staging.table),
-    }
-    columns |= {name: sql.Literal(value) for name, value in audit.items()}
-    columns["_source"] = _source(staging)
-    return columns
-
-
-def _source(staging: Staging) -> sql.Composable:
-    sources = list(dict.fromkeys(staged.source for staged in staging.days))
-    if len(sources) == 1:
-        return sql.Literal(sources[0])
-    numbers = [sources.index(staged.source) + 1 for staged in staging.days]
-    return sql.SQL("({}::text[])[({}::integer[])[{} + 1]]").format(
-        sql.Literal(sources),
-        sql.Literal(numbers),
-        sql.Identifier(part_column(staging.table)),
-    )
-
-
-def _refuse_lost(table: LayerTable, days: Sequence[StagedDay], rows: int) -> None:
-    if rows != sum(staged.files.rows for staged in days):
-        raise StagingLost.of(table)
-
-
-def _delete_quarantine(connection: sa.Connection, table: LayerTable, days: Sequence[date]) -> None:
-    model = EtlQuarantine.__table__
-    connection.execute(
-        sa.delete(EtlQuarantine).where(
-            model.c.table_name == table.path, model.c.partition_key.in_(days)
-        )
-    )
-
-
-def _insert_quarantine(
-    connection: sa.Connection, table: LayerTable, days: Sequence[StagedDay]
-) -> None:
-    for staged in days:
-        files = staged.quarantine
-        if files.files:
-            frames = spooled(files, QUARANTINE_SCHEMA, table)
-            insert(connection, _QUARANTINE, frames, files.rows)

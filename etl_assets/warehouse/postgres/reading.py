@@ -3,7 +3,8 @@
 All windows are of one moment of one transaction, whose time on the server's clock goes with them.
 """
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -19,53 +20,92 @@ from etl_assets.sources.postgres.copy import copy_frames
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Extract
 from etl_assets.warehouse.postgres.engine import driver_of
+from etl_assets.warehouse.postgres.models import STAGING_SCHEMA
 from etl_assets.warehouse.postgres.schema import exists
-from etl_assets.warehouse.postgres.types import read_as, relation, within
+from etl_assets.warehouse.postgres.staging import spooled
+from etl_assets.warehouse.postgres.types import (
+    column_type,
+    encoded,
+    read_as,
+    relation,
+    within,
+)
+from etl_assets.warehouse.postgres.write_paths import Target, create_staging, insert
 
 
 def read(
     connection: sa.Connection, table: LayerTable, windows: Sequence[Window], folder: Path
 ) -> Extract:
     """The rows of each window in the contract's columns; see `Warehouse.read`."""
-    schema = polars_schema(table.columns)
     # The query that takes the snapshot; its start is the last moment before it.
     as_of = connection.scalar(sa.text("SELECT statement_timestamp()"))
     if not exists(connection, table):
-        return Extract([pl.LazyFrame(schema=schema)] * len(windows), as_of)
-    columns = [read_as(c, sql.Identifier(c.name).as_string()) for c in table.columns]
+        return Extract([_frame(table, SpoolFiles(folder))] * len(windows), as_of)
     frames = []
     for number, window in enumerate(windows):
         place = folder / f"{number}_{window.first}_{window.last}"
-        files = _read_window(connection, table, window, columns, SpoolFiles(place))
-        frames.append(
-            pl.scan_parquet(files.files, schema=schema, glob=False)
-            if files.files
-            else pl.LazyFrame(schema=schema)
-        )
+        frames.append(_read(connection, table, within(table, window), place))
     return Extract(frames, as_of)
 
 
-def _read_window(
+def lookup(
+    connection: sa.Connection, table: LayerTable, keys: SpoolFiles, folder: Path
+) -> pl.LazyFrame:
+    """The rows of these keys; see `Warehouse.lookup`. The keys are a table for that long."""
+    if not keys.rows or not exists(connection, table):
+        return _frame(table, SpoolFiles(folder))
+    columns = [table.column(name) for name in table.key]
+    wanted = Target(
+        STAGING_SCHEMA, f"lookup_{uuid.uuid4().hex}", {c.name: column_type(c) for c in columns}
+    )
+    create_staging(connection, wanted)
+    frames = (encoded(f, columns) for f in spooled(keys, polars_schema(columns), table))
+    insert(connection, wanted, frames, keys.rows)
+    driver_of(connection).execute(sql.SQL("ANALYZE {}").format(wanted.relation))
+    same_row = sql.SQL(" AND ").join(
+        sql.SQL("k.{k} = t.{k}").format(k=sql.Identifier(name)) for name in table.key
+    )
+    among = sql.SQL("EXISTS (SELECT FROM {} AS k WHERE {})").format(wanted.relation, same_row)
+    found = _read(connection, table, among, folder)
+    driver_of(connection).execute(sql.SQL("DROP TABLE {}").format(wanted.relation))
+    return found
+
+
+def _read(
+    connection: sa.Connection, table: LayerTable, where: sql.Composable, folder: Path
+) -> pl.LazyFrame:
+    """The rows `t` that the condition is true for, spooled in the folder."""
+    columns = [read_as(c, sql.Identifier(c.name).as_string()) for c in table.columns]
+    files = SpoolFiles(folder)
+    for frame in read_columns(connection, table, columns, where):
+        files.write(frame)
+    files.close()
+    return _frame(table, files)
+
+
+def read_columns(
     connection: sa.Connection,
     table: LayerTable,
-    window: Window,
     columns: Sequence[ColumnRead],
-    files: SpoolFiles,
-) -> SpoolFiles:
+    where: sql.Composable,
+) -> Iterator[pl.DataFrame]:
+    """Frames of what is selected from the published rows `t` that the condition is true for."""
     selected = sql.SQL(", ").join(
         sql.SQL("{} AS {}").format(sql.SQL(column.select), sql.Identifier(column.name))
         for column in columns
     )
-    rows = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        selected, relation(table), within(table, window)
-    )
+    rows = sql.SQL("SELECT {} FROM {} AS t WHERE {}").format(selected, relation(table), where)
     try:
-        for frame in copy_frames(driver_of(connection), rows, columns):
-            files.write(frame)
+        yield from copy_frames(driver_of(connection), rows, columns)
     except ContractMismatch as error:
         raise WarehouseError(
             f"Published rows of {table.path} are not what its contract says: {error.what}",
             "Somebody changed them past the platform: run the days again.",
         ) from None
-    files.close()
-    return files
+
+
+def _frame(table: LayerTable, files: SpoolFiles) -> pl.LazyFrame:
+    schema = polars_schema(table.columns)
+    if not files.files:
+        return pl.LazyFrame(schema=schema)
+    return pl.scan_parquet(files.files, schema=schema, glob=False)

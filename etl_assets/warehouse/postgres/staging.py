@@ -26,6 +26,8 @@ from etl_assets.warehouse.postgres.types import column_type, encoded
 from etl_assets.warehouse.postgres.write_paths import Target, create_staging, insert
 
 KEPT_FOR = timedelta(days=1)
+GONE = -1
+"""What stands for a staged day's number in rows that are only there to be deleted (`Changes`)."""
 
 _LEFT = sa.text("""
     SELECT c.relname::text FROM pg_class c
@@ -45,7 +47,10 @@ def staging_name(table: LayerTable, run_id: str) -> str:
 
 
 def staging_target(staging: Staging) -> Target:
-    """The staging table: the contract's columns, and which of the staged days a row is of."""
+    """The staging table: the contract's columns, and which of the staged days a row is of.
+
+    That is the day's place in `Staging.days`, or GONE.
+    """
     columns = {column.name: column_type(column) for column in staging.table.columns}
     return Target(STAGING_SCHEMA, staging.name, {**columns, part_column(staging.table): "integer"})
 
@@ -71,11 +76,16 @@ def fill(transactions: Transactions, staging: Staging) -> None:
         driver.execute(
             sql.SQL("COMMENT ON TABLE {} IS {}").format(target.relation, sql.Literal(made))
         )
-        rows = sum(staged.files.rows for staged in staging.days)
-        insert(connection, target, _frames(staging), rows)
+        insert(connection, target, _frames(staging), rows_of(staging))
         driver.execute(sql.SQL("ANALYZE {}").format(target.relation))
 
     transactions.run(f"staging {staging.table.path}", work)
+
+
+def rows_of(staging: Staging) -> int:
+    """How many rows the staging table has."""
+    gone = staging.changes.gone.rows if staging.changes else 0
+    return gone + sum(staged.files.rows for staged in staging.days)
 
 
 def is_there(connection: sa.Connection, staging: Staging) -> bool:
@@ -111,13 +121,20 @@ def sweep(transactions: Transactions) -> None:
 
 
 def _frames(staging: Staging) -> Iterator[pl.DataFrame]:
-    part = part_column(staging.table)
+    table = staging.table
+    schema = polars_schema(table.columns)
     for number, staged in enumerate(staging.days):
-        for frame in spooled(staged.files, polars_schema(staging.table.columns), staging.table):
-            _refuse_other_days(frame, staging.table, staged)
-            yield encoded(frame, staging.table.columns).with_columns(
-                pl.lit(number, pl.Int32).alias(part)
-            )
+        for frame in spooled(staged.files, schema, table):
+            _refuse_other_days(frame, table, staged)
+            yield _numbered(frame, table, number)
+    if staging.changes is not None:
+        for frame in spooled(staging.changes.gone, schema, table):
+            yield _numbered(frame, table, GONE)
+
+
+def _numbered(frame: pl.DataFrame, table: LayerTable, number: int) -> pl.DataFrame:
+    part = pl.lit(number, pl.Int32).alias(part_column(table))
+    return encoded(frame, table.columns).with_columns(part)
 
 
 def spooled(files: SpoolFiles, schema: pl.Schema, table: LayerTable) -> Iterator[pl.DataFrame]:

@@ -1,17 +1,20 @@
-"""`etl_state` in the warehouse: read, put in by table and day, counted anew.
+"""`etl_state` in the warehouse: read, put in by table and day, corrected where rows moved.
 
 It is written inside the transaction that publishes the rows (`publication.py`).
 """
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
 
+from etl_assets.core.errors import LostTurn
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import PartitionState
+from etl_assets.core.state import WHOLE_TABLE, PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.models import EtlState
@@ -37,22 +40,67 @@ _STATE_SCHEMA = pl.Schema(
         "seconds": pl.Float64(),
         "verified_through": _MOMENT,
         "updated_at": _MOMENT,
+        "made_of": pl.String(),
     }
 )
-_STATE = Target.of(EtlState.__table__, _STATE_COLUMNS)
+_MODEL = EtlState.__table__
+_STATE = Target.of(_MODEL, _STATE_COLUMNS)
+_NEWEST_COLUMN = "made_of"
 
 
 def states(connection: sa.Connection, table: LayerTable | None) -> list[PartitionState]:
-    """The rows of `etl_state`, by table and day; of one table if given; none without the table."""
-    relation_name = f"{_STATE.schema}.{_STATE.name}"
-    if connection.scalar(sa.text("SELECT to_regclass(:name)"), {"name": relation_name}) is None:
+    """The states of published days, by table and day; of one table if given; none without it."""
+    return _select(
+        connection,
+        _MODEL.c.partition_key != WHOLE_TABLE,
+        *([_MODEL.c.table_name == table.path] if table is not None else []),
+    )
+
+
+def own_row(connection: sa.Connection, path: str) -> PartitionState | None:
+    """The row of the table as a whole, None if there is none."""
+    found = _select(connection, _MODEL.c.table_name == path, _MODEL.c.partition_key == WHOLE_TABLE)
+    return found[0] if found else None
+
+
+def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[PartitionState]:
+    if not has_table(connection, _STATE):
         return []
-    model = EtlState.__table__
-    query = sa.select(*(model.c[name] for name in _STATE_COLUMNS))
-    if table is not None:
-        query = query.where(model.c.table_name == table.path)
-    query = query.order_by(model.c.table_name, model.c.partition_key)
+    columns: list[sa.ColumnElement[Any]] = [
+        _MODEL.c[name] for name in _STATE_COLUMNS if name != _NEWEST_COLUMN
+    ]
+    # Looking must work, and change nothing, where the newest migration has yet to come.
+    row = sa.func.to_jsonb(sa.literal_column(_STATE.name))
+    columns.append(row.op("->>")(_NEWEST_COLUMN).label(_NEWEST_COLUMN))
+    query = sa.select(*columns).where(*where)
+    query = query.order_by(_MODEL.c.table_name, _MODEL.c.partition_key)
     return [PartitionState(**row) for row in connection.execute(query).mappings()]
+
+
+def has_table(connection: sa.Connection, target: Target) -> bool:
+    """Whether a table of the platform's own is there."""
+    name = target.relation.as_string()
+    return connection.scalar(sa.text("SELECT to_regclass(:name)"), {"name": name}) is not None
+
+
+def has_turn(
+    connection: sa.Connection, position: PartitionState, token: str | None, lost: LostTurn
+) -> bool:
+    """Whether the table's own row still has the token, so that `position` may take its place.
+
+    False where it is `position` already: the answer to a COMMIT was lost. Raises `lost` where it
+    is anything else. The caller holds the table.
+    """
+    found = connection.scalar(
+        sa.select(_MODEL.c.load_id).where(
+            _MODEL.c.table_name == position.table_name, _MODEL.c.partition_key == WHOLE_TABLE
+        )
+    )
+    if found == token:
+        return True
+    if found == position.load_id:
+        return False
+    raise lost
 
 
 def put_states(connection: sa.Connection, put: Sequence[PartitionState]) -> None:
@@ -61,6 +109,48 @@ def put_states(connection: sa.Connection, put: Sequence[PartitionState]) -> None
     frame = pl.DataFrame(rows, schema=_STATE_SCHEMA, orient="row")
     conflict = Conflict(["table_name", "partition_key"])
     upsert(connection, _STATE, [frame], frame.height, conflict)
+
+
+def give_token(connection: sa.Connection, state: PartitionState) -> None:
+    """Make the state's `load_id` the token of its table; one without a position gets a row."""
+    done = connection.execute(
+        sa.update(EtlState)
+        .where(_MODEL.c.table_name == state.table_name, _MODEL.c.partition_key == WHOLE_TABLE)
+        .values(load_id=state.load_id)
+    )
+    if not done.rowcount:
+        put_states(connection, [nothing_of(state, WHOLE_TABLE)])
+
+
+def nothing_of(state: PartitionState, day: date, table_name: str | None = None) -> PartitionState:
+    """A state of no rows by the load of another one: what is said of rows has yet to be filled."""
+    return replace(
+        state,
+        table_name=table_name or state.table_name,
+        partition_key=day,
+        high_watermark=None,
+        watermark_key=None,
+        row_count=0,
+        source_count=None,
+        quarantined_count=0,
+        checks_passed=0,
+        checks_failed=0,
+        seconds=0,
+        verified_through=None,
+        made_of=None,
+    )
+
+
+def take_rows(connection: sa.Connection, taken: Mapping[date, int], by: PartitionState) -> None:
+    """Make the states of days say that so many of their rows went, by the load of another day."""
+    for day, rows in sorted(taken.items()):
+        connection.execute(
+            sa.update(EtlState)
+            .where(_MODEL.c.table_name == by.table_name, _MODEL.c.partition_key == day)
+            .values(
+                row_count=_MODEL.c.row_count - rows, load_id=by.load_id, updated_at=by.updated_at
+            )
+        )
 
 
 def count_rows(connection: sa.Connection, table: LayerTable, day: date) -> None:
@@ -76,4 +166,16 @@ def count_rows(connection: sa.Connection, table: LayerTable, day: date) -> None:
             sql.Literal(table.path),
             sql.Literal(day),
         )
+    )
+
+
+def verify(
+    connection: sa.Connection, table: LayerTable, days: Collection[date], moment: datetime
+) -> None:
+    """See `Warehouse.verify`."""
+    connection.execute(
+        sa.update(EtlState)
+        .where(_MODEL.c.table_name == table.path, _MODEL.c.partition_key.in_(days))
+        # greatest() passes over NULL
+        .values(verified_through=sa.func.greatest(_MODEL.c.verified_through, moment))
     )

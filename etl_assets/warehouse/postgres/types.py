@@ -5,7 +5,8 @@ booleans, integers and floats as JSON has them, everything else as text (decimal
 hex), since a JSON number has no scale. No connection is opened here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 import polars as pl
 import pyarrow as pa
@@ -13,7 +14,7 @@ from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import WarehouseError
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.postgres.catalogue import SourceColumn
 from etl_assets.sources.postgres.columns import ColumnRead, read_column
@@ -218,8 +219,22 @@ def bounds(table: LayerTable, window: Window) -> tuple[sql.Composed, sql.Compose
     )
 
 
-def within(table: LayerTable, window: Window) -> sql.Composed:
-    """The half-open condition on the partition column; constants, so that partitions are pruned."""
+def within(table: LayerTable, window: Window, row: str | None = None) -> sql.Composed:
+    """The half-open condition on the partition column; constants, so that partitions are pruned.
+
+    `row` is the table's alias where the column's name alone could be another table's.
+    """
     start, end = bounds(table, window)
-    column = sql.Identifier(table.partition_column)
+    column = sql.Identifier(*filter(None, [row]), table.partition_column)
     return sql.SQL("{c} >= {} AND {c} < {}").format(start, end, c=column)
+
+
+def on_days(table: LayerTable, days: Iterable[date], row: str | None = None) -> sql.Composable:
+    """The condition that a row is of one of the days; see `within`."""
+    windows = [sql.SQL("({})").format(within(table, w, row)) for w in windows_of(days)]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(windows)) if windows else sql.SQL("FALSE")
+
+
+def day_of(table: LayerTable, row: str) -> sql.Composed:
+    """The day of a row, by its alias."""
+    return sql.SQL("CAST({} AS date)").format(sql.Identifier(row, table.partition_column))

@@ -1,0 +1,66 @@
+"""The digest that source and warehouse are compared by: what each database computes inside itself.
+
+A row's line is its values in the contract's order, each as `V` and its canonical text, or `N` for
+NULL, joined by the character 31; its digest is the MD5 of that line in UTF-8, in lower-case hex.
+A bucket's checksum is the pair of sums of the first and of the second eight digits, as numbers.
+How the canonical texts are written in SQL is each database's; they are the same everywhere:
+
+| dtype | canonical text |
+| --- | --- |
+| integers | decimal digits |
+| Boolean | `1` or `0` |
+| Decimal(p, s) | the value times 10^s, an integer |
+| Datetime | microseconds since 1970 (as if UTC where it has no zone) |
+| Date | days since 1970 |
+| Time | microseconds since midnight |
+| Binary | lower-case hex |
+| String | itself |
+
+Floats, lists, structs, JSON and local times have no text that all databases agree on: they are left
+out, and a reconciliation says so.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from etl_assets.core.contracts import Column
+from etl_assets.core.table import LayerTable
+
+SEPARATOR = 31
+"""The character between two values of a line."""
+
+BUCKETS_SCHEMA = pl.Schema(
+    {
+        "day": pl.Date(),
+        "bucket": pl.Int64(),
+        "rows": pl.Int64(),
+        "low": pl.Int64(),
+        "high": pl.Int64(),
+    }
+)
+"""A count and a checksum for each (day, bucket) that has rows. A row's bucket is the number that
+the first eight hex digits of the MD5 of its key's line are, modulo how many buckets there are."""
+
+
+def is_comparable(column: Column) -> bool:
+    """Whether the column's values have a canonical text."""
+    left_out = (pl.Float32, pl.Float64, pl.List, pl.Struct)
+    is_plain = not isinstance(column.dtype, left_out) and column.logical != "json"
+    return is_plain and column.source_zone is None
+
+
+def compared(table: LayerTable) -> Sequence[Column]:
+    """The columns that a row's line is made of."""
+    return [column for column in table.columns if is_comparable(column)]
+
+
+def not_compared(table: LayerTable) -> Sequence[str]:
+    """The names of those that are left out."""
+    return [column.name for column in table.columns if not is_comparable(column)]
+
+
+def row_digests_schema(table: LayerTable) -> pl.Schema:
+    """The key's columns, each with its own dtype, and `digest`: 32 hex digits."""
+    key = {name: table.column(name).dtype for name in table.key}
+    return pl.Schema({**key, "digest": pl.String()})

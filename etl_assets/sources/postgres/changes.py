@@ -1,0 +1,215 @@
+"""Reads the changed rows of a table in the order of (cursor, key), in pages of a bounded size.
+
+Each page has its end found first; what is read then are the rows up to that end, all of one
+snapshot, however many of them share a moment (C1, C4).
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+from psycopg import sql
+
+from etl_assets.core.changes import Position, RejectedChanges
+from etl_assets.core.contracts import Column
+from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.reads import Rejected
+from etl_assets.core.rows import keys_of
+from etl_assets.sources.postgres.columns import from_text
+from etl_assets.sources.postgres.copy import copy_frames
+from etl_assets.sources.postgres.engine import source_errors
+from etl_assets.sources.postgres.keyset import FIRST, LAST, Keyset
+from etl_assets.sources.postgres.opened import OpenTable
+
+KEYS_A_STATEMENT = 10_000
+Order = Sequence[sql.Composable]
+
+
+@dataclass(frozen=True)
+class ChangeRead:
+    """Rows of an open snapshot, by predicates that no row meets twice; read it within the snapshot.
+
+    `rows` is the source's own count, with those that are rejected. `last` is the position of the
+    last one (None: there was nothing to place), and `is_last` whether nothing follows it.
+    """
+
+    opened: OpenTable
+    wheres: Sequence[sql.Composable]
+    rows: int
+    last: Position | None
+    is_last: bool
+    _bad: int = 0
+    _order: Order = field(default=())
+
+    @property
+    def query(self) -> str:
+        """The statement that reads the rows, the first one if there are several (no secrets)."""
+        wheres = self.wheres[:1] or [sql.SQL("FALSE")]
+        return self.opened.selects.rows(wheres[0], self._order).as_string(self.opened.connection)
+
+    def batches(self) -> Generator[pl.DataFrame, None, None]:
+        """Frames in the contract's columns and dtypes, in order; rows without a day among them."""
+        opened = self.opened
+        with source_errors(f"reading changes of {opened.source}"):
+            for where in self.wheres if self.rows else ():
+                rows = opened.selects.rows(where, self._order)
+                yield from copy_frames(opened.connection, rows, opened.selects.columns)
+
+    def rejected(self) -> RejectedChanges:
+        """The rows that no declared dtype can hold."""
+        with source_errors(f"reading changes of {self.opened.source}"):
+            return read_rejects(self.opened, self.wheres if self._bad else ())
+
+
+@dataclass(frozen=True)
+class ChangeReads(OpenTable):
+    """The ways to read a table's changes; each raises SourceUnavailable or SourceError."""
+
+    def changes(
+        self, after: Position | None, until: datetime, most_rows: int, most_bytes: int
+    ) -> ChangeRead:
+        """What changed after a position, None for all, until a moment and at it.
+
+        At most so many rows, and bytes of them as the source counts, but at least one row.
+        """
+        keyset = _keyset_of(self)
+        through = Position(until)
+        end = self._page(keyset.placed(after, through), keyset.order, most_rows, most_bytes)
+        last = None if end is None else Position(_utc(end.values[0]), end.values[1:])
+        is_last = end is None or end.is_last
+        upper = through if last is None or is_last else last
+        wheres = keyset.between(after, upper) if end or keyset.has_null_keys else []
+        return self._read(wheres, keyset.order, last, is_last)
+
+    def beyond(
+        self, moment: datetime, after: Position | None, most_rows: int, most_bytes: int
+    ) -> ChangeRead:
+        """What is stamped later than `moment`, the source's clock: the year 2999 (C5)."""
+        return self.changes(after or Position(moment), LAST, most_rows, most_bytes)
+
+    def without_cursor(
+        self, after_key: Sequence[str] | None, most_rows: int, most_bytes: int
+    ) -> ChangeRead:
+        """Rows whose cursor is NULL or no calendar date (infinity), in the key's order (C5).
+
+        The moment of their position means nothing.
+        """
+        keyset = _keyset_of(self)
+        end = self._page(keyset.unplaced(after_key), keyset.key_order, most_rows, most_bytes)
+        is_last = end is None or end.is_last
+        through = None if end is None or is_last else end.values
+        wheres = keyset.unplaced_between(after_key, through) if end or keyset.has_null_keys else []
+        last = Position(FIRST, end.values) if end else None
+        return self._read(wheres, keyset.key_order, last, is_last)
+
+    def by_keys(self, keys: pl.DataFrame) -> ChangeRead:
+        """The rows with these keys (the key's columns, in the contract's dtypes), in no order."""
+        keyset = _keyset_of(self)
+        texts = keys.select(_as_text(self.table.column(name)) for name in self.table.key).unique()
+        wheres = [
+            keyset.among(chunk.get_columns()) for chunk in texts.iter_slices(KEYS_A_STATEMENT)
+        ]
+        return self._read(wheres, (), None, True)
+
+    def _read(
+        self, wheres: Sequence[sql.Composable], order: Order, last: Position | None, is_last: bool
+    ) -> ChangeRead:
+        with source_errors(f"counting changes of {self.source}"):
+            counts = [
+                self.connection.execute(self.selects.count(where)).fetchone() or (0, 0)
+                for where in wheres
+            ]
+        rows, bad = (sum(count[n] for count in counts) for n in (0, 1))
+        return ChangeRead(self, wheres, rows, last, is_last, bad, order)
+
+    def _page(
+        self, where: sql.Composable, order: Order, most_rows: int, most_bytes: int
+    ) -> "_End | None":
+        """Where the page ends, None if nothing is there."""
+        names = [sql.Identifier(f"o{number}") for number in range(len(order))]
+        by = sql.SQL(", ").join(order)
+        texts = [sql.SQL("{}::text").format(name) for name in names]
+        page = sql.SQL(
+            "SELECT ARRAY[{texts}], following IS NULL FROM ("
+            " SELECT *, row_number() OVER w AS n, sum(size) OVER w AS bytes,"
+            " lead(size) OVER w AS following FROM ("
+            "  SELECT {named}, pg_column_size(t.*) AS size {relation} WHERE {where}"
+            "  ORDER BY {by} LIMIT {limit}"
+            " ) AS page WINDOW w AS (ORDER BY {names})"
+            ") AS numbered WHERE n <= {most_rows} AND (bytes <= {most_bytes} OR n = 1)"
+            " ORDER BY n DESC LIMIT 1"
+        ).format(
+            texts=sql.SQL(", ").join(texts),
+            named=sql.SQL(", ").join(
+                sql.SQL("{} AS {}").format(*pair) for pair in zip(order, names, strict=True)
+            ),
+            relation=self.selects.relation,
+            where=where,
+            by=by,
+            limit=sql.Literal(most_rows + 1),
+            names=sql.SQL(", ").join(names),
+            most_rows=sql.Literal(most_rows),
+            most_bytes=sql.Literal(most_bytes),
+        )
+        with source_errors(f"looking for changes of {self.source}"):
+            found = self.connection.execute(page).fetchone()
+        return None if found is None else _End(tuple(found[0]), found[1])
+
+
+@dataclass(frozen=True)
+class _End:
+    """The texts of what the last row of a page is ordered by, and whether no row follows it."""
+
+    values: tuple[str, ...]
+    is_last: bool
+
+
+def read_rejects(opened: OpenTable, wheres: Sequence[sql.Composable]) -> RejectedChanges:
+    """The rows of the predicates that no declared dtype can hold; raises psycopg.Error."""
+    rows = [
+        row for where in wheres for row in opened.connection.execute(opened.selects.rejects(where))
+    ]
+    key = [opened.table.column(name) for name in opened.table.key]
+    texts = pl.DataFrame(
+        [values for _, values, _, _ in rows],
+        schema=dict.fromkeys(opened.table.key, pl.String),
+        orient="row",
+    )
+    shown = keys_of(texts, key)
+    rejected = Rejected(
+        columns=[column for column, _, _, _ in rows],
+        keys=shown,
+        positions=[f"{opened.source} {row}" for row in shown],
+        payloads=[payload for _, _, payload, _ in rows],
+    )
+    keys = texts.select(from_text(pl.col(part.name), part.dtype, strict=False) for part in key)
+    return RejectedChanges(keys, rejected, [day for _, _, _, day in rows])
+
+
+def _keyset_of(opened: OpenTable) -> Keyset:
+    keyset = opened.selects.keyset
+    if keyset is None:
+        raise ContractMismatch(
+            f"{opened.table.path} has no cursor that is a timestamp in the source, so its changes "
+            "cannot be told.",
+            "Name one as cursor_column in etl_assets/tables/, or None to load the table by days.",
+        )
+    return keyset
+
+
+def _utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _as_text(column: Column) -> pl.Expr:
+    """A text that PostgreSQL reads as the value."""
+    value = pl.col(column.name)
+    if isinstance(column.dtype, pl.Binary):
+        return pl.concat_str(pl.lit("\\x"), value.bin.encode("hex")).alias(column.name)
+    if isinstance(column.dtype, pl.Datetime) and column.source_zone is not None:
+        value = value.dt.convert_time_zone(column.source_zone).dt.replace_time_zone(None)
+    if isinstance(column.dtype, pl.Time):  # a cast leaves the fraction of a second out
+        return value.dt.to_string("%H:%M:%S%.6f")
+    return value.cast(pl.String)

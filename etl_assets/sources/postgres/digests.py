@@ -1,0 +1,99 @@
+"""Counts and checksums of a table's rows, computed in the source as `core/digests.py` has them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+import pyarrow as pa
+from psycopg import sql
+
+from etl_assets.core.contracts import Column
+from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
+from etl_assets.core.partitions import windows_of
+from etl_assets.sources.postgres import digest_text
+from etl_assets.sources.postgres.columns import ColumnRead
+from etl_assets.sources.postgres.copy import copy_frames
+from etl_assets.sources.postgres.engine import source_errors
+from etl_assets.sources.postgres.opened import OpenTable
+
+
+@dataclass(frozen=True)
+class DigestReads(OpenTable):
+    """What source and warehouse are compared by; each raises SourceUnavailable or SourceError.
+
+    Rows that no dtype can hold are not counted, nor are those that have no day.
+    """
+
+    def digests(self, days: Collection[date] | None, buckets: int) -> pl.DataFrame:
+        """Count and checksum by day and bucket in BUCKETS_SCHEMA, of these days, None for all."""
+        low, high = digest_text.checksum("digest")
+        columns = [
+            ColumnRead("day", "day", pa.date32(), "day"),
+            ColumnRead("bucket", "bucket", pa.int64(), "bucket"),
+            ColumnRead("rows", "count(*)", pa.int64(), "rows"),
+            ColumnRead("low", low, pa.int64(), "low"),
+            ColumnRead("high", high, pa.int64(), "high"),
+        ]
+        named = sql.SQL(", ").join(sql.SQL(column.select) for column in columns)
+        rows = self.selects.selected(
+            [self._day(), self._bucket(buckets), self._digest()], self._of(days)
+        )
+        grouped = sql.SQL("SELECT {} FROM ({}) AS digests GROUP BY day, bucket").format(named, rows)
+        return self._frame(grouped, columns, BUCKETS_SCHEMA)
+
+    def row_digests(self, day: date, buckets: int, among: Collection[int]) -> pl.DataFrame:
+        """Key and digest of the day's rows whose bucket is `among` those given.
+
+        The schema is `core.digests.row_digests_schema`, and `cursor` (Datetime us UTC), null where
+        the row has none that is a calendar date.
+        """
+        key = [column for column in self.selects.columns if column.name in self.table.key]
+        columns = [*key, self._digest(), self._cursor()]
+        where = sql.SQL("{} AND {} = ANY({}::bigint[])").format(
+            self._of([day]),
+            sql.SQL(self._bucket(buckets).select),
+            sql.Literal([int(bucket) for bucket in among]),
+        )
+        schema = row_digests_schema(self.table)
+        schema["cursor"] = pl.Datetime("us", "UTC")
+        return self._frame(self.selects.selected(columns, where), columns, schema)
+
+    def _frame(
+        self, query: sql.Composed, columns: Sequence[ColumnRead], schema: pl.Schema
+    ) -> pl.DataFrame:
+        with source_errors(f"comparing {self.source}"):
+            frames = list(copy_frames(self.connection, query, columns))
+        return pl.concat(
+            [pl.DataFrame(schema=schema), *(frame.select(*schema) for frame in frames)]
+        )
+
+    def _of(self, days: Collection[date] | None) -> sql.Composed:
+        if days is None:
+            return self.selects.has_day()
+        windows = [self.selects.within(window) for window in windows_of(days)]
+        return sql.SQL("({})").format(sql.SQL(" OR ").join([*windows, sql.SQL("FALSE")]))
+
+    def _day(self) -> ColumnRead:
+        day = self.selects.day().as_string()
+        return ColumnRead("day", day, pa.date32(), day)
+
+    def _bucket(self, buckets: int) -> ColumnRead:
+        key = [self.table.column(name) for name in self.table.key]
+        bucket = digest_text.bucket_of(self._line(key), buckets)
+        return ColumnRead("bucket", bucket, pa.int64(), bucket)
+
+    def _digest(self) -> ColumnRead:
+        digest = digest_text.row_digest(self._line(compared(self.table)))
+        return ColumnRead("digest", digest, pa.string(), digest)
+
+    def _cursor(self) -> ColumnRead:
+        keyset = self.selects.keyset
+        moment = keyset.instant().as_string() if keyset else "NULL::timestamptz"
+        return ColumnRead("cursor", moment, pa.timestamp("us", "UTC"), moment)
+
+    def _line(self, columns: Sequence[Column]) -> str:
+        reads = {column.name: column for column in self.selects.columns}
+        return digest_text.line(
+            [digest_text.canonical_text(c.dtype, reads[c.name].loaded) for c in columns]
+        )

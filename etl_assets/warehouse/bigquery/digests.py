@@ -1,0 +1,111 @@
+"""The digests of `core/digests.py`, computed inside BigQuery."""
+
+from collections.abc import Collection
+from datetime import date
+from uuid import uuid4
+
+import polars as pl
+from google.cloud.bigquery import QueryJob
+
+from etl_assets.core.contracts import Column
+from etl_assets.core.digests import BUCKETS_SCHEMA, SEPARATOR, compared, row_digests_schema
+from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.bigquery.jobs import Jobs
+from etl_assets.warehouse.bigquery.reading import typed
+from etl_assets.warehouse.bigquery.schema import Datasets
+from etl_assets.warehouse.bigquery.scripts import on_days
+from etl_assets.warehouse.bigquery.types import quote
+
+
+class Digests:
+    """Asks published tables for checksums; one that nobody published yet is empty."""
+
+    def __init__(self, jobs: Jobs, datasets: Datasets) -> None:
+        self._jobs, self._datasets = jobs, datasets
+
+    def of_buckets(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
+        """See `Warehouse.digests`."""
+        if not days or self._datasets.find(table) is None:
+            return pl.DataFrame(schema=BUCKETS_SCHEMA)
+        digest = _md5(compared(table))
+        job = self._query(
+            f"SELECT x.day AS `day`, x.bucket AS `bucket`, COUNT(*) AS `rows`, "  # noqa: S608
+            f"SUM({_eight_digits('x.digest', 1)}) AS `low`, "
+            f"SUM({_eight_digits('x.digest', 9)}) AS `high` FROM ("
+            f"SELECT DATE(t.{quote(table.partition_column)}) AS day, "
+            f"{_bucket(table, buckets)} AS bucket, {digest} AS digest "
+            f"FROM {self._datasets.published(table)} AS t WHERE {on_days(table, days, 't.')}"
+            ") AS x GROUP BY 1, 2"
+        )
+        return _frame(job, BUCKETS_SCHEMA)
+
+    def of_rows(
+        self, table: LayerTable, day: date, buckets: int, among: Collection[int]
+    ) -> pl.DataFrame:
+        """See `Warehouse.row_digests`."""
+        schema = row_digests_schema(table)
+        if not among or self._datasets.find(table) is None:
+            return pl.DataFrame(schema=schema)
+        key = ", ".join(f"t.{quote(name)}" for name in table.key)
+        wanted = ", ".join(str(int(bucket)) for bucket in among)
+        job = self._query(
+            f"SELECT {key}, {_md5(compared(table))} AS `digest` "  # noqa: S608 - quoted
+            f"FROM {self._datasets.published(table)} AS t "
+            f"WHERE {on_days(table, [day], 't.')} AND {_bucket(table, buckets)} IN ({wanted})"
+        )
+        return _frame(job, schema)
+
+    def _query(self, sql: str) -> QueryJob:
+        return self._jobs.query(sql, f"etl_digest_{uuid4().hex}")
+
+
+def _frame(job: QueryJob, schema: pl.Schema) -> pl.DataFrame:
+    batches = job.result().to_arrow_iterable(bqstorage_client=None)
+    return pl.concat([pl.DataFrame(schema=schema), *(typed(batch, schema) for batch in batches)])
+
+
+def _bucket(table: LayerTable, buckets: int) -> str:
+    key = [table.column(name) for name in table.key]
+    return f"MOD({_eight_digits(_md5(key), 1)}, {int(buckets)})"
+
+
+def _eight_digits(digest: str, first: int) -> str:
+    return f"CAST(CONCAT('0x', SUBSTR({digest}, {first}, 8)) AS INT64)"
+
+
+def _md5(columns: Collection[Column]) -> str:
+    """The MD5, in hex, of the line of these columns."""
+    values = [
+        f"IF(t.{quote(column.name)} IS NULL, 'N', CONCAT('V', {_text(column)}))"
+        for column in columns
+    ]
+    between = f", CODE_POINTS_TO_STRING([{SEPARATOR}]), "
+    return f"TO_HEX(MD5(CONCAT({between.join(values)})))"
+
+
+def _text(column: Column) -> str:
+    """The canonical text of a value that is not NULL."""
+    value, dtype = f"t.{quote(column.name)}", column.dtype
+    if isinstance(dtype, pl.Boolean):
+        return f"IF({value}, '1', '0')"
+    if isinstance(dtype, pl.Decimal):
+        return _unscaled(value, dtype.scale)
+    if isinstance(dtype, pl.Datetime):
+        moment = value if dtype.time_zone else f"TIMESTAMP({value})"
+        return f"CAST(UNIX_MICROS({moment}) AS STRING)"
+    if isinstance(dtype, pl.Date):
+        return f"CAST(UNIX_DATE({value}) AS STRING)"
+    if isinstance(dtype, pl.Time):
+        return f"CAST(TIME_DIFF({value}, TIME '00:00:00', MICROSECOND) AS STRING)"
+    if isinstance(dtype, pl.Binary):
+        return f"TO_HEX({value})"
+    return value if isinstance(dtype, pl.String) else f"CAST({value} AS STRING)"
+
+
+def _unscaled(value: str, scale: int) -> str:
+    """A decimal times 10^scale, by its digits: the product of 38 of them may not fit any type."""
+    text = f"CAST({value} AS STRING)"
+    whole = f"REGEXP_EXTRACT({text}, r'^-?([0-9]*)')"
+    behind = f"IFNULL(REGEXP_EXTRACT({text}, r'[.]([0-9]*)'), '')"
+    digits = f"LTRIM(CONCAT({whole}, RPAD({behind}, {scale}, '0')), '0')"
+    return f"CONCAT(IF({value} < 0, '-', ''), IFNULL(NULLIF({digits}, ''), '0'))"

@@ -1,0 +1,151 @@
+"""What is asked of published rows: which those of some keys are, how many, and their digests.
+
+What a digest is made of is `core/digests.py`; here it is written in DuckDB's SQL.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from etl_assets.core.contracts import Column, polars_schema
+from etl_assets.core.digests import BUCKETS_SCHEMA, SEPARATOR, compared, row_digests_schema
+from etl_assets.core.table import LayerTable
+from etl_assets.spool import SpoolFiles
+from etl_assets.warehouse.base import SYSTEM_DATASET
+from etl_assets.warehouse.duckdb.schema import exists
+from etl_assets.warehouse.duckdb.types import day_of, literal, on_days, quote, relation, same_key
+
+
+def copy_out(
+    connection: duckdb.DuckDBPyConnection, table: LayerTable, condition: str, path: Path
+) -> pl.LazyFrame:
+    """The rows `t` that meet the condition, in the contract's columns, by way of a file."""
+    schema = polars_schema(table.columns)
+    connection.execute(
+        f"COPY (SELECT {', '.join(map(quote, schema))} FROM {relation(table)} AS t "  # noqa: S608
+        f"WHERE {condition}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"
+    )
+    return pl.scan_parquet(path, schema=schema, glob=False)
+
+
+def lookup(
+    connection: duckdb.DuckDBPyConnection, table: LayerTable, keys: SpoolFiles, path: Path
+) -> pl.LazyFrame:
+    """See `Warehouse.lookup`; `path` is the file that takes the rows."""
+    if not keys.files or not exists(connection, table):
+        return pl.LazyFrame(schema=polars_schema(table.columns))
+    files = ", ".join(literal(str(file)) for file in keys.files)
+    among = f"EXISTS (SELECT 1 FROM read_parquet([{files}]) AS s WHERE {same_key(table)})"  # noqa: S608
+    return copy_out(connection, table, among, path)
+
+
+def profile(
+    connection: duckdb.DuckDBPyConnection, table: LayerTable, days: Collection[date]
+) -> pl.DataFrame:
+    """See `Warehouse.profile`."""
+    names = [column.name for column in table.columns if column.nullable]
+    schema = pl.Schema({"day": pl.Date(), "rows": pl.Int64(), **dict.fromkeys(names, pl.Int64())})
+    if not days or not exists(connection, table):
+        return pl.DataFrame(schema=schema)
+    nulls = "".join(f", count(*) - count({quote(name)}) AS {quote(name)}" for name in names)
+    return _frame(
+        connection,
+        schema,
+        f"SELECT {day_of(table)}, count(*){nulls} "  # noqa: S608 - quoted
+        f"FROM {relation(table)} WHERE {on_days(table, days)} GROUP BY 1 ORDER BY 1",
+    )
+
+
+def quarantined(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> pl.DataFrame:
+    """See `Warehouse.quarantined`."""
+    return _frame(
+        connection,
+        pl.Schema(
+            {"partition_key": pl.Date(), "source_position": pl.String(), "payload": pl.String()}
+        ),
+        f"SELECT partition_key, source_position, payload FROM {SYSTEM_DATASET}.etl_quarantine "  # noqa: S608
+        "WHERE table_name = $table ORDER BY ALL",
+        {"table": table.path},
+    )
+
+
+def digests(
+    connection: duckdb.DuckDBPyConnection, table: LayerTable, days: Collection[date], buckets: int
+) -> pl.DataFrame:
+    """See `Warehouse.digests`."""
+    if not days or not exists(connection, table):
+        return pl.DataFrame(schema=BUCKETS_SCHEMA)
+    return _frame(
+        connection,
+        BUCKETS_SCHEMA,
+        f"SELECT day, bucket, count(*), sum({_number('digest', 1)}), sum({_number('digest', 9)}) "  # noqa: S608
+        f"FROM (SELECT {day_of(table)}, {_bucket(table, buckets)}, {_md5(compared(table))} "
+        f"FROM {relation(table)} AS t WHERE {on_days(table, days)}) AS found (day, bucket, digest) "
+        "GROUP BY ALL ORDER BY ALL",
+    )
+
+
+def row_digests(
+    connection: duckdb.DuckDBPyConnection,
+    table: LayerTable,
+    day: date,
+    buckets: int,
+    among: Collection[int],
+) -> pl.DataFrame:
+    """See `Warehouse.row_digests`."""
+    schema = row_digests_schema(table)
+    if not among or not exists(connection, table):
+        return pl.DataFrame(schema=schema)
+    return _frame(
+        connection,
+        schema,
+        f"SELECT {', '.join(map(quote, table.key))}, {_md5(compared(table))} "  # noqa: S608
+        f"FROM {relation(table)} AS t "
+        f"WHERE {on_days(table, [day])} AND {_bucket(table, buckets)} = ANY($among)",
+        {"among": list(among)},
+    )
+
+
+def _frame(
+    connection: duckdb.DuckDBPyConnection,
+    schema: pl.Schema,
+    query: str,
+    given: Mapping[str, object] | None = None,
+) -> pl.DataFrame:
+    """The query's rows, its columns named and typed as the schema says."""
+    found: pl.DataFrame = connection.sql(query, params=dict(given or {})).pl()
+    return found.rename(dict(zip(found.columns, schema, strict=True))).cast(schema)
+
+
+def _bucket(table: LayerTable, buckets: int) -> str:
+    return f"{_number(_md5([table.column(name) for name in table.key]), 1)} % {int(buckets)}"
+
+
+def _number(digest: str, start: int) -> str:
+    """Eight hex digits of a digest, from the 1-based place, as a number."""
+    return f"CAST('0x' || substr({digest}, {start}, 8) AS BIGINT)"
+
+
+def _md5(columns: Sequence[Column]) -> str:
+    texts = [f"coalesce('V' || {_canonical(column)}, 'N')" for column in columns]
+    return f"md5(concat_ws(chr({SEPARATOR}), {', '.join(texts)}))"
+
+
+def _canonical(column: Column) -> str:
+    """The expression of a value's canonical text."""
+    name = f"t.{quote(column.name)}"
+    match column.dtype:
+        case pl.Boolean():
+            return f"CAST(CAST({name} AS TINYINT) AS VARCHAR)"
+        case pl.Decimal():  # without its point; the number has no more zeros in front
+            return f"CAST(CAST(replace(CAST({name} AS VARCHAR), '.', '') AS HUGEINT) AS VARCHAR)"
+        case pl.Datetime() | pl.Time():
+            return f"CAST(epoch_us({name}) AS VARCHAR)"
+        case pl.Date():
+            return f"CAST({name} - DATE '1970-01-01' AS VARCHAR)"
+        case pl.Binary():
+            return f"lower(hex({name}))"
+    return f"CAST({name} AS VARCHAR)"

@@ -1,0 +1,247 @@
+"""What a warehouse computes inside itself: digests, looked up rows, profiles."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Context, Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from etl_assets.core.contracts import polars_schema
+from etl_assets.core.digests import BUCKETS_SCHEMA, compared, not_compared, row_digests_schema
+from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.base import Warehouse
+from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, at, orders, publish, spooled, staged
+from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, layer_table
+
+EVERY = layer_table(
+    {
+        "day_at": UTC_MOMENT,
+        "name": pl.String,
+        "id": pl.Int64,
+        "small": pl.Int16,
+        "middle": pl.Int32,
+        "yes": pl.Boolean,
+        "cents": pl.Decimal(18, 2),
+        "exact": pl.Decimal(38, 9),
+        "whole": pl.Decimal(12, 0),
+        "moment": UTC_MOMENT,
+        "naive": NAIVE,
+        "on": pl.Date,
+        "hour": pl.Time,
+        "raw bytes": pl.Binary,
+        "ratio": pl.Float64,
+        "extra": pl.String,
+    },
+    {"extra": {"logical": "json"}},
+    name="every",
+    key=("id", "name"),
+)
+"""Every dtype with a canonical text, and two columns without one: a float and JSON."""
+
+TICK = timedelta(microseconds=1)
+FULL: list[dict[str, Any]] = [
+    {
+        "name": "Ä 日本 🎈 e\u0301\x1f\n'\"\\",
+        "id": -(2**63),
+        "small": -(2**15),
+        "middle": 2**31 - 1,
+        "yes": True,
+        "cents": Decimal("-0.05"),
+        "exact": Decimal("-12345678901234567890.000000001"),
+        "whole": Decimal("-999999999999"),
+        "moment": datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC),
+        "naive": datetime(1, 1, 1, 0, 0, 0, 1),
+        "on": date(1969, 12, 31),
+        "hour": time(0),
+        "raw bytes": b"\x00\xffV",
+        "ratio": 0.1,
+        "extra": '{"a": 1}',
+    },
+    {
+        "name": "",
+        "id": 2**63 - 1,
+        "small": 0,
+        "middle": -1,
+        "yes": False,
+        "cents": Decimal("9999999999999999.99"),
+        "exact": Decimal("0.100000000"),
+        "whole": Decimal(0),
+        "moment": datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC),
+        "naive": datetime(2024, 3, 31, 2, 30),
+        "on": date(1, 1, 1),
+        "hour": time(23, 59, 59, 999_999),
+        "raw bytes": b"",
+        "ratio": -0.0,
+        "extra": "null",
+    },
+    {
+        "name": "N",
+        "id": 0,
+        "cents": Decimal("-1.10"),
+        "exact": Decimal("1E-9"),
+        "moment": datetime(1, 1, 1, tzinfo=UTC),
+        "naive": datetime(1969, 12, 31, 23, 59, 59, 999_999),
+        "on": date(9999, 12, 31),
+        "hour": time(12, 0, 0, 1),
+    },
+    {"name": "only a key", "id": 1},
+]
+
+
+def text(value: Any, dtype: pl.DataType) -> str:
+    """The canonical text of `core/digests.py`, in Python."""
+    match value:
+        case None:
+            return "N"
+        case bool():
+            return f"V{int(value)}"
+        case Decimal():
+            assert isinstance(dtype, pl.Decimal)
+            return f"V{int(Context(prec=60).scaleb(value, dtype.scale))}"
+        case datetime():
+            return f"V{(value.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // TICK}"
+        case date():
+            return f"V{(value - date(1970, 1, 1)).days}"
+        case time():
+            return f"V{(datetime.combine(DAY, value) - datetime.combine(DAY, time())) // TICK}"
+        case bytes():
+            return f"V{value.hex()}"
+    return f"V{value}"
+
+
+def digest(table: LayerTable, row: dict[str, Any], names: Iterable[str]) -> str:
+    line = "\x1f".join(text(row[name], table.column(name).dtype) for name in names)
+    return hashlib.md5(line.encode(), usedforsecurity=False).hexdigest()
+
+
+def expected(table: LayerTable, rows: pl.DataFrame, buckets: int) -> list[tuple[Any, ...]]:
+    """The buckets of these rows, by day and bucket."""
+    found: dict[tuple[date, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for row in rows.to_dicts():
+        key = digest(table, row, table.key)
+        whole = digest(table, row, [column.name for column in compared(table)])
+        sums = found[row[table.partition_column].date(), int(key[:8], 16) % buckets]
+        for place, more in enumerate((1, int(whole[:8], 16), int(whole[8:16], 16))):
+            sums[place] += more
+    return sorted((*place, *sums) for place, sums in found.items())
+
+
+def every(*rows: dict[str, Any], day: date = DAY) -> pl.DataFrame:
+    schema = polars_schema(EVERY.columns)
+    filled = [{name: {"day_at": at(day), **row}.get(name) for name in schema} for row in rows]
+    return pl.DataFrame(filled, schema=schema)
+
+
+def test_the_digests_of_every_comparable_dtype_are_what_anybody_computes(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    assert list(not_compared(EVERY)) == ["ratio", "extra"]
+    rows = every(*FULL)
+    publish(warehouse, staged(tmp_path, rows, table=EVERY), table=EVERY)
+    for buckets in (1, 3):
+        found = warehouse.digests(EVERY, [DAY], buckets).sort("day", "bucket")
+        assert found.schema == BUCKETS_SCHEMA
+        assert found.rows() == expected(EVERY, rows, buckets)
+    by_row = warehouse.row_digests(EVERY, DAY, 3, [0, 1, 2]).sort("id")
+    assert by_row.schema == row_digests_schema(EVERY)
+    names = [column.name for column in compared(EVERY)]
+    assert by_row.rows() == [
+        (row["id"], row["name"], digest(EVERY, row, names)) for row in rows.sort("id").to_dicts()
+    ]
+
+
+def test_digests_are_of_the_days_and_buckets_that_were_asked_for(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    frames = [
+        orders({n: f"v{n}" for n in range(40)}),
+        orders({n: f"v{n}" for n in range(40, 60)}, NEXT),
+        orders({n: f"v{n}" for n in range(60, 70)}, NEXT + timedelta(days=1)),
+    ]
+    days = [DAY, NEXT, NEXT + timedelta(days=1)]
+    publish(warehouse, *(staged(tmp_path, f, d) for f, d in zip(frames, days, strict=True)))
+    asked = [days[0], days[2], days[2] + timedelta(days=1)]
+    found = warehouse.digests(ORDERS, asked, 8).sort("day", "bucket").rows()
+    assert found == expected(ORDERS, frames[0].vstack(frames[2]), 8)
+    among = {2, 7}
+    rows = warehouse.row_digests(ORDERS, DAY, 8, among)
+    in_them = [
+        key for key in range(40) if int(digest(ORDERS, {"id": key}, ["id"])[:8], 16) % 8 in among
+    ]
+    assert sorted(rows["id"]) == in_them
+    assert 0 < len(in_them) < 40
+
+
+def test_nothing_published_has_no_digests_no_profile_and_no_rows(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    def asked() -> None:
+        buckets = warehouse.digests(ORDERS, [DAY], 4)
+        assert (buckets.schema, buckets.height) == (BUCKETS_SCHEMA, 0)
+        rows = warehouse.row_digests(ORDERS, DAY, 4, [0])
+        assert (rows.schema, rows.height) == (row_digests_schema(ORDERS), 0)
+        profile = warehouse.profile(ORDERS, [DAY])
+        assert profile.height == 0
+        assert profile.schema == {
+            "day": pl.Date,
+            "rows": pl.Int64,
+            **dict.fromkeys(nullable, pl.Int64),
+        }
+        keys = spooled(tmp_path, pl.DataFrame({"id": [1]}))
+        found = warehouse.lookup(ORDERS, keys, tmp_path / "found").collect()
+        assert (found.schema, found.height) == (polars_schema(ORDERS.columns), 0)
+        assert warehouse.quarantined(ORDERS).height == 0
+
+    nullable = ["day_at", "v", "updated_at"]
+    asked()
+    warehouse.ensure(ORDERS)
+    asked()
+    publish(warehouse, staged(tmp_path, orders({2: "two"})))
+    for nothing in (
+        warehouse.digests(ORDERS, [], 4),
+        warehouse.row_digests(ORDERS, DAY, 4, []),
+        warehouse.profile(ORDERS, []),
+        warehouse.lookup(ORDERS, spooled(tmp_path), tmp_path / "none").collect(),
+    ):
+        assert nothing.height == 0
+
+
+def test_rows_are_looked_up_by_key_on_whatever_day(warehouse: Warehouse, tmp_path: Path) -> None:
+    there = every(FULL[0], FULL[2])
+    elsewhere = every(FULL[1], FULL[3], day=NEXT)
+    publish(
+        warehouse,
+        staged(tmp_path, there, table=EVERY),
+        staged(tmp_path, elsewhere, NEXT, table=EVERY),
+        table=EVERY,
+    )
+    keys = spooled(tmp_path)
+    for row in (FULL[0], FULL[1], {"id": 0, "name": "another"}, FULL[0]):
+        keys.write(pl.DataFrame({"name": [row["name"]], "id": [row["id"]]}))
+        keys.close()
+    found = warehouse.lookup(EVERY, keys, tmp_path / "it's found").collect()
+    wanted = every(FULL[0]).vstack(every(FULL[1], day=NEXT)).sort("id")
+    # JSON comes back as what it says, not letter by letter.
+    assert_frame_equal(found.sort("id").drop("extra"), wanted.drop("extra"))
+
+
+def test_a_profile_counts_rows_and_nulls_by_day(warehouse: Warehouse, tmp_path: Path) -> None:
+    blank = orders({3: "x", 4: "y"}, NEXT).with_columns(
+        v=pl.lit(None, dtype=pl.String),
+        updated_at=pl.when(pl.col("id") == 3).then(pl.col("updated_at")),
+    )
+    publish(
+        warehouse,
+        staged(tmp_path, orders({1: "one", 2: "two", 5: "three"})),
+        staged(tmp_path, blank, NEXT),
+    )
+    asked = [DAY, NEXT, NEXT + timedelta(days=1)]
+    found = warehouse.profile(ORDERS, asked).sort("day")
+    assert found.columns == ["day", "rows", "day_at", "v", "updated_at"]
+    assert found.rows() == [(DAY, 3, 0, 0, 0), (NEXT, 2, 0, 2, 1)]
+    assert warehouse.profile(ORDERS, [NEXT]).rows() == [(NEXT, 2, 0, 2, 1)]

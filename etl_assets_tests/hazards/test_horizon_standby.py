@@ -1,0 +1,75 @@
+"""A standby does not show the primary's open transactions (C3): a real one, by streaming."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from etl_assets.core.changes import Horizon
+from etl_assets.demo.os_account import let_in, server_account
+from etl_assets.demo.server import EmbeddedPostgres, _run, start_postgres
+from etl_assets.demo.socket_folder import PORT
+from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
+from etl_assets_tests.source_tables import run
+
+LAG = timedelta(minutes=10)
+WATERMARK = datetime(2024, 5, 17, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A server on which nobody commits but the test."""
+    server = start_postgres(tmp_path_factory.mktemp("primary") / "postgres")
+    run(server.url("postgres"), "ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
+    yield server
+    server.stop(immediately=True)
+
+
+@pytest.fixture(scope="module")
+def standby(
+    primary: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedPostgres]:
+    folder = tmp_path_factory.mktemp("standby") / "postgres"
+    account = server_account(folder)
+    if account.uid is not None:
+        let_in(account, folder.parent)
+    folder.mkdir()
+    account.own(folder)
+    where = ["-h", primary.socket_dir, "-p", str(PORT), "-U", "postgres", "-D", str(folder)]
+    _run(account, "pg_basebackup", *where, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+    server = start_postgres(folder)
+    yield server
+    server.stop(immediately=True)
+
+
+def look(url: str) -> Horizon:
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        return read_horizon(connection, HorizonPolicy(lag=LAG), WATERMARK)
+
+
+def test_c3_a_standby_that_replayed_nothing_yet_lets_nothing_move(
+    standby: EmbeddedPostgres,
+) -> None:
+    assert run(standby.url("postgres"), "SELECT pg_last_xact_replay_timestamp()") == [(None,)]
+    assert look(standby.url("postgres")).moment == WATERMARK
+
+
+def test_c3_on_a_standby_the_horizon_stays_behind_what_was_replayed(
+    primary: EmbeddedPostgres, standby: EmbeddedPostgres
+) -> None:
+    run(primary.url("postgres"), "CREATE TABLE noted (at timestamptz DEFAULT clock_timestamp())")
+    with closing(psycopg.connect(primary.url("postgres"))) as hidden:
+        hidden.execute("INSERT INTO noted DEFAULT VALUES")
+        run(primary.url("postgres"), "INSERT INTO noted DEFAULT VALUES")
+        at = run(primary.url("postgres"), "SELECT max(at) FROM noted")[0][0]
+        deadline = time.monotonic() + 30
+        while (horizon := look(standby.url("postgres"))).moment < at - LAG:
+            assert time.monotonic() < deadline, horizon
+            time.sleep(0.05)
+    run(primary.url("postgres"), "DROP TABLE noted")
+    assert at - LAG <= horizon.moment <= horizon.now - LAG
+    assert "The source is a standby" in horizon.warnings[0]
+    assert "0:10:00 behind" in horizon.warnings[0]
