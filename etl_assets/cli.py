@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from etl_assets.cli_sync import reconcile, state, sync
 from etl_assets.config import Settings, child_environment, read_settings
 from etl_assets.core.errors import EtlError
 from etl_assets.core.partitions import Window, parse_day
@@ -54,6 +55,10 @@ class Commands(click.Group):
 def main() -> None:
     """Tables of a PostgreSQL as checked, day-partitioned tables of a warehouse."""
     warnings.simplefilter("ignore")
+
+
+for command in (sync, reconcile, state):
+    main.add_command(command)
 
 
 @main.command()
@@ -249,6 +254,7 @@ def _print_status(settings: Settings) -> None:
     for name in ("days", "rows", "checks passed", "failed", "quarantined"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("high watermark", no_wrap=True)
+    table.add_column("verified through", no_wrap=True)
     table.add_column("fresh", justify="right", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
     for line in lines:
@@ -261,8 +267,9 @@ def _print_status(settings: Settings) -> None:
             f"[yellow]{line.checks_failed}[/]" if line.checks_failed else "0",
             f"[yellow]{line.quarantined}[/]" if line.quarantined else "0",
             f"{mark:%Y-%m-%d %H:%M}" if mark else "—",
+            f"{line.verified_through:%Y-%m-%d %H:%M}" if line.verified_through else "—",
             ago(line.freshness),
             f"{line.seconds:.1f}",
         )
     # Wider than a pipe's 80 columns: a row that wraps cannot be read.
-    Console(width=max(console.width, 124)).print(table)
+    Console(width=max(console.width, 144)).print(table)

@@ -19,6 +19,7 @@ FIRST_DAY = date(2024, 1, 1)
 DEMO_LAST_DAY = date(2024, 1, 30)
 _LONGEST = 7 * 86_400
 _MOST_CONNECTIONS = 1000
+_MOST = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,24 @@ class WarehousePool:
     overflow: int = 10
     timeout: float = 30
     recycle: int = 1800
+
+
+@dataclass(frozen=True)
+class SyncSettings:
+    """How tables sync; times in seconds.
+
+    A chunk holds at most so many rows and bytes. `lag` is how far the position stays behind the
+    source's clock where open transactions cannot be seen, `max_hold` how long one of them may hold
+    it back before it is passed over. `patience` is how long trouble that may pass is sat out.
+    `late_days` is how many derived days a tick of the sensor has made again at most.
+    """
+
+    chunk_rows: int = 50_000
+    chunk_bytes: int = 64 << 20
+    lag: float = 600
+    max_hold: float = 86_400
+    patience: float = 120
+    late_days: int = 30
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,7 @@ class Settings:
     statement_timeout_seconds: int = 3600
     warehouse_wait_seconds: float = 120
     warehouse_pool: WarehousePool = WarehousePool()
+    sync: SyncSettings = SyncSettings()
     gcp_credentials: str | None = field(default=None, repr=False)
     bigquery_emulator_host: str | None = None
     bigquery_storage_emulator_host: str | None = None
@@ -84,6 +104,10 @@ class Settings:
         """The last day that is over, or that the settings name."""
         return self.last_day or datetime.now(UTC).date() - ONE_DAY
 
+    def newest_partition(self) -> date:
+        """The last day that can be loaded: today, as far as it went, or what the settings name."""
+        return self.last_day or datetime.now(UTC).date()
+
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from `environment`; by default the process's, completed by `./.env`.
@@ -104,14 +128,29 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         statement_timeout_seconds=int(_number(environment, "ETL_STATEMENT_TIMEOUT_SECONDS", 3600)),
         warehouse_wait_seconds=_number(environment, "ETL_WAREHOUSE_WAIT_SECONDS", 120),
         warehouse_pool=WarehousePool(
-            size=_count(environment, "ETL_WAREHOUSE_POOL_SIZE", WarehousePool.size),
-            overflow=_count(environment, "ETL_WAREHOUSE_POOL_OVERFLOW", WarehousePool.overflow),
+            size=_count(
+                environment, "ETL_WAREHOUSE_POOL_SIZE", WarehousePool.size, _MOST_CONNECTIONS
+            ),
+            overflow=_count(
+                environment,
+                "ETL_WAREHOUSE_POOL_OVERFLOW",
+                WarehousePool.overflow,
+                _MOST_CONNECTIONS,
+            ),
             timeout=_number(
                 environment, "ETL_WAREHOUSE_POOL_TIMEOUT_SECONDS", WarehousePool.timeout
             ),
             recycle=int(
                 _number(environment, "ETL_WAREHOUSE_POOL_RECYCLE_SECONDS", WarehousePool.recycle)
             ),
+        ),
+        sync=SyncSettings(
+            chunk_rows=_count(environment, "ETL_SYNC_CHUNK_ROWS", SyncSettings.chunk_rows),
+            chunk_bytes=_count(environment, "ETL_SYNC_CHUNK_BYTES", SyncSettings.chunk_bytes),
+            lag=_number(environment, "ETL_SYNC_LAG_SECONDS", SyncSettings.lag),
+            max_hold=_number(environment, "ETL_SYNC_MAX_HOLD_SECONDS", SyncSettings.max_hold),
+            patience=_number(environment, "ETL_SYNC_PATIENCE_SECONDS", SyncSettings.patience),
+            late_days=_count(environment, "ETL_LATE_DAYS_A_TICK", SyncSettings.late_days),
         ),
         gcp_credentials=environment.get("GCP_CREDENTIALS") or None,
         bigquery_emulator_host=_host(environment, "BIGQUERY_EMULATOR_HOST"),
@@ -151,12 +190,10 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     return number
 
 
-def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+def _count(environment: Mapping[str, str], name: str, default: int, most: int = _MOST) -> int:
     text = environment.get(name) or str(default)
-    if not text.isdecimal() or not 0 < int(text) <= _MOST_CONNECTIONS:
-        raise ConfigError(
-            f"{name} is not a number from 1 to {_MOST_CONNECTIONS}.", f"Set it to {default}, say."
-        )
+    if not text.isdecimal() or not 0 < int(text) <= most:
+        raise ConfigError(f"{name} is not a number from 1 to {most}.", f"Set it to {default}, say.")
     return int(text)
 
 

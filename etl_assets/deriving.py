@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
 
 from etl_assets.core.errors import ContractMismatch, UpstreamMissing
+from etl_assets.core.lateness import Loads, made_of
 from etl_assets.core.partitions import Window
 from etl_assets.core.reads import DayRead, Evidence
 from etl_assets.core.table import LayerTable
@@ -21,7 +22,8 @@ class Upstream:
 
     `frames` holds a lazy frame for each day; with `until` a single one serves all days, each of
     which sees its rows up to and including that day.
-    `unpublished` are the days asked for that were never published.
+    `unpublished` are the days asked for that were never published, `loads` what was published
+    when the rows were read, or before.
     """
 
     table: LayerTable
@@ -29,6 +31,7 @@ class Upstream:
     frames: Mapping[date, pl.LazyFrame]
     until: pl.LazyFrame | None = None
     unpublished: frozenset[date] = frozenset()
+    loads: Loads = field(default_factory=Loads)
 
     def day(self, day: date) -> pl.LazyFrame:
         """The frame that the transform of `day` gets, in the upstream contract's dtypes."""
@@ -86,7 +89,10 @@ class DerivedDay:
             self.upstream[name].day(self.day).select(pl.len()).collect().item() for name in grain
         )
         as_of = min(upstream.as_of for upstream in self.upstream.values())
-        return Evidence(as_of, rows if grain else None)
+        loads = {name: upstream.loads for name, upstream in self.upstream.items()}
+        return Evidence(
+            as_of, rows if grain else None, made_of=made_of(self.table, loads, self.day)
+        )
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
         """What the transform makes of the day, in chunks; raises ContractMismatch if it fails."""

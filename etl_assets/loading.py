@@ -33,7 +33,9 @@ class LoadedDay:
 
     `files` and `quarantine` are the spool; `high_watermark` and `watermark_key` the greatest
     cursor among the good rows and the key of its row; `null_ratios` 0 to 1 by column; `seconds` by
-    step; `preview` the first rows as read.
+    step; `preview` the first rows as read. `kept` are the published rows of the day that stay
+    beside those of `files`: none but in a day that is changed, not replaced. `made_of` is as in
+    `PartitionState`.
     """
 
     table: LayerTable
@@ -51,6 +53,13 @@ class LoadedDay:
     watermark_key: str | None
     preview: pl.DataFrame
     seconds: Mapping[str, float]
+    kept: int = 0
+    made_of: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows the day will have."""
+        return self.files.rows + self.kept
 
     @property
     def is_good(self) -> bool:
@@ -141,15 +150,15 @@ def load_day(
     `is_good` false.
     """
     clock = _Clock()
-    audit = DayAudit(table, read.day)
     day_folder = folder / read.day.isoformat()
     good, aside = SpoolFiles(day_folder / "rows"), SpoolFiles(day_folder / "quarantine")
-    watermark = _Watermark(table)
+    watermark = Watermark(table)
     preview = pl.DataFrame()
     started = datetime.now(UTC)
 
     with clock.step("read"):
         evidence = read.evidence()
+    audit = DayAudit(table, read.day, evidence.as_of if table.syncs else None)
     rejected = evidence.rejected
     for column in dict.fromkeys(rejected.columns):
         keys = [k for k, c in zip(rejected.keys, rejected.columns, strict=True) if c == column]
@@ -187,6 +196,7 @@ def load_day(
         earlier_counts=published.earlier(read.day, table.thresholds.history_days),
         duplicate_keys=duplicates,
         duplicates=keys_of(sample, key) if duplicates else (),
+        drift=evidence.drift,
     )
     return LoadedDay(
         table=table,
@@ -204,11 +214,12 @@ def load_day(
         watermark_key=watermark.key,
         preview=preview,
         seconds=clock.seconds,
+        made_of=evidence.made_of,
     )
 
 
-class _Watermark:
-    """The greatest (cursor, key) among the good rows; rows without a cursor do not count."""
+class Watermark:
+    """The greatest (cursor, key) among the rows it saw; rows without a cursor do not count."""
 
     def __init__(self, table: LayerTable) -> None:
         self.moment: datetime | None = None
@@ -217,6 +228,7 @@ class _Watermark:
         self._key = [table.column(name) for name in table.key]
 
     def see(self, rows: pl.DataFrame) -> None:
+        """Take rows of the contract's columns into account."""
         if self._cursor is None or not rows.height:
             return
         newest = cast("datetime | None", rows[self._cursor].max())

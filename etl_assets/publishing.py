@@ -34,13 +34,14 @@ def publish_days(
     staged = [
         StagedDay(loaded.day, loaded.source, loaded.files, loaded.quarantine, state)
         for loaded in days
-        for state in [_state(loaded, load_id, run_id, now)]
+        for state in [state_of(loaded, load_id, run_id, now)]
     ]
     publication = warehouse.publish(warehouse.stage(table, staged, run_id, Mode.REPLACE))
     return time.perf_counter() - began, publication
 
 
-def _state(loaded: LoadedDay, load_id: str, run_id: str, now: datetime) -> PartitionState:
+def state_of(loaded: LoadedDay, load_id: str, run_id: str, now: datetime) -> PartitionState:
+    """The day's row of `etl_state`, as a publication of it leaves it."""
     watermark = loaded.high_watermark
     if watermark is not None:  # a row stamped 2999 must not move it past the source's clock (C5)
         watermark = min(watermark, loaded.as_of)
@@ -49,7 +50,7 @@ def _state(loaded: LoadedDay, load_id: str, run_id: str, now: datetime) -> Parti
         partition_key=loaded.day,
         high_watermark=watermark,
         watermark_key=loaded.watermark_key,
-        row_count=loaded.files.rows,
+        row_count=loaded.rows,
         source_count=loaded.source_count,
         quarantined_count=loaded.quarantined,
         checks_passed=sum(result.passed for result in loaded.results),
@@ -60,4 +61,5 @@ def _state(loaded: LoadedDay, load_id: str, run_id: str, now: datetime) -> Parti
         seconds=sum(loaded.seconds.values()),
         verified_through=None,
         updated_at=now,
+        made_of=loaded.made_of,
     )

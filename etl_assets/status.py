@@ -12,7 +12,8 @@ class TableStatus:
     """One table: sums over its published partitions.
 
     `high_watermark` is UTC; `freshness` the time since the last publication; `seconds` what the
-    last load of each partition took, added up.
+    last load of each partition took, added up. Through `verified_through` (UTC) a reconciliation
+    found every partition equal to its source; None where one was never compared.
     """
 
     table: str
@@ -24,6 +25,7 @@ class TableStatus:
     high_watermark: datetime | None
     freshness: timedelta
     seconds: float
+    verified_through: datetime | None = None
 
 
 def summarise(
@@ -48,7 +50,13 @@ def _line(path: str, states: list[PartitionState], now: datetime) -> TableStatus
         high_watermark=max(marks, default=None),
         freshness=now - max(state.updated_at for state in states),
         seconds=sum(state.seconds for state in states),
+        verified_through=_earliest([state.verified_through for state in states]),
     )
+
+
+def _earliest(moments: list[datetime | None]) -> datetime | None:
+    known = [moment for moment in moments if moment is not None]
+    return min(known) if len(known) == len(moments) else None
 
 
 def ago(span: timedelta) -> str:

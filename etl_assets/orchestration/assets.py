@@ -6,23 +6,27 @@ even where others are refused, and the run fails naming those.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from etl_assets.core.errors import EtlError
+from etl_assets.core.errors import EtlError, StalePublication
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import verdicts
+from etl_assets.orchestration.failures import overtaken, refused_days
 from etl_assets.orchestration.io_managers import WarehouseIOManager
+from etl_assets.orchestration.keys import key_of
 from etl_assets.orchestration.metadata import table_metadata
 from etl_assets.orchestration.partitions import BACKFILL_POLICIES, days_of, mapping_of
 from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.versions import version_events
 
 if TYPE_CHECKING:
     from etl_assets.core.reads import DaySource
     from etl_assets.loading import FailedDay, LoadedDay
 
 SOURCE_GROUP = "source"
+_ROUNDS = 3
 _TABLES = Path(__file__).parents[1] / "tables"
 
 
@@ -45,7 +49,7 @@ def build_asset(
     table: LayerTable, partitions: dg.PartitionsDefinition[str], warehouse_kind: str
 ) -> dg.AssetsDefinition:
     """The asset of a layer table; its key is the table's path."""
-    key = dg.AssetKey(table.path.split("/"))
+    key = key_of(table)
 
     @dg.asset(
         key=key,
@@ -68,6 +72,8 @@ def build_asset(
         source = inputs["source"] if table.source else DerivedSource(table, inputs)
         try:
             yield from _load(context, table, source)
+        except StalePublication as error:
+            raise overtaken(table, error) from None
         except EtlError as error:
             raise dg.Failure(str(error), allow_retries=error.retryable) from None
 
@@ -77,30 +83,83 @@ def build_asset(
 def _load(
     context: dg.AssetExecutionContext, table: LayerTable, source: "DaySource"
 ) -> Iterator[Any]:
-    from etl_assets.loading import LoadedDay, load_days
-    from etl_assets.publishing import published_counts
+    from etl_assets.loading import LoadedDay
 
     platform: Platform = context.resources.platform
-    good: list[LoadedDay] = []
-    refused: list[LoadedDay | FailedDay] = []
-    step = f"{table.layer}__{table.name}"
-    with platform.spool(context.run_id, step) as folder:
-        published = published_counts(platform.warehouse, table)
-        days = days_of(context.partition_keys)
-        for loaded in load_days(table, source, days, published, folder, context.run_id):
-            is_good = isinstance(loaded, LoadedDay) and loaded.is_good
-            platform.on_day(table.path, loaded.day, is_good)
-            (good if is_good else refused).append(loaded)  # type: ignore[arg-type]
+    with platform.spool(context.run_id, f"{table.layer}__{table.name}") as folder:
+        days = {day.day: day for day in _loaded(context, table, source, folder)}
+        for day in days.values():
+            good_day = isinstance(day, LoadedDay) and day.is_good
+            platform.on_day(table.path, day.day, good_day)
+        good = [day for day in days.values() if isinstance(day, LoadedDay) and day.is_good]
+        refused = [day for day in days.values() if day not in good]
         audited = [day for day in refused if isinstance(day, LoadedDay)]
-        yield from verdicts(context, table, audited)
+        yield from verdicts(context.instance, table, audited)
         if not refused:
             yield dg.Output(good)  # the IO manager publishes
         elif good:
             yield from _publish_good(context, table, good)
+        if table.syncs:
+            yield from _beside(context, table, good)
         # Last, because a verdict counts for the materialisation that it names.
-        yield from verdicts(context, table, good)
+        yield from verdicts(context.instance, table, good)
+    remember_columns(platform, table, source, context.run_id)
     if refused:
-        raise _failure(table, good, refused)
+        raise refused_days(table, good, refused)
+
+
+def _loaded(
+    context: dg.AssetExecutionContext, table: LayerTable, source: "DaySource", folder: Path
+) -> "Iterator[LoadedDay | FailedDay]":
+    """Every day, and once more those that a sync has published newer while others were read."""
+    from etl_assets.loading import LoadedDay, load_days
+    from etl_assets.publishing import published_counts
+
+    platform: Platform = context.resources.platform
+    days = days_of(context.partition_keys)
+    for _ in range(_ROUNDS):
+        published = published_counts(platform.warehouse, table)
+        loaded = list(load_days(table, source, days, published, folder, context.run_id))
+        yield from loaded
+        newest = {s.partition_key: s.as_of for s in platform.warehouse.state(table)}
+        read = [day for day in loaded if isinstance(day, LoadedDay)]
+        days = [day.day for day in read if newest.get(day.day, day.as_of) > day.as_of]
+        if not (table.syncs and days):
+            return
+        context.log.info(f"{len(days)} days of {table.path} were synced meanwhile: read again.")
+
+
+def _beside(
+    context: dg.AssetExecutionContext, table: LayerTable, good: "list[LoadedDay]"
+) -> Iterator[dg.AssetMaterialization]:
+    """What else this publication touched: days that rows moved away from, and versions."""
+    platform: Platform = context.resources.platform
+    days = {loaded.day for loaded in good}
+    states = platform.warehouse.state(table)
+    loads = {state.load_id for state in states if state.partition_key in days}
+    for state in states:
+        if state.load_id in loads and state.partition_key not in days:
+            yield dg.AssetMaterialization(
+                context.asset_key,
+                partition=state.partition_key.isoformat(),
+                metadata={
+                    "dagster/partition_row_count": state.row_count,
+                    "why": "rows of it were found on another day",
+                },
+            )
+    if table.versions:
+        yield from version_events(platform, table.versions, loads)
+
+
+def remember_columns(
+    platform: Platform, table: LayerTable, source: "DaySource", run_id: str
+) -> None:
+    """Put the source's columns on record where they are not those of last time."""
+    columns, seen = getattr(source, "columns", None), getattr(source, "seen", None)
+    if columns and list(columns) != list(seen or ()):
+        from etl_assets.sync_state import Log
+
+        platform.warehouse.record([Log(table, run_id).columns(columns)])
 
 
 def _publish_good(
@@ -110,36 +169,6 @@ def _publish_good(
     warehouse: WarehouseIOManager = context.resources.warehouse_io_manager
     for day, metadata in warehouse.publish(table, good, context.run_id).items():
         yield dg.AssetMaterialization(context.asset_key, partition=day, metadata=metadata)
-
-
-def _failure(
-    table: LayerTable, good: "list[LoadedDay]", refused: "list[LoadedDay | FailedDay]"
-) -> dg.Failure:
-    from etl_assets.loading import LoadedDay
-
-    reasons = [
-        f"{one.day}: {_broken(one) if isinstance(one, LoadedDay) else one.error}" for one in refused
-    ]
-    return dg.Failure(
-        f"{table.path}: {len(refused)} of {len(refused) + len(good)} days are not published "
-        f"({'; '.join(reasons)}). What was published for them before stays. See the checks of "
-        "these days, mend the source or the contract, and run only these days again.",
-        metadata={
-            "days_not_published": ", ".join(str(one.day) for one in refused),
-            "days_published": len(good),
-        },
-        allow_retries=False,
-    )
-
-
-def _broken(loaded: "LoadedDay") -> str:
-    """The checks that refused the day; of bad rows the commonest rule, its rows and some keys."""
-    told = []
-    for result in (result for result in loaded.results if result.blocks):
-        rules = cast("list[dict[str, object]]", result.evidence.get("broken_rules", []))
-        first = [f" ({r['rule']}: {r['rows']} rows, {r['sample_keys']})" for r in rules[:1]]
-        told.append(result.check.name + "".join(first))
-    return ", ".join(told)
 
 
 def _code_of(table: LayerTable) -> dg.CodeReferencesMetadataValue:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -18,9 +19,11 @@ from etl_assets.core.partitions import Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.ranges import RANGE_END, RANGE_START
 from etl_assets.tables.registry import layer_tables
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Run config for a terminal: what matters is in the result and in the event log."""
 
 
 @dataclass
@@ -70,8 +73,7 @@ def run_range(
         asset_selection=[dg.AssetKey(path.split("/")) for path in paths],
         raise_on_error=False,
         tags={RANGE_START: window.first.isoformat(), RANGE_END: window.last.isoformat()},
-        # What matters is in the result and in the event log.
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        run_config=QUIET,
     )
 
 
@@ -89,7 +91,9 @@ def _run(
     for event in executed.all_events:
         if event.event_type is DagsterEventType.ASSET_MATERIALIZATION and event.partition:
             assert event.asset_key is not None  # noqa: S101 - a materialisation has one
-            result.done["/".join(event.asset_key.path)].add(date.fromisoformat(event.partition))
+            done = result.done.get("/".join(event.asset_key.path))
+            if done is not None:  # versions are materialised beside their table
+                done.add(date.fromisoformat(event.partition))
         if event.event_type is DagsterEventType.STEP_FAILURE:
             error = event.step_failure_data.error
             if error and error.cls_name == "DagsterExecutionInterruptedError":

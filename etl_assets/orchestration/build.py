@@ -6,11 +6,19 @@ from collections.abc import Mapping
 import dagster as dg
 
 from etl_assets.config import Settings
+from etl_assets.core.table import Layer
 from etl_assets.orchestration.assets import build_asset, source_asset
 from etl_assets.orchestration.checks import build_checks
 from etl_assets.orchestration.io_managers import PostgresIOManager, WarehouseIOManager
+from etl_assets.orchestration.lateness import build_lateness_sensor
 from etl_assets.orchestration.partitions import daily
 from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.syncs import (
+    build_reconcile_job,
+    build_schedules,
+    build_sync_job,
+)
+from etl_assets.orchestration.versions import versions_asset
 from etl_assets.tables.registry import layer_tables
 
 # Dagster's own default prints every event of every check of every day.
@@ -22,7 +30,7 @@ _CONSOLE = dg.configured(
 def build_definitions(
     settings: Settings, overrides: Mapping[str, object] | None = None
 ) -> dg.Definitions:
-    """Every table's assets and checks; nothing is connected.
+    """Every table's assets and checks, the jobs, schedules and sensor; nothing is connected.
 
     `overrides` replaces resources by key; a `platform` given here is what IO managers use as well.
     """
@@ -39,12 +47,23 @@ def _assemble(settings: Settings, overrides: Mapping[str, object]) -> dg.Definit
     platform = overrides.get("platform", Platform(settings))
     assert isinstance(platform, Platform)  # noqa: S101 - an override is a Platform too
     warehouse_kind = (settings.warehouse_url or "duckdb").split(":", 1)[0]
+    jobs = [build_sync_job(tables), build_reconcile_job(tables)]
     return dg.Definitions(
         assets=[
             *(source_asset(table, partitions) for table in tables if table.source),
             *(build_asset(table, partitions, warehouse_kind) for table in tables),
+            *(
+                versions_asset(table, partitions, warehouse_kind)
+                for table in tables
+                if table.versions
+            ),
         ],
         asset_checks=[build_checks(table, partitions) for table in tables],
+        jobs=jobs,
+        schedules=build_schedules(settings, jobs),
+        sensors=[
+            build_lateness_sensor(settings, layer) for layer in (Layer.STAGED, Layer.ENRICHED)
+        ],
         resources={
             "platform": platform,
             "postgres_io_manager": PostgresIOManager(platform),

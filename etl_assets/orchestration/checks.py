@@ -14,7 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
 
-from etl_assets.core.checks import CHECKS, Severity
+from etl_assets.core.checks import CHECKS, SCHEMA_DRIFT, SOURCE_CHECKS, Severity
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.metadata import evidence_metadata
 from etl_assets.orchestration.partitions import days_of
@@ -37,7 +37,8 @@ def check_specs(
     The UI calls them non-blocking, as Dagster means it: they do their blocking before publication.
     """
     severities = {
-        check: table.thresholds.severities.get(check.name, check.severity) for check in CHECKS
+        check: table.thresholds.severities.get(check.name, check.severity)
+        for check in (*CHECKS, *(SOURCE_CHECKS if table.source else ()))
     }
     return [
         dg.AssetCheckSpec(
@@ -52,10 +53,10 @@ def check_specs(
 
 
 def verdicts(
-    context: dg.AssetExecutionContext, table: LayerTable, days: "Sequence[LoadedDay]"
+    instance: dg.DagsterInstance, table: LayerTable, days: "Sequence[LoadedDay]"
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """The verdicts of the days, on what is materialised of them at this moment."""
-    targets = _materialised(context.instance, table, [loaded.day for loaded in days])
+    targets = _materialised(instance, table, [loaded.day for loaded in days])
     for loaded in days:
         yield from _evaluations(loaded, targets.get(loaded.day.isoformat()))
 
@@ -96,7 +97,8 @@ def build_checks(
         loading = context.job_def.asset_layer.selected_asset_keys
         if dg.AssetKey(table.path.split("/")) in loading:
             return  # the asset itself records them, before it publishes
-        wanted = {key.name for key in context.selected_asset_check_keys}
+        # What is published says nothing of the source's columns.
+        wanted = {key.name for key in context.selected_asset_check_keys} - {SCHEMA_DRIFT.name}
         platform: Platform = context.resources.platform
         for loaded, target in _audit_published(context, table, platform):
             yield from (e for e in _evaluations(loaded, target) if e.check_name in wanted)

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from etl_assets.core.errors import StalePublication
+from etl_assets.core.lateness import Loads
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
+from etl_assets.orchestration.failures import overtaken
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
 from etl_assets.orchestration.partitions import days_of
 from etl_assets.orchestration.platform import Platform
@@ -30,9 +33,11 @@ class PostgresIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> "PostgresSource":
         """The source of the raw table of the same name."""
         from etl_assets.sources.postgres.source import PostgresSource
+        from etl_assets.sync_state import columns_seen
 
         table = layer_tables()[f"raw/{context.asset_key.path[-1]}"]
-        return PostgresSource(self._platform.reader(), table)
+        seen = columns_seen(self._platform.warehouse.look(table))
+        return PostgresSource(self._platform.reader(), table, seen)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Source tables belong to somebody else: nothing is ever written to them."""
@@ -55,19 +60,23 @@ class WarehouseIOManager(dg.IOManager):
         step = context.step_context
         folder = self._platform.spool_folder(step.run_id, step.step.key) / "in" / context.name
         warehouse = self._platform.warehouse
-        published = {state.partition_key for state in warehouse.state(table)}
-        unpublished = frozenset(days) - published
+        # Before the rows: what is published in between makes the day late, never unnoticed.
+        loads = Loads({s.partition_key: s.load_id for s in warehouse.state(table)})
+        unpublished = frozenset(days) - loads.by_day.keys()
         if (context.definition_metadata or {}).get("all_days_until"):
             extract = warehouse.read(table, [Window(days[0], days[-1])], folder)
-            return Upstream(table, extract.as_of, {}, extract.frames[0], unpublished)
+            return Upstream(table, extract.as_of, {}, extract.frames[0], unpublished, loads)
         extract = warehouse.read(table, [Window.of(day) for day in days], folder)
         frames = dict(zip(days, extract.frames, strict=True))
-        return Upstream(table, extract.as_of, frames, unpublished=unpublished)
+        return Upstream(table, extract.as_of, frames, unpublished=unpublished, loads=loads)
 
     def handle_output(self, context: dg.OutputContext, obj: "Sequence[LoadedDay]") -> None:
         """Publish the days, all of them good, and describe each in its materialisation."""
         table = layer_tables()["/".join(context.asset_key.path)]
-        described = self.publish(table, obj, context.step_context.run_id)
+        try:
+            described = self.publish(table, obj, context.step_context.run_id)
+        except StalePublication as error:
+            raise overtaken(table, error) from None
         for day, metadata in described.items():
             context.step_context.add_asset_metadata(
                 metadata=metadata, asset_key=context.asset_key, partition_key=day

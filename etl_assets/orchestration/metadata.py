@@ -50,7 +50,7 @@ def day_metadata(loaded: "LoadedDay", *, total_rows: int, publish_seconds: float
     metadata: Metadata = {
         **table_metadata(loaded.table),
         "dagster/row_count": total_rows,
-        "dagster/partition_row_count": loaded.files.rows,
+        "dagster/partition_row_count": loaded.rows,
         "quarantined_rows": loaded.quarantined,
         "bytes": loaded.files.bytes,
         **{f"seconds_{step}": round(value, 4) for step, value in seconds.items()},

@@ -9,6 +9,7 @@ from etl_assets.config import Settings
 from etl_assets.core.errors import PartitionError
 from etl_assets.core.partitions import ONE_DAY, Window, parse_day
 from etl_assets.core.table import Input, Layer
+from etl_assets.matching import Scope
 
 # Further back than any first day: a mapping to "every day until this one".
 _ALL_EARLIER_DAYS = -36_500
@@ -23,11 +24,13 @@ BACKFILL_POLICIES = {
 
 
 def daily(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """A partition a UTC day, from the first to the last day of the settings."""
+    """A partition a UTC day, from the first to the last day of the settings, or today."""
     end = settings.last_day + ONE_DAY if settings.last_day else None
     return dg.DailyPartitionsDefinition(
         start_date=settings.first_day.isoformat(),
         end_date=end.isoformat() if end else None,
+        # Today is one too: what was synced of it is there to be seen, though the day goes on.
+        end_offset=0 if end else 1,
         timezone="UTC",
     )
 
@@ -46,14 +49,19 @@ def days_of(keys: Sequence[str]) -> list[date]:
     return sorted(parse_day(key) for key in keys)
 
 
+def scope_of(settings: Settings) -> Scope:
+    """The days that the platform has."""
+    return Scope(settings.first_day, settings.last_day)
+
+
 def check_window(window: Window, settings: Settings) -> None:
-    """Raises PartitionError for days that are no partitions: too early, or not over yet."""
+    """Raises PartitionError for days that are no partitions: too early, or in the future."""
     if window.first < settings.first_day:
         raise PartitionError(
             f"{window.first} is before the first day, {settings.first_day}.",
             "Set ETL_FIRST_DAY to an earlier day, or start later.",
         )
-    newest = settings.newest_day()
+    newest = settings.newest_partition()
     if window.last > newest:
         raise PartitionError(
             f"{window.last} is not a partition yet: the newest day is {newest} (UTC).",

@@ -6,7 +6,7 @@ Importing this module loads no driver and reads no environment.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,11 @@ from etl_assets.config import Settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from etl_assets.orchestration.syncs import SyncReport
+    from etl_assets.reconciling import Reconciliation
     from etl_assets.sources.postgres.engine import PoolSettings
     from etl_assets.sources.postgres.reader import PostgresReader
+    from etl_assets.syncing import SyncPolicy
     from etl_assets.warehouse.base import Warehouse
 
 
@@ -25,11 +28,15 @@ if TYPE_CHECKING:
 class Platform:
     """The platform of one code location, as the settings have it.
 
-    `on_day` is told of each day that was loaded and judged: table path, day, whether it is good.
+    `on_day` is told of each day that was loaded and judged: table path, day, whether it is good;
+    `on_sync` and `on_reconciled` of each table; `on_failure` of each op that failed for good.
     """
 
     settings: Settings
     on_day: Callable[[str, date, bool], None] = lambda _table, _day, _good: None
+    on_sync: "Callable[[SyncReport], None]" = lambda _report: None
+    on_reconciled: "Callable[[Reconciliation], None]" = lambda _found: None
+    on_failure: Callable[[str, str], None] = lambda _op, _message: None
 
     @cached_property
     def warehouse(self) -> "Warehouse":
@@ -56,6 +63,21 @@ class Platform:
         from etl_assets.sources.postgres.reader import PostgresReader
 
         return PostgresReader(self._engine, self._pool)
+
+    def sync_policy(self) -> "SyncPolicy":
+        """How tables sync, as the settings have it."""
+        from etl_assets.sources.postgres.horizon import HorizonPolicy
+        from etl_assets.syncing import SyncPolicy
+
+        sync = self.settings.sync
+        return SyncPolicy(
+            chunk_rows=sync.chunk_rows,
+            chunk_bytes=sync.chunk_bytes,
+            patience=timedelta(seconds=sync.patience),
+            horizon=HorizonPolicy(
+                lag=timedelta(seconds=sync.lag), max_hold=timedelta(seconds=sync.max_hold)
+            ),
+        )
 
     def close(self) -> None:
         """Close idle connections to source and warehouse; using it again opens new ones."""

@@ -71,6 +71,7 @@ TABLE = TableSpec(
     raw=RawCustomers,
     staged=StagedCustomers,
     stage=stage,
+    keep_versions=True,
     description="One row a customer.",
     domain="crm",
     # The first day is the import of the old shop's customers.

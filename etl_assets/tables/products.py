@@ -73,6 +73,7 @@ TABLE = TableSpec(
     raw=RawProducts,
     staged=StagedProducts,
     stage=stage,
+    keep_versions=True,
     description="One row an article.",
     domain="catalogue",
     # Listings come in waves: the first day is the whole catalogue, others bring two or three.

@@ -37,7 +37,7 @@ PARTITIONS = """query ($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) 
   ... on AssetNode { assetPartitionStatuses {
   ... on TimePartitionStatuses { ranges { startKey endKey status } } } } } }"""
 RUN = """query ($id: ID!) { runOrError(runId: $id) { ... on Run { status
-  assetMaterializations { partition } eventConnection(limit: 1000) { events {
+  assetMaterializations { partition assetKey { path } } eventConnection(limit: 1000) { events {
     ... on AssetCheckEvaluationEvent { evaluation { partition success checkName } } } } } } }"""
 _RUNNING = {"REQUESTED", "CANCELING", "FAILING"}
 
@@ -108,7 +108,11 @@ class DagsterUI:
         verdicts = [event["evaluation"] for event in events if "evaluation" in event]
         return (
             found["status"],
-            [one["partition"] for one in found["assetMaterializations"]],
+            [
+                one["partition"]
+                for one in found["assetMaterializations"]
+                if not one["assetKey"]["path"][-1].endswith("_versions")  # they go with their table
+            ],
             [(one["partition"], one["checkName"], one["success"]) for one in verdicts],
         )
 

@@ -69,6 +69,7 @@ def test_the_demo_fills_every_table_and_its_summary_is_true(demo: Demo) -> None:
     finally:
         server.stop()
     told = summary(demo.outcome.out)
+    versions = {path: told.pop(path) for path in list(told) if path.endswith("_versions")}
     file = demo.home / "warehouse.duckdb"
     aside = dict(
         warehouse(file, "SELECT table_name, count(*) FROM etl.etl_quarantine GROUP BY ALL")
@@ -81,8 +82,9 @@ def test_the_demo_fills_every_table_and_its_summary_is_true(demo: Demo) -> None:
         layer, name = path.split("/")
         assert warehouse(file, f"SELECT count(*) FROM {layer}.{name}") == [(rows,)]
         assert (days, quarantined) == (30, aside.get(path, 0))
-        assert passed + failed == 30 * 8
+        assert passed + failed == 30 * (10 if layer == "raw" else 8)
     assert len(told) == 10
+    assert [days for days, *_ in versions.values()] == [51, 36]
     assert sum(aside.values()) == len(BAD_ROWS)
     assert f"{source['orders']:,} orders" in " ".join(demo.outcome.out.split())
 
@@ -110,7 +112,11 @@ def test_status_prints_the_same_table(demo: Demo) -> None:
 
 def test_a_backfill_loads_its_days_again_and_nothing_else(demo: Demo) -> None:
     file = demo.home / "warehouse.duckdb"
-    query = "SELECT table_name, partition_key::text, load_id FROM etl.etl_state"
+    # The first day of all is that of a table's own row, which every publication changes.
+    query = (
+        "SELECT table_name, partition_key::text, load_id FROM etl.etl_state "
+        "WHERE partition_key > '0001-01-01'"
+    )
     before = set(warehouse(file, query))
     days = ["--from", "2024-01-05", "--to", "2024-01-06"]
     done = demo.commands.etl_assets("backfill", "raw/orders", *days)

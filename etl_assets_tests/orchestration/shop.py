@@ -32,6 +32,13 @@ CHECK_NAMES = [
     "row_count_against_earlier_days",
     "row_count_against_published",
 ]
+SOURCE_CHECK_NAMES = ["cursor_values", "schema_drift"]
+VERSIONS = ["raw/customers_versions", "raw/products_versions"]
+
+
+def check_names(path: str) -> list[str]:
+    """The checks of a table, in their order."""
+    return [*CHECK_NAMES, *(SOURCE_CHECK_NAMES if path.startswith("raw/") else [])]
 
 
 @dataclass

@@ -1,0 +1,43 @@
+"""Tables of versions as assets: nobody runs them, every load of their table adds to them."""
+
+from collections.abc import Collection, Iterator
+
+import dagster as dg
+
+from etl_assets.core.table import LayerTable
+from etl_assets.orchestration.keys import key_of
+from etl_assets.orchestration.metadata import table_metadata
+from etl_assets.orchestration.platform import Platform
+
+
+def versions_asset(
+    table: LayerTable, partitions: dg.PartitionsDefinition[str], warehouse_kind: str
+) -> dg.AssetSpec:
+    """The asset of the versions that `table` keeps, by the day of their cursor."""
+    versions = table.versions
+    assert versions is not None  # noqa: S101 - asked for tables that keep them
+    return dg.AssetSpec(
+        key_of(versions),
+        deps=[key_of(table)],
+        partitions_def=partitions,
+        description=versions.description,
+        group_name=str(versions.layer),
+        kinds={warehouse_kind},
+        owners=versions.owners,
+        tags={"domain": versions.domain},
+        metadata=table_metadata(versions),
+    )
+
+
+def version_events(
+    platform: Platform, versions: LayerTable, loads: Collection[str]
+) -> Iterator[dg.AssetMaterialization]:
+    """A materialisation for each day that gained versions by one of the loads (`load_id`)."""
+    newest = platform.settings.newest_partition()
+    for state in platform.warehouse.state(versions):
+        if state.load_id in loads and platform.settings.first_day <= state.partition_key <= newest:
+            yield dg.AssetMaterialization(
+                key_of(versions),
+                partition=state.partition_key.isoformat(),
+                metadata={"dagster/partition_row_count": state.row_count},
+            )

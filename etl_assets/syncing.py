@@ -1,0 +1,237 @@
+"""Incremental sync: changed rows by (cursor, key), chunk by chunk, up to a horizon that holds.
+
+The position moves in the transaction that publishes the rows that it has passed, so a crash goes on
+where the last chunk ended. What becomes of changed rows is `changing.py`; how the source is read is
+`sources/`.
+"""
+
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+import tenacity
+
+from etl_assets.changing import Before, ChangeSet, Outcome
+from etl_assets.core import drift
+from etl_assets.core.changes import Horizon, Position
+from etl_assets.core.errors import ContractMismatch, EtlError
+from etl_assets.core.state import HistoryEntry
+from etl_assets.core.table import LayerTable
+from etl_assets.judging import Moment
+from etl_assets.matching import DAY, Found, Scope, unreadable_schema
+from etl_assets.sources.postgres.changes import ChangeRead
+from etl_assets.sources.postgres.horizon import HorizonPolicy
+from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
+from etl_assets.sync_state import Log, columns_seen, position_of, refuse_future
+from etl_assets.warehouse.base import Warehouse
+
+
+@dataclass(frozen=True)
+class SyncPolicy:
+    """How much a chunk holds at most, and how long trouble that may pass is sat out."""
+
+    chunk_rows: int = 50_000
+    chunk_bytes: int = 64 << 20
+    patience: timedelta = timedelta(minutes=2)
+    horizon: HorizonPolicy = field(default_factory=HorizonPolicy)
+
+
+class Slice(StrEnum):
+    """The three parts of a table that a sync reads, in this order.
+
+    Changes in the order of the cursor; then what has no cursor, and what has one in the future,
+    which no position passes (C5): these are read anew by every sync.
+    """
+
+    CHANGES = "changes"
+    WITHOUT_CURSOR = "without_cursor"
+    BEYOND = "beyond"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where in a sync the next chunk begins: after a position of a slice; at the end, no slice."""
+
+    slice: Slice | None
+    after: Position | None = None
+
+    @classmethod
+    def first(cls, table: LayerTable, mark: Position | None) -> "Stop":
+        """A little before what is published, for writers whose clocks are behind (C6)."""
+        if mark is not None and table.lookback:  # else from the very row: it may be amid its moment
+            mark = Position(mark.moment - table.lookback)
+        return cls(Slice.CHANGES, mark)
+
+    def past(self, read: ChangeRead) -> "Stop":
+        """The place after what was read of this slice."""
+        if not read.is_last:
+            return replace(self, after=read.last)
+        slices = [*Slice, None]
+        return Stop(slices[slices.index(self.slice) + 1])
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part of a sync that is committed: `rows` were read, `outcome` is what came of them."""
+
+    rows: int
+    outcome: Outcome
+    mark: Position | None
+    horizon: Horizon
+
+
+@dataclass(frozen=True)
+class Sync:
+    """A table that syncs, and all that it needs for it."""
+
+    table: LayerTable
+    reader: PostgresReader
+    warehouse: Warehouse
+    scope: Scope
+    folder: Path
+    run_id: str
+    policy: SyncPolicy = SyncPolicy()
+
+    def run(self) -> Iterator[Chunk]:
+        """Every chunk once it is committed, until the table has caught up with its horizon.
+
+        Trouble that may pass (the source is away, another run published first) is sat out, a chunk
+        at a time. Raises what does not pass: ContractMismatch, SourceError, WarehouseError,
+        DiskFull, StateError (L6), or what lasted longer than `policy.patience`. What was committed
+        until then stays, and the next sync goes on from there.
+        """
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_pass),
+            stop=tenacity.stop_after_delay(self.policy.patience.total_seconds()),
+            wait=tenacity.wait_exponential_jitter(initial=0.2, max=15),
+            reraise=True,
+        )
+        stop, mark = None, None
+        while stop is None or stop.slice is not None:
+            chunk, stop = attempts(self._chunk, stop, mark)
+            mark = chunk.mark
+            yield chunk
+
+    def _chunk(self, stop: Stop | None, left_at: Position | None) -> tuple[Chunk, Stop]:
+        """Read and publish one chunk; where the next one begins.
+
+        `stop` is where the last one ended, and left the table's position.
+        """
+        before = Before(self.warehouse.look(self.table))
+        seen = columns_seen(before.look)
+        mark = position_of(self.table, before.position)
+        if left_at and (mark is None or mark.moment < left_at.moment):
+            stop = None  # somebody set it back meanwhile: to go on would undo that (L6)
+        horizon = self.reader.horizon(self.policy.horizon, mark.moment if mark else None)
+        refuse_future(self.table, mark, horizon)
+        with self.reader.snapshot(self.table) as snapshot:
+            report = drift.compare(self.table, snapshot.source_types, seen)
+            if report.refuses:
+                raise ContractMismatch(report.refuses, drift.THAW)
+            part = _read(snapshot, stop or Stop.first(self.table, mark), horizon, self.policy)
+            moment = Moment(snapshot.source, snapshot.as_of, part.query, report)
+            columns = snapshot.source_types
+        reached = part.reaches(mark, horizon)
+        log = Log(self.table, self.run_id)
+
+        def history(owed: frozenset[date]) -> list[HistoryEntry]:
+            entries = [] if seen is not None and not report.since_last else [log.columns(columns)]
+            if reached != mark and part.rows:
+                entries.append(log.moved(mark, reached, "sync", part.rows))
+            return entries + log.owing(before.look, owed)
+
+        folder = self.folder / uuid.uuid4().hex
+        changes = ChangeSet(
+            self.table, self.warehouse, before, part.found, moment, self.scope, folder, self.run_id
+        )
+        outcome = changes.publish(reached, history)
+        shutil.rmtree(folder, ignore_errors=True)
+        return Chunk(part.rows, outcome, reached, horizon), part.stop
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one chunk read, in one snapshot: of one slice, and of the next ones if that is short.
+
+    `last` is the last position of the changes among it, `is_whole` says that there are no more of
+    those before the horizon.
+    """
+
+    found: Found
+    rows: int
+    stop: Stop
+    last: Position | None
+    is_whole: bool
+    query: str
+
+    def reaches(self, mark: Position | None, horizon: Horizon) -> Position | None:
+        """The position once this is published; it never moves back, and never past the horizon.
+
+        Where all changes are read it is the horizon itself: were it the last row's, each sync would
+        read all rows of that moment again, and a mass update gives one moment to a whole table.
+        """
+        reached = Position(horizon.moment) if self.is_whole and self.last else self.last
+        if reached is None or (mark is not None and reached.moment < mark.moment):
+            return mark
+        return reached
+
+
+def _read(snapshot: TableSnapshot, stop: Stop, horizon: Horizon, policy: SyncPolicy) -> _Part:
+    table = snapshot.table
+    rows_left, bytes_left = policy.chunk_rows, policy.chunk_bytes
+    found = [Found.nothing(table)]
+    last: Position | None = None
+    is_whole, total, query = False, 0, ""
+    while stop.slice is not None and rows_left > 0 and bytes_left > 0:
+        read = _slice(snapshot, stop, horizon, rows_left, bytes_left)
+        query = query or read.query
+        found.append(found_of(table, read))
+        total += read.rows
+        rows_left -= read.rows
+        bytes_left -= int(found[-1].rows.estimated_size())
+        if stop.slice is Slice.CHANGES:
+            last, is_whole = read.last, read.is_last
+        stop = stop.past(read)
+    return _Part(_joined(found), total, stop, last, is_whole, query)
+
+
+def _slice(
+    snapshot: TableSnapshot, stop: Stop, horizon: Horizon, rows: int, size: int
+) -> ChangeRead:
+    if stop.slice is Slice.CHANGES:
+        return snapshot.changes(stop.after, horizon.moment, rows, size)
+    if stop.slice is Slice.WITHOUT_CURSOR:
+        key = stop.after.key if stop.after else None
+        return snapshot.without_cursor(key, rows, size)
+    return snapshot.beyond(horizon.now, stop.after, rows, size)
+
+
+def found_of(table: LayerTable, read: ChangeRead) -> Found:
+    """What a read finds, in memory; within its snapshot."""
+    rejected = read.rejected()
+    unreadable = rejected.keys.with_columns(
+        pl.Series(DAY, rejected.days, dtype=pl.Date),
+        pl.Series("column", rejected.rows.columns, dtype=pl.String),
+        pl.Series("position", rejected.rows.positions, dtype=pl.String),
+        pl.Series("payload", rejected.rows.payloads, dtype=pl.String),
+    )
+    nothing = Found.nothing(table)
+    rows = pl.concat([nothing.rows, *read.batches()])
+    return Found(rows, unreadable.select(unreadable_schema(table).names()), nothing.gone)
+
+
+def _joined(parts: Sequence[Found]) -> Found:
+    return Found(
+        pl.concat([part.rows for part in parts]),
+        pl.concat([part.unreadable for part in parts]),
+        pl.concat([part.gone for part in parts]),
+    )
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, EtlError) and error.retryable

@@ -1,0 +1,108 @@
+"""Late data as a signal: exactly the days downstream of what was published are made again."""
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from etl_assets.core.lateness import Late, late_days
+from etl_assets.orchestration.commands import run_job
+from etl_assets.orchestration.lateness import plan
+from etl_assets.orchestration.syncs import SYNC_JOB
+from etl_assets.tables.registry import layer_tables
+from etl_assets_tests.orchestration.shop import DAYS, Shop
+
+ORDERS = layer_tables()["raw/orders"]
+
+
+def late(shop: Shop) -> list[tuple[str, date]]:
+    found = late_days(layer_tables(), shop.platform.warehouse.state())
+    return [(one.table, one.day) for one in found]
+
+
+@pytest.fixture
+def built(shop: Shop) -> Shop:
+    """A shop whose every layer is loaded and has caught up."""
+    shop.load()
+    assert run_job(shop.platform, SYNC_JOB, [ORDERS], shop.instance).success
+    return shop
+
+
+def change_an_order(shop: Shop, day: date) -> None:
+    shop.sql(
+        "UPDATE orders SET note = 'late', updated_at = now() "
+        f"WHERE id = (SELECT min(id) FROM orders WHERE created_at::date = '{day}')"
+    )
+    assert run_job(shop.platform, SYNC_JOB, [ORDERS], shop.instance).success
+
+
+def test_a_late_order_makes_its_own_day_late_layer_by_layer_and_no_other(built: Shop) -> None:
+    assert late(built) == []
+    change_an_order(built, DAYS[1])
+    assert late(built) == [("staged/orders", DAYS[1])]
+    built.load("staged/orders", days=[DAYS[1]])
+    assert late(built) == [("enriched/fact_orders", DAYS[1])]
+    built.load("enriched/fact_orders", days=[DAYS[1]])
+    assert late(built) == [("enriched/daily_revenue", DAYS[1])]
+    built.load("enriched/daily_revenue", days=[DAYS[1]])
+    assert late(built) == []
+
+
+def test_a_late_customer_makes_every_fact_from_that_day_on_late(built: Shop) -> None:
+    built.load("staged/customers", days=[DAYS[2]])
+    assert late(built) == [("enriched/fact_orders", day) for day in DAYS[2:]]
+
+
+def test_a_day_that_was_never_made_is_late_once_its_inputs_are_there(shop: Shop) -> None:
+    shop.load("raw/orders", days=DAYS[:2])
+    assert late(shop) == [("staged/orders", day) for day in DAYS[:2]]
+
+
+def test_the_sensor_asks_for_the_late_days_once_and_says_why(built: Shop, tmp_path: Path) -> None:
+    change_an_order(built, DAYS[0])
+    change_an_order(built, DAYS[1])
+    change_an_order(built, DAYS[3])
+    sensor = built.definitions.get_repository_def().get_sensor_def("late_staged_days")
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+
+        def tick(cursor: str | None) -> dg.SensorResult:
+            context = dg.build_sensor_context(
+                instance=instance,
+                cursor=cursor,
+                repository_def=built.definitions.get_repository_def(),
+                resources={"platform": built.platform},
+            )
+            return sensor.evaluate_tick(context)
+
+        first = tick(None)
+        spans = [
+            (
+                request.tags["dagster/asset_partition_range_start"],
+                request.tags["dagster/asset_partition_range_end"],
+            )
+            for request in first.run_requests
+        ]
+        assert spans == [(str(DAYS[0]), str(DAYS[1])), (str(DAYS[3]), str(DAYS[3]))]
+        assert "made before raw/orders" in first.run_requests[0].tags["etl_assets/late"]
+        assert tick(first.cursor).run_requests in (None, [])
+
+
+def test_a_tick_asks_for_no_more_days_than_its_budget_and_for_the_oldest_first() -> None:
+    found = [Late("staged/orders", day, "x", "") for day in reversed(DAYS)]
+    first, asked = plan(found, {}, 3)
+    assert [one.day for one in first] == DAYS[:3]
+    second, asked = plan(found, asked, 3)
+    assert [one.day for one in second] == DAYS[3:]
+    assert plan(found, asked, 3)[0] == []
+
+
+def test_a_day_is_asked_for_again_when_its_inputs_changed_again() -> None:
+    first = Late("staged/orders", DAYS[0], "x", "")
+    _, asked = plan([first], {}, 3)
+    again = replace(first, wanted="y")
+    assert plan([again], asked, 3)[0] == [again]
+    assert plan([], asked, 3) == ([], {})
+    assert json.loads(json.dumps(asked)) == asked
