@@ -23,11 +23,12 @@ from benchmarks.report import print_bounds, print_race, write_figures
 from benchmarks.runner import MeasurementFailed
 from benchmarks.source import bench_source
 from benchmarks.speed import NAIVE_SHARE, measure_speed, speed_figures
+from benchmarks.syncs import measure_syncs, print_syncs
 from benchmarks.upserts import MULTI_SHARE, measure_upserts, upsert_figures
 from etl_assets.config import read_settings
 from etl_assets_tests.bigquery_environment import NoInterpreter
 
-PARTS = ("speed", "memory", "imports", "partitions", "postgres", "bigquery")
+PARTS = ("speed", "memory", "imports", "partitions", "postgres", "bigquery", "sync")
 _DISK_BYTES_A_ROW = 600
 
 
@@ -38,6 +39,7 @@ _DISK_BYTES_A_ROW = 600
 )
 @click.option("--bigquery-rows", default=1_000_000, show_default=True, help="Rows into BigQuery.")
 @click.option("--upsert-rows", default=200_000, show_default=True, help="Rows into PostgreSQL.")
+@click.option("--sync-rows", default=10_000_000, show_default=True, help="Rows of a synced table.")
 @click.option("--repeats", default=3, show_default=True, help="Runs that a median is made of.")
 @click.option("--days", default=30, show_default=True, help="Days of the demo shop to backfill.")
 @click.option("--full", is_flag=True, help="Let the naive way take all rows.")
@@ -48,6 +50,7 @@ def main(
     memory_rows: int,
     bigquery_rows: int,
     upsert_rows: int,
+    sync_rows: int,
     repeats: int,
     days: int,
     full: bool,
@@ -56,13 +59,13 @@ def main(
 ) -> None:
     """Measure the platform against PostgreSQL's own COPY, its peers, and its own bounds."""
     if quick:
-        rows, memory_rows, repeats, days = 20_000, 50_000, 1, 2
-        bigquery_rows, upsert_rows = 20_000, 2_000
+        rows, memory_rows, repeats, days = 20_000, 50_000, 1, 1
+        bigquery_rows, upsert_rows, sync_rows = 20_000, 2_000, 20_000
     console = Console(width=110)
     parts = only or PARTS
     figures: dict[str, float] = {}
     room = shutil.disk_usage(tempfile.gettempdir()).free
-    if room < (needed := _DISK_BYTES_A_ROW * max(rows, 2 * memory_rows)):
+    if room < (needed := _DISK_BYTES_A_ROW * max(rows, 2 * memory_rows, sync_rows)):
         sys.exit(f"{tempfile.gettempdir()} has {room >> 20} MiB of room; {needed >> 20} are needed")
     with console.status("starting a PostgreSQL") as status, bench_source() as (source, folder):
         tell = _teller(status)
@@ -89,6 +92,10 @@ def main(
                 print_race(console, medians, RACE, "into the BigQuery emulator", "ours")
             except NoInterpreter as missing:
                 console.print(f"BigQuery is not measured: {missing}", highlight=False)
+        if "sync" in parts:
+            synced = measure_syncs(source, folder, sync_rows, repeats, tell)
+            figures |= synced
+            print_syncs(console, synced)
         if "memory" in parts:
             figures |= measure_memory(source, folder, memory_rows, tell)
     print_bounds(console, figures)

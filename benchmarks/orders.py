@@ -1,10 +1,11 @@
 """The benchmark's orders as Parquet files: what every contender of a warehouse's race starts from.
 
-The same columns as the source's table (`source.py`), without a PostgreSQL to read.
+The same columns as the source's table (`source.py`), without a PostgreSQL to read. How they are
+read again is `batches.py`.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,15 +33,6 @@ def write_orders(folder: Path, rows: int) -> Path:
         frame = _orders(first, min(rows, first + BATCH_ROWS - 1))
         frame.write_parquet(folder / f"{number:05d}.parquet")
     return folder
-
-
-def batches(folder: Path, rows: int) -> Iterator[pl.DataFrame]:
-    """The first `rows` of them in the contract's dtypes, a file at a time."""
-    for path in sorted(folder.glob("*.parquet")):
-        frame = pl.read_parquet(path, glob=False).head(rows)
-        rows -= frame.height
-        if frame.height:
-            yield frame
 
 
 def staged_day(frames: Iterable[pl.DataFrame], folder: Path) -> StagedDay:

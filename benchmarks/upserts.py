@@ -12,7 +12,8 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from benchmarks.orders import batches, staged_day, write_orders
+from benchmarks.batches import batches
+from benchmarks.orders import staged_day, write_orders
 from benchmarks.runner import Contender, interleaved
 from benchmarks.source import Source
 from benchmarks.table import RAW_ORDERS

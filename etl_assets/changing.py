@@ -152,7 +152,7 @@ class ChangeSet:
             | set(found.old[DAY])
             | set(aside["partition_key"])
         )
-        profile = self.warehouse.profile(self.table, touched) if touched else _NO_ROWS
+        profile = self.warehouse.profile(self.table, touched)
         days = judge.judge(touched, sifted, found.old, profile, cleared)
         gone = found.old.join(good, on=list(self.table.key), how="anti").drop(DAY)
         return _Plan(days, gone, found.leaving, sorted(cleared))
@@ -260,9 +260,6 @@ class _Plan:
 def _columns(mark: Position | None) -> tuple[datetime | None, str | None]:
     """`high_watermark` and `watermark_key` of a table's own row."""
     return (mark.moment, mark.as_text()) if mark else (None, None)
-
-
-_NO_ROWS = pl.DataFrame(schema={"day": pl.Date, "rows": pl.Int64})
 
 
 def _spooled(folder: Path, frame: pl.DataFrame) -> SpoolFiles:

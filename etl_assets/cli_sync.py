@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from etl_assets.orchestration.syncs import SyncReport
     from etl_assets.reconciling import Reconciliation
 
-_WIDE = 124
+_WIDE = 144
 
 
 class Moment(click.ParamType[datetime]):
@@ -194,7 +194,7 @@ def _print_syncs(reports: Sequence["SyncReport"]) -> None:
 def _print_reconciliations(found: Sequence["Reconciliation"]) -> None:
     shown = Table(title="Source and warehouse", title_justify="left", box=box.SIMPLE_HEAD)
     shown.add_column("table", no_wrap=True)
-    names = ("days compared", "missing", "changed", "extra", "on their way", "days that differ")
+    names = ("days", "missing", "changed", "extra", "pending", "days that differ")
     for name in names:
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("verdict", no_wrap=True)
@@ -221,7 +221,9 @@ def _print_reconciliations(found: Sequence["Reconciliation"]) -> None:
 
 
 def _told(position: Mapping[str, Any] | None) -> str:
-    return position["moment"][:23] if position else "the beginning"
+    if not position:
+        return "the beginning"
+    return f"{datetime.fromisoformat(position['moment']):%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
 
 def _console() -> Console:

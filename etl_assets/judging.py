@@ -81,7 +81,7 @@ class Judge:
         `old` are the published rows that leave these days, `profile` is what is published on them
         (`Warehouse.profile`), `cleared` the source positions whose old quarantine goes.
         """
-        numbers = {row["day"]: row for row in profile.to_dicts()}
+        numbers = {row["_day"]: row for row in profile.to_dicts()}
         return [
             self._judge(
                 day, sifted.get(day), old.filter(pl.col(DAY) == day), numbers.get(day, {}), cleared
@@ -124,7 +124,7 @@ class Judge:
             for c in self.table.columns
             if c.nullable
         }
-        kept = numbers.get("rows", 0) - old.height
+        kept = numbers.get("_rows", 0) - old.height
         aside_before = self.quarantine.filter(pl.col("partition_key") == day)["source_position"]
         # What is known was counted when it was sifted.
         aside = sum(position not in cleared for position in aside_before) - sifted.known.height

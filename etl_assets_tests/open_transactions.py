@@ -12,6 +12,7 @@ from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 
 AT_ONCE = HorizonPolicy(prepared_wait=timedelta(0))
 WATERMARK = datetime(2024, 5, 17, tzinfo=UTC)
+MARGIN = AT_ONCE.margin
 HOUR = timedelta(hours=1)
 
 

@@ -11,7 +11,7 @@ from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from benchmarks.orders import batches
+from benchmarks.batches import batches
 from benchmarks.task import Task
 from benchmarks.work.naive import transform
 from etl_assets.config import read_settings

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd  # noqa: F401 - polars imports it when it converts, and imports are not timed
 import sqlalchemy as sa
 
-from benchmarks.orders import batches
+from benchmarks.batches import batches
 from benchmarks.task import Task
 from etl_assets.config import read_settings
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks.orders import batches, staged_day
+from benchmarks.batches import batches
+from benchmarks.orders import staged_day
 from benchmarks.table import RAW_ORDERS
 from benchmarks.task import Task
 from etl_assets.config import read_settings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.orders import batches
+from benchmarks.batches import batches
 from benchmarks.task import Task
 from etl_assets.config import read_settings
 from etl_assets.warehouse.postgres.write_paths import Conflict, Target, upsert_copy, upsert_core

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.orders import batches
+from benchmarks.batches import batches
 from benchmarks.source import COLUMNS
 from benchmarks.task import Task
 from etl_assets.config import read_settings

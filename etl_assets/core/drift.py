@@ -13,8 +13,8 @@ SourceColumns = Sequence[tuple[str, str]]
 """Name and type, as the source shows it, of each column in the source's order."""
 
 THAW = (
-    "Bring the contract in etl_assets/tables/ up to the source, or give the table another drift "
-    "policy; nothing was published."
+    "Nothing was published. Bring the contract in etl_assets/tables/ up to the source if need be, "
+    "then let the table sync once with another drift policy: what is there then is frozen."
 )
 """What to do about a report that refuses."""
 

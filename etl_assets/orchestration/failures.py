@@ -59,4 +59,6 @@ def report_failure(context: dg.HookContext) -> None:
     platform: Platform = context.resources.platform
     error = context.op_exception
     told = error.description if isinstance(error, dg.Failure) else None
-    platform.on_failure(context.op.name, told or f"{type(error).__name__}: see the run's log.")
+    told = told or f"{type(error).__name__}: see the run's log."
+    context.log.error(f"{context.op.name} failed for good: {told}")
+    platform.on_failure(context.op.name, told)

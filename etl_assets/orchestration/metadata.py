@@ -39,13 +39,15 @@ def table_metadata(table: LayerTable) -> Metadata:
     }
 
 
-def day_metadata(loaded: "LoadedDay", *, total_rows: int, publish_seconds: float) -> Metadata:
+def day_metadata(
+    loaded: "LoadedDay", *, total_rows: int, publish_seconds: float | None = None
+) -> Metadata:
     """What is true of one published day; numbers are plotted by partition in the UI.
 
     `total_rows` is of the whole table; seconds are of this day alone, `publish_seconds` its share
-    of the transaction.
+    of the transaction, None where days were changed together and none has a time of its own.
     """
-    seconds = {**loaded.seconds, "publish": publish_seconds}
+    seconds = {} if publish_seconds is None else {**loaded.seconds, "publish": publish_seconds}
     whole = sum(seconds.values())
     metadata: Metadata = {
         **table_metadata(loaded.table),
@@ -54,7 +56,7 @@ def day_metadata(loaded: "LoadedDay", *, total_rows: int, publish_seconds: float
         "quarantined_rows": loaded.quarantined,
         "bytes": loaded.files.bytes,
         **{f"seconds_{step}": round(value, 4) for step, value in seconds.items()},
-        "rows_per_second": round(loaded.files.rows / whole, 1) if whole else 0.0,
+        **({"rows_per_second": round(loaded.files.rows / whole, 1)} if whole else {}),
         **{
             f"null_ratio/{column.name}": round(loaded.null_ratios.get(column.name, 0.0), 6)
             for column in loaded.table.columns

@@ -241,7 +241,7 @@ def _materialised(
             continue
         total = sum(state.row_count for state in platform.warehouse.state(table))
         metadata = {
-            **day_metadata(loaded, total_rows=total, publish_seconds=0.0),
+            **day_metadata(loaded, total_rows=total),
             **(cost or {}),
             "why": why,
             "changed_rows": loaded.files.rows,

@@ -144,6 +144,17 @@ class Look:
     newest: Mapping[str, HistoryEntry]
 
 
+def profile_schema(table: LayerTable) -> pl.Schema:
+    """`_day` (Date), `_rows` (Int64), and for each nullable column of the contract how many NULLs.
+
+    These have the column's name and are Int64.
+    """
+    nullable = [column.name for column in table.columns if column.nullable]
+    return pl.Schema(
+        {"_day": pl.Date(), "_rows": pl.Int64(), **dict.fromkeys(nullable, pl.Int64())}
+    )
+
+
 def lost_turn(path: str) -> LostTurn:
     """The error of changes that were looked up before somebody else published to the table."""
     return LostTurn(
@@ -232,11 +243,7 @@ class Warehouse(ABC):
 
     @abstractmethod
     def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
-        """What is published on each of the days that has rows.
-
-        `day` (Date), `rows` (Int64) and for each nullable column of the contract, under its name,
-        how many of its values are NULL (Int64).
-        """
+        """What is published on each of the days that has rows, in `profile_schema`."""
 
     @abstractmethod
     def quarantined(self, table: LayerTable) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, not_compared, row_digests_schema
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import Warehouse
+from etl_assets.warehouse.base import Warehouse, profile_schema
 from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, at, orders, publish, spooled, staged
 from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, layer_table
 
@@ -187,17 +187,12 @@ def test_nothing_published_has_no_digests_no_profile_and_no_rows(
         assert (rows.schema, rows.height) == (row_digests_schema(ORDERS), 0)
         profile = warehouse.profile(ORDERS, [DAY])
         assert profile.height == 0
-        assert profile.schema == {
-            "day": pl.Date,
-            "rows": pl.Int64,
-            **dict.fromkeys(nullable, pl.Int64),
-        }
+        assert profile.schema == profile_schema(ORDERS)
         keys = spooled(tmp_path, pl.DataFrame({"id": [1]}))
         found = warehouse.lookup(ORDERS, keys, tmp_path / "found").collect()
         assert (found.schema, found.height) == (polars_schema(ORDERS.columns), 0)
         assert warehouse.quarantined(ORDERS).height == 0
 
-    nullable = ["day_at", "v", "updated_at"]
     asked()
     warehouse.ensure(ORDERS)
     asked()
@@ -241,7 +236,7 @@ def test_a_profile_counts_rows_and_nulls_by_day(warehouse: Warehouse, tmp_path: 
         staged(tmp_path, blank, NEXT),
     )
     asked = [DAY, NEXT, NEXT + timedelta(days=1)]
-    found = warehouse.profile(ORDERS, asked).sort("day")
-    assert found.columns == ["day", "rows", "day_at", "v", "updated_at"]
+    found = warehouse.profile(ORDERS, asked).sort("_day")
+    assert found.columns == ["_day", "_rows", "day_at", "v", "updated_at"]
     assert found.rows() == [(DAY, 3, 0, 0, 0), (NEXT, 2, 0, 2, 1)]
     assert warehouse.profile(ORDERS, [NEXT]).rows() == [(NEXT, 2, 0, 2, 1)]

@@ -11,7 +11,7 @@ from etl_assets.core.changes import Horizon, Position
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets_tests.changing import MUCH, THINGS, frame_of, make_things
-from etl_assets_tests.open_transactions import AT_ONCE, WATERMARK, look, start_of, writer
+from etl_assets_tests.open_transactions import AT_ONCE, MARGIN, WATERMARK, look, start_of, writer
 from etl_assets_tests.source_tables import reader_of, run
 
 
@@ -20,7 +20,7 @@ def test_c6_the_horizon_is_the_source_s_clock_less_a_margin(database_url: str) -
     horizon = look(database_url)
     after = run(database_url, "SELECT clock_timestamp()")[0][0]
     assert before <= horizon.now <= after
-    assert horizon == Horizon(horizon.now - timedelta(milliseconds=10), horizon.now)
+    assert horizon == Horizon(horizon.now - MARGIN, horizon.now)
     wider = look(database_url, HorizonPolicy(margin=timedelta(minutes=5)))
     assert wider.now - wider.moment == timedelta(minutes=5)
     assert wider.moment.utcoffset() == timedelta(0)
@@ -30,7 +30,7 @@ def test_c6_the_session_s_zone_and_date_style_change_nothing(database_url: str) 
     options = "&options=-c%20timezone%3DAsia%2FTokyo%20-c%20datestyle%3DSQL%2CDMY"
     with writer(database_url, "SELECT 1") as open_one:
         horizon = look(database_url + options)
-        assert horizon.moment == start_of(open_one) - timedelta(seconds=1)
+        assert horizon.moment == start_of(open_one) - MARGIN
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1", "SELECT txid_current()"])
@@ -41,7 +41,7 @@ def test_c2_an_open_transaction_holds_the_horizon_back_even_if_it_wrote_nothing_
         horizon = look(database_url)
         started = start_of(open_one)
         pid = open_one.info.backend_pid
-    assert horizon.moment == started - timedelta(seconds=1)
+    assert horizon.moment == started - MARGIN
     assert horizon.held_by == (
         f"pid {pid} (till 7, idle in transaction) since {started.isoformat(timespec='seconds')}"
     )
@@ -60,7 +60,7 @@ def test_c2_sessions_at_rest_of_other_databases_and_our_own_readers_hold_nothing
     ):
         resting.execute("SELECT 1")
         horizon = reader.horizon(AT_ONCE, WATERMARK)
-    assert (horizon.now - horizon.moment, horizon.held_by) == (timedelta(seconds=1), None)
+    assert (horizon.now - horizon.moment, horizon.held_by) == (MARGIN, None)
 
 
 def test_c2_a_session_of_our_name_that_writes_holds_the_horizon_back(database_url: str) -> None:
@@ -105,7 +105,7 @@ def test_c2_a_transaction_older_than_may_be_is_passed_over_with_a_warning(
         policy = replace(AT_ONCE, max_hold=timedelta(0))
         horizon = look(database_url, policy)
         pids = [old.info.backend_pid, younger.info.backend_pid]
-    assert horizon.now - horizon.moment == timedelta(seconds=1)
+    assert horizon.now - horizon.moment == MARGIN
     assert horizon.held_by is None
     assert len(horizon.warnings) == 2
     for pid, warning in zip(pids, horizon.warnings, strict=True):

@@ -13,7 +13,15 @@ import pytest
 
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
-from etl_assets_tests.open_transactions import AT_ONCE, HOUR, WATERMARK, look, start_of, writer
+from etl_assets_tests.open_transactions import (
+    AT_ONCE,
+    HOUR,
+    MARGIN,
+    WATERMARK,
+    look,
+    start_of,
+    writer,
+)
 from etl_assets_tests.source_tables import run
 
 
@@ -53,7 +61,7 @@ def test_c3_a_prepared_transaction_that_ends_in_time_is_waited_for(database_url:
         ended = run(database_url, "SELECT clock_timestamp()")[0][0]
     assert horizon.held_by is None
     # What was safe at the first look: one that began while we waited is not vouched for.
-    assert horizon.now - horizon.moment == timedelta(seconds=1)
+    assert horizon.now - horizon.moment == MARGIN
     assert ended - horizon.now > timedelta(seconds=0.4)
 
 
@@ -94,7 +102,7 @@ def test_c3_an_old_prepared_transaction_is_passed_over_with_a_warning(database_u
     with prepared(database_url) as gid:
         horizon = look(database_url, replace(AT_ONCE, max_hold=timedelta(0)))
     assert horizon.held_by is None
-    assert horizon.now - horizon.moment == timedelta(seconds=1)
+    assert horizon.now - horizon.moment == MARGIN
     assert gid in horizon.warnings[0]
     assert "may be missed" in horizon.warnings[0]
 
@@ -130,7 +138,7 @@ def test_c3_what_the_role_may_see_counts_even_if_it_is_older_than_the_lag(
 ) -> None:
     with writer(unprivileged_url, "SELECT 1") as own, writer(database_url, "SELECT 1"):
         horizon = look(unprivileged_url, HorizonPolicy(lag=timedelta(0)))
-        assert horizon.moment == start_of(own) - timedelta(seconds=1)
+        assert horizon.moment == start_of(own) - MARGIN
     assert horizon.warnings
 
 
@@ -140,7 +148,7 @@ def test_c3_a_granted_role_sees_all(database_url: str, unprivileged_url: str, gr
     run(database_url, f"GRANT {granted} TO {role}")
     with writer(database_url, "SELECT 1") as open_one:
         horizon = look(unprivileged_url)
-        assert horizon.moment == start_of(open_one) - timedelta(seconds=1)
+        assert horizon.moment == start_of(open_one) - MARGIN
     assert horizon.warnings == ()
 
 

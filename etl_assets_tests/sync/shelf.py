@@ -102,10 +102,18 @@ class Shelf:
         """The table by days."""
         return PostgresSource(self.reader, self.table)
 
-    def reconcile(self, *, repair: bool = True, confirmed: bool = True) -> Reconciliation:
+    def reconcile(
+        self, *, repair: bool = True, confirmed: bool = True, chunk_rows: int = 50_000
+    ) -> Reconciliation:
         """A comparison, repaired unless said otherwise."""
         return Reconciling(
-            self.table, self.reader, self.warehouse, self.scope, self.folder / uuid4().hex, "check"
+            self.table,
+            self.reader,
+            self.warehouse,
+            self.scope,
+            self.folder / uuid4().hex,
+            "check",
+            chunk_rows,
         ).run(repair=repair, confirmed=confirmed)
 
     def load(self, *days: date) -> list[LoadedDay]:

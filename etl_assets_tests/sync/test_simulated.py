@@ -6,10 +6,12 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -27,6 +29,22 @@ PARTS = 4
 TABLE = shelf_table("shelf", lookback=timedelta(milliseconds=50))
 
 
+class OpenDuckDB(DuckDBWarehouse):
+    """Keeps its file open, since nobody else wants it: to open it is most of a quick sync."""
+
+    kept: duckdb.DuckDBPyConnection | None = None
+
+    @contextmanager
+    def _open(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        self.kept = self.kept or self._connect()
+        try:
+            yield self.kept
+        except BaseException:
+            with suppress(duckdb.Error):  # as closing it would
+                self.kept.rollback()
+            raise
+
+
 @pytest.fixture
 def reader(postgres: EmbeddedPostgres) -> Iterator[PostgresReader]:
     postgres.ensure_database("simulated")
@@ -40,12 +58,17 @@ def test_after_any_history_the_warehouse_is_the_source(
 ) -> None:
     print(f"seed {SEED}.{part}, {HISTORIES // PARTS} histories")
     url, numbers = postgres.url("simulated"), count()
+    warehouse: OpenDuckDB | None = None
 
     def open_shelf() -> Shelf:
+        nonlocal warehouse
+        if warehouse is not None and warehouse.kept is not None:
+            warehouse.kept.close()
         folder = tmp_path / f"history-{next(numbers)}"
         shutil.rmtree(tmp_path / f"history-{next(numbers) - 2}", ignore_errors=True)
         folder.mkdir()
-        return Shelf(url, TABLE, DuckDBWarehouse(folder / "w.duckdb"), folder, reader)
+        warehouse = OpenDuckDB(folder / "w.duckdb")
+        return Shelf(url, TABLE, warehouse, folder, reader)
 
     chosen = settings(
         max_examples=HISTORIES // PARTS,

@@ -57,8 +57,8 @@ class World(RuleBasedStateMachine):
     @initialize(rows=st.integers(0, 12))
     def some_rows(self, rows: int) -> None:
         self.write(
-            f"INSERT INTO {self.table} SELECT n, {day_of(0)} + n * interval '7 hours', now(), 'v', n "
-            f"FROM generate_series(1, {rows}) AS n"
+            f"INSERT INTO {self.table} SELECT n, {day_of(0)} + n * interval '7 hours', now(), "
+            f"'v', n FROM generate_series(1, {rows}) AS n"
         )
 
     # Writers

@@ -176,14 +176,20 @@ def read_rejects(opened: OpenTable, wheres: Sequence[sql.Composable]) -> Rejecte
         schema=dict.fromkeys(opened.table.key, pl.String),
         orient="row",
     )
-    shown = keys_of(texts, key)
+    keys = texts.select(from_text(pl.col(part.name), part.dtype, strict=False) for part in key)
+    # As the audit shows keys, so that the row is found again; a key that fits no dtype, as it is.
+    shown = [
+        as_text if None in values else as_value
+        for as_text, as_value, values in zip(
+            keys_of(texts, key), keys_of(keys, key), keys.iter_rows(), strict=True
+        )
+    ]
     rejected = Rejected(
         columns=[column for column, _, _, _ in rows],
         keys=shown,
         positions=[f"{opened.source} {row}" for row in shown],
         payloads=[payload for _, _, payload, _ in rows],
     )
-    keys = texts.select(from_text(pl.col(part.name), part.dtype, strict=False) for part in key)
     return RejectedChanges(keys, rejected, [day for _, _, _, day in rows])
 
 

@@ -14,6 +14,7 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
+from etl_assets.warehouse.base import profile_schema
 from etl_assets.warehouse.bigquery.failures import bigquery_errors
 from etl_assets.warehouse.bigquery.jobs import Jobs
 from etl_assets.warehouse.bigquery.loading import Loading
@@ -52,8 +53,7 @@ class Lookups:
     def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
         """See `Warehouse.profile`."""
         nullable = [column.name for column in table.columns if column.nullable]
-        counts = dict.fromkeys(nullable, pl.Int64())
-        schema = pl.Schema({"day": pl.Date(), "rows": pl.Int64(), **counts})
+        schema = profile_schema(table)
         if not days or self._datasets.find(table) is None:
             return pl.DataFrame(schema=schema)
         nulls = "".join(f", COUNTIF(t.{quote(name)} IS NULL)" for name in nullable)

@@ -14,7 +14,7 @@ from etl_assets.core.contracts import Column, polars_schema
 from etl_assets.core.digests import BUCKETS_SCHEMA, SEPARATOR, compared, row_digests_schema
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import SYSTEM_DATASET
+from etl_assets.warehouse.base import SYSTEM_DATASET, profile_schema
 from etl_assets.warehouse.duckdb.schema import exists
 from etl_assets.warehouse.duckdb.types import day_of, literal, on_days, quote, relation, same_key
 
@@ -47,7 +47,7 @@ def profile(
 ) -> pl.DataFrame:
     """See `Warehouse.profile`."""
     names = [column.name for column in table.columns if column.nullable]
-    schema = pl.Schema({"day": pl.Date(), "rows": pl.Int64(), **dict.fromkeys(names, pl.Int64())})
+    schema = profile_schema(table)
     if not days or not exists(connection, table):
         return pl.DataFrame(schema=schema)
     nulls = "".join(f", count(*) - count({quote(name)}) AS {quote(name)}" for name in names)

@@ -145,12 +145,11 @@ def day_of(table: LayerTable) -> str:
 
 
 def on_days(table: LayerTable, days: Collection[date]) -> str:
-    """The condition that a row is on one of the days, of which there is at least one."""
-    bounds = within(table, Window(min(days), max(days)))  # lets DuckDB pass over other row groups
-    if len(windows_of(days)) == 1:
-        return bounds
-    listed = ", ".join(f"DATE '{day}'" for day in sorted(days))
-    return f"{bounds} AND {day_of(table)} IN ({listed})"
+    """The condition that a row is on one of the days, of which there is at least one.
+
+    Spans of the bare column: a cast of it costs ten times as much, and passes over no row group.
+    """
+    return f"({' OR '.join(f'({within(table, window)})' for window in windows_of(days))})"
 
 
 def same_key(table: LayerTable) -> str:

@@ -19,6 +19,7 @@ from etl_assets.sources.postgres.digest_text import (
     line,
     row_digest,
 )
+from etl_assets.warehouse.base import profile_schema
 from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.reading import read_columns
 from etl_assets.warehouse.postgres.schema import exists
@@ -28,9 +29,7 @@ from etl_assets.warehouse.postgres.types import day_of, on_days, read_as, relati
 def profile(connection: sa.Connection, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
     """See `Warehouse.profile`."""
     nullable = [column.name for column in table.columns if column.nullable]
-    schema = pl.Schema(
-        {"day": pl.Date(), "rows": pl.Int64(), **dict.fromkeys(nullable, pl.Int64())}
-    )
+    schema = profile_schema(table)
     if not exists(connection, table):
         return pl.DataFrame(schema=schema)
     nulls = [sql.SQL("count(*) - count({})").format(sql.Identifier("t", n)) for n in nullable]

@@ -1,0 +1,185 @@
+"""Days that a check refuses: left out, owed, and published by the first sync after the mending."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from etl_assets.core.table import Thresholds
+from etl_assets.loading import LoadedDay
+from etl_assets.owed import Settled, settle
+from etl_assets.sync_state import owed_days
+from etl_assets.warehouse.base import Publication, Staging
+from etl_assets.warehouse.duckdb import DuckDBWarehouse
+from etl_assets_tests.source_tables import reader_of
+from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
+
+BAD = "UPDATE shelf SET amount = 'NaN', updated_at = now() WHERE id = {}"
+GOOD = "UPDATE shelf SET amount = 1, updated_at = now() WHERE id = {}"
+DAYS = [FIRST_DAY + timedelta(days=n) for n in range(3)]
+
+
+@pytest.fixture
+def strict(shelf: Shelf) -> Shelf:
+    """Nine rows on three days, synced; a single bad row refuses its day from now on."""
+    thresholds = replace(Thresholds(), max_bad_share=0.0, min_share_of_last=0.0)
+    shelf = replace(shelf, table=replace(shelf.table, thresholds=thresholds))
+    put(shelf, 9)
+    shelf.sync()
+    return shelf
+
+
+def settled(shelf: Shelf) -> Settled:
+    return settle(shelf.table, shelf.source(), shelf.warehouse, shelf.folder / "settled", "owed")
+
+
+def owed(shelf: Shelf) -> list[date]:
+    return owed_days(shelf.warehouse.look(shelf.table))
+
+
+def ids(shelf: Shelf) -> dict[int, int]:
+    """The day of the month that each key is published on; fails where one is there twice."""
+    rows = shelf.published()
+    days = {row[0]: row[1].day for row in rows}
+    assert len(days) == len(rows), "a row is there twice"
+    return days
+
+
+def test_a_refused_day_is_left_out_and_owed_while_all_others_go_on(strict: Shelf) -> None:
+    strict.sql(BAD.format(1), "UPDATE shelf SET v = 'x', updated_at = now() WHERE id IN (2, 3, 4)")
+    before = strict.published()
+    (chunk,) = strict.chunks()
+    assert [day.day for day in chunk.outcome.days] == DAYS[1:]
+    assert [day.day for day in chunk.outcome.refused] == DAYS[:1]
+    assert chunk.outcome.owed == {DAYS[0]}
+    assert owed(strict) == DAYS[:1]
+    after = strict.published()
+    assert [row for row in after if row[1].day == 1] == [row for row in before if row[1].day == 1]
+    assert {row[0] for row in after if row[3] == "x"} == {2, 3}
+    assert strict.warehouse.quarantined(strict.table).is_empty()
+
+    told = settled(strict)
+    assert [day.day for day in told.refused] == DAYS[:1]
+    assert isinstance(told.refused[0], LoadedDay)
+    assert [str(r.check.name) for r in told.refused[0].results if r.blocks] == ["value_rules"]
+    strict.sync()
+    assert owed(strict) == DAYS[:1], "it stays owed until it is good"
+
+    strict.sql("UPDATE shelf SET amount = 1 WHERE id = 1")  # mended behind the cursor's back
+    assert strict.sync()[0].rows == 0
+    assert owed(strict) == []
+    assert strict.published() == strict.wanted()
+    assert settled(strict) == Settled()
+
+
+def test_a_day_is_owed_although_its_run_dies_right_after_the_position_moved(strict: Shelf) -> None:
+    strict.sql(BAD.format(1), "UPDATE shelf SET v = 'x', updated_at = now() WHERE id = 4")
+    next(strict.chunks())
+    strict.sql("UPDATE shelf SET amount = 1 WHERE id = 1")
+    strict.sync()
+    assert strict.published() == strict.wanted()
+    assert strict.published()[3][3] == "x"
+
+
+def test_the_changes_of_an_owed_day_that_come_later_are_not_lost_either(strict: Shelf) -> None:
+    strict.sql(BAD.format(1))
+    strict.sync()
+    strict.sql("UPDATE shelf SET v = 'later', updated_at = now() WHERE id = 4", BAD.format(2))
+    (chunk,) = strict.sync()
+    assert [day.day for day in chunk.outcome.days] == DAYS[:1]
+    assert owed(strict) == DAYS[:2]
+    strict.sql(GOOD.format(1))
+    strict.sync()
+    assert owed(strict) == [DAYS[1]]
+    strict.sql(GOOD.format(2))
+    strict.sync()
+    assert owed(strict) == []
+    assert strict.published() == strict.wanted()
+
+
+@pytest.mark.parametrize("bad", [4, 5, 1], ids=["the old", "the new", "the new, for its sake"])
+def test_a_row_that_moves_between_a_refused_and_a_good_day_is_neither_lost_nor_doubled(
+    strict: Shelf, bad: int
+) -> None:
+    """Row 1 goes from day 1 to day 2, of which one is refused for the bad row."""
+    strict.sql(
+        BAD.format(bad),
+        "UPDATE shelf SET created_at = '2024-05-02Z', updated_at = now() WHERE id = 1",
+        "UPDATE shelf SET v = 'x', updated_at = now() WHERE id = 3",
+    )
+    (chunk,) = strict.chunks()
+    assert chunk.outcome.owed == set(DAYS[:2])
+    assert set(ids(strict)) == set(range(1, 10))
+    assert strict.published()[2][3] == "x"
+    strict.sync()
+    assert set(ids(strict)) == set(range(1, 10))
+    strict.sync()
+    assert set(ids(strict)) == set(range(1, 10))
+    strict.sql(GOOD.format(bad))
+    strict.sync()
+    strict.sync()
+    assert owed(strict) == []
+    assert strict.published() == strict.wanted()
+    assert ids(strict)[1] == 2
+
+
+def test_a_repair_that_a_check_refuses_owes_its_day_as_well(strict: Shelf) -> None:
+    strict.sql("UPDATE shelf SET amount = 'NaN' WHERE id = 1", "UPDATE shelf SET v = 'x'")
+    found = strict.reconcile()
+    assert not found.is_equal
+    assert owed(strict) == DAYS[:1]
+    verified = [state.verified_through for state in strict.warehouse.state(strict.table)]
+    assert [moment is None for moment in verified] == [True, False, False]
+    strict.sql("UPDATE shelf SET amount = 1 WHERE id = 1")
+    strict.sync()
+    assert strict.published() == strict.wanted()
+
+
+def test_a_day_that_another_sync_owes_while_this_one_settles_stays_owed(strict: Shelf) -> None:
+    strict.sql(BAD.format(1))
+    list(strict.chunks())
+    strict.sql("UPDATE shelf SET amount = 1 WHERE id = 1")
+    source = strict.source()
+
+    with reader_of(strict.url) as reader:
+        other = replace(strict, reader=reader)
+        opening, opened = source.open, []
+
+        def overtaken():  # type: ignore[no-untyped-def]
+            opened.append(1)
+            if len(opened) == 1:
+                strict.sql(
+                    BAD.format(2),
+                    "UPDATE shelf SET v = 'x', updated_at = now() - interval '1 us' WHERE id = 5",
+                )
+                list(other.chunks())
+            return opening()
+
+        source.open = overtaken  # type: ignore[method-assign]
+        settle(strict.table, source, strict.warehouse, strict.folder / "s", "owed")
+    assert DAYS[1] in owed(strict)
+    strict.sql("UPDATE shelf SET amount = 1 WHERE id = 2")
+    strict.sync()
+    assert owed(strict) == []
+    assert strict.published() == strict.wanted()
+
+
+def test_l5_an_owed_day_that_another_run_publishes_first_is_looked_at_again(
+    strict: Shelf,
+) -> None:
+    strict.sql(BAD.format(1))
+    list(strict.chunks())
+    strict.sql("UPDATE shelf SET amount = 1 WHERE id = 1")
+    slow = replace(strict, warehouse=DuckDBWarehouse(strict.folder / "w.duckdb"))
+    turns = []
+
+    def overtaken(staging: Staging) -> Publication:
+        turns.append(staging.name)
+        strict.sync()
+        return strict.warehouse.publish(staging)
+
+    slow.warehouse.publish = overtaken  # type: ignore[method-assign]
+    assert settled(slow) == Settled()
+    assert len(turns) == 1
+    assert owed(strict) == []
+    assert strict.published() == strict.wanted()
