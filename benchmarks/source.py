@@ -25,7 +25,7 @@ COLUMNS = (
     "created_at, updated_at"
 )
 
-_CREATE = """
+CREATE = """
 CREATE UNLOGGED TABLE IF NOT EXISTS orders (
     id bigint NOT NULL, customer_id bigint NOT NULL, status text NOT NULL,
     total_cents bigint NOT NULL, currency text NOT NULL, channel text NOT NULL,
@@ -33,9 +33,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS orders (
     created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL
 ) WITH (autovacuum_enabled = false)
 """
-# A prime number of microseconds a row: every row has a moment of its own in the one day, so that
-# the naive way, which loses ties, still sees every row.
-_ROWS = """
+INSERT = """
 INSERT INTO orders
 SELECT i, 1 + i * 7919 % 100000,
     (array['paid', 'shipped', 'delivered', 'cancelled'])[1 + i % 4],
@@ -44,7 +42,12 @@ SELECT i, 1 + i * 7919 % 100000,
     CASE WHEN i % 7 = 0 THEN 'SAVE' || i % 100 END,
     CASE WHEN i % 12 = 0 THEN 'ring twice, "the blue door", no. ' || i END,
     placed_at, placed_at + interval '1 hour'
-FROM generate_series({first}::bigint, {last}::bigint) AS i,
+"""
+"""Rows of `orders` from numbers `i` and moments `placed_at`, in a FROM that has yet to follow."""
+# A prime number of microseconds a row: every row has a moment of its own in the one day, so that
+# the naive way, which loses ties, still sees every row.
+_ROWS = f"""{INSERT}
+FROM generate_series({{first}}::bigint, {{last}}::bigint) AS i,
     LATERAL (SELECT timestamptz '2024-01-15 00:00:00+00'
         + i * 8641 % 86400000000 * interval '1 microsecond' AS placed_at) AS moment
 """
@@ -78,7 +81,7 @@ class Source:
         Without `indexed` an earlier call's indexes go, which makes growing the table quick.
         """
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(_CREATE)
+            connection.execute(CREATE)
             connection.execute("DROP INDEX IF EXISTS orders_created, orders_updated")
             for statement in (_ROWS, _CHANGES):
                 connection.execute(

@@ -17,33 +17,17 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.runner import measure
-from benchmarks.source import Source
+from benchmarks.source import CREATE, INSERT, Source
 from benchmarks.task import Task
 
 DATABASE = "sync"
 FIRST = date(2024, 1, 1)
 CHANGED = 1_000
 TOUCHED = 3
-_CREATE = """
-CREATE UNLOGGED TABLE orders (
-    id bigint NOT NULL, customer_id bigint NOT NULL, status text NOT NULL,
-    total_cents bigint NOT NULL, currency text NOT NULL, channel text NOT NULL,
-    discount_cents integer, coupon_code text, note text,
-    created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL
-) WITH (autovacuum_enabled = false)
-"""
-_ROWS = """
-INSERT INTO orders
-SELECT i, 1 + i * 7919 % 100000,
-    (array['paid', 'shipped', 'delivered', 'cancelled'])[1 + i % 4],
-    i * 37 % 100000, 'EUR', (array['web', 'mobile', 'store'])[1 + i % 3],
-    CASE WHEN i % 5 = 0 THEN (i % 1000)::integer END,
-    CASE WHEN i % 7 = 0 THEN 'SAVE' || i % 100 END,
-    CASE WHEN i % 12 = 0 THEN 'ring twice, "the blue door", no. ' || i END,
-    placed_at, placed_at + interval '1 hour'
-FROM generate_series(1::bigint, {rows}) AS i,
+_ROWS = f"""{INSERT}
+FROM generate_series(1::bigint, {{rows}}) AS i,
     LATERAL (SELECT timestamptz '2024-01-01 00:00:00+00'
-        + (i - 1) * 86400000000 / {a_day} * interval '1 microsecond' AS placed_at) AS moment
+        + (i - 1) * 86400000000 / {{a_day}} * interval '1 microsecond' AS placed_at) AS moment
 """
 _INDEXES = (
     "CREATE INDEX orders_id ON orders (id)",
@@ -147,7 +131,7 @@ def _numbers(rows: int) -> list[int]:
 def _fill(source: Source, rows: int) -> None:
     source.server.ensure_database(DATABASE)
     with psycopg.connect(source.server.url(DATABASE), autocommit=True) as connection:
-        connection.execute(_CREATE)
+        connection.execute(CREATE)
         connection.execute(
             sql.SQL(_ROWS).format(rows=sql.Literal(rows), a_day=sql.Literal(rows // days_of(rows)))
         )

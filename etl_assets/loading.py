@@ -18,7 +18,7 @@ import tenacity
 
 from etl_assets.core.audit import SAMPLES, Bad, DayAudit, Expectation
 from etl_assets.core.checks import CheckResult
-from etl_assets.core.errors import ContractMismatch, EtlError, UpstreamMissing
+from etl_assets.core.errors import ContractMismatch, EtlError, UpstreamMissing, may_pass
 from etl_assets.core.reads import DayRead, DaySource
 from etl_assets.core.rows import keys_of, payloads_of, quarantine_rows
 from etl_assets.core.table import LayerTable
@@ -112,7 +112,7 @@ def load_days(
     """
     remaining, so_far = list(days), dict(published.rows)
     attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_may_pass),
+        retry=tenacity.retry_if_exception(may_pass),
         stop=tenacity.stop_after_attempt(4),
         wait=tenacity.wait_exponential_jitter(initial=0.5, max=15),
         reraise=True,
@@ -135,10 +135,6 @@ def load_days(
                     if loaded.is_good:
                         so_far[day] = loaded.files.rows
                     yield loaded
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, EtlError) and error.retryable
 
 
 def load_day(

@@ -17,7 +17,7 @@ import tenacity
 from etl_assets.changing import Before, ChangeSet, Outcome
 from etl_assets.comparing import Comparing, Differences
 from etl_assets.core.digests import not_compared
-from etl_assets.core.errors import EtlError
+from etl_assets.core.errors import EtlError, may_pass
 from etl_assets.core.state import WHOLE_TABLE
 from etl_assets.core.table import LayerTable
 from etl_assets.judging import Moment
@@ -79,9 +79,7 @@ class Reconciling:
         unconfirmed; then nothing is repaired. Else what the source and the warehouse raise.
         """
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, EtlError) and error.retryable
-            ),
+            retry=tenacity.retry_if_exception(may_pass),
             stop=tenacity.stop_after_attempt(5),
             wait=tenacity.wait_exponential_jitter(initial=0.5, max=15),
             reraise=True,

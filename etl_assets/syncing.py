@@ -19,7 +19,7 @@ import tenacity
 from etl_assets.changing import Before, ChangeSet, Outcome
 from etl_assets.core import drift
 from etl_assets.core.changes import Horizon, Position
-from etl_assets.core.errors import ContractMismatch, EtlError
+from etl_assets.core.errors import ContractMismatch, may_pass
 from etl_assets.core.state import HistoryEntry
 from etl_assets.core.table import LayerTable
 from etl_assets.judging import Moment
@@ -106,7 +106,7 @@ class Sync:
         until then stays, and the next sync goes on from there.
         """
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_pass),
+            retry=tenacity.retry_if_exception(may_pass),
             stop=tenacity.stop_after_delay(self.policy.patience.total_seconds()),
             wait=tenacity.wait_exponential_jitter(initial=0.2, max=15),
             reraise=True,
@@ -231,7 +231,3 @@ def _joined(parts: Sequence[Found]) -> Found:
         pl.concat([part.unreadable for part in parts]),
         pl.concat([part.gone for part in parts]),
     )
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, EtlError) and error.retryable

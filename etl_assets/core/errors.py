@@ -18,6 +18,11 @@ class EtlError(Exception):
         return type(self), (self.what, self.next_step)
 
 
+def may_pass(error: BaseException) -> bool:
+    """Whether a later attempt may succeed: for `tenacity.retry_if_exception`."""
+    return isinstance(error, EtlError) and error.retryable
+
+
 class ConfigError(EtlError):
     """A setting is missing, malformed or names something that is not there."""
 

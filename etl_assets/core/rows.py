@@ -74,7 +74,7 @@ def payloads_of(rows: pl.DataFrame) -> list[str]:
 def keys_of(rows: pl.DataFrame, key: Sequence[Column]) -> list[str]:
     """`id=7` for each row, for evidence and positions; a personal key column is hashed."""
     columns = [
-        rows[part.name].hash().cast(pl.String) if part.personal else rows[part.name].cast(pl.String)
+        rows[part.name].hash().cast(pl.String) if part.personal else _texts(rows[part.name])
         for part in key
     ]
     names = [f"{part.name}{'#' if part.personal else '='}" for part in key]
@@ -82,6 +82,14 @@ def keys_of(rows: pl.DataFrame, key: Sequence[Column]) -> list[str]:
         ", ".join(f"{name}{value}" for name, value in zip(names, values, strict=True))
         for values in zip(*columns, strict=True)
     ]
+
+
+def _texts(values: pl.Series) -> pl.Series:
+    if isinstance(values.dtype, pl.Binary):
+        return values.bin.encode("hex")
+    if isinstance(values.dtype, pl.Time):  # a cast drops the fraction of the second
+        return values.dt.to_string("%H:%M:%S%.f")
+    return values.cast(pl.String)
 
 
 def _finite(value: object) -> object:

@@ -71,6 +71,25 @@ class HistoryEntry:
     payload: str
 
 
+def bare(of: PartitionState, day: date, table_name: str | None = None) -> PartitionState:
+    """A state of the same load that says nothing yet of rows, checks or watermarks."""
+    return replace(
+        of,
+        table_name=table_name or of.table_name,
+        partition_key=day,
+        high_watermark=None,
+        watermark_key=None,
+        row_count=0,
+        source_count=None,
+        quarantined_count=0,
+        checks_passed=0,
+        checks_failed=0,
+        seconds=0.0,
+        verified_through=None,
+        made_of=None,
+    )
+
+
 def appended(before: PartitionState | None, more: PartitionState) -> PartitionState:
     """The state of a partition that rows were added to: counts add up, moments only grow."""
     if before is None:

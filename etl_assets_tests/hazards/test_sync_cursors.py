@@ -8,6 +8,8 @@ import pytest
 
 from etl_assets.core.changes import Position
 from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.rows import keys_of
+from etl_assets.sources.postgres.changes import ChangeRead
 from etl_assets_tests.changing import (
     LATER,
     MUCH,
@@ -18,7 +20,7 @@ from etl_assets_tests.changing import (
     make_things,
     pages,
 )
-from etl_assets_tests.source_tables import NAIVE, run, snapshot_of
+from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, run, snapshot_of
 
 ODD = """VALUES (1, '2024-05-17'::timestamptz, '2024-05-17'::timestamptz),
     (2, '2024-05-17', NULL), (3, '2024-05-17', 'infinity'), (4, '2024-05-17', '-infinity'),
@@ -158,3 +160,24 @@ def test_a_table_without_a_timestamp_as_cursor_is_refused(database_url: str) -> 
         pytest.raises(ContractMismatch, match=r"raw/things has no cursor .* cursor_column"),
     ):
         snapshot.changes(None, LATER, 10, MUCH)
+
+
+def test_a_rejected_row_has_the_position_that_it_has_once_it_is_good(database_url: str) -> None:
+    # Else its quarantine would stay when the source has mended it.
+    table = changing_table({"at": UTC_MOMENT, "n": pl.Decimal(10, 2)}, key=("at",))
+    run(
+        database_url,
+        "CREATE TABLE things "
+        "(at timestamptz, n numeric, day_at timestamptz, updated_at timestamptz)",
+        "INSERT INTO things VALUES ('2024-05-17 08:30:00.5+02', 'NaN', '2024-05-17', '2024-05-17')",
+    )
+
+    def look() -> ChangeRead:
+        return snapshot.changes(None, LATER, 100, MUCH)
+
+    with snapshot_of(database_url, table) as snapshot:
+        (position,) = look().rejected().rows.positions
+    run(database_url, "UPDATE things SET n = 1")
+    with snapshot_of(database_url, table) as snapshot:
+        (key,) = keys_of(frame_of(look()), [table.column("at")])
+    assert position == f"postgres:public.things {key}"

@@ -6,13 +6,14 @@ change, so that two first loads of a day could both insert (hazard L3).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
 
 from etl_assets.core.rows import QUARANTINE_SCHEMA, TOMBSTONE_SCHEMA
-from etl_assets.core.state import WHOLE_TABLE, PartitionState
+from etl_assets.core.state import WHOLE_TABLE, PartitionState, bare
 from etl_assets.warehouse.base import Changes, Mode, Staging
 from etl_assets.warehouse.bigquery.placing import placement
 from etl_assets.warehouse.bigquery.schema import STAGING_DATASET, Datasets
@@ -168,23 +169,7 @@ def _mark_table(datasets: Datasets) -> str:
 
 def _own(states: Sequence[PartitionState]) -> PartitionState:
     """The table's own row as the first publication makes it: without a position."""
-    return PartitionState(
-        table_name=states[0].table_name,
-        partition_key=WHOLE_TABLE,
-        high_watermark=None,
-        watermark_key=None,
-        row_count=0,
-        source_count=None,
-        quarantined_count=0,
-        checks_passed=0,
-        checks_failed=0,
-        as_of=max(state.as_of for state in states),
-        load_id=states[0].load_id,
-        run_id=states[0].run_id,
-        seconds=0,
-        verified_through=None,
-        updated_at=max(state.updated_at for state in states),
-    )
+    return replace(bare(states[0], WHOLE_TABLE), as_of=max(state.as_of for state in states))
 
 
 def _add_beside(datasets: Datasets, staging: Staging, changes: Changes) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import duckdb
 
-from etl_assets.core.state import WHOLE_TABLE, HistoryEntry, PartitionState
+from etl_assets.core.state import WHOLE_TABLE, HistoryEntry, PartitionState, bare
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import SYSTEM_DATASET, Staging, lost_turn
 from etl_assets.warehouse.duckdb.types import day_of, quote, relation
@@ -83,23 +83,9 @@ def give_token(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
 
 
 def bare_state(staging: Staging, table_name: str, day: date) -> PartitionState:
-    """A state of this publication that says nothing of rows, checks or watermarks."""
-    return replace(
-        staging.days[0].state,
-        table_name=table_name,
-        partition_key=day,
-        high_watermark=None,
-        watermark_key=None,
-        row_count=0,
-        source_count=None,
-        quarantined_count=0,
-        checks_passed=0,
-        checks_failed=0,
-        as_of=max(staged.state.as_of for staged in staging.days),
-        seconds=0.0,
-        verified_through=None,
-        made_of=None,
-    )
+    """A state of this publication, of its newest moment, that says nothing else yet."""
+    newest = max(staged.state.as_of for staged in staging.days)
+    return replace(bare(staging.days[0].state, day, table_name), as_of=newest)
 
 
 def recount(

@@ -4,7 +4,6 @@ It is written inside the transaction that publishes the rows (`publication.py`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from psycopg import sql
 
 from etl_assets.core.errors import LostTurn
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import WHOLE_TABLE, PartitionState
+from etl_assets.core.state import WHOLE_TABLE, PartitionState, bare
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.models import EtlState
@@ -119,26 +118,7 @@ def give_token(connection: sa.Connection, state: PartitionState) -> None:
         .values(load_id=state.load_id)
     )
     if not done.rowcount:
-        put_states(connection, [nothing_of(state, WHOLE_TABLE)])
-
-
-def nothing_of(state: PartitionState, day: date, table_name: str | None = None) -> PartitionState:
-    """A state of no rows by the load of another one: what is said of rows has yet to be filled."""
-    return replace(
-        state,
-        table_name=table_name or state.table_name,
-        partition_key=day,
-        high_watermark=None,
-        watermark_key=None,
-        row_count=0,
-        source_count=None,
-        quarantined_count=0,
-        checks_passed=0,
-        checks_failed=0,
-        seconds=0,
-        verified_through=None,
-        made_of=None,
-    )
+        put_states(connection, [bare(state, WHOLE_TABLE)])
 
 
 def take_rows(connection: sa.Connection, taken: Mapping[date, int], by: PartitionState) -> None:

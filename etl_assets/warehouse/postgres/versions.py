@@ -7,14 +7,14 @@ import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
 
-from etl_assets.core.state import appended
+from etl_assets.core.state import appended, bare
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import Staging
 from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.inserting import filled, is_staged_row
 from etl_assets.warehouse.postgres.schema import unique_key
 from etl_assets.warehouse.postgres.staging import spooled, staging_target
-from etl_assets.warehouse.postgres.states import nothing_of, put_states, states
+from etl_assets.warehouse.postgres.states import put_states, states
 from etl_assets.warehouse.postgres.types import relation
 from etl_assets.warehouse.postgres.write_paths import names
 
@@ -55,7 +55,7 @@ def keep_versions(connection: sa.Connection, versions: LayerTable, staging: Stag
     put = [
         appended(
             before.get(day),
-            replace(nothing_of(by, day, versions.path), row_count=rows, high_watermark=newest),
+            replace(bare(by, day, versions.path), row_count=rows, high_watermark=newest),
         )
         for day, rows, newest in added
     ]
