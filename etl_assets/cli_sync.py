@@ -146,6 +146,21 @@ def rewind(table: str, moment: datetime | None, everything: bool) -> None:
     )
 
 
+@state.command()
+@click.argument("table")
+def accept(table: str) -> None:
+    """Take the source columns of TABLE, whose drift policy freezes them, as they are now."""
+    from etl_assets.orchestration.platform import Platform
+    from etl_assets.sync_state import accept as take
+
+    (found,) = _syncing((table,))
+    platform = Platform(read_settings())
+    with closing(platform), platform.reader().snapshot(found) as snapshot:
+        columns = snapshot.source_types
+        take(platform.warehouse, found, columns)
+    click.echo(f"{table}: accepted {', '.join(f'{name} ({shown})' for name, shown in columns)}.")
+
+
 def _syncing(paths: Sequence[str]) -> list[LayerTable]:
     """The named tables, or all, that have a cursor; click's usage error for others."""
     from etl_assets.tables.registry import layer_tables

@@ -128,6 +128,11 @@ def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> Posi
     return before
 
 
+def accept(warehouse: Warehouse, table: LayerTable, columns: SourceColumns) -> None:
+    """Put the source's columns on record as they are now: a table that freezes them goes on."""
+    warehouse.record([Log(table, "accepted").columns(columns)])
+
+
 def _told(position: Position | None) -> dict[str, object] | None:
     return {"moment": position.moment.isoformat(), "key": position.key} if position else None
 

@@ -132,7 +132,7 @@ class Sync:
         with self.reader.snapshot(self.table) as snapshot:
             report = drift.compare(self.table, snapshot.source_types, seen)
             if report.refuses:
-                raise ContractMismatch(report.refuses, drift.THAW)
+                raise ContractMismatch(report.refuses, drift.thaw(self.table))
             part = _read(snapshot, stop or Stop.first(self.table, mark), horizon, self.policy)
             moment = Moment(snapshot.source, snapshot.as_of, part.query, report)
             columns = snapshot.source_types

@@ -12,12 +12,6 @@ from etl_assets.core.table import Drift, LayerTable
 SourceColumns = Sequence[tuple[str, str]]
 """Name and type, as the source shows it, of each column in the source's order."""
 
-THAW = (
-    "Nothing was published. Bring the contract in etl_assets/tables/ up to the source if need be, "
-    "then let the table sync once with another drift policy: what is there then is frozen."
-)
-"""What to do about a report that refuses."""
-
 
 @dataclass(frozen=True)
 class DriftReport:
@@ -63,6 +57,14 @@ def compare(table: LayerTable, now: SourceColumns, before: SourceColumns | None)
             f"{'; '.join(since_last)}."
         )
     return DriftReport(added, since_last, refuses)
+
+
+def thaw(table: LayerTable) -> str:
+    """What to do about a report that refuses."""
+    return (
+        "Nothing was published. Bring the contract in etl_assets/tables/ up to the source if need "
+        f"be, then freeze what is there now: etl-assets state accept {table.path}."
+    )
 
 
 def to_json(columns: SourceColumns) -> str:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from etl_assets.core.drift import THAW, SourceColumns, compare
+from etl_assets.core.drift import SourceColumns, compare, thaw
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.reads import DayRead
 from etl_assets.core.table import LayerTable
@@ -43,5 +43,5 @@ class PostgresSource:
             self.columns = snapshot.source_types
             report = compare(self.table, self.columns, self.seen)
             if report.refuses:
-                raise ContractMismatch(report.refuses, THAW)
+                raise ContractMismatch(report.refuses, thaw(self.table))
             yield lambda day: replace(snapshot.day(day), drift=report)
