@@ -14,7 +14,7 @@ dev: .venv/runtime
 
 # Two at a time, a module each: a worker has servers of its own.
 test: .venv/dev .venv/emulator
-	@$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # Random histories of a table, as many as one likes: HISTORIES=5000 SEED=7 make simulate
 simulate: .venv/dev

@@ -61,9 +61,12 @@ def reconcile(tables: tuple[str, ...], repair: bool, confirm_deletes: bool) -> N
     """Sync TABLES (default: all with a cursor), then compare them with the source, row by row."""
     from etl_assets.orchestration.commands import run_reconcile
 
-    found, failures = run_reconcile(
+    if confirm_deletes and not repair:
+        raise click.UsageError("--confirm-deletes goes with --repair.")
+    reports, found, failures = run_reconcile(
         read_settings(), _syncing(tables), repair=repair, confirm_deletes=confirm_deletes
     )
+    _print_notes(reports)
     _print_reconciliations(found)
     _end(failures)
 
@@ -135,11 +138,11 @@ def rewind(table: str, moment: datetime | None, everything: bool) -> None:
     from etl_assets.sync_state import rewind as set_back
 
     if (moment is None) is not everything:
-        raise click.UsageError("Say how far: --to <moment>, or --everything.")
+        raise click.UsageError("Say how far, in one way: --to <moment>, or --everything.")
     (found,) = _syncing((table,))
     with closing(Platform(read_settings()).warehouse) as warehouse:
         before = set_back(warehouse, found, moment)
-    stood = before.moment.isoformat() if before else "the beginning"
+    stood = before.isoformat() if before else "the beginning"
     click.echo(
         f"{table} stood at {stood} and goes on from "
         f"{moment.isoformat() if moment else 'the beginning'}; run: etl-assets sync {table}"
@@ -166,11 +169,10 @@ def _syncing(paths: Sequence[str]) -> list[LayerTable]:
     from etl_assets.tables.registry import layer_tables
 
     known = {path: table for path, table in layer_tables().items() if table.syncs}
-    wrong = [path for path in paths if path not in known]
-    if wrong:
-        raise click.UsageError(
-            f"{', '.join(wrong)} cannot be synced. These can: {', '.join(known)}."
-        )
+    for path in paths:
+        if path not in known:
+            told = "has no cursor" if path in layer_tables() else "is no table"
+            raise click.UsageError(f"{path} {told}. These can be synced: {', '.join(known)}.")
     return [known[path] for path in paths or known]
 
 
@@ -181,7 +183,6 @@ def _print_syncs(reports: Sequence["SyncReport"]) -> None:
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("stands at (UTC)", no_wrap=True)
     shown.add_column("held back by")
-    notes: dict[str, None] = {}
     for report in reports:
         last = report.last
         mark = last.mark.moment if last and last.mark else None
@@ -194,15 +195,14 @@ def _print_syncs(reports: Sequence["SyncReport"]) -> None:
             f"{mark:%Y-%m-%d %H:%M:%S}" if mark else "—",
             (last.horizon.held_by if last else None) or "—",
         )
-        notes |= dict.fromkeys(last.horizon.warnings if last else ())
-        if report.outside:
-            notes[
-                f"{report.table}: {report.outside:,} rows belong to no day of this platform and "
-                "were not loaded."
-            ] = None
     if reports:
         _console().print(shown)
-    for note in notes:
+    _print_notes(reports)
+
+
+def _print_notes(reports: Sequence["SyncReport"]) -> None:
+    notes = [note for report in reports for note in report.notes()]
+    for note in dict.fromkeys(notes):
         Console(stderr=True).print(f"[yellow]warning:[/] {note}", highlight=False)
 
 

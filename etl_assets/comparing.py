@@ -131,7 +131,8 @@ class Comparing:
             pending=pending.height + moving,
             compared_days=compared,
             days=frozenset(days),
-            through=position.moment if position else snapshot.as_of,
+            # Where nothing is on its way, all is as it was when it was read.
+            through=position.moment if position and pending.height + moving else snapshot.as_of,
         )
 
     def _ghosts(

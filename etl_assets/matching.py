@@ -31,6 +31,12 @@ class Scope:
         """Whether the day is one of them."""
         return self.first <= day and (self.last is None or day <= self.last)
 
+    def is_wider_than(self, other: "Scope") -> bool:
+        """Whether it has days that the other has not."""
+        if self.first < other.first:
+            return True
+        return other.last is not None and (self.last is None or self.last > other.last)
+
     def holds(self) -> pl.Expr:
         """The same of the column DAY; a row without a day is in no scope."""
         inside = pl.col(DAY) >= self.first

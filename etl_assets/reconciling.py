@@ -39,13 +39,15 @@ class MassDelete(EtlError):
 class Reconciliation:
     """What a reconciliation found and did.
 
-    `left_out` names the columns that no checksum can cover. `outcome` is of the repair, if any.
+    `left_out` names the columns that no checksum can cover. `outcome` is of the repair, if any;
+    `mass_delete` says why rows that are gone were left.
     """
 
     table: str
     differences: Differences
     left_out: Sequence[str]
     outcome: Outcome | None = None
+    mass_delete: MassDelete | None = None
 
     @property
     def verified_through(self) -> datetime:
@@ -56,7 +58,7 @@ class Reconciliation:
     def is_equal(self) -> bool:
         """Whether source and warehouse are equal now."""
         if self.outcome is not None:
-            return not self.outcome.refused
+            return not self.outcome.refused and self.mass_delete is None
         return not self.differences.count
 
 
@@ -75,8 +77,8 @@ class Reconciling:
     def run(self, *, repair: bool = False, confirmed: bool = False) -> Reconciliation:
         """Compare, repair if asked to, and record what is verified; sync first, or much is pending.
 
-        Raises MassDelete where more rows would go than `Thresholds.max_deleted_share` lets go
-        unconfirmed; then nothing is repaired. Else what the source and the warehouse raise.
+        Where more rows are gone than `Thresholds.max_deleted_share` lets go unconfirmed, these
+        stay, and all else is repaired. Raises what the source and the warehouse raise.
         """
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(may_pass),
@@ -88,29 +90,29 @@ class Reconciling:
         differences = attempts(comparing.compare)
         found = Reconciliation(self.table.path, differences, not_compared(self.table))
         if repair and differences.count:
-            self._refuse_mass_delete(differences, confirmed=confirmed)
-            chunks = self._chunks(differences)
+            mass_delete = None if confirmed else self._mass_delete(differences)
+            chunks = self._chunks(differences, removing=mass_delete is None)
             outcome = _together([attempts(self._repair, keys) for keys in chunks])
-            found = replace(found, outcome=outcome)
+            found = replace(found, outcome=outcome, mass_delete=mass_delete)
         self._record(found)
         return found
 
-    def _refuse_mass_delete(self, found: Differences, *, confirmed: bool) -> None:
+    def _mass_delete(self, found: Differences) -> MassDelete | None:
         gone = found.extra.height
         published = sum(state.row_count for state in self.warehouse.state(self.table))
-        share = gone / published if published else 0.0
         most = self.table.thresholds.max_deleted_share
-        if confirmed or gone <= DELETES_UNCONFIRMED or share <= most:
-            return
-        raise MassDelete(
+        if gone <= DELETES_UNCONFIRMED or gone <= most * published:
+            return None
+        return MassDelete(
             f"{gone:,} of {published:,} rows of {self.table.path} are gone from the source, more "
-            f"than the {most:.0%} that may be removed unconfirmed; nothing was repaired.",
+            f"than the {most:.0%} that may be removed unconfirmed; they were left as they are.",
             f"If that is meant, run: etl-assets reconcile {self.table.path} --repair "
             "--confirm-deletes.",
         )
 
-    def _chunks(self, found: Differences) -> Iterator[pl.DataFrame]:
-        keys = pl.concat([found.missing, found.changed, found.extra]).unique()
+    def _chunks(self, found: Differences, *, removing: bool) -> Iterator[pl.DataFrame]:
+        extra = found.extra if removing else found.extra.clear()
+        keys = pl.concat([found.missing, found.changed, extra]).unique()
         return keys.iter_slices(self.chunk_rows)
 
     def _repair(self, keys: pl.DataFrame) -> Outcome:
@@ -137,7 +139,8 @@ class Reconciling:
     def _record(self, found: Reconciliation) -> None:
         """`verified_through` of every day that is equal, and the report."""
         differences, through = found.differences, found.verified_through
-        wrong = differences.days if found.outcome is None else found.outcome.owed
+        is_repaired = found.outcome is not None and found.mass_delete is None
+        wrong = found.outcome.owed if found.outcome and is_repaired else differences.days
         self.warehouse.verify(self.table, sorted(differences.compared_days - wrong), through)
         if not wrong:
             self.warehouse.verify(self.table, [WHOLE_TABLE], through)

@@ -16,6 +16,7 @@ from etl_assets.core.drift import SourceColumns
 from etl_assets.core.errors import ConfigError, StateError
 from etl_assets.core.state import Happening, HistoryEntry, PartitionState
 from etl_assets.core.table import LayerTable
+from etl_assets.matching import Scope
 from etl_assets.warehouse.base import Look, Warehouse
 
 
@@ -61,6 +62,15 @@ def owed_days(look: Look) -> list[date]:
     return [date.fromisoformat(day) for day in json.loads(entry.payload)["days"]] if entry else []
 
 
+def scope_seen(look: Look) -> Scope | None:
+    """The days that the platform had when the table was synced last, None if it never was."""
+    entry = look.newest.get(Happening.SCOPE)
+    if entry is None:
+        return None
+    first, last = (json.loads(entry.payload)[name] for name in ("first", "last"))
+    return Scope(date.fromisoformat(first), date.fromisoformat(last) if last else None)
+
+
 @dataclass(frozen=True)
 class Log:
     """Makes entries of `etl_history` for one table and run."""
@@ -88,6 +98,12 @@ class Log:
         """These days wait as well, beside those that did before; nothing if there are none."""
         return [self.owed({*more, *owed_days(look)})] if more else []
 
+    def scope(self, scope: Scope) -> HistoryEntry:
+        """The platform has these days now."""
+        last = scope.last.isoformat() if scope.last else None
+        told = {"first": scope.first.isoformat(), "last": last}
+        return self._entry(Happening.SCOPE, json.dumps(told))
+
     def reconciled(self, payload: dict[str, object]) -> HistoryEntry:
         """A reconciliation found this."""
         return self._entry(Happening.RECONCILIATION, json.dumps(payload))
@@ -96,8 +112,8 @@ class Log:
         return HistoryEntry(self.table.path, kind, datetime.now(UTC), self.run_id, payload)
 
 
-def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> Position | None:
-    """Set the position back to a moment (UTC), or to before everything (None); the former one.
+def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> datetime | None:
+    """Set the position back to a moment (UTC), or to before everything (None); where it stood.
 
     Everything that changed since is read again; what is published already is left as it is. Raises
     ConfigError for a moment that is not before the position, LostTurn where a sync is at work.
@@ -105,16 +121,17 @@ def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> Posi
     row = warehouse.table_state(table)
     if row is None:
         raise ConfigError(f"{table.path} was never published.", "There is nothing to set back.")
+    stood = row.high_watermark
+    if stood is not None and to is not None and to >= stood:
+        raise ConfigError(
+            f"The position of {table.path} is {stood.isoformat()}; {to.isoformat()} is not before "
+            "it, and what lies between would never be read.",
+            "Name an earlier moment.",
+        )
     try:
         before = position_of(table, row)
     except StateError:  # what is damaged is set back by this
         before = None
-    if before is not None and to is not None and to >= before.moment:
-        raise ConfigError(
-            f"The position of {table.path} is {before.moment.isoformat()}; {to.isoformat()} is "
-            "not before it, and what lies between would never be read.",
-            "Name an earlier moment.",
-        )
     now = Position(to) if to else None
     entry = Log(table, "rewind").moved(before, now, "set back by hand", 0)
     moved = replace(
@@ -125,7 +142,7 @@ def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> Posi
         updated_at=datetime.now(UTC),
     )
     warehouse.move(moved, row.load_id, [entry])
-    return before
+    return stood
 
 
 def accept(warehouse: Warehouse, table: LayerTable, columns: SourceColumns) -> None:

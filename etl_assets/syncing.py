@@ -19,6 +19,7 @@ import tenacity
 from etl_assets.changing import Before, ChangeSet, Outcome
 from etl_assets.core import drift
 from etl_assets.core.changes import Horizon, Position
+from etl_assets.core.drift import DriftReport
 from etl_assets.core.errors import ContractMismatch, may_pass
 from etl_assets.core.state import HistoryEntry
 from etl_assets.core.table import LayerTable
@@ -27,7 +28,7 @@ from etl_assets.matching import DAY, Found, Scope, unreadable_schema
 from etl_assets.sources.postgres.changes import ChangeRead
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
-from etl_assets.sync_state import Log, columns_seen, position_of, refuse_future
+from etl_assets.sync_state import Log, columns_seen, position_of, refuse_future, scope_seen
 from etl_assets.warehouse.base import Warehouse
 
 
@@ -77,12 +78,16 @@ class Stop:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a sync that is committed: `rows` were read, `outcome` is what came of them."""
+    """A part of a sync that is committed: `rows` were read, `outcome` is what came of them.
+
+    `mark` is the table's position now, `drift` how the source's columns differ from the contract's.
+    """
 
     rows: int
     outcome: Outcome
     mark: Position | None
     horizon: Horizon
+    drift: DriftReport
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,11 @@ class Sync:
         `stop` is where the last one ended, and left the table's position.
         """
         before = Before(self.warehouse.look(self.table))
-        seen = columns_seen(before.look)
+        seen, known_days = columns_seen(before.look), scope_seen(before.look)
         mark = position_of(self.table, before.position)
+        why = "sync"
+        if known_days is not None and self.scope.is_wider_than(known_days):
+            mark, why = None, "days were added"  # rows of these were passed over
         if left_at and (mark is None or mark.moment < left_at.moment):
             stop = None  # somebody set it back meanwhile: to go on would undo that (L6)
         horizon = self.reader.horizon(self.policy.horizon, mark.moment if mark else None)
@@ -141,8 +149,10 @@ class Sync:
 
         def history(owed: frozenset[date]) -> list[HistoryEntry]:
             entries = [] if seen is not None and not report.since_last else [log.columns(columns)]
+            if known_days != self.scope:
+                entries.append(log.scope(self.scope))
             if reached != mark and part.rows:
-                entries.append(log.moved(mark, reached, "sync", part.rows))
+                entries.append(log.moved(mark, reached, why, part.rows))
             return entries + log.owing(before.look, owed)
 
         folder = self.folder / uuid.uuid4().hex
@@ -151,7 +161,7 @@ class Sync:
         )
         outcome = changes.publish(reached, history)
         shutil.rmtree(folder, ignore_errors=True)
-        return Chunk(part.rows, outcome, reached, horizon), part.stop
+        return Chunk(part.rows, outcome, reached, horizon, report), part.stop
 
 
 @dataclass(frozen=True)

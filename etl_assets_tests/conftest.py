@@ -13,6 +13,14 @@ from etl_assets.demo.server import EmbeddedPostgres, start_postgres
 from etl_assets_tests.bigquery_environment import NoInterpreter
 from etl_assets_tests.bigquery_server import EmulatedBigQuery, start_bigquery
 
+LONG_ONES_FIRST = ["e2e", "sync", "bigquery_warehouse"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that take minutes come first: at the end, one worker would wait for the other."""
+    known = {name: place for place, name in enumerate(LONG_ONES_FIRST)}
+    items.sort(key=lambda item: known.get(item.path.parent.name, len(known)))
+
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:

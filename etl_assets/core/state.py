@@ -51,12 +51,14 @@ class Happening(StrEnum):
 
     `watermark`: where it stood and stands, and why it moved. `columns`: the source's columns, when
     they were first seen so. `owed`: the days that wait for a full load, because a check refused
-    changes of theirs. `reconciliation`: what was compared, found and repaired.
+    changes of theirs. `scope`: the days that the platform had, when they last changed.
+    `reconciliation`: what was compared, found and repaired.
     """
 
     WATERMARK = "watermark"
     COLUMNS = "columns"
     OWED = "owed"
+    SCOPE = "scope"
     RECONCILIATION = "reconciliation"
 
 

@@ -29,15 +29,21 @@ def run_sync(settings: Settings, tables: Sequence[LayerTable]) -> tuple[list[Syn
 
 def run_reconcile(
     settings: Settings, tables: Sequence[LayerTable], *, repair: bool, confirm_deletes: bool
-) -> tuple[list[Reconciliation], Failures]:
-    """Sync, compare and, if asked to, repair the tables; what was found of each."""
+) -> tuple[list[SyncReport], list[Reconciliation], Failures]:
+    """Sync, compare and, if asked to, repair the tables; what came of each."""
+    reports: list[SyncReport] = []
     found: list[Reconciliation] = []
     failures: dict[str, str] = {}
-    platform = Platform(settings, on_reconciled=found.append, on_failure=failures.__setitem__)
+    platform = Platform(
+        settings,
+        on_sync=reports.append,
+        on_reconciled=found.append,
+        on_failure=failures.__setitem__,
+    )
     config = {"repair": repair, "confirm_deletes": confirm_deletes}
     with home_instance(settings) as instance:
         run_job(platform, RECONCILE_JOB, tables, instance, config)
-    return found, failures
+    return reports, found, failures
 
 
 def run_job(

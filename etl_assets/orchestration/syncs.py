@@ -4,7 +4,7 @@ What they do is `syncing.py`, `owed.py` and `reconciling.py`; here it becomes ev
 schedules. A table that cannot be synced fails alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,8 @@ from etl_assets.orchestration.versions import version_events
 
 if TYPE_CHECKING:
     from etl_assets.changing import Outcome
-    from etl_assets.loading import FailedDay, LoadedDay
+    from etl_assets.loading import LoadedDay
+    from etl_assets.owed import Settled
     from etl_assets.syncing import Chunk
 
 SYNC_JOB, RECONCILE_JOB = "sync", "reconcile"
@@ -47,6 +48,7 @@ class SyncReport:
     removed: int = 0
     outside: int = 0
     days: set[date] = field(default_factory=set)
+    drifted: list[str] = field(default_factory=list)
     last: "Chunk | None" = None
 
     def add(self, chunk: "Chunk") -> None:
@@ -56,7 +58,25 @@ class SyncReport:
         self.removed += chunk.outcome.removed
         self.outside += chunk.outcome.outside
         self.days |= {day.day for day in chunk.outcome.days}
+        self.drifted += chunk.drift.since_last
         self.last = chunk
+
+    def notes(self) -> list[str]:
+        """What a person should know: what could not be seen, drifted, or was not loaded."""
+        if self.last is None:
+            return []
+        told = [f"{name} ({shown})" for name, shown in self.last.drift.added]
+        notes = list(self.last.horizon.warnings)
+        if self.drifted:
+            notes.append(f"{self.table}: the source's columns changed: {'; '.join(self.drifted)}.")
+        if told:
+            notes.append(f"{self.table}: not in the contract, and not read: {', '.join(told)}.")
+        if self.outside:
+            notes.append(
+                f"{self.table}: {self.outside:,} rows belong to no day of this platform, and are "
+                "not loaded."
+            )
+        return notes
 
 
 def op_name(table: LayerTable, job: str) -> str:
@@ -66,7 +86,7 @@ def op_name(table: LayerTable, job: str) -> str:
 
 def build_sync_job(tables: Sequence[LayerTable]) -> dg.JobDefinition:
     """A job that syncs every table with a cursor."""
-    ops = [_op(table, SYNC_JOB, _sync) for table in tables if table.syncs]
+    ops = [_op(table, SYNC_JOB, _sync_alone) for table in tables if table.syncs]
     return _job(SYNC_JOB, "Read what changed in the source, and bring each touched day.", ops)
 
 
@@ -148,7 +168,14 @@ def _op(
     return run
 
 
-def _sync(context: dg.OpExecutionContext, table: LayerTable) -> Events:
+def _sync_alone(context: dg.OpExecutionContext, table: LayerTable) -> Events:
+    settled = yield from _sync(context, table)
+    if settled.refused:
+        raise refused_days(table, settled.good, settled.refused)
+
+
+def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, None, Settled]":
+    """Sync a table; what came of the days that it owed."""
     from etl_assets.owed import settle
     from etl_assets.sources.postgres.source import PostgresSource
     from etl_assets.sync_state import columns_seen
@@ -156,7 +183,6 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> Events:
 
     platform: Platform = context.resources.platform
     report = SyncReport(table.path)
-    refused: list[LoadedDay | FailedDay] = []
     with platform.spool(context.run_id, op_name(table, SYNC_JOB)) as folder:
         sync = Sync(
             table,
@@ -170,23 +196,19 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> Events:
         for chunk in sync.run():
             report.add(chunk)
             yield from _touched(context, table, chunk.outcome, "changes that were synced")
-            for warning in chunk.horizon.warnings:
-                context.log.warning(warning)
         seen = columns_seen(platform.warehouse.look(table))
         source = PostgresSource(platform.reader(), table, seen)
         settled = settle(table, source, platform.warehouse, folder / "owed", context.run_id)
         yield from _materialised(context, table, settled.good, "a full load that was owed")
-        refused += settled.refused
     _log(context, report)
     platform.on_sync(report)
-    if refused:
-        raise refused_days(table, settled.good, refused)
+    return settled
 
 
 def _reconcile(context: dg.OpExecutionContext, table: LayerTable) -> Events:
     from etl_assets.reconciling import Reconciling, report_of
 
-    yield from _sync(context, table)
+    settled = yield from _sync(context, table)
     platform: Platform = context.resources.platform
     config = context.op_config
     with platform.spool(context.run_id, op_name(table, RECONCILE_JOB)) as folder:
@@ -201,16 +223,18 @@ def _reconcile(context: dg.OpExecutionContext, table: LayerTable) -> Events:
         if found.outcome:
             yield from _touched(context, table, found.outcome, "differences that were repaired")
     platform.on_reconciled(found)
-    told = report_of(found)
-    yield dg.AssetObservation(key_of(table), metadata=_shown(told))
-    if found.outcome and found.outcome.refused:
-        raise refused_days(table, found.outcome.days, found.outcome.refused)
+    yield dg.AssetObservation(key_of(table), metadata=_shown(report_of(found)))
+    refused = [*settled.refused, *(found.outcome.refused if found.outcome else ())]
+    if found.mass_delete:
+        raise dg.Failure(str(found.mass_delete), allow_retries=False)
+    if refused:
+        raise refused_days(table, settled.good, refused)
     if not found.is_equal:
         raise dg.Failure(
             f"{table.path} differs from its source in {found.differences.count} rows of "
             f"{len(found.differences.days)} days. Repair it: etl-assets reconcile {table.path} "
             "--repair.",
-            metadata=_shown(told),
+            metadata=_shown(report_of(found)),
             allow_retries=False,
         )
 
@@ -262,11 +286,8 @@ def _log(context: dg.OpExecutionContext, report: SyncReport) -> None:
     )
     if last and last.horizon.held_by:
         context.log.info(f"{report.table}: held back by {last.horizon.held_by}.")
-    if report.outside:
-        context.log.warning(
-            f"{report.table}: {report.outside:,} rows belong to no day of this platform, and are "
-            "not loaded."
-        )
+    for note in report.notes():
+        context.log.warning(note)
 
 
 def _shown(told: Mapping[str, object]) -> Metadata:

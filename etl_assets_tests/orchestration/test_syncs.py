@@ -119,6 +119,23 @@ def test_a_reconciliation_repairs_what_no_cursor_tells(synced: Shop) -> None:
     }
 
 
+def test_what_a_person_should_know_is_told_with_the_report(synced: Shop) -> None:
+    reports: list[SyncReport] = []
+    synced.platform.on_sync = reports.append
+    (day,) = synced.sql("SELECT max(created_at)::date + 1 FROM orders")[0]
+    synced.sql(
+        "ALTER TABLE orders ADD gift_wrap boolean",
+        f"UPDATE orders SET created_at = '{day}', updated_at = now() WHERE id = 1",
+    )
+    assert run(synced, SYNC_JOB, ORDERS).success
+    (report,) = reports
+    assert report.notes() == [
+        "raw/orders: the source's columns changed: gift_wrap (boolean) was added.",
+        "raw/orders: not in the contract, and not read: gift_wrap (boolean).",
+        "raw/orders: 1 rows belong to no day of this platform, and are not loaded.",
+    ]
+
+
 def test_the_demo_shop_has_no_schedule_that_runs_by_itself(shop: Shop) -> None:
     repository = shop.definitions.get_repository_def()
     statuses = {one.name: one.default_status for one in repository.schedule_defs}

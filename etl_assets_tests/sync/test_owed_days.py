@@ -183,3 +183,16 @@ def test_l5_an_owed_day_that_another_run_publishes_first_is_looked_at_again(
     assert len(turns) == 1
     assert owed(strict) == []
     assert strict.published() == strict.wanted()
+
+
+def test_a_refused_day_does_not_keep_a_reconciliation_from_the_others(strict: Shelf) -> None:
+    strict.sql(BAD.format(1))
+    list(strict.chunks())
+    strict.sql("DELETE FROM shelf WHERE id = 2", "UPDATE shelf SET v = 'silent' WHERE id = 3")
+    found = strict.reconcile()
+    assert [day.day for day in found.outcome.refused] == DAYS[:1] if found.outcome else False
+    assert not found.is_equal
+    assert ids(strict).keys() == {1, 3, 4, 5, 6, 7, 8, 9}
+    states = {s.partition_key: s.verified_through for s in strict.warehouse.state(strict.table)}
+    assert states[DAYS[0]] is None
+    assert states[DAYS[1]] == states[DAYS[2]] == found.verified_through

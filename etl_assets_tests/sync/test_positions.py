@@ -8,8 +8,9 @@ import pytest
 
 from etl_assets.core.errors import ConfigError, LostTurn, StateError
 from etl_assets.core.state import Happening, PartitionState
+from etl_assets.matching import Scope
 from etl_assets.sync_state import rewind
-from etl_assets_tests.sync.shelf import Shelf, put
+from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
 
 
 def own(shelf: Shelf) -> PartitionState:
@@ -127,3 +128,30 @@ def test_l6_a_sync_under_way_starts_over_where_it_was_set_back_to(
     changed = {row[0] for row in shelf.published() if row[3] == "silent"}
     assert changed == ({1, 2, 3, 4, 5} if whole else {3, 4, 5})
     assert len(shelf.published()) == 20
+
+
+def test_rows_that_were_passed_over_are_read_once_the_platform_has_their_days(
+    shelf: Shelf,
+) -> None:
+    short = replace(shelf, scope=Scope(FIRST_DAY, FIRST_DAY + timedelta(days=1)))
+    put(shelf, 9)
+    assert sum(chunk.outcome.outside for chunk in short.sync()) == 3
+    assert len(short.published()) == 6
+    assert [chunk.rows for chunk in short.sync()] == [0], "nothing is read twice for it"
+
+    longer = replace(shelf, scope=Scope(FIRST_DAY, FIRST_DAY + timedelta(days=2)))
+    assert sum(chunk.outcome.changed for chunk in longer.sync()) == 3
+    assert longer.published() == longer.wanted()
+    assert "days were added" in dict(reasons(shelf))
+    assert [chunk.rows for chunk in longer.sync()] == [0]
+
+
+def test_l6_a_damaged_watermark_cannot_be_set_forward_either(shelf: Shelf) -> None:
+    put(shelf, 3)
+    shelf.sync()
+    tamper(shelf, watermark_key="rubbish")
+    stood = own(shelf).high_watermark
+    assert stood is not None
+    with pytest.raises(ConfigError, match="not before it"):
+        rewind(shelf.warehouse, shelf.table, stood + timedelta(days=1))
+    assert rewind(shelf.warehouse, shelf.table, stood - timedelta(days=1)) == stood

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from etl_assets import reconciling
+from etl_assets import comparing
 from etl_assets.core.errors import EtlError
 from etl_assets.core.state import Happening
 from etl_assets.core.table import Deletes, Thresholds
@@ -102,16 +102,29 @@ def test_changes_that_the_next_sync_brings_are_no_differences(shelf: Shelf) -> N
     assert shelf.reconcile().differences.pending == 0
 
 
-def test_what_is_equal_is_verified_up_to_the_watermark_and_what_is_not_is_not(
+def test_what_is_equal_is_verified_up_to_the_watermark_while_changes_are_pending(
     shelf: Shelf,
 ) -> None:
     put(shelf, 9)
     shelf.sync()
     own = shelf.warehouse.table_state(shelf.table)
     assert own is not None
-    shelf.sql("UPDATE shelf SET v = 'silent' WHERE id = 2")
+    shelf.sql("UPDATE shelf SET v = 'new', updated_at = now() WHERE id = 2")
     found = shelf.reconcile(repair=False)
+    assert (found.is_equal, found.differences.pending) == (True, 1)
     assert found.verified_through == own.high_watermark
+
+
+def test_what_is_equal_is_verified_up_to_the_comparison_and_what_is_not_is_not(
+    shelf: Shelf,
+) -> None:
+    put(shelf, 9)
+    shelf.sync()
+    shelf.sql("UPDATE shelf SET v = 'silent' WHERE id = 2")
+    (before,) = shelf.sql("SELECT clock_timestamp()")[0]
+    found = shelf.reconcile(repair=False)
+    (after,) = shelf.sql("SELECT clock_timestamp()")[0]
+    assert before <= found.verified_through <= after
     states = shelf.warehouse.state(shelf.table)
     through = found.verified_through
     assert [state.verified_through for state in states] == [through, None, through]
@@ -119,7 +132,7 @@ def test_what_is_equal_is_verified_up_to_the_watermark_and_what_is_not_is_not(
     assert whole is not None
     assert whole.verified_through is None
 
-    shelf.reconcile()
+    through = shelf.reconcile().verified_through
     states = shelf.warehouse.state(shelf.table)
     whole = shelf.warehouse.table_state(shelf.table)
     assert whole is not None
@@ -168,7 +181,7 @@ def test_more_differences_than_can_be_told_are_refused_with_what_to_do(
     put(shelf, 30)
     shelf.sync()
     shelf.sql("UPDATE shelf SET v = 'silent'")
-    monkeypatch.setattr(reconciling, "MOST_ROWS", 12)
+    monkeypatch.setattr(comparing, "MOST_ROWS", 12)
     with pytest.raises(EtlError) as refused:
         shelf.reconcile()
     assert "differs from its source in too many rows" in refused.value.what

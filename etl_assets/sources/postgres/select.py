@@ -196,7 +196,7 @@ def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> No
         raise ContractMismatch(
             f"The source table {relation} has no column {', '.join(absent)}, which the contract "
             f"wants; it has {', '.join(found)}.",
-            "Rename the contract's column in etl_assets/tables/, or add the column to the source.",
+            "Rename or drop the contract's column in etl_assets/tables/, or add it to the source.",
         )
 
 
