@@ -14,7 +14,7 @@ from etl_assets.changing import Before
 from etl_assets.core.changes import Position
 from etl_assets.core.digests import BUCKETS_SCHEMA, row_digests_schema
 from etl_assets.core.errors import EtlError
-from etl_assets.core.rows import keys_of
+from etl_assets.core.rows import keys_of, payloads_of
 from etl_assets.core.table import LayerTable
 from etl_assets.matching import Scope
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
@@ -117,7 +117,8 @@ class Comparing:
         ours_only = ours.join(theirs, on=same, how="anti")
         pending = source_only.filter(_is_pending(position))
         told = source_only.join(pending, on=key, how="anti")
-        told = told.filter(~self._is_aside(snapshot.source, told, before))
+        if before.quarantine.height and told.height and self.table.syncs:
+            told = told.join(self._aside(snapshot, told, before), on=key, how="anti")
         left = ours_only.join(pending, on=key, how="anti")
         changed = told.join(left, on=key, how="semi")
         extra = left.join(told, on=key, how="anti")
@@ -147,11 +148,23 @@ class Comparing:
         ghosts = extra.join(moving, on=list(self.table.key), how="anti")
         return ghosts, extra.height - ghosts.height
 
-    def _is_aside(self, source: str, rows: pl.DataFrame, before: Before) -> pl.Series:
-        """Which of the rows are in quarantine: they are published nowhere, on purpose."""
-        parts = [self.table.column(name) for name in self.table.key]
-        positions = pl.Series([f"{source} {key}" for key in keys_of(rows, parts)], dtype=pl.String)
-        return positions.is_in(before.quarantine["source_position"].implode())
+    def _aside(self, snapshot: TableSnapshot, rows: pl.DataFrame, before: Before) -> pl.DataFrame:
+        """Those of the rows that are in quarantine just as they are: published nowhere, on purpose.
+
+        One that was mended since is missing, like any other.
+        """
+        known = before.quarantine.select("source_position", "payload")
+        mine = self._positions(snapshot, rows).is_in(known["source_position"].implode())
+        found = found_of(self.table, snapshot.by_keys(rows.filter(mine))).rows
+        named = found.with_columns(
+            self._positions(snapshot, found).alias("source_position"),
+            pl.Series("payload", payloads_of(found), dtype=pl.String),
+        )
+        return named.join(known, on=["source_position", "payload"], how="semi")
+
+    def _positions(self, snapshot: TableSnapshot, rows: pl.DataFrame) -> pl.Series:
+        keys = keys_of(rows, [self.table.column(name) for name in self.table.key])
+        return pl.Series([f"{snapshot.source} {key}" for key in keys], dtype=pl.String)
 
     def _in_scope(self, digests: pl.DataFrame) -> pl.DataFrame:
         inside = [self.scope.has(day) for day in digests["day"]]
