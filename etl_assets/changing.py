@@ -6,7 +6,7 @@ tells the counts. How changes are found is `syncing.py` and `reconciling.py`.
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -100,7 +100,7 @@ class ChangeSet:
         refused: list[LoadedDay] = []
         owed: set[date] = set()
         while True:
-            plan = self._plan(found)
+            plan = self._plan(found, owed)
             bad = [day for day in plan.days if not day.is_good]
             if not bad:
                 break
@@ -130,7 +130,8 @@ class ChangeSet:
             published = self.warehouse.lookup(self.table, spooled, self.folder / "old").collect()
         return match(self.table, self.found, published, self.scope)
 
-    def _plan(self, found: Match) -> "_Plan":
+    def _plan(self, found: Match, left: Collection[date]) -> "_Plan":
+        """The touched days, judged; the days that are `left` out are not touched at all."""
         judge = Judge(
             self.table,
             self.moment,
@@ -145,7 +146,8 @@ class ChangeSet:
         cleared = found.positions(self.moment.source) & set(
             self.before.quarantine["source_position"]
         )
-        cleared -= still
+        kept = self.before.quarantine.filter(pl.col("partition_key").is_in(left))
+        cleared -= still | set(kept["source_position"])
         aside = self.before.quarantine.filter(pl.col("source_position").is_in(cleared))
         touched = sorted(
             {day for day, one in sifted.items() if one.good.height or one.aside.height}

@@ -196,3 +196,27 @@ def test_a_refused_day_does_not_keep_a_reconciliation_from_the_others(strict: Sh
     states = {s.partition_key: s.verified_through for s in strict.warehouse.state(strict.table)}
     assert states[DAYS[0]] is None
     assert states[DAYS[1]] == states[DAYS[2]] == found.verified_through
+
+
+@pytest.mark.timeout(25)
+def test_a_day_that_only_loses_its_quarantine_can_be_refused_as_well(shelf: Shelf) -> None:
+    # Its checks were tightened since: another row in quarantine is one too many now.
+    put(shelf, 9)
+    shelf.sql(BAD.format(1), BAD.format(4))
+    shelf.sync()
+    thresholds = replace(shelf.table.thresholds, max_bad_share=0.1)
+    shelf = replace(shelf, table=replace(shelf.table, thresholds=thresholds))
+    shelf.sql(
+        f"UPDATE shelf SET amount = 1, created_at = '{DAYS[1]} 12:00Z', updated_at = now() "
+        "WHERE id = 1"
+    )
+    (chunk,) = shelf.chunks()
+    assert [day.day for day in chunk.outcome.refused] == DAYS[:1]
+    assert ids(shelf)[1] == DAYS[1].day
+    assert owed(shelf) == DAYS[:1]
+
+    shelf.sql(GOOD.format(4))
+    shelf.sync()
+    assert shelf.published() == shelf.wanted()
+    assert shelf.warehouse.quarantined(shelf.table).is_empty()
+    assert owed(shelf) == []

@@ -203,3 +203,17 @@ def test_a_repair_in_several_chunks_brings_every_key(shelf: Shelf) -> None:
     assert found.outcome is not None
     assert (found.outcome.changed, found.outcome.removed) == (24, 6)
     assert shelf.published() == shelf.wanted()
+
+
+def test_a_row_in_quarantine_is_known_until_it_is_mended_behind_the_cursors_back(
+    shelf: Shelf,
+) -> None:
+    put(shelf, 6)
+    shelf.sql("UPDATE shelf SET amount = 'NaN', updated_at = now() WHERE id = 2")
+    shelf.sync()
+    assert shelf.reconcile(repair=False).is_equal
+    shelf.sql("UPDATE shelf SET amount = 7 WHERE id = 2")
+    found = shelf.reconcile()
+    assert found.differences.missing["id"].to_list() == [2]
+    assert shelf.published() == shelf.wanted()
+    assert shelf.warehouse.quarantined(shelf.table).is_empty()
