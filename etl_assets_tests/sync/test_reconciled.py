@@ -217,3 +217,12 @@ def test_a_row_in_quarantine_is_known_until_it_is_mended_behind_the_cursors_back
     assert found.differences.missing["id"].to_list() == [2]
     assert shelf.published() == shelf.wanted()
     assert shelf.warehouse.quarantined(shelf.table).is_empty()
+
+
+def test_amid_a_sync_only_what_lies_before_it_is_pending(shelf: Shelf) -> None:
+    put(shelf, 20, stamp="'2024-05-17Z'::timestamptz + n / 5 * interval '1 second'")
+    next(shelf.chunks())  # seven rows: it stands amid those of one second
+    shelf.sql("UPDATE shelf SET v = 'silent' WHERE id IN (2, 20)")
+    found = shelf.reconcile(repair=False)
+    assert found.differences.changed["id"].to_list() == [2]
+    assert (found.differences.missing.height, found.differences.pending) == (0, 13)
