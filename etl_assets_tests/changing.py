@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from etl_assets.core.changes import Position
+from etl_assets.core.position import Position
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.postgres.changes import ChangeRead
 from etl_assets.sources.postgres.reader import TableSnapshot

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from etl_assets.core.changes import Horizon
+from etl_assets.core.position import Horizon
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 
 AT_ONCE = HorizonPolicy(prepared_wait=timedelta(0))

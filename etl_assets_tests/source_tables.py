@@ -12,11 +12,12 @@ import sqlalchemy as sa
 
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.partitions import Window
-from etl_assets.core.reads import Evidence
 from etl_assets.core.table import Layer, LayerTable, Parent, PostgresTable, Thresholds
-from etl_assets.loading import LoadedDay, Published, load_days
-from etl_assets.publishing import publish_days
-from etl_assets.sources.postgres.engine import PoolSettings, make_engine
+from etl_assets.pipeline.days import LoadedDay, Published
+from etl_assets.pipeline.load import load_days
+from etl_assets.pipeline.publish import publish_days
+from etl_assets.postgres.connection import PoolSettings, make_engine
+from etl_assets.sources.base import Evidence
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
 from etl_assets.sources.postgres.source import PostgresSource
 from etl_assets.warehouse.duckdb import DuckDBWarehouse

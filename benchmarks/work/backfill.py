@@ -10,13 +10,14 @@ from datetime import timedelta
 from benchmarks.task import Task
 from etl_assets.config import read_settings
 from etl_assets.core.partitions import Window
-from etl_assets.core.reads import DaySource
 from etl_assets.core.table import LayerTable
-from etl_assets.deriving import DerivedSource, Upstream
-from etl_assets.loading import LoadedDay, load_days
 from etl_assets.orchestration.backfill import backfill, home_instance
 from etl_assets.orchestration.platform import Platform
-from etl_assets.publishing import publish_days, published_counts
+from etl_assets.pipeline.days import LoadedDay
+from etl_assets.pipeline.derive import DerivedSource, Upstream
+from etl_assets.pipeline.load import load_days
+from etl_assets.pipeline.publish import publish_days, published_counts
+from etl_assets.sources.base import DaySource
 from etl_assets.tables.registry import layer_tables
 
 _settings = read_settings()

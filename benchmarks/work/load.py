@@ -3,9 +3,10 @@
 from benchmarks.source import DAY
 from benchmarks.table import RAW_ORDERS
 from benchmarks.task import Task
-from etl_assets.loading import LoadedDay, load_days
-from etl_assets.publishing import publish_days, published_counts
-from etl_assets.sources.postgres.engine import PoolSettings, make_engine
+from etl_assets.pipeline.days import LoadedDay
+from etl_assets.pipeline.load import load_days
+from etl_assets.pipeline.publish import publish_days, published_counts
+from etl_assets.postgres.connection import PoolSettings, make_engine
 from etl_assets.sources.postgres.reader import PostgresReader
 from etl_assets.sources.postgres.source import PostgresSource
 from etl_assets.warehouse.duckdb import DuckDBWarehouse

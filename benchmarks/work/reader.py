@@ -3,7 +3,7 @@
 from benchmarks.source import DAY
 from benchmarks.table import RAW_ORDERS
 from benchmarks.task import Task
-from etl_assets.sources.postgres.engine import PoolSettings, make_engine
+from etl_assets.postgres.connection import PoolSettings, make_engine
 from etl_assets.sources.postgres.reader import PostgresReader
 
 

@@ -22,8 +22,8 @@ from etl_assets.orchestration.platform import Platform
 from etl_assets.orchestration.versions import version_events
 
 if TYPE_CHECKING:
-    from etl_assets.core.reads import DaySource
-    from etl_assets.loading import FailedDay, LoadedDay
+    from etl_assets.pipeline.days import FailedDay, LoadedDay
+    from etl_assets.sources.base import DaySource
 
 SOURCE_GROUP = "source"
 _ROUNDS = 3
@@ -67,7 +67,7 @@ def build_asset(
         metadata={**table_metadata(table), "dagster/code_references": _code_of(table)},
     )
     def load(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
-        from etl_assets.deriving import DerivedSource
+        from etl_assets.pipeline.derive import DerivedSource
 
         source = inputs["source"] if table.source else DerivedSource(table, inputs)
         try:
@@ -83,7 +83,7 @@ def build_asset(
 def _load(
     context: dg.AssetExecutionContext, table: LayerTable, source: "DaySource"
 ) -> Iterator[Any]:
-    from etl_assets.loading import LoadedDay
+    from etl_assets.pipeline.days import LoadedDay
 
     platform: Platform = context.resources.platform
     with platform.spool(context.run_id, f"{table.layer}__{table.name}") as folder:
@@ -112,8 +112,9 @@ def _loaded(
     context: dg.AssetExecutionContext, table: LayerTable, source: "DaySource", folder: Path
 ) -> "Iterator[LoadedDay | FailedDay]":
     """Every day, and once more those that a sync has published newer while others were read."""
-    from etl_assets.loading import LoadedDay, load_days
-    from etl_assets.publishing import published_counts
+    from etl_assets.pipeline.days import LoadedDay
+    from etl_assets.pipeline.load import load_days
+    from etl_assets.pipeline.publish import published_counts
 
     platform: Platform = context.resources.platform
     days = days_of(context.partition_keys)
@@ -157,7 +158,7 @@ def remember_columns(
     """Put the source's columns on record where they are not those of last time."""
     columns, seen = getattr(source, "columns", None), getattr(source, "seen", None)
     if columns and list(columns) != list(seen or ()):
-        from etl_assets.sync_state import Log
+        from etl_assets.pipeline.sync_log import Log
 
         platform.warehouse.record([Log(table, run_id).columns(columns)])
 

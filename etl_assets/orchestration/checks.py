@@ -21,7 +21,7 @@ from etl_assets.orchestration.partitions import days_of
 from etl_assets.orchestration.platform import Platform
 
 if TYPE_CHECKING:
-    from etl_assets.loading import LoadedDay
+    from etl_assets.pipeline.days import LoadedDay
 
 _CONSEQUENCE = {
     Severity.ERROR: "A day that fails it is not published.",
@@ -110,8 +110,9 @@ def _audit_published(
     context: dg.AssetCheckExecutionContext, table: LayerTable, platform: Platform
 ) -> "Iterator[tuple[LoadedDay, Target | None]]":
     from etl_assets.core.partitions import Window
-    from etl_assets.deriving import PublishedSource, Upstream
-    from etl_assets.loading import LoadedDay, Published, load_days
+    from etl_assets.pipeline.days import LoadedDay, Published
+    from etl_assets.pipeline.derive import PublishedSource, Upstream
+    from etl_assets.pipeline.load import load_days
 
     counts = {state.partition_key: state.row_count for state in platform.warehouse.state(table)}
     op = context.op_execution_context

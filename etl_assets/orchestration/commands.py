@@ -11,7 +11,7 @@ from etl_assets.orchestration.backfill import QUIET, home_instance
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.orchestration.platform import Platform
 from etl_assets.orchestration.syncs import RECONCILE_JOB, SYNC_JOB, SyncReport, op_name
-from etl_assets.reconciling import Reconciliation
+from etl_assets.pipeline.reconcile import Reconciliation
 
 Failures = Mapping[str, str]
 """The message of each op that failed for good, by its name."""

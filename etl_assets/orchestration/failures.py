@@ -10,7 +10,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.platform import Platform
 
 if TYPE_CHECKING:
-    from etl_assets.loading import FailedDay, LoadedDay
+    from etl_assets.pipeline.days import FailedDay, LoadedDay
 
 
 def refused_days(
@@ -19,7 +19,7 @@ def refused_days(
     refused: "Sequence[LoadedDay | FailedDay]",
 ) -> dg.Failure:
     """What a run ends with that did not publish some days: which, and the checks that refused."""
-    from etl_assets.loading import LoadedDay
+    from etl_assets.pipeline.days import LoadedDay
 
     reasons = [
         f"{one.day}: {_broken(one) if isinstance(one, LoadedDay) else one.error}" for one in refused

@@ -58,7 +58,7 @@ def storage_url(settings: Settings) -> str:
     dagster-postgres needs psycopg2: on SQLAlchemy 2.1 a bare `postgresql://` means psycopg 3, and
     its NOTIFY fails (dagster issue 33958).
     """
-    from etl_assets.sources.postgres.engine import postgres_url
+    from etl_assets.postgres.connection import postgres_url
 
     text = settings.dagster_postgres_url
     if text is None:

@@ -19,8 +19,8 @@ from etl_assets.orchestration.platform import Platform
 from etl_assets.tables.registry import layer_tables
 
 if TYPE_CHECKING:
-    from etl_assets.deriving import Upstream
-    from etl_assets.loading import LoadedDay
+    from etl_assets.pipeline.days import LoadedDay
+    from etl_assets.pipeline.derive import Upstream
     from etl_assets.sources.postgres.source import PostgresSource
 
 
@@ -32,8 +32,8 @@ class PostgresIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> "PostgresSource":
         """The source of the raw table of the same name."""
+        from etl_assets.pipeline.sync_log import columns_seen
         from etl_assets.sources.postgres.source import PostgresSource
-        from etl_assets.sync_state import columns_seen
 
         table = layer_tables()[f"raw/{context.asset_key.path[-1]}"]
         seen = columns_seen(self._platform.warehouse.look(table))
@@ -53,7 +53,7 @@ class WarehouseIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> "Upstream":
         """The upstream partitions that the mapping names: a frame a day, or one of all days."""
-        from etl_assets.deriving import Upstream
+        from etl_assets.pipeline.derive import Upstream
 
         table = layer_tables()["/".join(context.asset_key.path)]
         days = days_of(context.asset_partition_keys)
@@ -89,7 +89,7 @@ class WarehouseIOManager(dg.IOManager):
 
         Raises what `Warehouse.publish` raises; then nothing has changed.
         """
-        from etl_assets.publishing import publish_days, published_counts
+        from etl_assets.pipeline.publish import publish_days, published_counts
 
         seconds, publication = publish_days(self._platform.warehouse, table, days, run_id)
         total = sum(published_counts(self._platform.warehouse, table).rows.values())

@@ -16,7 +16,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.lineage import column_lineage
 
 if TYPE_CHECKING:
-    from etl_assets.loading import LoadedDay
+    from etl_assets.pipeline.days import LoadedDay
     from etl_assets.warehouse.base import JobCost
 
 MASK = "•••"

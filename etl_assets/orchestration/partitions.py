@@ -8,8 +8,8 @@ import dagster as dg
 from etl_assets.config import Settings
 from etl_assets.core.errors import PartitionError
 from etl_assets.core.partitions import ONE_DAY, Window, parse_day
+from etl_assets.core.scope import Scope
 from etl_assets.core.table import Input, Layer
-from etl_assets.matching import Scope
 
 # Further back than any first day: a mapping to "every day until this one".
 _ALL_EARLIER_DAYS = -36_500

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from etl_assets.orchestration.syncs import SyncReport
-    from etl_assets.reconciling import Reconciliation
-    from etl_assets.sources.postgres.engine import PoolSettings
+    from etl_assets.pipeline.reconcile import Reconciliation
+    from etl_assets.pipeline.sync import SyncPolicy
+    from etl_assets.postgres.connection import PoolSettings
     from etl_assets.sources.postgres.reader import PostgresReader
-    from etl_assets.syncing import SyncPolicy
     from etl_assets.warehouse.base import Warehouse
 
 
@@ -48,13 +48,13 @@ class Platform:
 
     @cached_property
     def _pool(self) -> "PoolSettings":
-        from etl_assets.sources.postgres.engine import PoolSettings
+        from etl_assets.postgres.connection import PoolSettings
 
         return PoolSettings(statement_timeout=self.settings.statement_timeout_seconds)
 
     @cached_property
     def _engine(self) -> "Engine":
-        from etl_assets.sources.postgres.engine import make_engine
+        from etl_assets.postgres.connection import make_engine
 
         return make_engine(self._database_url(), self._pool)
 
@@ -66,8 +66,8 @@ class Platform:
 
     def sync_policy(self) -> "SyncPolicy":
         """How tables sync, as the settings have it."""
+        from etl_assets.pipeline.sync import SyncPolicy
         from etl_assets.sources.postgres.horizon import HorizonPolicy
-        from etl_assets.syncing import SyncPolicy
 
         sync = self.settings.sync
         return SyncPolicy(

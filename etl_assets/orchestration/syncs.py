@@ -23,10 +23,10 @@ from etl_assets.orchestration.platform import Platform
 from etl_assets.orchestration.versions import version_events
 
 if TYPE_CHECKING:
-    from etl_assets.changing import Outcome
-    from etl_assets.loading import LoadedDay
-    from etl_assets.owed import Settled
-    from etl_assets.syncing import Chunk
+    from etl_assets.pipeline.change_set import Outcome
+    from etl_assets.pipeline.days import LoadedDay
+    from etl_assets.pipeline.retry_refused import Settled
+    from etl_assets.pipeline.sync import Chunk
 
 SYNC_JOB, RECONCILE_JOB = "sync", "reconcile"
 EVERY_15_MINUTES, EVERY_NIGHT = "*/15 * * * *", "30 3 * * *"
@@ -176,10 +176,10 @@ def _sync_alone(context: dg.OpExecutionContext, table: LayerTable) -> Events:
 
 def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, None, Settled]":
     """Sync a table; what came of the days that it owed."""
-    from etl_assets.owed import settle
+    from etl_assets.pipeline.retry_refused import settle
+    from etl_assets.pipeline.sync import Sync
+    from etl_assets.pipeline.sync_log import columns_seen
     from etl_assets.sources.postgres.source import PostgresSource
-    from etl_assets.sync_state import columns_seen
-    from etl_assets.syncing import Sync
 
     platform: Platform = context.resources.platform
     report = SyncReport(table.path)
@@ -206,7 +206,7 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, 
 
 
 def _reconcile(context: dg.OpExecutionContext, table: LayerTable) -> Events:
-    from etl_assets.reconciling import Reconciling, report_of
+    from etl_assets.pipeline.reconcile import Reconciling, report_of
 
     settled = yield from _sync(context, table)
     platform: Platform = context.resources.platform

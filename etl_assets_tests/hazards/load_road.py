@@ -14,8 +14,9 @@ import polars as pl
 import psycopg
 
 from etl_assets.core.partitions import Window
-from etl_assets.loading import LoadedDay, Published, load_days
-from etl_assets.publishing import publish_days, published_counts
+from etl_assets.pipeline.days import LoadedDay, Published
+from etl_assets.pipeline.load import load_days
+from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets.sources.postgres.source import PostgresSource
 from etl_assets.spool import run_spool
 from etl_assets.warehouse.duckdb import DuckDBWarehouse

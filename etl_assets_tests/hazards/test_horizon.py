@@ -7,7 +7,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from etl_assets.core.changes import Horizon, Position
+from etl_assets.core.position import Horizon, Position
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets_tests.changing import MUCH, THINGS, frame_of, make_things

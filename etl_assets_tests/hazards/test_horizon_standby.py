@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from etl_assets.core.changes import Horizon
+from etl_assets.core.position import Horizon
 from etl_assets.demo.os_account import let_in, server_account
 from etl_assets.demo.server import EmbeddedPostgres, _run, start_postgres
 from etl_assets.demo.socket_folder import PORT

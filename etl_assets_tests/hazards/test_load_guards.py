@@ -8,8 +8,8 @@ import pytest
 
 from etl_assets.core.errors import StalePublication
 from etl_assets.core.table import Thresholds
-from etl_assets.loading import Published
-from etl_assets.publishing import publish_days, published_counts
+from etl_assets.pipeline.days import Published
+from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets_tests.hazards import load_road
 from etl_assets_tests.hazards.load_road import (
     THINGS,

@@ -11,7 +11,7 @@ import pytest
 
 from etl_assets.core.errors import ConfigError, EtlError, SourceError, SourceUnavailable
 from etl_assets.demo.server import EmbeddedPostgres, start_postgres
-from etl_assets.sources.postgres.engine import classify, postgres_url
+from etl_assets.postgres.connection import classify, postgres_url
 from etl_assets_tests.hazards.test_source_concurrency import until
 from etl_assets_tests.source_tables import (
     DAY,

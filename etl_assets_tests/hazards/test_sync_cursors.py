@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from etl_assets.core.changes import Position
 from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of
 from etl_assets.sources.postgres.changes import ChangeRead
 from etl_assets_tests.changing import (

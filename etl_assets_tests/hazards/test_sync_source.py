@@ -7,7 +7,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from etl_assets.core.changes import Position
+from etl_assets.core.position import Position
 from etl_assets.core.table import Parent
 from etl_assets_tests.changing import (
     LATER,

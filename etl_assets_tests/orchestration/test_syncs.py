@@ -8,7 +8,7 @@ import pytest
 
 from etl_assets.orchestration.commands import run_job
 from etl_assets.orchestration.syncs import RECONCILE_JOB, SYNC_JOB, SyncReport
-from etl_assets.reconciling import Reconciliation
+from etl_assets.pipeline.reconcile import Reconciliation
 from etl_assets.tables.registry import layer_tables
 from etl_assets_tests.orchestration.shop import (
     DAYS,

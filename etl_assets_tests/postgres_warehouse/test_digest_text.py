@@ -5,7 +5,7 @@ import hashlib
 import polars as pl
 import pytest
 
-from etl_assets.sources.postgres.digest_text import (
+from etl_assets.postgres.digest_text import (
     bucket_of,
     canonical_text,
     checksum,

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from click.testing import CliRunner
 
-from etl_assets.cli import main
+from etl_assets.cli.main import main
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.state import Happening
 from etl_assets.warehouse.postgres import PostgresWarehouse

@@ -10,16 +10,17 @@ from uuid import uuid4
 import polars as pl
 
 from etl_assets.core.partitions import Window
+from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable, Thresholds, versions_of
-from etl_assets.loading import LoadedDay, load_days
-from etl_assets.matching import Scope
-from etl_assets.owed import settle
-from etl_assets.publishing import publish_days, published_counts
-from etl_assets.reconciling import Reconciliation, Reconciling
+from etl_assets.pipeline.days import LoadedDay
+from etl_assets.pipeline.load import load_days
+from etl_assets.pipeline.publish import publish_days, published_counts
+from etl_assets.pipeline.reconcile import Reconciliation, Reconciling
+from etl_assets.pipeline.retry_refused import settle
+from etl_assets.pipeline.sync import Chunk, Sync, SyncPolicy
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.sources.postgres.reader import PostgresReader
 from etl_assets.sources.postgres.source import PostgresSource
-from etl_assets.syncing import Chunk, Sync, SyncPolicy
 from etl_assets.warehouse.base import Warehouse
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table, run
 

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from etl_assets.core.table import Deletes, Thresholds
-from etl_assets.reconciling import MassDelete
+from etl_assets.pipeline.reconcile import MassDelete
 from etl_assets_tests.sync.shelf import Shelf, put
 
 

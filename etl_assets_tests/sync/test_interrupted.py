@@ -13,7 +13,7 @@ import pytest
 
 from etl_assets.core.errors import StalePublication
 from etl_assets.core.state import Happening
-from etl_assets.publishing import publish_days
+from etl_assets.pipeline.publish import publish_days
 from etl_assets.warehouse.base import Publication, Staging
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets_tests.hazards.load_road import _sql

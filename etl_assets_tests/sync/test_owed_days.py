@@ -6,9 +6,9 @@ from datetime import date, timedelta
 import pytest
 
 from etl_assets.core.table import Thresholds
-from etl_assets.loading import LoadedDay
-from etl_assets.owed import Settled, settle
-from etl_assets.sync_state import owed_days
+from etl_assets.pipeline.days import LoadedDay
+from etl_assets.pipeline.retry_refused import Settled, settle
+from etl_assets.pipeline.sync_log import owed_days
 from etl_assets.warehouse.base import Publication, Staging
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets_tests.source_tables import reader_of

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from etl_assets.core.errors import ConfigError, LostTurn, StateError
+from etl_assets.core.scope import Scope
 from etl_assets.core.state import Happening, PartitionState
-from etl_assets.matching import Scope
-from etl_assets.sync_state import rewind
+from etl_assets.pipeline.sync_log import rewind
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
 
 

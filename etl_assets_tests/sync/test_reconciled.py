@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from etl_assets import comparing
 from etl_assets.core.errors import EtlError
 from etl_assets.core.state import Happening
 from etl_assets.core.table import Deletes, Thresholds
+from etl_assets.pipeline import compare
 from etl_assets_tests.source_tables import contract_of
 from etl_assets_tests.sync.shelf import Shelf, put
 
@@ -181,7 +181,7 @@ def test_more_differences_than_can_be_told_are_refused_with_what_to_do(
     put(shelf, 30)
     shelf.sync()
     shelf.sql("UPDATE shelf SET v = 'silent'")
-    monkeypatch.setattr(comparing, "MOST_ROWS", 12)
+    monkeypatch.setattr(compare, "MOST_ROWS", 12)
     with pytest.raises(EtlError) as refused:
         shelf.reconcile()
     assert "differs from its source in too many rows" in refused.value.what

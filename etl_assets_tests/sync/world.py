@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from psycopg import sql
 
 from etl_assets.core.errors import StalePublication
-from etl_assets.loading import LoadedDay
-from etl_assets.publishing import publish_days
+from etl_assets.pipeline.days import LoadedDay
+from etl_assets.pipeline.publish import publish_days
 from etl_assets.warehouse.base import Publication, Staging
 from etl_assets_tests.sync.shelf import CREATE, FIRST_DAY, Shelf
 

@@ -7,9 +7,9 @@ from psycopg import sql
 
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import Parent
-from etl_assets.sources.postgres.catalogue import SourceColumn
-from etl_assets.sources.postgres.columns import read_column
-from etl_assets.sources.postgres.copy import copy_frames
+from etl_assets.postgres.catalogue import SourceColumn
+from etl_assets.postgres.columns import read_column
+from etl_assets.postgres.copy import copy_frames
 from etl_assets_tests.source_tables import (
     DAY,
     UTC_MOMENT,

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from etl_assets.loading import Published
+from etl_assets.pipeline.days import Published
 
 FIRST, SECOND, THIRD, FOURTH = (date(2024, 1, day) for day in (1, 2, 3, 4))
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from etl_assets.core.state import PartitionState
-from etl_assets.status import ago, summarise
+from etl_assets.pipeline.status import ago, summarise
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 STATE = PartitionState(

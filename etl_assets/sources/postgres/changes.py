@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 import polars as pl
 from psycopg import sql
 
-from etl_assets.core.changes import Position, RejectedChanges
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.core.reads import Rejected
+from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of
-from etl_assets.sources.postgres.columns import from_text
-from etl_assets.sources.postgres.copy import copy_frames
-from etl_assets.sources.postgres.engine import source_errors
+from etl_assets.postgres.columns import from_text
+from etl_assets.postgres.connection import source_errors
+from etl_assets.postgres.copy import copy_frames
+from etl_assets.sources.found import Rejected, RejectedChanges
 from etl_assets.sources.postgres.keyset import FIRST, LAST, Keyset
 from etl_assets.sources.postgres.opened import OpenTable
 

@@ -11,10 +11,10 @@ from psycopg import sql
 from etl_assets.core.contracts import Column
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
 from etl_assets.core.partitions import windows_of
-from etl_assets.sources.postgres import digest_text
-from etl_assets.sources.postgres.columns import ColumnRead
-from etl_assets.sources.postgres.copy import copy_frames
-from etl_assets.sources.postgres.engine import source_errors
+from etl_assets.postgres import digest_text
+from etl_assets.postgres.columns import ColumnRead
+from etl_assets.postgres.connection import source_errors
+from etl_assets.postgres.copy import copy_frames
 from etl_assets.sources.postgres.opened import OpenTable
 
 

@@ -14,8 +14,8 @@ import psycopg
 import tenacity
 from psycopg.rows import namedtuple_row
 
-from etl_assets.core.changes import Horizon
-from etl_assets.sources.postgres.copy import EXACT_TEXT
+from etl_assets.core.position import Horizon
+from etl_assets.postgres.copy import EXACT_TEXT
 
 _CLOCK = "SELECT clock_timestamp() AS now, pg_is_in_recovery() AS standby, " + (
     "CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() END AS replayed"

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 import polars as pl
 from psycopg import sql
 
-from etl_assets.core.changes import Position
 from etl_assets.core.contracts import Column
 from etl_assets.core.partitions import ONE_DAY
-from etl_assets.sources.postgres.catalogue import SourceColumn
+from etl_assets.core.position import Position
+from etl_assets.postgres.catalogue import SourceColumn
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 

@@ -15,16 +15,17 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from etl_assets.core.changes import Horizon
 from etl_assets.core.drift import DriftReport, SourceColumns
 from etl_assets.core.partitions import Window
-from etl_assets.core.reads import Evidence, Rejected
+from etl_assets.core.position import Horizon
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.postgres.catalogue import column_fingerprint, read_columns
+from etl_assets.postgres.catalogue import column_fingerprint, read_columns
+from etl_assets.postgres.connection import PoolSettings, source_errors
+from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
+from etl_assets.sources.base import Evidence
+from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
-from etl_assets.sources.postgres.copy import EXACT_TEXT, copy_frames
 from etl_assets.sources.postgres.digests import DigestReads
-from etl_assets.sources.postgres.engine import PoolSettings, source_errors
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets.sources.postgres.select import plan_selects
 

@@ -16,8 +16,8 @@ from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.partitions import ONE_DAY, Window
 from etl_assets.core.table import Drift, LayerTable, PostgresTable
-from etl_assets.sources.postgres.catalogue import SourceColumn
-from etl_assets.sources.postgres.columns import ColumnRead, read_column
+from etl_assets.postgres.catalogue import SourceColumn
+from etl_assets.postgres.columns import ColumnRead, read_column
 from etl_assets.sources.postgres.keyset import Keyset, keyset_of
 
 _OWN, _PARENT = "t", "parent"

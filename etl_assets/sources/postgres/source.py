@@ -7,8 +7,8 @@ from datetime import date
 
 from etl_assets.core.drift import SourceColumns, compare, thaw
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.core.reads import DayRead
 from etl_assets.core.table import LayerTable
+from etl_assets.sources.base import DayRead
 from etl_assets.sources.postgres.reader import PostgresReader
 
 

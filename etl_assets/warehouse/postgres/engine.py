@@ -22,8 +22,7 @@ from etl_assets.core.errors import (
     WarehouseError,
     WarehouseUnavailable,
 )
-from etl_assets.sources.postgres.copy import EXACT_TEXT
-from etl_assets.sources.postgres.engine import (
+from etl_assets.postgres.connection import (
     RETRYABLE,
     TLS,
     PoolSettings,
@@ -31,6 +30,7 @@ from etl_assets.sources.postgres.engine import (
     server_words,
     sqlstate_of,
 )
+from etl_assets.postgres.copy import EXACT_TEXT
 
 _LONGEST_NAME = 63
 _NOTHING_HAPPENED = "Run it again; nothing was published."

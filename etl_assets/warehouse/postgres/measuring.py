@@ -11,8 +11,8 @@ from psycopg import sql
 from etl_assets.core.contracts import Column
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.postgres.columns import ColumnRead
-from etl_assets.sources.postgres.digest_text import (
+from etl_assets.postgres.columns import ColumnRead
+from etl_assets.postgres.digest_text import (
     bucket_of,
     canonical_text,
     checksum,

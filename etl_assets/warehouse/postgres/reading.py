@@ -15,8 +15,8 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import ContractMismatch, WarehouseError
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.postgres.columns import ColumnRead
-from etl_assets.sources.postgres.copy import copy_frames
+from etl_assets.postgres.columns import ColumnRead
+from etl_assets.postgres.copy import copy_frames
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Extract
 from etl_assets.warehouse.postgres.engine import driver_of

@@ -16,8 +16,8 @@ from etl_assets.core.contracts import Column
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.partitions import Window, windows_of
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.postgres.catalogue import SourceColumn
-from etl_assets.sources.postgres.columns import ColumnRead, read_column
+from etl_assets.postgres.catalogue import SourceColumn
+from etl_assets.postgres.columns import ColumnRead, read_column
 from etl_assets.warehouse.postgres.json_form import from_wire, json_text, wire_dtype, without_json
 
 _PLAIN: dict[type[pl.DataType], str] = {

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.sources.postgres.catalogue import SourceColumn
+from etl_assets.postgres.catalogue import SourceColumn
 
 _INTEGERS: dict[type[pl.DataType], tuple[pa.DataType, set[str]]] = {
     pl.Int16: (pa.int16(), {"int2"}),

@@ -16,14 +16,15 @@ import tenacity
 
 from etl_assets.core.errors import LostTurn, StalePublication
 from etl_assets.core.partitions import Window
-from etl_assets.core.reads import DaySource
 from etl_assets.core.rows import keys_of
 from etl_assets.core.state import Happening
 from etl_assets.core.table import LayerTable
-from etl_assets.loading import FailedDay, LoadedDay, load_days
-from etl_assets.publishing import publish_days, published_counts
+from etl_assets.pipeline.days import FailedDay, LoadedDay
+from etl_assets.pipeline.load import load_days
+from etl_assets.pipeline.publish import publish_days, published_counts
+from etl_assets.pipeline.sync_log import Log, owed_days
+from etl_assets.sources.base import DaySource
 from etl_assets.spool import SpoolFiles
-from etl_assets.sync_state import Log, owed_days
 from etl_assets.warehouse.base import Look, Warehouse
 
 

@@ -4,13 +4,8 @@ How they are found is in the sources.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
-
-import polars as pl
-
-from etl_assets.core.reads import Rejected
+from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -50,15 +45,3 @@ class Horizon:
     now: datetime
     held_by: str | None = None
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RejectedChanges:
-    """Rejected rows of any day: `days` has the UTC day of each, None for a row that has none.
-
-    `keys` are their keys in the contract's dtypes, null where a key cannot be represented itself.
-    """
-
-    keys: pl.DataFrame
-    rows: Rejected = field(default_factory=Rejected)
-    days: Sequence[date | None] = ()

@@ -1,6 +1,6 @@
 """What a reader hands to the loader: one day of one table, lazily, with the evidence for it."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -9,20 +9,7 @@ from typing import Protocol
 import polars as pl
 
 from etl_assets.core.drift import DriftReport
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """Rows that no declared dtype can hold, as the source prints them.
-
-    `columns` names the offending column of each row, `keys` (`id=7`, safe to show) and `positions`
-    say which row it is, `payloads` hold the row as JSON text.
-    """
-
-    columns: Sequence[str] = ()
-    keys: Sequence[str] = ()
-    positions: Sequence[str] = ()
-    payloads: Sequence[str] = ()
+from etl_assets.sources.found import Rejected
 
 
 @dataclass(frozen=True)

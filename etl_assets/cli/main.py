@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from etl_assets.cli_sync import reconcile, state, sync
+from etl_assets.cli.sync import reconcile, state, sync
 from etl_assets.config import Settings, child_environment, read_settings
 from etl_assets.core.errors import EtlError
 from etl_assets.core.partitions import Window, parse_day
@@ -82,8 +82,8 @@ def status() -> None:
 @main.command()
 def doctor() -> None:
     """Hold the source against the contracts, without loading anything."""
-    from etl_assets.diagnosis import diagnose
     from etl_assets.orchestration.platform import Platform
+    from etl_assets.pipeline.diagnose import diagnose
     from etl_assets.tables.registry import layer_tables
 
     found = list(diagnose(layer_tables().values(), Platform(read_settings()).reader()))
@@ -241,7 +241,7 @@ def _progress(total: int) -> "Iterator[Any]":
 
 def _print_status(settings: Settings) -> None:
     from etl_assets.orchestration.platform import Platform
-    from etl_assets.status import ago, summarise
+    from etl_assets.pipeline.status import ago, summarise
     from etl_assets.tables.registry import layer_tables
 
     with closing(Platform(settings).warehouse) as warehouse:

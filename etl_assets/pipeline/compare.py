@@ -10,16 +10,16 @@ from datetime import date, datetime
 
 import polars as pl
 
-from etl_assets.changing import Before
-from etl_assets.core.changes import Position
 from etl_assets.core.digests import BUCKETS_SCHEMA, row_digests_schema
 from etl_assets.core.errors import EtlError
+from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of, payloads_of
+from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-from etl_assets.matching import Scope
+from etl_assets.pipeline.change_set import Before
+from etl_assets.pipeline.sync import found_of
+from etl_assets.pipeline.sync_log import position_of
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
-from etl_assets.sync_state import position_of
-from etl_assets.syncing import found_of
 from etl_assets.warehouse.base import Warehouse, lost_turn
 
 BUCKETS = 256

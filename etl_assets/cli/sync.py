@@ -21,7 +21,7 @@ from etl_assets.core.table import LayerTable
 
 if TYPE_CHECKING:
     from etl_assets.orchestration.syncs import SyncReport
-    from etl_assets.reconciling import Reconciliation
+    from etl_assets.pipeline.reconcile import Reconciliation
 
 _WIDE = 144
 
@@ -81,7 +81,7 @@ def state() -> None:
 def show(table: str) -> None:
     """Where the sync of TABLE stands, and since when."""
     from etl_assets.orchestration.platform import Platform
-    from etl_assets.sync_state import owed_days, position_of
+    from etl_assets.pipeline.sync_log import owed_days, position_of
 
     (found,) = _syncing((table,))
     with closing(Platform(read_settings()).warehouse) as warehouse:
@@ -135,7 +135,7 @@ def history(table: str, most: int) -> None:
 def rewind(table: str, moment: datetime | None, everything: bool) -> None:
     """Set the position of TABLE back, so that its next sync reads again what changed since."""
     from etl_assets.orchestration.platform import Platform
-    from etl_assets.sync_state import rewind as set_back
+    from etl_assets.pipeline.sync_log import rewind as set_back
 
     if (moment is None) is not everything:
         raise click.UsageError("Say how far, in one way: --to <moment>, or --everything.")
@@ -154,7 +154,7 @@ def rewind(table: str, moment: datetime | None, everything: bool) -> None:
 def accept(table: str) -> None:
     """Take the source columns of TABLE, whose drift policy freezes them, as they are now."""
     from etl_assets.orchestration.platform import Platform
-    from etl_assets.sync_state import accept as take
+    from etl_assets.pipeline.sync_log import accept as take
 
     (found,) = _syncing((table,))
     platform = Platform(read_settings())

@@ -14,17 +14,17 @@ from pathlib import Path
 import polars as pl
 import tenacity
 
-from etl_assets.changing import Before, ChangeSet, Outcome
-from etl_assets.comparing import Comparing, Differences
 from etl_assets.core.digests import not_compared
 from etl_assets.core.errors import EtlError, may_pass
+from etl_assets.core.scope import Scope
 from etl_assets.core.state import WHOLE_TABLE
 from etl_assets.core.table import LayerTable
-from etl_assets.judging import Moment
-from etl_assets.matching import Scope
+from etl_assets.pipeline.change_set import Before, ChangeSet, Outcome
+from etl_assets.pipeline.compare import Comparing, Differences
+from etl_assets.pipeline.judge import Moment
+from etl_assets.pipeline.sync import found_of
+from etl_assets.pipeline.sync_log import Log, position_of
 from etl_assets.sources.postgres.reader import PostgresReader
-from etl_assets.sync_state import Log, position_of
-from etl_assets.syncing import found_of
 from etl_assets.warehouse.base import Warehouse
 
 DELETES_UNCONFIRMED = 10

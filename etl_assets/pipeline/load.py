@@ -6,9 +6,8 @@ transform. Publication is the warehouse's, and so is what was published before.
 
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import cast
@@ -17,83 +16,14 @@ import polars as pl
 import tenacity
 
 from etl_assets.core.audit import SAMPLES, Bad, DayAudit, Expectation
-from etl_assets.core.checks import CheckResult
-from etl_assets.core.errors import ContractMismatch, EtlError, UpstreamMissing, may_pass
-from etl_assets.core.reads import DayRead, DaySource
+from etl_assets.core.errors import ContractMismatch, UpstreamMissing, may_pass
 from etl_assets.core.rows import keys_of, payloads_of, quarantine_rows
 from etl_assets.core.table import LayerTable
+from etl_assets.pipeline.days import FailedDay, LoadedDay, Published
+from etl_assets.sources.base import DayRead, DaySource
 from etl_assets.spool import SpoolFiles
 
 PREVIEW_ROWS = 5
-
-
-@dataclass(frozen=True)
-class LoadedDay:
-    """A day that was read, audited and spooled: all that publication and its report need.
-
-    `files` and `quarantine` are the spool; `high_watermark` and `watermark_key` the greatest
-    cursor among the good rows and the key of its row; `null_ratios` 0 to 1 by column; `seconds` by
-    step; `preview` the first rows as read. `kept` are the published rows of the day that stay
-    beside those of `files`: none but in a day that is changed, not replaced. `made_of` is as in
-    `PartitionState`.
-    """
-
-    table: LayerTable
-    day: date
-    source: str
-    as_of: datetime
-    query: str
-    source_count: int | None
-    quarantined: int
-    files: SpoolFiles
-    quarantine: SpoolFiles
-    results: Sequence[CheckResult]
-    null_ratios: Mapping[str, float]
-    high_watermark: datetime | None
-    watermark_key: str | None
-    preview: pl.DataFrame
-    seconds: Mapping[str, float]
-    kept: int = 0
-    made_of: str | None = None
-
-    @property
-    def rows(self) -> int:
-        """How many rows the day will have."""
-        return self.files.rows + self.kept
-
-    @property
-    def is_good(self) -> bool:
-        """Whether no blocking check failed, so that the day may be published."""
-        return not any(result.blocks for result in self.results)
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the warehouse holds before a load, for the comparisons by row count.
-
-    `history`, if given, is what counts as earlier days instead: days of this load are among them.
-    """
-
-    rows: Mapping[date, int] = field(default_factory=dict)
-    history: Mapping[date, int] = field(default_factory=dict)
-
-    def with_days(self, loaded: Mapping[date, int]) -> "Published":
-        """The same, with days that this load is about to publish as earlier days."""
-        return Published(self.rows, {**self.rows, **loaded})
-
-    def earlier(self, day: date, days: int) -> list[int]:
-        """Row counts of the last `days` published days before `day`; empty days say nothing."""
-        history = self.history or self.rows
-        before = sorted((d for d in history if d < day and history[d]), reverse=True)
-        return [history[d] for d in before[:days]]
-
-
-@dataclass(frozen=True)
-class FailedDay:
-    """A day that could not be read to its end, and why; other days are not touched by it."""
-
-    day: date
-    error: EtlError
 
 
 def load_days(

@@ -10,70 +10,11 @@ from datetime import date
 
 import polars as pl
 
-from etl_assets.core.contracts import polars_schema
+from etl_assets.core.frames import DAY
 from etl_assets.core.rows import keys_of
+from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-
-DAY = "__day"
-UNREADABLE_COLUMNS = pl.Schema(
-    {DAY: pl.Date(), "column": pl.String(), "position": pl.String(), "payload": pl.String()}
-)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The days that the platform has; `last` None for no end."""
-
-    first: date
-    last: date | None = None
-
-    def has(self, day: date) -> bool:
-        """Whether the day is one of them."""
-        return self.first <= day and (self.last is None or day <= self.last)
-
-    def is_wider_than(self, other: "Scope") -> bool:
-        """Whether it has days that the other has not."""
-        if self.first < other.first:
-            return True
-        return other.last is not None and (self.last is None or self.last > other.last)
-
-    def holds(self) -> pl.Expr:
-        """The same of the column DAY; a row without a day is in no scope."""
-        inside = pl.col(DAY) >= self.first
-        if self.last is not None:
-            inside &= pl.col(DAY) <= self.last
-        return inside.fill_null(value=False)
-
-
-def unreadable_schema(table: LayerTable) -> pl.Schema:
-    """The key's columns and UNREADABLE_COLUMNS; see `Found.unreadable`."""
-    key = {name: table.column(name).dtype for name in table.key}
-    return pl.Schema({**key, **UNREADABLE_COLUMNS})
-
-
-@dataclass(frozen=True)
-class Found:
-    """What was found to differ at some moment of the source.
-
-    `rows`: rows as the source has them, in the contract's columns, of any day. `unreadable`: rows
-    that no declared dtype can hold, in `unreadable_schema`: the key, the day, the offending column,
-    the source position and the row as JSON. `gone`: the keys of rows that the source no longer has.
-    """
-
-    rows: pl.DataFrame
-    unreadable: pl.DataFrame
-    gone: pl.DataFrame
-
-    @classmethod
-    def nothing(cls, table: LayerTable) -> "Found":
-        """No row at all."""
-        rows = pl.DataFrame(schema=polars_schema(table.columns))
-        return cls(rows, pl.DataFrame(schema=unreadable_schema(table)), rows.select(table.key))
-
-    def keys(self, table: LayerTable) -> pl.DataFrame:
-        """The key of every row that is concerned, once."""
-        frames = [frame.select(table.key) for frame in (self.rows, self.unreadable, self.gone)]
-        return pl.concat(frames).unique()
+from etl_assets.sources.found import Found
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,14 @@ import polars as pl
 
 from etl_assets.core.audit import SAMPLES, Bad, DayAudit, Expectation
 from etl_assets.core.drift import DriftReport
+from etl_assets.core.frames import DAY
 from etl_assets.core.rows import keys_of, payloads_of, quarantine_rows
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
-from etl_assets.loading import PREVIEW_ROWS, LoadedDay, Published, Watermark
-from etl_assets.matching import DAY, Match, unreadable_schema
+from etl_assets.pipeline.days import LoadedDay, Published
+from etl_assets.pipeline.load import PREVIEW_ROWS, Watermark
+from etl_assets.pipeline.match import Match
+from etl_assets.sources.found import unreadable_schema
 from etl_assets.spool import SpoolFiles
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
-from etl_assets.loading import LoadedDay, Published
+from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.warehouse.base import Mode, Publication, StagedDay, Warehouse
 
 

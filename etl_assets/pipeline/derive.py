@@ -10,8 +10,8 @@ import polars as pl
 from etl_assets.core.errors import ContractMismatch, UpstreamMissing
 from etl_assets.core.lateness import Loads, made_of
 from etl_assets.core.partitions import Window
-from etl_assets.core.reads import DayRead, Evidence
 from etl_assets.core.table import LayerTable
+from etl_assets.sources.base import DayRead, Evidence
 
 CHUNK_ROWS = 131_072
 

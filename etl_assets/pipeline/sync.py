@@ -16,19 +16,21 @@ from pathlib import Path
 import polars as pl
 import tenacity
 
-from etl_assets.changing import Before, ChangeSet, Outcome
 from etl_assets.core import drift
-from etl_assets.core.changes import Horizon, Position
 from etl_assets.core.drift import DriftReport
 from etl_assets.core.errors import ContractMismatch, may_pass
+from etl_assets.core.frames import DAY
+from etl_assets.core.position import Horizon, Position
+from etl_assets.core.scope import Scope
 from etl_assets.core.state import HistoryEntry
 from etl_assets.core.table import LayerTable
-from etl_assets.judging import Moment
-from etl_assets.matching import DAY, Found, Scope, unreadable_schema
+from etl_assets.pipeline.change_set import Before, ChangeSet, Outcome
+from etl_assets.pipeline.judge import Moment
+from etl_assets.pipeline.sync_log import Log, columns_seen, position_of, refuse_future, scope_seen
+from etl_assets.sources.found import Found, unreadable_schema
 from etl_assets.sources.postgres.changes import ChangeRead
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
-from etl_assets.sync_state import Log, columns_seen, position_of, refuse_future, scope_seen
 from etl_assets.warehouse.base import Warehouse
 
 

@@ -14,14 +14,17 @@ from pathlib import Path
 
 import polars as pl
 
-from etl_assets.core.changes import Position
+from etl_assets.core.frames import DAY
+from etl_assets.core.position import Position
 from etl_assets.core.rows import TOMBSTONE_SCHEMA, keys_of, payloads_of
+from etl_assets.core.scope import Scope
 from etl_assets.core.state import WHOLE_TABLE, HistoryEntry, PartitionState
 from etl_assets.core.table import Deletes, LayerTable
-from etl_assets.judging import Judge, Moment, Sifted
-from etl_assets.loading import LoadedDay
-from etl_assets.matching import DAY, Found, Match, Scope, match
-from etl_assets.publishing import state_of
+from etl_assets.pipeline.days import LoadedDay
+from etl_assets.pipeline.judge import Judge, Moment, Sifted
+from etl_assets.pipeline.match import Match, match
+from etl_assets.pipeline.publish import state_of
+from etl_assets.sources.found import Found
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Changes, JobCost, Look, Mode, StagedDay, Warehouse
 

@@ -20,7 +20,7 @@ from psycopg import sql
 from psycopg.pq import ExecStatus
 
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.sources.postgres.columns import ColumnRead
+from etl_assets.postgres.columns import ColumnRead
 
 EXACT_TEXT = (
     "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; "

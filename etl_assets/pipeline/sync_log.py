@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from etl_assets.core import drift
-from etl_assets.core.changes import Horizon, Position
 from etl_assets.core.drift import SourceColumns
 from etl_assets.core.errors import ConfigError, StateError
+from etl_assets.core.position import Horizon, Position
+from etl_assets.core.scope import Scope
 from etl_assets.core.state import Happening, HistoryEntry, PartitionState
 from etl_assets.core.table import LayerTable
-from etl_assets.matching import Scope
 from etl_assets.warehouse.base import Look, Warehouse
 
 

@@ -1,0 +1,77 @@
+"""What a reading of any source found: rows in the contract's dtypes, rows that no dtype holds, and
+keys of rows that are gone.
+
+What is done about them is decided in `pipeline/`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from etl_assets.core.contracts import polars_schema
+from etl_assets.core.frames import DAY
+from etl_assets.core.table import LayerTable
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Rows that no declared dtype can hold, as the source prints them.
+
+    `columns` names the offending column of each row, `keys` (`id=7`, safe to show) and `positions`
+    say which row it is, `payloads` hold the row as JSON text.
+    """
+
+    columns: Sequence[str] = ()
+    keys: Sequence[str] = ()
+    positions: Sequence[str] = ()
+    payloads: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class RejectedChanges:
+    """Rejected rows of any day: `days` has the UTC day of each, None for a row that has none.
+
+    `keys` are their keys in the contract's dtypes, null where a key cannot be represented itself.
+    """
+
+    keys: pl.DataFrame
+    rows: Rejected = field(default_factory=Rejected)
+    days: Sequence[date | None] = ()
+
+
+UNREADABLE_COLUMNS = pl.Schema(
+    {DAY: pl.Date(), "column": pl.String(), "position": pl.String(), "payload": pl.String()}
+)
+
+
+def unreadable_schema(table: LayerTable) -> pl.Schema:
+    """The key's columns and UNREADABLE_COLUMNS; see `Found.unreadable`."""
+    key = {name: table.column(name).dtype for name in table.key}
+    return pl.Schema({**key, **UNREADABLE_COLUMNS})
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found to differ at some moment of the source.
+
+    `rows`: rows as the source has them, in the contract's columns, of any day. `unreadable`: rows
+    that no declared dtype can hold, in `unreadable_schema`: the key, the day, the offending column,
+    the source position and the row as JSON. `gone`: the keys of rows that the source no longer has.
+    """
+
+    rows: pl.DataFrame
+    unreadable: pl.DataFrame
+    gone: pl.DataFrame
+
+    @classmethod
+    def nothing(cls, table: LayerTable) -> "Found":
+        """No row at all."""
+        rows = pl.DataFrame(schema=polars_schema(table.columns))
+        return cls(rows, pl.DataFrame(schema=unreadable_schema(table)), rows.select(table.key))
+
+    def keys(self, table: LayerTable) -> pl.DataFrame:
+        """The key of every row that is concerned, once."""
+        frames = [frame.select(table.key) for frame in (self.rows, self.unreadable, self.gone)]
+        return pl.concat(frames).unique()
