@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.partitions import Window
-from etl_assets.core.table import Layer, LayerTable, Parent, PostgresTable, Thresholds
+from etl_assets.core.policies import Thresholds
+from etl_assets.core.source_specs import Parent, PostgresTable
+from etl_assets.core.table import Layer, LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days

@@ -162,15 +162,16 @@ class DayAudit:
             kept = rule.kept(batch)
             if not kept.all():
                 masks[f"{rule.column or 'row'}: {rule.name}"] = kept
-        in_day = self._in_day(batch)
-        if not in_day.all():
-            masks[f"{self.table.partition_column}: {WRONG_DAY}"] = in_day
+        if self.table.has_days:
+            in_day = self._in_day(batch)
+            if not in_day.all():
+                masks[f"{self.table.day_column}: {WRONG_DAY}"] = in_day
         return masks
 
     def _in_day(self, batch: pl.DataFrame) -> pl.Series:
-        moment = pl.col(self.table.partition_column)
+        moment = pl.col(self.table.day_column)
         window = Window.of(self.day)
-        dtype = batch.schema[self.table.partition_column]
+        dtype = batch.schema[self.table.day_column]
         if dtype == pl.Date:
             kept = moment == pl.lit(self.day)
         else:

@@ -15,11 +15,12 @@ from pathlib import Path
 import polars as pl
 
 from etl_assets.core.frames import DAY
+from etl_assets.core.policies import Deletes
 from etl_assets.core.position import Position
 from etl_assets.core.rows import TOMBSTONE_SCHEMA, keys_of, payloads_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import WHOLE_TABLE, HistoryEntry, PartitionState
-from etl_assets.core.table import Deletes, LayerTable
+from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.judge import Judge, Moment, Sifted
 from etl_assets.pipeline.match import Match, match
@@ -238,7 +239,7 @@ class ChangeSet:
         dead = plan.gone.join(plan.leaving, on=key, how="semi")
         if self.table.deletes is not Deletes.TOMBSTONE or not dead.height:
             return pl.DataFrame(schema=TOMBSTONE_SCHEMA)
-        days = dead.select(pl.col(self.table.partition_column).cast(pl.Date)).to_series()
+        days = dead.select(pl.col(self.table.day_column).cast(pl.Date)).to_series()
         return pl.DataFrame(
             {
                 "table_name": self.table.path,

@@ -37,7 +37,7 @@ class Upstream:
         """The frame that the transform of `day` gets, in the upstream contract's dtypes."""
         if self.until is None:
             return self.frames[day]
-        column = self.table.partition_column
+        column = self.table.day_column
         dtype = self.table.column(column).dtype
         if isinstance(dtype, pl.Date):
             return self.until.filter(pl.col(column) <= day)

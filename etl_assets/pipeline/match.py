@@ -67,7 +67,7 @@ def match(table: LayerTable, found: Found, published: pl.DataFrame, scope: Scope
 
     A row that is published as the source has it needs nothing, however often it is read.
     """
-    key, day = list(table.key), pl.col(table.partition_column).cast(pl.Date).alias(DAY)
+    key, day = list(table.key), pl.col(table.day_column).cast(pl.Date).alias(DAY)
     rows, old = found.rows.with_columns(day), published.with_columns(day)
     inside, outside = rows.filter(scope.holds()), rows.filter(~scope.holds())
     same = _same(table, inside, old)

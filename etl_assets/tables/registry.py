@@ -8,7 +8,8 @@ import pkgutil
 from functools import cache
 
 import etl_assets.tables
-from etl_assets.core.table import EnrichedSpec, LayerTable, TableSpec
+from etl_assets.core.spec import EnrichedSpec, TableSpec
+from etl_assets.core.table import LayerTable
 
 
 @cache

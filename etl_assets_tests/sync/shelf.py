@@ -10,8 +10,9 @@ from uuid import uuid4
 import polars as pl
 
 from etl_assets.core.partitions import Window
+from etl_assets.core.policies import Thresholds
 from etl_assets.core.scope import Scope
-from etl_assets.core.table import LayerTable, Thresholds, versions_of
+from etl_assets.core.table import LayerTable, versions_of
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts

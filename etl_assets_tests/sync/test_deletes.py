@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from etl_assets.core.table import Deletes, Thresholds
+from etl_assets.core.policies import Deletes, Thresholds
 from etl_assets.pipeline.reconcile import MassDelete
 from etl_assets_tests.sync.shelf import Shelf, put
 

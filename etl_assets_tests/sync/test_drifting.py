@@ -9,8 +9,8 @@ import pytest
 
 from etl_assets.core.checks import SCHEMA_DRIFT, CheckResult, Severity
 from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.policies import Drift
 from etl_assets.core.state import Happening
-from etl_assets.core.table import Drift
 from etl_assets.pipeline.sync import Chunk
 from etl_assets.pipeline.sync_log import accept
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from etl_assets.core.table import Thresholds
+from etl_assets.core.policies import Thresholds
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.retry_refused import Settled, settle
 from etl_assets.pipeline.sync_log import owed_days

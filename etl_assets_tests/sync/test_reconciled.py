@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from etl_assets.core.errors import EtlError
+from etl_assets.core.policies import Deletes, Thresholds
 from etl_assets.core.state import Happening
-from etl_assets.core.table import Deletes, Thresholds
 from etl_assets.pipeline import compare
 from etl_assets_tests.source_tables import contract_of
 from etl_assets_tests.sync.shelf import Shelf, put

@@ -15,7 +15,9 @@ from psycopg import sql
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.partitions import ONE_DAY, Window
-from etl_assets.core.table import Drift, LayerTable, PostgresTable
+from etl_assets.core.policies import Drift
+from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.table import LayerTable
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
 from etl_assets.sources.postgres.keyset import Keyset, keyset_of
@@ -173,8 +175,8 @@ def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> TableS
         columns=columns,
         key=table.key,
         relation=_relation(source),
-        partition=found[table.partition_column][2],
-        partition_zone=table.column(table.partition_column).source_zone,
+        partition=found[table.day_column][2],
+        partition_zone=table.column(table.day_column).source_zone,
         keyset=keyset_of(cursor, found, table.key),
     )
 

@@ -32,7 +32,7 @@ class Digests:
             f"SELECT x.day AS `day`, x.bucket AS `bucket`, COUNT(*) AS `rows`, "  # noqa: S608
             f"SUM({_eight_digits('x.digest', 1)}) AS `low`, "
             f"SUM({_eight_digits('x.digest', 9)}) AS `high` FROM ("
-            f"SELECT DATE(t.{quote(table.partition_column)}) AS day, "
+            f"SELECT DATE(t.{quote(table.day_column)}) AS day, "
             f"{_bucket(table, buckets)} AS bucket, {digest} AS digest "
             f"FROM {self._datasets.published(table)} AS t WHERE {on_days(table, days, 't.')}"
             ") AS x GROUP BY 1, 2"

@@ -58,7 +58,7 @@ class Lookups:
             return pl.DataFrame(schema=schema)
         nulls = "".join(f", COUNTIF(t.{quote(name)} IS NULL)" for name in nullable)
         job = self._query(
-            f"SELECT DATE(t.{quote(table.partition_column)}), COUNT(*){nulls} "  # noqa: S608
+            f"SELECT DATE(t.{quote(table.day_column)}), COUNT(*){nulls} "  # noqa: S608
             f"FROM {self._datasets.published(table)} AS t "
             f"WHERE {on_days(table, days, 't.')} GROUP BY 1 ORDER BY 1"
         )
@@ -83,7 +83,7 @@ class Lookups:
         target = self._datasets.published(table)
         keys, same = self._datasets.name(STAGING_DATASET, keys_name), same_key(table)
         job = self._query(
-            f"SELECT DISTINCT DATE(t.{quote(table.partition_column)}) FROM {target} AS t "  # noqa: S608
+            f"SELECT DISTINCT DATE(t.{quote(table.day_column)}) FROM {target} AS t "  # noqa: S608
             f"JOIN {keys} AS s ON {same} WHERE {on_any_day(table, 't')}"
         )
         days = [row[0] for row in job.result()]

@@ -99,7 +99,7 @@ def _other_days(datasets: Datasets, staging: Staging) -> str:
         f"FROM {staged_rows(datasets, staging)} GROUP BY {keys}"
     )
     found = (
-        f"SELECT DATE(t.{quote(table.partition_column)}) AS day, "  # noqa: S608 - quoted
+        f"SELECT DATE(t.{quote(table.day_column)}) AS day, "  # noqa: S608 - quoted
         f"COUNTIF(t.{cursor} IS NULL OR s.{cursor} >= t.{cursor}) AS n "
         f"FROM {datasets.published(table)} AS t JOIN ({newest}) AS s "
         f"ON {same_key(table)} WHERE {on_any_day(table, 't')} GROUP BY 1"
@@ -115,7 +115,7 @@ def _merge(datasets: Datasets, staging: Staging) -> Placement:
         return Placement([_count_staged_days(datasets, staging)], 0)
     found, staged = datasets.published(table), staged_rows(datasets, staging)
     first, last = (
-        f"(SELECT {extreme}(DATE(t.{quote(table.partition_column)})) FROM {found} AS t "  # noqa: S608
+        f"(SELECT {extreme}(DATE(t.{quote(table.day_column)})) FROM {found} AS t "  # noqa: S608
         f"JOIN {staged} AS s ON {same_key(table)} WHERE {on_any_day(table, 't')})"
         for extreme in ("MIN", "MAX")
     )
@@ -193,7 +193,7 @@ def _unless_published(datasets: Datasets, table: LayerTable) -> str:
 
 def _newest_of_each_key(table: LayerTable) -> str:
     """A key may be staged on two days: its row was read before and after it moved."""
-    order = f"s.{quote(table.partition_column)} DESC"
+    order = f"s.{quote(table.day_column)} DESC"
     if table.cursor_column:
         order = f"s.{quote(table.cursor_column)} DESC NULLS LAST, {order}"
     key = key_columns(table, "s")
@@ -223,5 +223,5 @@ def _count_days(datasets: Datasets, table: LayerTable) -> str:
 def _rows_of_day(datasets: Datasets, table: LayerTable, condition: str) -> str:
     return (
         f"SELECT COUNT(*) FROM {datasets.published(table)} AS t "  # noqa: S608 - quoted
-        f"WHERE {condition} AND DATE(t.{quote(table.partition_column)}) = n.partition_key"
+        f"WHERE {condition} AND DATE(t.{quote(table.day_column)}) = n.partition_key"
     )

@@ -114,7 +114,7 @@ class Reader:
     def _fill(
         self, sinks: Sequence[tuple[Window, SpoolFiles]], table: LayerTable, batches: Batches
     ) -> None:
-        day = pl.col(table.partition_column).cast(pl.Date)
+        day = pl.col(table.day_column).cast(pl.Date)
         pending = 0
         for batch in batches:
             frame = typed(batch, polars_schema(table.columns))

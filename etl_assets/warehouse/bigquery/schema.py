@@ -211,7 +211,7 @@ class Datasets:
         made = bigquery.Table(self.path(str(table.layer), table.name), published_schema(table))
         made.description = table.description
         made.labels = dict(labels(layer=table.layer, table=table.name))
-        made.time_partitioning = TimePartitioning(field=table.partition_column)
+        made.time_partitioning = TimePartitioning(field=table.day_column)
         made.require_partition_filter = self._options.require_partition_filter
         made.clustering_fields = clustering(table) or None
         return made
@@ -231,7 +231,7 @@ class Datasets:
     def _statements(self, table: LayerTable) -> Statements:
         relation = self.published(table)
         alter = f"ALTER TABLE {relation}"
-        everything = f"{quote(table.partition_column)} >= {_earliest(table)}"
+        everything = f"{quote(table.day_column)} >= {_earliest(table)}"
         described = {field.name: field.description for field in published_schema(table)}
 
         def add(name: str, type_: str) -> str:

@@ -127,7 +127,7 @@ def on_days(table: LayerTable, days: Collection[date], alias: str = "") -> str:
 
 def between(table: LayerTable) -> str:
     """Whether a row of `t` is on one of the days from `etl_first` to `etl_last`."""
-    column, kind = f"t.{quote(table.partition_column)}", partition_type(table)
+    column, kind = f"t.{quote(table.day_column)}", partition_type(table)
     if kind == "DATE":
         return f"{column} BETWEEN etl_first AND etl_last"
     end = f"{kind}(DATE_ADD(etl_last, INTERVAL 1 DAY))"
@@ -136,7 +136,7 @@ def between(table: LayerTable) -> str:
 
 def on_any_day(table: LayerTable, alias: str) -> str:
     """True of every row, for tables that refuse a query without a condition on the day."""
-    return f"{alias}.{quote(table.partition_column)} >= {partition_type(table)} '0001-01-01'"
+    return f"{alias}.{quote(table.day_column)} >= {partition_type(table)} '0001-01-01'"
 
 
 def insert(datasets: Datasets, staging: Staging, target: LayerTable, condition: str = "") -> str:

@@ -155,13 +155,13 @@ def clustering(table: LayerTable) -> list[str]:
 
 def partition_type(table: LayerTable) -> str:
     """DATE, TIMESTAMP or DATETIME: the type of the partition column."""
-    return column_types(table)[table.partition_column]
+    return column_types(table)[table.day_column]
 
 
 def within(table: LayerTable, window: Window, alias: str = "") -> str:
     """The half-open condition on the partition column, in constants, so that it prunes."""
     kind = partition_type(table)
-    name = alias + quote(table.partition_column)
+    name = alias + quote(table.day_column)
     if kind == "DATE":
         return f"{name} BETWEEN DATE '{window.first}' AND DATE '{window.last}'"
     zone = "+00" if kind == "TIMESTAMP" else ""

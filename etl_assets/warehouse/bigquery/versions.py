@@ -28,7 +28,7 @@ def versions_kept(datasets: Datasets, staging: Staging) -> list[str]:
     if versions is None or not has_staged_rows(staging):
         return []
     staged, kind = staged_rows(datasets, staging), partition_type(versions)
-    cursor, key = quote(versions.partition_column), key_columns(table, "s")
+    cursor, key = quote(versions.day_column), key_columns(table, "s")
     new = (
         f"s.{cursor} IS NOT NULL AND NOT EXISTS (SELECT 1 "  # noqa: S608 - quoted
         f"FROM {datasets.published(versions)} AS v WHERE v.{cursor} BETWEEN etl_oldest AND "
@@ -41,7 +41,7 @@ def versions_kept(datasets: Datasets, staging: Staging) -> list[str]:
     )
     once = (
         f" QUALIFY ROW_NUMBER() OVER (PARTITION BY {key}, s.{cursor} "
-        f"ORDER BY s.{quote(table.partition_column)} DESC) = 1"
+        f"ORDER BY s.{quote(table.day_column)} DESC) = 1"
     )
     oldest, newest = (
         f"(SELECT {extreme}(s.{cursor}) FROM {staged} AS s)"  # noqa: S608 - quoted

@@ -108,7 +108,7 @@ def _take_keys(connection: duckdb.DuckDBPyConnection, staging: Staging) -> Mappi
     taken = connection.execute(
         f"WITH taken AS (DELETE FROM {relation(table)} AS t USING read_parquet($files) AS s "  # noqa: S608
         f"WHERE {same_key(table)} AND {newest} "
-        f"RETURNING CAST(t.{quote(table.partition_column)} AS DATE) AS day) "
+        f"RETURNING CAST(t.{quote(table.day_column)} AS DATE) AS day) "
         "SELECT day, count(*) FROM taken GROUP BY day",
         {"files": files_of(staging)},
     )

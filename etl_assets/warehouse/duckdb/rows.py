@@ -21,7 +21,7 @@ def files_of(staging: Staging, source: str | None = None) -> list[str]:
 def newest_of_each_key(table: LayerTable) -> str:
     """The condition (QUALIFY) that leaves one row `s` a key: the newest, on the latest day."""
     key = ", ".join(f"s.{quote(name)}" for name in table.key)
-    order = f"s.{quote(table.partition_column)} DESC"
+    order = f"s.{quote(table.day_column)} DESC"
     if table.cursor_column:
         order = f"s.{quote(table.cursor_column)} DESC NULLS LAST, {order}"
     return f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1"

@@ -128,8 +128,8 @@ def literal(text: str) -> str:
 
 def within(table: LayerTable, window: Window) -> str:
     """The half-open condition on the partition column, which is a date or a timestamp."""
-    dtype = table.column(table.partition_column).dtype
-    name = quote(table.partition_column)
+    dtype = table.column(table.day_column).dtype
+    name = quote(table.day_column)
     if isinstance(dtype, pl.Date):
         return f"{name} BETWEEN DATE '{window.first}' AND DATE '{window.last}'"
     zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone
@@ -141,7 +141,7 @@ def within(table: LayerTable, window: Window) -> str:
 
 def day_of(table: LayerTable) -> str:
     """The day (UTC) that a row is on."""
-    return f"CAST({quote(table.partition_column)} AS DATE)"
+    return f"CAST({quote(table.day_column)} AS DATE)"
 
 
 def on_days(table: LayerTable, days: Collection[date]) -> str:

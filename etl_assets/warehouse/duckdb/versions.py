@@ -17,7 +17,7 @@ def keep_versions(connection: duckdb.DuckDBPyConnection, staging: Staging) -> No
     if versions is None or not files_of(staging):
         return
     condition = (
-        f"WHERE s.{quote(versions.partition_column)} IS NOT NULL AND NOT EXISTS "  # noqa: S608
+        f"WHERE s.{quote(versions.day_column)} IS NOT NULL AND NOT EXISTS "  # noqa: S608
         f"(SELECT 1 FROM {relation(versions)} AS t WHERE {same_key(versions)}) "
     )
     if len(staging.days) > 1:  # a row that moved may be staged on both days
@@ -31,7 +31,7 @@ def _put_states(
 ) -> None:
     """A state for each day that gained rows."""
     before = {state.partition_key: state.row_count for state in states(connection, versions)}
-    cursor, day = quote(versions.partition_column), day_of(versions)
+    cursor, day = quote(versions.day_column), day_of(versions)
     found = connection.execute(
         f"SELECT {day} AS day, count(*), CAST(max({cursor}) AS TIMESTAMPTZ) "  # noqa: S608 - quoted
         f"FROM {relation(versions)} "

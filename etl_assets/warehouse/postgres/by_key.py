@@ -31,7 +31,7 @@ def merge(connection: sa.Connection, staging: Staging) -> dict[date, int]:
     table, target = staging.table, staging_target(staging)
     refuse_lost(connection, staging)
     keep_newest(connection, target, Conflict(table.key, table.cursor_column))
-    moment = sql.Identifier(table.partition_column)
+    moment = sql.Identifier(table.day_column)
     moved = sql.SQL("t.{m} IS DISTINCT FROM s.{m}").format(m=moment)
     taken = _take(connection, staging, moved)
     _leave_out(connection, staging, moved)

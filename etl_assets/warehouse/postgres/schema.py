@@ -42,7 +42,7 @@ _UNIQUE_INDEXES = sa.text("""
 
 def unique_key(table: LayerTable) -> list[str]:
     """The key with the partition column, which a unique index of a partitioned table must have."""
-    return list(dict.fromkeys([*table.key, table.partition_column]))
+    return list(dict.fromkeys([*table.key, table.day_column]))
 
 
 def ensure(connection: sa.Connection, table: LayerTable) -> None:
@@ -86,10 +86,10 @@ def _missing(connection: sa.Connection, table: LayerTable) -> list[str] | None:
 
 
 def _refuse_other_partitioning(connection: sa.Connection, table: LayerTable) -> None:
-    if connection.scalar(_PARTITIONED_BY, _named(table)) != table.partition_column:
+    if connection.scalar(_PARTITIONED_BY, _named(table)) != table.day_column:
         raise WarehouseError(
             f"The contract of {table.path} no longer fits the published table (it is not "
-            f"partitioned by {table.partition_column}).",
+            f"partitioned by {table.day_column}).",
             f"Change the contract back, or migrate the table: {_aside(table)} "
             "Then load its days again.",
         )
@@ -120,7 +120,7 @@ def _create_table(table: LayerTable) -> sql.Composed:
     )
     statements = [
         sql.SQL("CREATE TABLE {} ({}) PARTITION BY RANGE ({})").format(
-            relation(table), columns, sql.Identifier(table.partition_column)
+            relation(table), columns, sql.Identifier(table.day_column)
         ),
         # A row by its key; a merge finds its conflicts here.
         sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(relation(table), names(unique_key(table))),
@@ -140,9 +140,7 @@ def _create_table(table: LayerTable) -> sql.Composed:
 def _ranged_columns(table: LayerTable) -> list[str]:
     cursor = table.cursor_column
     has_range = cursor is not None and isinstance(table.column(cursor).dtype, _RANGED)
-    return list(
-        dict.fromkeys([table.partition_column, *([cursor] if cursor and has_range else [])])
-    )
+    return list(dict.fromkeys([table.day_column, *([cursor] if cursor and has_range else [])]))
 
 
 def _comment_on(table: LayerTable, name: str) -> sql.Composed:
@@ -158,7 +156,7 @@ def _statements(table: LayerTable) -> Statements:
         return sql.Identifier(name).as_string()
 
     def retype(name: str, type_: str) -> str:
-        if name == table.partition_column:  # no ALTER changes what a table is partitioned by
+        if name == table.day_column:  # no ALTER changes what a table is partitioned by
             return _aside(table)
         return f"{alter} ALTER COLUMN {quoted(name)} TYPE {type_} USING {quoted(name)}::{type_};"
 

@@ -157,7 +157,7 @@ def spooled(files: SpoolFiles, schema: pl.Schema, table: LayerTable) -> Iterator
 
 def _refuse_other_days(frame: pl.DataFrame, table: LayerTable, staged: StagedDay) -> None:
     """What is replaced are the days: rows of another one, or of none, would be there for good."""
-    moments = frame[table.partition_column]
+    moments = frame[table.day_column]
     window = Window.of(staged.day)
     if isinstance(moments.dtype, pl.Date):
         inside = moments == staged.day
@@ -171,5 +171,5 @@ def _refuse_other_days(frame: pl.DataFrame, table: LayerTable, staged: StagedDay
     if outside:
         raise WarehouseError(
             f"{outside} rows staged for {table.path} {staged.day} are of another day, or of none.",
-            f"Correct {table.partition_column} in the transform; nothing was published.",
+            f"Correct {table.day_column} in the transform; nothing was published.",
         )

@@ -205,7 +205,7 @@ def relation(table: LayerTable) -> sql.Identifier:
 
 def bounds(table: LayerTable, window: Window) -> tuple[sql.Composed, sql.Composed]:
     """Start and end of the half-open window as constants of the partition column's type."""
-    dtype = table.column(table.partition_column).dtype
+    dtype = table.column(table.day_column).dtype
     if isinstance(dtype, pl.Date):
         return tuple(  # type: ignore[return-value]  # two in, two out
             sql.SQL("DATE {}").format(sql.Literal(m.date().isoformat()))
@@ -225,7 +225,7 @@ def within(table: LayerTable, window: Window, row: str | None = None) -> sql.Com
     `row` is the table's alias where the column's name alone could be another table's.
     """
     start, end = bounds(table, window)
-    column = sql.Identifier(*filter(None, [row]), table.partition_column)
+    column = sql.Identifier(*filter(None, [row]), table.day_column)
     return sql.SQL("{c} >= {} AND {c} < {}").format(start, end, c=column)
 
 
@@ -237,4 +237,4 @@ def on_days(table: LayerTable, days: Iterable[date], row: str | None = None) -> 
 
 def day_of(table: LayerTable, row: str) -> sql.Composed:
     """The day of a row, by its alias."""
-    return sql.SQL("CAST({} AS date)").format(sql.Identifier(row, table.partition_column))
+    return sql.SQL("CAST({} AS date)").format(sql.Identifier(row, table.day_column))

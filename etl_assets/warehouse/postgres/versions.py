@@ -21,7 +21,7 @@ from etl_assets.warehouse.postgres.write_paths import names
 
 def version_days(versions: LayerTable, staging: Staging) -> set[date]:
     """The days that versions of the staged rows belong to; they must be there beforehand."""
-    moment = versions.partition_column
+    moment = versions.day_column
     schema = pl.Schema({moment: versions.column(moment).dtype})
     days: set[date] = set()
     for staged in staging.days:
@@ -32,7 +32,7 @@ def version_days(versions: LayerTable, staging: Staging) -> set[date]:
 
 def keep_versions(connection: sa.Connection, versions: LayerTable, staging: Staging) -> None:
     """Add the staged rows whose version is not there yet, with the states of their days."""
-    moment = sql.Identifier(versions.partition_column)
+    moment = sql.Identifier(versions.day_column)
     columns = filled(staging, staging.days)
     added = driver_of(connection).execute(
         sql.SQL(

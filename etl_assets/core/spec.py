@@ -1,0 +1,128 @@
+"""The specs: what a module in `etl_assets/tables/` declares as its `TABLE`.
+
+Frozen data and pure functions only. The layer tables that a spec becomes are `core/table.py`; what
+all specs are together is `core/catalog.py`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Protocol
+
+import polars as pl
+
+from etl_assets.core.contracts import Contract
+from etl_assets.core.policies import LOOKBACK, Deletes, Drift, Thresholds
+from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.table import Input, Layer, LayerTable, versions_of
+
+Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
+
+
+class Enrich(Protocol):
+    """A pure function of named upstream frames."""
+
+    def __call__(self, **frames: pl.LazyFrame) -> pl.LazyFrame:
+        """From lazy frames in the upstream contracts' dtypes to one in this contract's."""
+        ...
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A source table that is landed in raw and cleaned in staged.
+
+    `partition_column` is the column whose UTC day a row belongs to; None makes a table without
+    days, which is replaced as a whole when it changed.
+    A table with a `cursor_column` syncs: its changed rows are read by (cursor, key). The source
+    sets the cursor on every change; `lookback` is how far back each sync reads again, for
+    writers whose clock is behind the source's (C6). `keep_versions` keeps every version of a
+    row that was seen in `raw/<name>_versions`. `deletes` and `drift` are policies, and
+    `overflow_column` names the contract's JSON column that is not in the source and
+    takes, with `Drift.EVOLVE`, the columns that the contract does not have.
+    """
+
+    name: str
+    source: PostgresTable
+    raw: type[Contract]
+    staged: type[Contract]
+    stage: Stage
+    description: str
+    partition_column: str | None = "created_at"
+    cursor_column: str | None = "updated_at"
+    domain: str = "sales"
+    owners: tuple[str, ...] = ("team:data",)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    keep_versions: bool = False
+    drift: Drift = Drift.REPORT
+    overflow_column: str | None = None
+    deletes: Deletes = Deletes.REMOVE
+    lookback: timedelta = LOOKBACK
+
+    def layer_tables(self) -> tuple[LayerTable, ...]:
+        """`raw/<name>` and `staged/<name>`."""
+        raw = LayerTable(
+            layer=Layer.RAW,
+            name=self.name,
+            contract=self.raw,
+            partition_column=self.partition_column,
+            cursor_column=self.cursor_column,
+            description=f"{self.description} As the source has it.",
+            domain=self.domain,
+            owners=self.owners,
+            thresholds=self.thresholds,
+            source=self.source,
+            drift=self.drift,
+            overflow_column=self.overflow_column,
+            deletes=self.deletes,
+            lookback=self.lookback,
+        )
+        if self.keep_versions:
+            raw = replace(raw, versions=versions_of(raw))
+        staged = replace(
+            raw,
+            layer=Layer.STAGED,
+            contract=self.staged,
+            description=f"{self.description} Cleaned and typed.",
+            source=None,
+            inputs={"raw": Input(raw.path, sets_grain=True)},
+            transform=self.stage,
+            versions=None,
+        )
+        return raw, staged
+
+
+@dataclass(frozen=True)
+class EnrichedSpec:
+    """A table made of other layer tables.
+
+    Without a `partition_column` it has no days, and is made of all days of its inputs.
+    """
+
+    name: str
+    contract: type[Contract]
+    inputs: Mapping[str, Input]
+    enrich: Enrich | Callable[..., pl.LazyFrame]
+    description: str
+    partition_column: str | None = "created_at"
+    cursor_column: str | None = None
+    domain: str = "sales"
+    owners: tuple[str, ...] = ("team:data",)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def layer_tables(self) -> tuple[LayerTable, ...]:
+        """`enriched/<name>`."""
+        return (
+            LayerTable(
+                layer=Layer.ENRICHED,
+                name=self.name,
+                contract=self.contract,
+                partition_column=self.partition_column,
+                cursor_column=self.cursor_column,
+                description=self.description,
+                domain=self.domain,
+                owners=self.owners,
+                thresholds=self.thresholds,
+                inputs=self.inputs,
+                transform=self.enrich,
+            ),
+        )
