@@ -79,6 +79,17 @@ class Facts:
     elsewhere: pl.DataFrame
     versions: pl.DataFrame
 
+    @classmethod
+    def nothing(cls, table: LayerTable) -> "Facts":
+        """Nothing is published elsewhere, and no versions are new."""
+        key = {name: table.column(name).dtype for name in table.key}
+        cursor = table.column(table.cursor_column).dtype if table.cursor_column else pl.Null()
+        moment = pl.Datetime("us", "UTC")
+        return cls(
+            pl.DataFrame(schema={**key, STAGED_DAY: pl.Date(), CURSOR: cursor}),
+            pl.DataFrame(schema={STAGED_DAY: pl.Date(), "rows": pl.Int64(), "newest": moment}),
+        )
+
 
 @dataclass(frozen=True)
 class Publication:

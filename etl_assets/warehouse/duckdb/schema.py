@@ -8,7 +8,6 @@ import duckdb
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.contract_tables import Statements, missing_columns
 from etl_assets.warehouse.duckdb.types import (
-    SYSTEM_TABLES,
     column_types,
     comment_on,
     create_table,
@@ -22,7 +21,6 @@ def ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> None:
 
     Raises WarehouseError, with the statements to run, where the published table differs otherwise.
     """
-    connection.execute(SYSTEM_TABLES)
     if not exists(connection, table):
         connection.execute(create_table(table))
         return

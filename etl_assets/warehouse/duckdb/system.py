@@ -34,9 +34,9 @@ def name_of(table: SystemTable) -> str:
     return f"{SYSTEM_DATASET}.{table.name}"
 
 
-def has(connection: duckdb.DuckDBPyConnection, table: SystemTable) -> bool:
-    """Whether the table is there."""
-    return bool(_columns(connection).get(table.name))
+def columns_there(connection: duckdb.DuckDBPyConnection, table: SystemTable) -> set[str]:
+    """The names of the columns that the table has; none where it is not there."""
+    return _columns(connection).get(table.name, set())
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:

@@ -16,24 +16,18 @@ import tenacity
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import WarehouseBusy, WarehouseError
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import Happening, HistoryEntry, PartitionState
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles, disk_errors, full_disk
-from etl_assets.warehouse.base import (
-    Changes,
-    Extract,
-    Look,
-    Mode,
-    Publication,
-    StagedDay,
-    Staging,
-    Warehouse,
-)
+from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.duckdb import inquiries, states
 from etl_assets.warehouse.duckdb.file_turns import busy, turn
 from etl_assets.warehouse.duckdb.publication import publish
 from etl_assets.warehouse.duckdb.schema import ensure, exists
-from etl_assets.warehouse.duckdb.types import SYSTEM_TABLES, within
+from etl_assets.warehouse.duckdb.system import upgrade
+from etl_assets.warehouse.duckdb.types import within
+from etl_assets.warehouse.publication import Facts, JobCost, Publication, StagedDay, Staging
+from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 
 
 class DuckDBWarehouse(Warehouse):
@@ -51,36 +45,39 @@ class DuckDBWarehouse(Warehouse):
         }
 
     def ensure(self, table: LayerTable) -> None:
-        """See `Warehouse.ensure`."""
+        """See `Rows.ensure`."""
         with self._open(f"creating {table.path}") as connection:
+            upgrade(connection)
             ensure(connection, table)
 
-    def stage(
-        self,
-        table: LayerTable,
-        days: Sequence[StagedDay],
-        run_id: str,
-        mode: Mode = Mode.REPLACE,
-        changes: Changes | None = None,
-    ) -> Staging:
-        """See `Warehouse.stage`."""
+    def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+        """See `Rows.stage`."""
         # The spool itself serves: DuckDB reads the Parquet files inside the transaction.
-        return Staging(table, days, f"{table.name}_{run_id}", mode, changes)
+        return Staging(table, days, f"{table.name}_{run_id}")
 
-    def publish(self, staging: Staging) -> Publication:
-        """See `Warehouse.publish`."""
-        table = staging.table
-        if not staging.days and staging.changes is None:
-            return Publication()
+    def facts(self, staging: Staging, *, elsewhere: bool, versions: bool) -> Facts:
+        """See `Rows.facts`."""
+        if not (elsewhere or versions):
+            return Facts.nothing(staging.table)
+        with self._look(f"comparing what is staged for {staging.table.path}") as connection:
+            return inquiries.facts(connection, staging, elsewhere=elsewhere, versions=versions)
+
+    def publish(self, publication: Publication) -> Sequence[JobCost]:
+        """See `Rows.publish`."""
+        table = publication.table
         with self._open(f"publishing {table.path}") as connection:
+            upgrade(connection)
             for needed in filter(None, (table, table.versions)):
                 ensure(connection, needed)
             with _transaction(connection):
-                publish(connection, staging)
-        return Publication()
+                publish(connection, publication)
+        return ()
+
+    def discard(self, staging: Staging) -> None:
+        """See `Rows.discard`: nothing is to be dropped, the spool belongs to the run."""
 
     def read(self, table: LayerTable, windows: Sequence[Window], folder: Path) -> Extract:
-        """See `Warehouse.read`."""
+        """See `Rows.read`."""
         folder.mkdir(parents=True, exist_ok=True)
         with self._look(f"reading {table.path}") as connection:
             as_of = datetime.now(UTC)
@@ -98,99 +95,119 @@ class DuckDBWarehouse(Warehouse):
             ]
         return Extract(frames, as_of)
 
-    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
-        """See `Warehouse.state`."""
-        with self._look("reading etl_state") as connection:
-            return states.states(connection, table)
-
-    def table_state(self, table: LayerTable) -> PartitionState | None:
-        """See `Warehouse.table_state`."""
-        with self._look("reading etl_state") as connection:
-            return states.own_row(connection, table.path)
-
-    def look(self, table: LayerTable) -> Look:
-        """See `Warehouse.look`."""
-        with self._look(f"looking at {table.path}") as connection:
-            newest = {
-                str(kind): entries[0]
-                for kind in Happening
-                if (entries := states.history(connection, table, kind, 1))
-            }
-            return Look(
-                states.own_row(connection, table.path),
-                states.states(connection, table),
-                inquiries.quarantined(connection, table),
-                newest,
-            )
-
     def lookup(self, table: LayerTable, keys: SpoolFiles, folder: Path) -> pl.LazyFrame:
-        """See `Warehouse.lookup`."""
+        """See `Rows.lookup`."""
         folder.mkdir(parents=True, exist_ok=True)
         with self._look(f"looking up rows of {table.path}") as connection:
             return inquiries.lookup(connection, table, keys, folder / "found.parquet")
 
     def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
-        """See `Warehouse.profile`."""
+        """See `Rows.profile`."""
         with self._look(f"counting rows of {table.path}") as connection:
             return inquiries.profile(connection, table, days)
 
-    def quarantined(self, table: LayerTable) -> pl.DataFrame:
-        """See `Warehouse.quarantined`."""
-        with self._look("reading etl_quarantine") as connection:
-            return inquiries.quarantined(connection, table)
-
     def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
-        """See `Warehouse.digests`."""
+        """See `Rows.digests`."""
         with self._look(f"comparing {table.path}") as connection:
             return inquiries.digests(connection, table, days, buckets)
 
     def row_digests(
         self, table: LayerTable, day: date, buckets: int, among: Collection[int]
     ) -> pl.DataFrame:
-        """See `Warehouse.row_digests`."""
+        """See `Rows.row_digests`."""
         with self._look(f"comparing {table.path}") as connection:
             return inquiries.row_digests(connection, table, day, buckets, among)
 
+    def version(self) -> str | None:
+        """See `StateStore.version`: the file's size and time of change."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return "nothing"
+        return f"{found.st_mtime_ns}.{found.st_size}"
+
+    def table_states(self) -> list[TableState]:
+        """See `StateStore.table_states`."""
+        with self._look("reading etl_tables") as connection:
+            return states.table_states(connection)
+
+    def table_state(self, table: LayerTable) -> TableState | None:
+        """See `StateStore.table_state`."""
+        with self._look("reading etl_tables") as connection:
+            if self.path.exists():  # work goes on from here: what an earlier release wrote counts
+                upgrade(connection)
+            found = states.table_states(connection, table.path)
+        return found[0] if found else None
+
+    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
+        """See `StateStore.state`."""
+        with self._look("reading etl_state") as connection:
+            return states.states(connection, table.path if table else None)
+
+    def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
+        """See `StateStore.quarantine_counts`."""
+        with self._look("reading etl_quarantine") as connection:
+            return states.quarantine_counts(connection, table)
+
+    def quarantined(
+        self,
+        table: LayerTable,
+        *,
+        positions: Collection[str] | None = None,
+        days: Collection[date] | None = None,
+    ) -> pl.DataFrame:
+        """See `StateStore.quarantined`."""
+        with self._look("reading etl_quarantine") as connection:
+            return states.quarantined(connection, table, positions, days)
+
     def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
-        """See `Warehouse.verify`."""
+        """See `StateStore.verify`."""
         with self._change("writing etl_state") as connection:
             states.verify(connection, table, days, moment)
 
     def move(
-        self, position: PartitionState, token: str | None, history: Sequence[HistoryEntry]
+        self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
     ) -> None:
-        """See `Warehouse.move`."""
-        with self._change(f"moving {position.table_name}") as connection:
-            states.move(connection, position, token)
+        """See `StateStore.move`."""
+        with self._change(f"moving the position of {table_state.table_name}") as connection:
+            states.take_turn(connection, table_state, token)
+            states.put_table(connection, table_state)
             states.record(connection, history)
 
     def record(self, history: Sequence[HistoryEntry]) -> None:
-        """See `Warehouse.record`."""
+        """See `StateStore.record`."""
         with self._change("writing etl_history") as connection:
             states.record(connection, history)
 
     def history(self, table: LayerTable, kind: str, most: int = 100) -> list[HistoryEntry]:
-        """See `Warehouse.history`."""
+        """See `StateStore.history`."""
         with self._look("reading etl_history") as connection:
             return states.history(connection, table, kind, most)
+
+    def migrate(self) -> str:
+        """See `Warehouse.migrate`."""
+        with self._open("migrating the platform's tables") as connection:
+            before = upgrade(connection)
+        if before == SCHEMA_VERSION:
+            return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
+        was = "none" if before is None else before
+        return f"Migrated the platform's tables from version {was} to {SCHEMA_VERSION}."
 
     @contextmanager
     def _look(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read by; to an empty warehouse where there is no file, which stays so."""
         if not self.path.exists():
             with duckdb.connect() as nothing:
-                nothing.execute(SYSTEM_TABLES)
                 yield nothing
             return
         with self._open(doing) as connection:
-            connection.execute(SYSTEM_TABLES)
             yield connection
 
     @contextmanager
     def _change(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction on the platform's own tables."""
         with self._open(doing) as connection:
-            connection.execute(SYSTEM_TABLES)
+            upgrade(connection)
             with _transaction(connection):
                 yield connection
 
