@@ -133,7 +133,9 @@ def repeated_keys(
     `key` are some.
     """
     frames = [
-        pl.scan_parquet(of_day.files, glob=False).select(pl.lit(day, pl.Date).alias("_day"), *schema)
+        pl.scan_parquet(of_day.files, glob=False).select(
+            pl.lit(day, pl.Date).alias("_day"), *schema
+        )
         for day, of_day in files.items()
         if of_day.files
     ]

@@ -183,6 +183,39 @@ def replacement(
     )
 
 
+def changes(
+    staging: Staging,
+    recorded: Recorded,
+    facts: Facts,
+    *,
+    table_state: TableState,
+    leaving: SpoolFiles,
+    cleared: Collection[str] = (),
+    tombstones: SpoolFiles | None = None,
+    history: Sequence[HistoryEntry] = (),
+) -> Publication:
+    """The staged rows are new and changed rows; the states of their parts are given whole.
+
+    `leaving` are the keys of published rows that leave, or that a staged row takes the place of;
+    all of them are on the staged parts. `table_state` is the table's row as it will be, with its
+    new token.
+    """
+    states = [staged.state for staged in staging.days]
+    rows = {day: state.row_count for day, state in recorded.states.items()}
+    rows |= {state.partition_key: state.row_count for state in states}
+    return Publication(
+        staging=staging,
+        token=recorded.token,
+        table_state=replace(table_state, row_count=sum(rows.values())),
+        states=[*states, *version_states(staging, recorded, facts)],
+        leaving=leaving if leaving.rows else None,
+        leaving_from=sorted(staged.day for staged in staging.days),
+        cleared=cleared,
+        tombstones=tombstones,
+        history=history,
+    )
+
+
 def table_state_after(
     table: LayerTable,
     recorded: Recorded,
@@ -214,9 +247,7 @@ def table_state_after(
     ).with_days_to_reload(reload)
 
 
-def version_states(
-    staging: Staging, recorded: Recorded, facts: Facts
-) -> list[PartitionState]:
+def version_states(staging: Staging, recorded: Recorded, facts: Facts) -> list[PartitionState]:
     """The states of the days of the versions table that gain rows: counts add up, moments grow."""
     versions = staging.table.versions
     if versions is None or not staging.days:

@@ -96,9 +96,7 @@ def _insert(
             )
 
 
-def _add(
-    connection: duckdb.DuckDBPyConnection, table: SystemTable, files: Sequence[Path]
-) -> None:
+def _add(connection: duckdb.DuckDBPyConnection, table: SystemTable, files: Sequence[Path]) -> None:
     if files:
         connection.execute(
             f"INSERT INTO {name_of(table)} BY NAME SELECT * FROM read_parquet(?)",  # noqa: S608

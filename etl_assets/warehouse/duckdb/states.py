@@ -140,7 +140,7 @@ def quarantined(
         f"WHERE {where} ORDER BY ALL",
         params=given,
     ).pl()
-    return found.cast(QUARANTINED_SCHEMA)  # type: ignore[arg-type]
+    return found.cast(QUARANTINED_SCHEMA)
 
 
 def _read(

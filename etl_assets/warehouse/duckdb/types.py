@@ -31,6 +31,7 @@ _AUDIT_TYPES = {
     "_schema_version": "VARCHAR",
 }
 
+
 def quote(name: str) -> str:
     """An identifier, quoted."""
     return '"' + name.replace('"', '""') + '"'
