@@ -91,10 +91,7 @@ class SpoolFiles:
             return self._content(columns)
         except duckdb.Error:
             pass
-        raise WarehouseError(
-            f"A spool file in {self.folder} cannot be read; nothing was published.",
-            "Run the days again; if that happens twice, check the disk of ETL_HOME.",
-        )
+        raise _unreadable(self.folder)
 
     def _content(self, columns: Sequence[str]) -> str:
         text = ", ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in columns)
@@ -146,7 +143,19 @@ def repeated_keys(
     if repeated:
         twice = rows.group_by(names).len().filter(pl.col("len") > 1).select(names)
         wanted = pl.concat([wanted, twice]).unique()
-    return rows.join(wanted, on=names, how="semi", nulls_equal=True).collect(engine="streaming")
+    found = rows.join(wanted, on=names, how="semi", nulls_equal=True)
+    try:
+        return found.collect(engine="streaming")
+    except (OSError, pl.exceptions.PolarsError):
+        pass
+    raise _unreadable(next(iter(files.values())).folder)
+
+
+def _unreadable(folder: Path) -> WarehouseError:
+    return WarehouseError(
+        f"A spool file in {folder} cannot be read; nothing was published.",
+        "Run the days again; if that happens twice, check the disk of ETL_HOME.",
+    )
 
 
 def _quoted(name: str) -> str:
