@@ -28,6 +28,7 @@ class Evidence:
     rejected: Rejected = field(default_factory=Rejected)
     drift: DriftReport | None = None
     made_of: str | None = None
+    repeated: pl.DataFrame | None = None
 
 
 class DayRead(Protocol):
