@@ -1,6 +1,6 @@
 """Days of a staged or enriched table, made of published upstream days by a pure transform."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -11,7 +11,7 @@ from etl_assets.core.errors import ContractMismatch, UpstreamMissing
 from etl_assets.core.lateness import Loads, made_of
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import DayRead, Evidence
+from etl_assets.sources.base import DayEvidence, DayRead
 
 CHUNK_ROWS = 131_072
 
@@ -54,9 +54,13 @@ class DerivedSource:
     upstream: Mapping[str, Upstream]
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[date], DayRead]]:
+    def open(self) -> Iterator["DerivedSource"]:
         """Nothing to connect to: the upstream rows are in the spool already."""
-        yield lambda day: DerivedDay(self.table, self.upstream, day)
+        yield self
+
+    def day(self, day: date) -> DayRead:
+        """One day, not made yet."""
+        return DerivedDay(self.table, self.upstream, day)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class DerivedDay:
         """What `_source` says of its rows: the upstream tables."""
         return ", ".join(upstream.table.path for upstream in self.upstream.values())
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> DayEvidence:
         """The rows of the input that sets the grain; None where no input does.
 
         Raises UpstreamMissing where an input's own day was never published: no rows are not zero.
@@ -90,7 +94,7 @@ class DerivedDay:
         )
         as_of = min(upstream.as_of for upstream in self.upstream.values())
         loads = {name: upstream.loads for name, upstream in self.upstream.items()}
-        return Evidence(
+        return DayEvidence(
             as_of, rows if grain else None, made_of=made_of(self.table, loads, self.day)
         )
 
@@ -118,9 +122,13 @@ class PublishedSource:
     counts: Mapping[date, int]
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[date], DayRead]]:
+    def open(self) -> Iterator["PublishedSource"]:
         """Nothing to connect to: the rows are in the spool already."""
-        yield lambda day: PublishedDay(self, day)
+        yield self
+
+    def day(self, day: date) -> DayRead:
+        """One day, not read yet."""
+        return PublishedDay(self, day)
 
 
 @dataclass(frozen=True)
@@ -135,9 +143,9 @@ class PublishedDay:
         """The table itself."""
         return self.origin.table.path
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> DayEvidence:
         """What state says was published."""
-        return Evidence(self.origin.published.as_of, self.origin.counts[self.day])
+        return DayEvidence(self.origin.published.as_of, self.origin.counts[self.day])
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
         """The rows as they are published."""

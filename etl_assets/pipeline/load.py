@@ -49,13 +49,13 @@ def load_days(
     )
     while remaining:
         for attempt in attempts:
-            with attempt, source.open() as open_day:
+            with attempt, source.open() as snapshot:
                 while remaining:
                     day = remaining[0]
                     shutil.rmtree(folder / day.isoformat(), ignore_errors=True)
                     try:
                         loaded = load_day(
-                            table, open_day(day), published.with_days(so_far), folder, run_id
+                            table, snapshot.day(day), published.with_days(so_far), folder, run_id
                         )
                     except (ContractMismatch, UpstreamMissing) as error:
                         remaining.pop(0)

@@ -27,8 +27,8 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.change_set import Before, ChangeSet, Outcome
 from etl_assets.pipeline.judge import Moment
 from etl_assets.pipeline.sync_log import Log, columns_seen, position_of, refuse_future, scope_seen
+from etl_assets.sources.base import ChangeRead
 from etl_assets.sources.found import Found, unreadable_schema
-from etl_assets.sources.postgres.changes import ChangeRead
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
 from etl_assets.warehouse.base import Warehouse
