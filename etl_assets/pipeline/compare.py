@@ -80,7 +80,7 @@ class Comparing:
         differ than can be told one by one, else what the source and the warehouse raise.
         """
         before = Before.of(self.warehouse, self.table)
-        with self.source.open() as snapshot:
+        with self.source.again(None).open() as snapshot:
             theirs = self._in_scope(snapshot.digests(None, 1))
             published = [day for day in before.states if self._has(day)]
             ours = self.warehouse.digests(self.table, published, 1)
@@ -93,9 +93,7 @@ class Comparing:
             raise lost_turn(self.table.path)
         return differences
 
-    def _rows(
-        self, snapshot: Snapshot, days: Sequence[date]
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _rows(self, snapshot: Snapshot, days: Sequence[date]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Key, digest and day of the rows in the buckets that differ: the source's and ours."""
         differing = _differing(
             snapshot.digests(days, BUCKETS) if days else _NONE,
@@ -143,9 +141,7 @@ class _Comparison:
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", list(self.table.key))
 
-    def differences(
-        self, compared: frozenset[date], source_days: frozenset[date]
-    ) -> Differences:
+    def differences(self, compared: frozenset[date], source_days: frozenset[date]) -> Differences:
         position = position_of(self.table, self.before.table_state)
         same = [*self.key, "digest", _DAY]
         source_only = self._without(self.theirs, self.ours, same)
@@ -182,9 +178,7 @@ class _Comparison:
     def _with(self, rows: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
         return rows.join(other, on=self.key, how="semi", nulls_equal=True)
 
-    def _without(
-        self, rows: pl.DataFrame, other: pl.DataFrame, on: Sequence[str]
-    ) -> pl.DataFrame:
+    def _without(self, rows: pl.DataFrame, other: pl.DataFrame, on: Sequence[str]) -> pl.DataFrame:
         return rows.join(other, on=list(on), how="anti", nulls_equal=True)
 
     def _vanished(self, extra: pl.DataFrame, source_days: frozenset[date]) -> frozenset[date]:
@@ -197,9 +191,7 @@ class _Comparison:
             and rows >= self.before.states[day].row_count
         )
 
-    def _ghosts(
-        self, extra: pl.DataFrame, position: Position | None
-    ) -> tuple[pl.DataFrame, int]:
+    def _ghosts(self, extra: pl.DataFrame, position: Position | None) -> tuple[pl.DataFrame, int]:
         """Those of the extra rows that are not merely on their way to another day, and the rest."""
         if not extra.height or self.table.cursor_column is None:
             return extra, 0
@@ -234,9 +226,7 @@ class _Comparison:
         )
         on = ["source_position", "payload"]
         kept = named.join(quarantine.select(on).unique(), on=on, how="semi")
-        counts = [
-            frame.group_by("source_position").len() for frame in (named, kept)
-        ]
+        counts = [frame.group_by("source_position").len() for frame in (named, kept)]
         whole = counts[0].join(counts[1], on=["source_position", "len"], how="semi")
         whole_rows = kept.join(whole, on="source_position", how="semi")
         return whole_rows.select(*self.key, "source_position").unique()

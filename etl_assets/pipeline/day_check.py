@@ -1,5 +1,5 @@
-"""One part of a table on its way from a reading to a verdict: rows go in, are checked, and go to the
-spool or are set aside.
+"""One part of a table on its way from a reading to a verdict: rows go in, are checked, and go to
+the spool or are set aside.
 
 A load puts in all rows of a day (`load.py`), a sync or a repair only the changed ones
 (`change_set.py`); the checks and the verdict are the same. Nothing is published here.

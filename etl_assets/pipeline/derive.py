@@ -80,9 +80,7 @@ def read_upstream(
         first = min([*known[:1], days[0]])
         extract = warehouse.read(table, [Window(first, days[-1])], folder)
         frame = extract.frames[0]
-        return Upstream(
-            table, extract.as_of, until=frame, unpublished=unpublished, loads=loads
-        )
+        return Upstream(table, extract.as_of, until=frame, unpublished=unpublished, loads=loads)
     extract = warehouse.read(table, [Window.of(day) for day in days], folder)
     frames = dict(zip(days, extract.frames, strict=True))
     return Upstream(table, extract.as_of, frames, unpublished=unpublished, loads=loads)

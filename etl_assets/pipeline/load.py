@@ -32,10 +32,9 @@ def load_days(
 ) -> Iterator[LoadedDay | FailedDay]:
     """Each part in order, as soon as it is loaded.
 
-    A source that breaks off is opened again, and the part that it broke is read from its start, four
-    attempts in all; a part with a permanent error of its own fails alone. Raises what keeps
-    every part from being read (no such table, no access, no room).
-    """
+    A source that breaks off is opened again, and the part that it broke is read from its start,
+    four attempts in all; a part with a permanent error of its own fails alone. Raises what keeps
+    every part from being read (no such table, no access, no room). """
     remaining, so_far = list(days), dict(published.rows)
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(may_pass),
@@ -65,7 +64,8 @@ def load_days(
 def load_day(
     table: LayerTable, read: DayRead, published: Published, folder: Path, run_id: str
 ) -> LoadedDay:
-    """Read and check one part into `folder`; raises the source's errors, ContractMismatch, DiskFull.
+    """Read and check one part into `folder`; raises the source's errors, ContractMismatch,
+    DiskFull.
 
     Nothing is published: a part that a blocking check refuses comes back like any other, with
     `is_good` false.

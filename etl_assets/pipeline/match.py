@@ -23,11 +23,10 @@ from etl_assets.sources.found import Found
 class Match:
     """The rows that need work, all with their DAY.
 
-    `fresh` are to be published if they are good, `repeated` (their key stands more than once in the
-    source) and `unreadable` are to be set aside, and `leaving` (keys) have no business in the table.
-    `old` are the published versions of all of these: each leaves. `outside` counts source rows of no
-    day that the platform has.
-    """
+    `fresh` are to be published if they are good, `repeated` (their key stands more than once in
+    the source) and `unreadable` are to be set aside, and `leaving` (keys) have no business in the
+    table. `old` are the published versions of all of these: each leaves. `outside` counts source
+    rows of no day that the platform has. """
 
     table: LayerTable
     fresh: pl.DataFrame

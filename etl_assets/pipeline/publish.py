@@ -1,8 +1,7 @@
 """From loaded parts to published ones: the state that belongs to each, and the publication.
 
-The road before it is `load.py`. What a publication means is `warehouse/publication.py`, how rows get
-into a warehouse is its backend. Changes of parts are published by `change_set.py`.
-"""
+The road before it is `load.py`. What a publication means is `warehouse/publication.py`, how rows
+get into a warehouse is its backend. Changes of parts are published by `change_set.py`. """
 
 import time
 import uuid

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,7 +111,7 @@ class Reconciling:
     def _repair(self, differences: Differences, *, confirmed: bool) -> Repair:
         mass_delete = None if confirmed else self._mass_delete(differences)
         chunks = self._chunks(differences, removing=mass_delete is None)
-        outcomes = [_patiently(lambda keys=keys: self._bring(keys)) for keys in chunks]
+        outcomes = [_patiently(partial(self._bring, keys)) for keys in chunks]
         reloaded = Reloaded()
         if differences.quarantine_days:
             reasons = dict.fromkeys(
@@ -166,7 +167,7 @@ class Reconciling:
     def _bring(self, keys: pl.DataFrame) -> Outcome:
         """Bring the rows with these keys as the source has them now, or has them no longer."""
         before = Before.of(self.warehouse, self.table)
-        with self.source.open() as snapshot:
+        with self.source.again(None).open() as snapshot:
             read = snapshot.by_keys(keys)
             found, is_unique = complete(self.table, snapshot, found_of(self.table, read))
             origin = Origin(snapshot.source, snapshot.as_of, read.query)

@@ -1,5 +1,5 @@
-"""Whole parts of a table, loaded anew: what an asset does, and what a sync does with days that it had
-to leave out.
+"""Whole parts of a table, loaded anew: what an asset does, and what a sync does with days that it
+had to leave out.
 
 Loading is `load.py`, publication `publish.py`; which of the loaded parts may be published now is
 decided here.
@@ -117,7 +117,7 @@ def _reload(
         good = [day for day in good if day.day not in held]
     committed = publish_days(warehouse, table, good, run_id)
     left = set(waiting) - {day.day for day in good}
-    reasons = {day: "a row moved between it and a day that was refused" for day in left}
+    reasons = dict.fromkeys(left, "a row moved between it and a day that was refused")
     reasons |= {day.day: _reason(day) for day in loaded.refused}
     if left:
         change_reloads(warehouse, table, reasons, run_id)

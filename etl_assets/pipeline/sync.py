@@ -8,7 +8,7 @@ is `sources/`.
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -16,9 +16,8 @@ from pathlib import Path
 import polars as pl
 import tenacity
 
-from etl_assets.core import drift
 from etl_assets.core.drift import DriftReport
-from etl_assets.core.errors import ContractMismatch, may_pass
+from etl_assets.core.errors import may_pass
 from etl_assets.core.frames import DAY
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.scope import Scope
@@ -32,9 +31,8 @@ from etl_assets.pipeline.sync_log import (
     refuse_future,
     scope_seen,
 )
-from etl_assets.sources.base import ChangeRead, Source, Snapshot
+from etl_assets.sources.base import Ability, ChangeRead, Snapshot, Source
 from etl_assets.sources.found import Found, unreadable_schema
-from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.warehouse.base import Warehouse
 
 
@@ -45,7 +43,6 @@ class SyncPolicy:
     chunk_rows: int = 50_000
     chunk_bytes: int = 64 << 20
     patience: timedelta = timedelta(minutes=2)
-    horizon: HorizonPolicy = field(default_factory=HorizonPolicy)
 
 
 class Slice(StrEnum):
@@ -140,12 +137,14 @@ class Sync:
         mark, why = self._mark(before)
         if left_at and (mark is None or mark.moment < left_at.moment):
             stop = None  # somebody set it back meanwhile: to go on would undo that (L6)
-        horizon = self.source.horizon(self.policy.horizon, mark.moment if mark else None)
+        source = self.source.again(columns_seen(before.table_state))
+        horizon = source.horizon(mark.moment if mark else None)
         refuse_future(self.table, mark, horizon)
-        with self.source.open() as snapshot:
-            report = self._drift(before, snapshot)
-            part = _read(self.table, snapshot, stop or Stop.first(self.table, mark), horizon, self.policy)
+        with source.open() as snapshot:
+            begin = stop or Stop.first(self.table, mark)
+            part = _read(self.table, snapshot, begin, horizon, self.policy)
             found, is_unique = complete(self.table, snapshot, part.found)
+            report = snapshot.drift or DriftReport((), ())
             origin = Origin(snapshot.source, snapshot.as_of, part.query, report)
             columns = snapshot.columns
         reached = part.reaches(mark, horizon)
@@ -172,12 +171,6 @@ class Sync:
         if known_days is not None and self.scope.is_wider_than(known_days):
             return None, "days were added"  # rows of these were passed over
         return position_of(self.table, before.table_state), "sync"
-
-    def _drift(self, before: Before, snapshot: Snapshot) -> DriftReport:
-        report = drift.compare(self.table, snapshot.columns, columns_seen(before.table_state))
-        if report.refuses:
-            raise ContractMismatch(report.refuses, drift.thaw(self.table))
-        return report
 
 
 @dataclass(frozen=True)
@@ -258,7 +251,7 @@ def complete(table: LayerTable, snapshot: Snapshot, found: Found) -> tuple[Found
 
     Rows whose key no dtype holds cannot be asked for by it: they stay as they were found.
     """
-    if snapshot.key_is_unique:
+    if snapshot.key_is_unique or Ability.KEYS in snapshot.cannot:
         return found, True
     keys = found.keys(table)
     if not keys.height:
