@@ -132,8 +132,8 @@ class Publication:
 class Recorded:
     """What is remembered of a table before a publication of it is planned.
 
-    `versions` are the states of its versions table, `quarantine_counts` the rows in quarantine, both
-    by part.
+    `versions` are the states of its versions table, `quarantine_counts` how many rows are in
+    quarantine, both by part.
     """
 
     table_state: TableState | None
