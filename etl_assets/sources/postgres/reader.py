@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 import polars as pl
 import psycopg
@@ -27,6 +28,7 @@ from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
 from etl_assets.sources.postgres.digests import DigestReads
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
+from etl_assets.sources.postgres.key_reads import KeyReads
 from etl_assets.sources.postgres.select import plan_selects
 
 _SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}"
@@ -111,7 +113,7 @@ def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:
 
 
 @dataclass
-class TableSnapshot(ChangeReads, DigestReads, Snapshot):
+class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
     """A table at one moment, readable in every way that a `Snapshot` may be."""
 
     as_of: datetime
@@ -133,12 +135,19 @@ class TableSnapshot(ChangeReads, DigestReads, Snapshot):
         """The names of the table's columns."""
         return tuple(name for name, _ in self.columns)
 
+    @cached_property
+    def repeated(self) -> pl.DataFrame:
+        """The repeated keys of the days that the platform has, asked for once a snapshot."""
+        return self.repeated_keys(self.scope)
+
     def day(self, day: date) -> "PostgresDay":
         """One day of the table, not read yet."""
         return PostgresDay(self, day)
 
     def without_day(self) -> int:
         """How many rows no day will ever hold: their moment is missing or not a calendar date."""
+        if not self.table.has_days:
+            return 0
         with source_errors(f"counting rows without a day in {self.table.path}"):
             counted = self.connection.execute(self.selects.without_day()).fetchone()
         return counted[0] if counted else 0
@@ -165,7 +174,14 @@ class PostgresDay:
             rows, bad = counted or (0, 0)
             rejected = read_rejects(snapshot, [where]).rows if bad else Rejected()
             query = selects.rows(where).as_string(snapshot.connection)
-        return DayEvidence(snapshot.as_of, rows, query, rejected, snapshot.drift)
+        return DayEvidence(
+            as_of=snapshot.as_of,
+            row_count=rows,
+            query=query,
+            rejected=rejected,
+            drift=snapshot.drift,
+            repeated=snapshot.repeated,
+        )
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
         """Frames in the contract's columns and dtypes."""
