@@ -17,9 +17,10 @@ from etl_assets.core.rows import keys_of
 from etl_assets.postgres.columns import from_text
 from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
+from etl_assets.sources.base import Ability, unable
 from etl_assets.sources.found import Rejected, RejectedChanges
 from etl_assets.sources.postgres.keyset import FIRST, LAST, Keyset
-from etl_assets.sources.postgres.opened import OpenTable
+from etl_assets.sources.postgres.opened import OpenTable, cannot_of
 
 Order = Sequence[sql.Composable]
 
@@ -190,6 +191,9 @@ def read_rejects(opened: OpenTable, wheres: Sequence[sql.Composable]) -> Rejecte
 
 
 def _keyset_of(opened: OpenTable) -> Keyset:
+    cannot = cannot_of(opened.table)
+    if Ability.CHANGES in cannot:
+        raise unable(opened.table, Ability.CHANGES, cannot)
     keyset = opened.selects.keyset
     if keyset is None:
         raise ContractMismatch(
