@@ -313,6 +313,6 @@ def unable(table: LayerTable, ability: Ability, cannot: Mapping[Ability, str]) -
     }
     reason = cannot.get(ability, "Its kind of source does not offer that.")
     return SourceError(
-        f"{table.path} cannot {doing[ability]}: {reason}",
-        f"Load it by days: etl-assets backfill {table.path}.",
+        f"{table.path} cannot {doing[ability]}. {reason}",
+        f"Load it instead: etl-assets backfill {table.path}.",
     )

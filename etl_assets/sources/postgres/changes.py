@@ -11,18 +11,17 @@ from datetime import UTC, datetime
 import polars as pl
 from psycopg import sql
 
-from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of
 from etl_assets.postgres.columns import from_text
 from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
+from etl_assets.sources.base import Ability, unable
 from etl_assets.sources.found import Rejected, RejectedChanges
 from etl_assets.sources.postgres.keyset import FIRST, LAST, Keyset
-from etl_assets.sources.postgres.opened import OpenTable
+from etl_assets.sources.postgres.opened import OpenTable, cannot_of
 
-KEYS_A_STATEMENT = 10_000
 Order = Sequence[sql.Composable]
 
 
@@ -80,7 +79,7 @@ class ChangeReads(OpenTable):
         is_last = end is None or end.is_last
         upper = through if last is None or is_last else last
         wheres = keyset.between(after, upper) if end or keyset.has_null_keys else []
-        return self._read(wheres, keyset.order, last, is_last)
+        return read_of(self, wheres, keyset.order, last, is_last=is_last)
 
     def beyond(
         self, moment: datetime, after: Position | None, most_rows: int, most_bytes: int
@@ -101,27 +100,7 @@ class ChangeReads(OpenTable):
         through = None if end is None or is_last else end.values
         wheres = keyset.unplaced_between(after_key, through) if end or keyset.has_null_keys else []
         last = Position(FIRST, end.values) if end else None
-        return self._read(wheres, keyset.key_order, last, is_last)
-
-    def by_keys(self, keys: pl.DataFrame) -> PostgresChangeRead:
-        """The rows with these keys (the key's columns, in the contract's dtypes), in no order."""
-        keyset = _keyset_of(self)
-        texts = keys.select(_as_text(self.table.column(name)) for name in self.table.key).unique()
-        wheres = [
-            keyset.among(chunk.get_columns()) for chunk in texts.iter_slices(KEYS_A_STATEMENT)
-        ]
-        return self._read(wheres, (), None, True)
-
-    def _read(
-        self, wheres: Sequence[sql.Composable], order: Order, last: Position | None, is_last: bool
-    ) -> PostgresChangeRead:
-        with source_errors(f"counting changes of {self.source}"):
-            counts = [
-                self.connection.execute(self.selects.count(where)).fetchone() or (0, 0)
-                for where in wheres
-            ]
-        rows, bad = (sum(count[n] for count in counts) for n in (0, 1))
-        return PostgresChangeRead(self, wheres, rows, last, is_last, bad, order)
+        return read_of(self, wheres, keyset.key_order, last, is_last=is_last)
 
     def _page(
         self, where: sql.Composable, order: Order, most_rows: int, most_bytes: int
@@ -165,6 +144,24 @@ class _End:
     is_last: bool
 
 
+def read_of(
+    opened: OpenTable,
+    wheres: Sequence[sql.Composable],
+    order: Order,
+    last: Position | None,
+    *,
+    is_last: bool,
+) -> PostgresChangeRead:
+    """The rows of the predicates, counted; raises SourceUnavailable or SourceError."""
+    with source_errors(f"counting changes of {opened.source}"):
+        counts = [
+            opened.connection.execute(opened.selects.count(where)).fetchone() or (0, 0)
+            for where in wheres
+        ]
+    rows, bad = (sum(count[n] for count in counts) for n in (0, 1))
+    return PostgresChangeRead(opened, wheres, rows, last, is_last, bad, order)
+
+
 def read_rejects(opened: OpenTable, wheres: Sequence[sql.Composable]) -> RejectedChanges:
     """The rows of the predicates that no declared dtype can hold; raises psycopg.Error."""
     rows = [
@@ -194,6 +191,9 @@ def read_rejects(opened: OpenTable, wheres: Sequence[sql.Composable]) -> Rejecte
 
 
 def _keyset_of(opened: OpenTable) -> Keyset:
+    cannot = cannot_of(opened.table)
+    if Ability.CHANGES in cannot:
+        raise unable(opened.table, Ability.CHANGES, cannot)
     keyset = opened.selects.keyset
     if keyset is None:
         raise ContractMismatch(
@@ -207,15 +207,3 @@ def _keyset_of(opened: OpenTable) -> Keyset:
 def _utc(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _as_text(column: Column) -> pl.Expr:
-    """A text that PostgreSQL reads as the value."""
-    value = pl.col(column.name)
-    if isinstance(column.dtype, pl.Binary):
-        return pl.concat_str(pl.lit("\\x"), value.bin.encode("hex")).alias(column.name)
-    if isinstance(column.dtype, pl.Datetime) and column.source_zone is not None:
-        value = value.dt.convert_time_zone(column.source_zone).dt.replace_time_zone(None)
-    if isinstance(column.dtype, pl.Time):  # a cast leaves the fraction of a second out
-        return value.dt.to_string("%H:%M:%S%.6f")
-    return value.cast(pl.String)

@@ -4,28 +4,18 @@ A range is said twice: as a comparison of whole rows, which is exact, and of the
 which PostgreSQL estimates how much there is and finds it where only the cursor has an index.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import polars as pl
 from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.partitions import ONE_DAY
 from etl_assets.core.position import Position
-from etl_assets.postgres.catalogue import SourceColumn
+from etl_assets.sources.postgres.keys import Found, KeyPart
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class KeyPart:
-    """A column of the key: its SQL, the type to cast a text of it to, and if it can be NULL."""
-
-    plain: str
-    cast_to: str
-    nullable: bool
 
 
 @dataclass(frozen=True)
@@ -110,18 +100,6 @@ class Keyset:
         nulls = sql.SQL("{} AND NOT ({})").format(self.without_moment(), self._nothing_null())
         return [self.unplaced(after), nulls]
 
-    def among(self, keys: Sequence[pl.Series]) -> sql.Composed:
-        """The rows with one of these keys, given as texts: a series a column."""
-        names = [sql.Identifier(f"k{number}") for number in range(len(self.key))]
-        arrays = [sql.SQL("{}::text[]").format(sql.Literal(texts.to_list())) for texts in keys]
-        casts = [
-            sql.SQL("{}::{}").format(name, sql.SQL(part.cast_to))
-            for name, part in zip(names, self.key, strict=True)
-        ]
-        return sql.SQL("({}) IN (SELECT {} FROM unnest({}) AS wanted({}))").format(
-            *(sql.SQL(", ").join(parts) for parts in (self.key_order, casts, arrays, names))
-        )
-
     def instant(self) -> sql.Composed:
         """The cursor as a timestamptz, NULL where no position can name it."""
         return sql.SQL("CASE WHEN NOT {} THEN {} END").format(
@@ -161,10 +139,7 @@ class Keyset:
         return _literal(FIRST + spare), _literal(LAST - spare)
 
 
-Found = Mapping[str, tuple[Column, SourceColumn, str]]
-
-
-def keyset_of(cursor: Column | None, found: Found, key: Sequence[str]) -> Keyset | None:
+def keyset_of(cursor: Column | None, found: Found, key: tuple[KeyPart, ...]) -> Keyset | None:
     """The keyset of a table whose columns are `found`: as declared, in the catalogue, and quoted.
 
     None where the table has no cursor, or one that is no timestamp.
@@ -172,13 +147,8 @@ def keyset_of(cursor: Column | None, found: Found, key: Sequence[str]) -> Keyset
     if cursor is None or found[cursor.name][1].type not in {"timestamptz", "timestamp"}:
         return None
     _, source, plain = found[cursor.name]
-    return Keyset(
-        cursor=plain,
-        zone=cursor.source_zone if source.type == "timestamp" else None,
-        key=tuple(
-            KeyPart(sql_, c.cast_to, not c.not_null) for _, c, sql_ in (found[name] for name in key)
-        ),
-    )
+    zone = cursor.source_zone if source.type == "timestamp" else None
+    return Keyset(cursor=plain, zone=zone, key=key)
 
 
 def _compare(sign: str, order: Sequence[sql.Composable], values: Sequence[str]) -> sql.Composed:
