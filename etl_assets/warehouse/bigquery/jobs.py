@@ -14,9 +14,9 @@ from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound, S
 from google.cloud import bigquery
 
 from etl_assets.core.errors import WarehouseError
-from etl_assets.warehouse.base import JobCost
 from etl_assets.warehouse.bigquery.failures import CONNECTION_ERRORS, may_pass, polling_retry
 from etl_assets.warehouse.bigquery.options import BigQueryOptions
+from etl_assets.warehouse.publication import JobCost
 
 _MOST_ATTEMPTS = 30
 _UPLOAD_RETRIES = 2  # of a chunk; then the whole job is asked for again, by the same id
@@ -44,7 +44,7 @@ class Jobs:
     ) -> bigquery.QueryJob:
         """`query`, for a script that is a transaction: threads take turns.
 
-        The service would abort all but one of those that write `etl_state` at once. Who waited
+        The service would abort all but one of those that write `etl_tables` at once. Who waited
         too long goes ahead, as other processes do: then it is the service that decides.
         """
         its_turn = self._turns.acquire(timeout=self._wait_seconds)
@@ -98,8 +98,7 @@ class Jobs:
             write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
             create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
         )
-        if schema:  # else the table's own
-            config.schema = list(schema)
+        config.schema = list(schema)
         config.parquet_options = bigquery.ParquetOptions()  # type: ignore[no-untyped-call]
         config.parquet_options.enable_list_inference = True
         config.column_name_character_map = "V2"  # names with spaces and the like stay as they are
