@@ -9,7 +9,7 @@ from etl_assets.warehouse.bigquery.reading import frame_of
 from etl_assets.warehouse.bigquery.schema import Datasets
 from etl_assets.warehouse.bigquery.scripts import staged_rows
 from etl_assets.warehouse.bigquery.types import day_of, on_any_day, on_days, quote, same_key
-from etl_assets.warehouse.bigquery.versions import cursor_days, is_new_version
+from etl_assets.warehouse.bigquery.versions import cursor_days, new_versions
 from etl_assets.warehouse.publication import CURSOR, STAGED_DAY, Facts, Staging
 
 
@@ -53,13 +53,9 @@ class Inquiries:
         if versions is None or not days:
             return pl.DataFrame(schema=schema)
         key = ", ".join(f"s.{quote(name)}" for name in versions.key)
-        staged = f"SELECT {key} FROM {staged_rows(self._datasets, staging)} AS s"  # noqa: S608
-        if self._datasets.find(versions) is not None:
-            staged += is_new_version(self._datasets, versions, days)
-        else:
-            moment = quote(versions.day_column)
-            staged = staged.replace("SELECT", "SELECT DISTINCT", 1)
-            staged += f" WHERE s.{moment} IS NOT NULL"
+        is_there = self._datasets.find(versions) is not None
+        new = new_versions(self._datasets, versions, days, is_there=is_there)
+        staged = f"SELECT {key} FROM {staged_rows(self._datasets, staging)} AS s{new}"  # noqa: S608
         moment = f"x.{quote(versions.day_column)}"
         return self._ask(
             f"SELECT {day_of(versions, 'x.')} AS {quote(STAGED_DAY)}, COUNT(*) AS `rows`, "  # noqa: S608

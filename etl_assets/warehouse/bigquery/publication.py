@@ -23,7 +23,7 @@ from etl_assets.warehouse.bigquery.scripts import (
 )
 from etl_assets.warehouse.bigquery.system import system
 from etl_assets.warehouse.bigquery.types import day_of, on_days, quote, same_key
-from etl_assets.warehouse.bigquery.versions import cursor_days, is_new_version
+from etl_assets.warehouse.bigquery.versions import cursor_days, new_versions
 from etl_assets.warehouse.publication import STAGED_DAY, Publication
 from etl_assets.warehouse.system_tables import QUARANTINE, TOMBSTONES
 
@@ -116,7 +116,7 @@ def _versions(datasets: Datasets, plan: Publication) -> list[str]:
     versions, days = plan.table.versions, cursor_days(plan.staging)
     if versions is None or not days:
         return []
-    condition = is_new_version(datasets, versions, days)
+    condition = new_versions(datasets, versions, days)
     return [insert(datasets, plan.staging, versions, condition)]
 
 

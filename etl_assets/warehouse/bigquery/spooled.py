@@ -54,7 +54,7 @@ def write_parquet(
 def merge_parquet(spooled: Sequence[SpoolFiles], path: Path) -> Path:
     """Write the files of a fixed schema (the quarantine's) into one at `path`; returns `path`."""
     files = [file for part in spooled for file in part.files]
-    with disk_errors(path.parent), _readable("quarantine"):
+    with disk_errors(path.parent), readable("quarantine"):
         pl.scan_parquet(files, glob=False).sink_parquet(path, compression="snappy")
     return path
 
@@ -76,7 +76,7 @@ def checked_frames(
     for what BigQuery cannot hold and for a file that cannot be read."""
     wanted = polars_schema(columns)
     for path in [path for files in spooled for path in files.files]:
-        with _readable(table.path):
+        with readable(table.path):
             frame = pl.read_parquet(path, glob=False)
         found = dict(frame.schema)
         differing = [name for name, dtype in wanted.items() if found.get(name) != dtype]
@@ -92,7 +92,8 @@ def checked_frames(
 
 
 @contextmanager
-def _readable(of: str) -> Iterator[None]:
+def readable(of: str) -> Iterator[None]:
+    """Turn what reading a spool file of a table raises into WarehouseError, but for a full disk."""
     try:
         yield
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -10,6 +10,7 @@ import polars as pl
 
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.bigquery.schema import Datasets
+from etl_assets.warehouse.bigquery.spooled import readable
 from etl_assets.warehouse.bigquery.types import on_days, quote, same_key
 from etl_assets.warehouse.publication import Staging
 
@@ -22,14 +23,23 @@ def cursor_days(staging: Staging) -> list[date]:
         return []
     moment = pl.col(versions.day_column)
     days = pl.scan_parquet(files, glob=False).select(moment.cast(pl.Date).drop_nulls().unique())
-    return sorted(days.collect(engine="streaming").to_series())
+    with readable(staging.table.path):
+        return sorted(days.collect(engine="streaming").to_series())
 
 
-def is_new_version(datasets: Datasets, versions: LayerTable, days: Collection[date]) -> str:
-    """The clauses behind a FROM of staged rows `s` that leave each new version once."""
+def new_versions(
+    datasets: Datasets, versions: LayerTable, days: Collection[date], *, is_there: bool = True
+) -> str:
+    """The clauses behind a FROM of staged rows `s` that leave each new version once.
+
+    `days` are `cursor_days`; `is_there` says whether the versions table is.
+    """
     key = ", ".join(f"s.{quote(name)}" for name in versions.key)
+    known = (
+        f"AND NOT EXISTS (SELECT 1 FROM {datasets.published(versions)} AS t "  # noqa: S608
+        f"WHERE {on_days(versions, days, 't.')} AND {same_key(versions, 's', 't')}) "
+    )
     return (
-        f" WHERE s.{quote(versions.day_column)} IS NOT NULL AND NOT EXISTS (SELECT 1 "  # noqa: S608
-        f"FROM {datasets.published(versions)} AS t WHERE {on_days(versions, days, 't.')} "
-        f"AND {same_key(versions, 's', 't')}) QUALIFY ROW_NUMBER() OVER (PARTITION BY {key}) = 1"
+        f" WHERE s.{quote(versions.day_column)} IS NOT NULL {known if is_there else ''}"
+        f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {key}) = 1"
     )
