@@ -112,15 +112,17 @@ def test_l1_a_publication_whose_answer_was_lost_is_found_and_not_done_again(plac
     assert values(place.warehouse(), place.folder) == EXPECTED["replace"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("seen", ["before it is sent", "inside the transaction"])
 def test_l1_a_table_that_says_the_publications_own_load_is_published(
-    place: Place, way: str
+    place: Place, monkeypatch: pytest.MonkeyPatch, seen: str
 ) -> None:
     """An attempt that was taken for failed may have been done: the next one meets its own token."""
     warehouse = place.warehouse()
     publish(warehouse, old(place))
-    day = change(place, way)
-    publish_by(way, warehouse, day)
+    day = change(place, "replace")
+    publish(warehouse, day)
+    if seen == "inside the transaction":
+        monkeypatch.setattr(warehouse._states, "take_turn", lambda *_: True)
     plan = Publication(
         warehouse.stage(ORDERS, [day], "run-2"),
         token="the one before",
@@ -129,9 +131,13 @@ def test_l1_a_table_that_says_the_publications_own_load_is_published(
         replaced=[DAY],
     )
     assert [job.kind for job in warehouse.publish(plan)] == ["load"]
-    assert values(warehouse, place.folder) == EXPECTED[way]
-    with pytest.raises(LostTurn):
-        warehouse.publish(replace(plan, table_state=own_row()))
+    assert values(warehouse, place.folder) == EXPECTED["replace"]
+    for token in ("the one before", None):
+        with pytest.raises(LostTurn):
+            warehouse.publish(replace(plan, token=token, table_state=own_row()))
+        with pytest.raises(LostTurn):
+            warehouse.move(own_row(), token, [])
+    assert values(warehouse, place.folder) == EXPECTED["replace"]
     warehouse.discard(plan.staging)
 
 

@@ -377,7 +377,7 @@ def test_an_earlier_release_is_brought_over(real: Real) -> None:
     publish(warehouse, staged(real.folder, orders({1: "one"}), table=table), table=table)
     before = warehouse.table_state(table)
     script = system._upgrade(warehouse._datasets).replace(f"< {SCHEMA_VERSION} THEN", "< 99 THEN")
-    warehouse._jobs.transact(script, f"etl_upgrade_{uuid4().hex}")
+    warehouse._jobs.query(script, f"etl_upgrade_{uuid4().hex}")
     assert warehouse.table_state(table) == before
 
 
@@ -399,7 +399,7 @@ def test_jobs_are_labelled(real: Real) -> None:
     """The jobs of a publication carry layer, table and run as labels."""
     table, warehouse = own(ORDERS), real.warehouse()
     day = staged(real.folder, orders({1: "one"}), table=table, rejected=["{}"])
-    jobs = publish_staged(warehouse, table, [day], "run-1")
+    jobs = publish_staged(warehouse, table, [day], "run-1").jobs
     assert [job.kind for job in jobs] == ["load", "load", "query"]
     for cost in jobs:
         job = real.client.get_job(cost.job_id, location=real.client.location)
@@ -410,7 +410,7 @@ def test_costs_are_told(real: Real) -> None:
     """A publication tells bytes, bill and slot time of its jobs; loading is free."""
     table, warehouse = own(ORDERS), real.warehouse()
     day = staged(real.folder, orders({1: "one"}), table=table)
-    load, query = publish_staged(warehouse, table, [day], "run-1")
+    load, query = publish_staged(warehouse, table, [day], "run-1").jobs
     assert (load.kind, load.bytes_billed) == ("load", 0)
     assert load.bytes_processed > 0
     assert query.bytes_processed > 0

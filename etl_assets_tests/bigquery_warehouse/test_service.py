@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.table import versions_of
-from etl_assets.pipeline.publish import publish_staged, recorded
+from etl_assets.pipeline.publish import publish_staged
 from etl_assets.warehouse.bigquery import given
 from etl_assets.warehouse.bigquery.bucket import Bucket
 from etl_assets.warehouse.bigquery.clients import Clients
@@ -88,7 +88,7 @@ def test_staging_tables_are_gone_afterwards_and_would_expire_by_themselves(place
 
 def test_a_publication_tells_what_each_job_has_cost(place: Place) -> None:
     day = staged(place.folder, orders({1: "one"}), rejected=["{}"])
-    jobs = publish_staged(place.warehouse(), ORDERS, [day], "run-1")
+    jobs = publish_staged(place.warehouse(), ORDERS, [day], "run-1").jobs
     assert [job.kind for job in jobs] == ["load", "load", "query"]
     with closing(place.server.client()) as client:
         for cost in jobs:
@@ -104,13 +104,14 @@ def test_one_job_loads_all_files_of_all_days(place: Place) -> None:
     days[0].files.close()
     days.append(staged(place.folder, orders({3: "three"}, NEXT), NEXT))
     warehouse = place.warehouse()
-    jobs = publish_staged(warehouse, ORDERS, days, "run-1")
+    jobs = publish_staged(warehouse, ORDERS, days, "run-1").jobs
     assert [job.kind for job in jobs] == ["load", "query"]
     assert sorted(values(warehouse, place.folder, DAY, NEXT)) == [1, 2, 3]
 
 
 def test_nothing_is_loaded_where_there_are_no_rows(place: Place) -> None:
-    jobs = publish_staged(place.warehouse(), ORDERS, [staged(place.folder, orders({}))], "run-1")
+    empty = staged(place.folder, orders({}))
+    jobs = publish_staged(place.warehouse(), ORDERS, [empty], "run-1").jobs
     assert [job.kind for job in jobs] == ["query"]
 
 
@@ -127,7 +128,7 @@ def test_few_keys_that_leave_are_a_parameter_and_many_are_loaded(
         stones = spooled(place.folder, tombstones(f"id={key}"))
         plan = changes(
             staging,
-            recorded(warehouse, table, versions=False),
+            warehouse.recorded(table),
             Facts.nothing(table),
             table_state=own_row(),
             leaving=gone,

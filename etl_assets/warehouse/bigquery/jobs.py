@@ -4,7 +4,8 @@ An answer that was lost is not a job that was lost (hazard L1): asking again wit
 409, and the job that is there is taken. A job that failed has spent its id; the next has another.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -34,22 +35,16 @@ class Jobs:
         self._retry = polling_retry(wait_seconds / 3)
         self._turns = Lock()
 
-    def transact(
-        self,
-        sql: str,
-        job_id: str,
-        *,
-        labels: Mapping[str, str] | None = None,
-        parameters: Sequence[Any] = (),
-    ) -> bigquery.QueryJob:
-        """`query`, for a script that is a transaction: threads take turns.
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A turn of this thread among those that run transactions.
 
         The service would abort all but one of those that write `etl_tables` at once. Who waited
         too long goes ahead, as other processes do: then it is the service that decides.
         """
         its_turn = self._turns.acquire(timeout=self._wait_seconds)
         try:
-            return self.query(sql, job_id, labels=labels, parameters=parameters)
+            yield
         finally:
             if its_turn:
                 self._turns.release()

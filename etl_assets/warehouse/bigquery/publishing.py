@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import polars as pl
-from google.api_core.exceptions import GoogleAPICallError
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import EtlError
@@ -21,10 +20,9 @@ from etl_assets.warehouse.bigquery.given import Given, Giver, key_columns, with_
 from etl_assets.warehouse.bigquery.jobs import Jobs, cost_of
 from etl_assets.warehouse.bigquery.publication import LEAVING, LEFT_OUT, STONES, publication
 from etl_assets.warehouse.bigquery.schema import Datasets
-from etl_assets.warehouse.bigquery.scripts import LOST
 from etl_assets.warehouse.bigquery.states import States
 from etl_assets.warehouse.bigquery.types import labels
-from etl_assets.warehouse.publication import JobCost, Publication, lost_turn
+from etl_assets.warehouse.publication import JobCost, Publication
 
 _TOMBSTONE = [
     Column(name, dtype, nullable=False, description="") for name, dtype in TOMBSTONE_SCHEMA.items()
@@ -44,26 +42,18 @@ class Publishing:
         however often it is sent, and another plan with the same staging is another job (L1).
         """
         plan_id = hashlib.sha256(str(plan.token).encode()).hexdigest()[:12]
-        name = f"{plan.staging.name}_{plan_id}"
-        self._states.open_row(plan.table_state)
-        with self._given(plan, name) as given:
-            script = publication(self._datasets, plan, given)
-            costs = [*plan.staging.jobs, *(job for rows in given.values() for job in rows.jobs)]
-            table, run = plan.table, plan.table_state.run_id
-            try:
-                job = self._jobs.transact(
-                    script.sql,
-                    f"etl_publish_{name}",
-                    labels=labels(layer=table.layer, table=table.name, run=run),
-                    parameters=script.parameters,
-                )
-            except GoogleAPICallError as error:
-                if LOST not in str(error):
-                    raise
-                if not self._states.has_come(plan.table_state):
-                    raise lost_turn(table.path) from None
+        name, costs = f"{plan.staging.name}_{plan_id}", list(plan.staging.jobs)
+        with self._jobs.turn():
+            if not self._states.take_turn(plan.table_state, plan.token):
                 return costs
-            return [*costs, cost_of(job)]
+            with self._given(plan, name) as given:
+                script = publication(self._datasets, plan, given)
+                marks = labels(
+                    layer=plan.table.layer, table=plan.table.name, run=plan.table_state.run_id
+                )
+                job = self._states.transact(script, f"etl_publish_{name}", plan.table_state, marks)
+                costs += [cost for rows in given.values() for cost in rows.jobs]
+        return [*costs, cost_of(job)] if job else costs
 
     @contextmanager
     def _given(self, plan: Publication, name: str) -> Iterator[dict[str, Given]]:

@@ -4,21 +4,27 @@ What is small is listed, which is no job and costs nothing; what may be large is
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
 
 import polars as pl
 from google.api_core.exceptions import GoogleAPICallError, NotFound
-from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
+from google.cloud.bigquery import ArrayQueryParameter, QueryJob, ScalarQueryParameter
 
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.bigquery.jobs import Jobs
 from etl_assets.warehouse.bigquery.schema import Datasets
-from etl_assets.warehouse.bigquery.scripts import LOST, put_history, put_table, transaction
+from etl_assets.warehouse.bigquery.scripts import (
+    LOST,
+    Script,
+    put_history,
+    put_table,
+    transaction,
+)
 from etl_assets.warehouse.bigquery.system import System, system
 from etl_assets.warehouse.publication import lost_turn
 from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
@@ -53,22 +59,39 @@ class States:
         """The row of the table of that path (`raw/orders`)."""
         return next((state for state in self.of_tables() if state.table_name == path), None)
 
-    def of_parts(self, table: LayerTable | None = None) -> list[PartitionState]:
-        """The state of every published part, by table and part."""
+    def of_parts(self, *paths: str) -> list[PartitionState]:
+        """The state of every published part, by table and part; of the tables of these paths."""
         is_old = not self._system.is_current()  # a table's own row stood there as well
         states = [
             PartitionState(**row)
             for row in self._system.rows(STATE)
-            if table is None or row["table_name"] == table.path
+            if not paths or row["table_name"] in paths
             if not (is_old and row["partition_key"] == WHOLE)
         ]
         return sorted(states, key=lambda state: (state.table_name, state.partition_key))
 
-    def open_row(self, state: TableState) -> None:
-        """Let the table have a row, without a `load_id` if it has none: what is updated inside a
-        transaction must be there before, or two of them do not collide (L3)."""
-        if any(row["table_name"] == state.table_name for row in self._system.rows(TABLES)):
-            return
+    def take_turn(self, state: TableState, token: str | None) -> bool:
+        """Let the table have a row before a transaction updates it; False if it is `state` already.
+
+        What is updated inside a transaction must be there before, or two of them do not collide
+        (L3): where there is no row, one without a `load_id` is added. Raises LostTurn where the
+        table's row has another token: that is known here for nothing, and a job would only fail.
+        """
+        found = [
+            row["load_id"]
+            for row in self._system.rows(TABLES)
+            if row["table_name"] == state.table_name
+        ]
+        told = next((load_id for load_id in found if load_id), None)
+        if told == state.load_id != token:  # an attempt whose answer was lost has written it
+            return False
+        if told != token:
+            raise lost_turn(state.table_name)
+        if not found:
+            self._open_row(state)
+        return True
+
+    def _open_row(self, state: TableState) -> None:
         tables = system(self._datasets, TABLES)
         self._jobs.query(
             f"INSERT INTO {tables} "  # noqa: S608 - quoted
@@ -94,40 +117,47 @@ class States:
             "IF(COUNT(*) = COUNT(n.verified_through), MIN(n.verified_through), NULL) "
             f"FROM {state} AS n WHERE n.table_name = @table) WHERE table_name = @table",
         ]
-        self._jobs.transact(
-            transaction(steps),
-            f"etl_verify_{uuid4().hex}",
-            parameters=[
-                ScalarQueryParameter("table", "STRING", table.path),
-                ScalarQueryParameter("moment", "TIMESTAMP", moment),
-                ArrayQueryParameter("days", "DATE", list(days)),
-            ],
-        )
+        parameters = [
+            ScalarQueryParameter("table", "STRING", table.path),
+            ScalarQueryParameter("moment", "TIMESTAMP", moment),
+            ArrayQueryParameter("days", "DATE", list(days)),
+        ]
+        with self._jobs.turn():
+            sql, job_id = transaction(steps), f"etl_verify_{uuid4().hex}"
+            self._jobs.query(sql, job_id, parameters=parameters)
 
     def move(
         self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
     ) -> None:
         """See `StateStore.move`; raises LostTurn."""
         self._system.upgrade()
-        self.open_row(table_state)
         own, own_given = put_table(self._datasets, table_state, token)
         log, log_given = put_history(self._datasets, history)
+        script = Script(transaction([*own, *log]), [*own_given, *log_given])
+        with self._jobs.turn():
+            if self.take_turn(table_state, token):
+                self.transact(script, f"etl_move_{uuid4().hex}", table_state)
+
+    def transact(
+        self,
+        script: Script,
+        job_id: str,
+        state: TableState,
+        labels: Mapping[str, str] | None = None,
+    ) -> QueryJob | None:
+        """Run a transaction that begins with `put_table` of the state; raises LostTurn.
+
+        None where an attempt whose answer was lost has done it.
+        """
         try:
-            self._jobs.transact(
-                transaction([*own, *log]),
-                f"etl_move_{uuid4().hex}",
-                parameters=[*own_given, *log_given],
-            )
+            return self._jobs.query(script.sql, job_id, labels=labels, parameters=script.parameters)
         except GoogleAPICallError as error:
             if LOST not in str(error):
                 raise
-            if not self.has_come(table_state):
-                raise lost_turn(table_state.table_name) from None
-
-    def has_come(self, table_state: TableState) -> bool:
-        """Whether the table's row is this one: an attempt whose answer was lost has written it."""
-        found = self.of_table(table_state.table_name)
-        return found is not None and found.load_id == table_state.load_id
+        found = self.of_table(state.table_name)
+        if found is None or found.load_id != state.load_id:
+            raise lost_turn(state.table_name)
+        return None
 
     def record(self, history: Sequence[HistoryEntry]) -> None:
         """See `StateStore.record`."""

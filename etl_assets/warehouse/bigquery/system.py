@@ -145,7 +145,7 @@ class System:
         )
         if before is not None:
             # Two upgrades at once collide on the row of etl_schema; the later one does nothing.
-            self._jobs.transact(_upgrade(self._datasets), f"etl_upgrade_{uuid4().hex}")
+            self._run(_upgrade(self._datasets))
         return before
 
     def _add_columns(self, table: SystemTable) -> None:
@@ -198,7 +198,7 @@ def _upgrade(datasets: Datasets) -> str:
         )
 
     days_to_reload = (
-        "(SELECT CONCAT('{', STRING_AGG(CONCAT('\"', d, '\": \"a check refused it before\"'), ', ' "
+        "(SELECT CONCAT('{', STRING_AGG(CONCAT('\"', d, '\": \"refused before\"'), ', ' "
         "ORDER BY d), '}') FROM UNNEST(JSON_VALUE_ARRAY(owed.payload, '$.days')) AS d)"
     )
     first_day, last_day = (

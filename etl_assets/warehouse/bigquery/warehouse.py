@@ -36,7 +36,14 @@ from etl_assets.warehouse.bigquery.spooled import check_days
 from etl_assets.warehouse.bigquery.states import States
 from etl_assets.warehouse.bigquery.system import System
 from etl_assets.warehouse.bigquery.types import check_names
-from etl_assets.warehouse.publication import Facts, JobCost, Publication, StagedDay, Staging
+from etl_assets.warehouse.publication import (
+    Facts,
+    JobCost,
+    Publication,
+    Recorded,
+    StagedDay,
+    Staging,
+)
 from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 
 
@@ -151,7 +158,22 @@ class BigQueryWarehouse(Warehouse):
     def state(self, table: LayerTable | None = None) -> list[PartitionState]:
         """See `StateStore.state`."""
         with bigquery_errors("reading etl_state"):
-            return self._states.of_parts(table)
+            return self._states.of_parts(*([table.path] if table else []))
+
+    def recorded(
+        self, table: LayerTable, *, versions: bool = False, quarantine: bool = False
+    ) -> Recorded:
+        """See `StateStore.recorded`; the table's row is listed first."""
+        own, kept = self.table_state(table), table.versions if versions else None
+        with bigquery_errors("reading etl_state"):
+            found = self._states.of_parts(table.path, *([kept.path] if kept else []))
+        counts = self.quarantine_counts(table) if quarantine else {}
+        return Recorded(
+            own,
+            {state.partition_key: state for state in found if state.table_name == table.path},
+            {state.partition_key: state for state in found if state.table_name != table.path},
+            counts,
+        )
 
     def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
         """See `StateStore.quarantine_counts`."""
