@@ -43,6 +43,11 @@ class SpoolFiles:
             if self._pending_rows >= CHUNK_ROWS:
                 self.close()
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether any row was written or is pending."""
+        return bool(self.files or self._pending_rows)
+
     def close(self) -> None:
         """Write what is pending."""
         if not self._pending:

@@ -104,6 +104,11 @@ class DayAudit:
         self._record(f"{column}: {UNREPRESENTABLE}", len(keys), list(keys[:SAMPLES]))
         self.bad_rows += len(keys)
 
+    def set_aside(self, rule: str, keys: Sequence[str]) -> None:
+        """Put rows on record that break a rule of the whole table: `rule`, and their keys."""
+        self._record(rule, len(keys), list(keys[:SAMPLES]))
+        self.bad_rows += len(keys)
+
     def null_ratios(self) -> dict[str, float]:
         """The share of nulls by column among good rows, 0 to 1; an empty day has none (P2)."""
         if not self.good_rows:

@@ -16,16 +16,15 @@ from enum import StrEnum
 class PartitionState:
     """One published part of one table, a row of `etl_state`; times are UTC.
 
-    `partition_key` is the day, or `core.partitions.WHOLE` for the only part of a table without days.
-    `as_of` is the moment of the snapshot that was read, on the clock of the system that it was
-    read from: an older snapshot never overwrites a newer one (L5). `high_watermark` and
+    `partition_key` is the day, or `core.partitions.WHOLE` for the only part of a table without
+    days. `as_of` is the moment of the snapshot that was read, on the clock of the system that it
+    was read from: an older snapshot never overwrites a newer one (L5). `high_watermark` and
     `watermark_key` are the greatest cursor and the key of its row. `source_count` is the source's
     own count, `row_count` what is published and `quarantined_count` what was set aside.
     `checks_failed` counts warnings, which `failed_checks` names, separated by commas: a part that
     fails a blocking check is not published. `verified_through` is the moment up to which a
     reconciliation found source and warehouse equal. `made_of` is a digest of the upstream loads
-    that a derived part was made of (`core/lateness.py`), None for a part that was read.
-    """
+    that a derived part was made of (`core/lateness.py`), None for a part that was read. """
 
     table_name: str
     partition_key: date
@@ -51,14 +50,14 @@ class TableState:
     """One table as a whole, a row of `etl_tables`; times are UTC.
 
     `load_id` is the table's token: every publication changes it, so that a publication that was
-    planned on an older one is found out (L3, L5). `high_watermark` and `watermark_key` are where the
-    next sync goes on; `watermark_key` is a JSON list of texts. `row_count` counts all published
-    rows. `content` is a digest of the published rows of a table without days. `source_columns` are
-    the source's columns when they were seen last (`core/drift.py`), `days_to_reload` the days that
-    the next sync must load whole, with the reason of each (a JSON object). `first_day` and
-    `last_day` are the days that the platform had when the table was synced last, `last_day` None
-    for no end. `verified_through` is the earliest of that of all parts, None where one has none.
-    """
+    planned on an older one is found out (L3, L5). `high_watermark` and `watermark_key` are where
+    the next sync goes on; `watermark_key` is a JSON list of texts. `row_count` counts all
+    published rows. `content` is a digest of the published rows of a table without days.
+    `source_columns` are the source's columns when they were seen last (`core/drift.py`),
+    `days_to_reload` the days that the next sync must load whole, with the reason of each (a JSON
+    object). `first_day` and `last_day` are the days that the platform had when the table was
+    synced last, `last_day` None for no end. `verified_through` is the earliest of that of all
+    parts, None where one has none. """
 
     table_name: str
     load_id: str
@@ -92,10 +91,9 @@ class Happening(StrEnum):
     """The kinds of entries in `etl_history`; the payload is JSON.
 
     `watermark`: where the position stood and stands, and why it moved. `columns`: the source's
-    columns, when they were first seen so. `reload`: the days that must be loaded whole from then on.
-    `scope`: the days that the platform had, when they last changed. `reconciliation`: what was
-    compared, found and repaired.
-    """
+    columns, when they were first seen so. `reload`: the days that must be loaded whole from then
+    on. `scope`: the days that the platform had, when they last changed. `reconciliation`: what was
+    compared, found and repaired. """
 
     WATERMARK = "watermark"
     COLUMNS = "columns"

@@ -1,24 +1,27 @@
 """From loaded parts to published ones: the state that belongs to each, and the publication.
 
-The road before it is `load.py`. What a publication means is `warehouse/publication.py`, how rows get
-into a warehouse is its backend. Changes of parts are published by `change_set.py`.
-"""
+The road before it is `load.py`. What a publication means is `warehouse/publication.py`, how rows
+get into a warehouse is its backend. Changes of parts are published by `change_set.py`. """
 
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 import tenacity
 
+from etl_assets.core.audit import fingerprint
 from etl_assets.core.errors import LostTurn
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
+from etl_assets.warehouse.contract_tables import schema_version
 from etl_assets.warehouse.publication import (
     JobCost,
     Publication,
@@ -30,6 +33,36 @@ from etl_assets.warehouse.publication import (
 )
 
 _PATIENCE_SECONDS = 120
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a publication left behind: the states of the parts that it touched, and its costs.
+
+    `states` are of the table itself, `versions` of the parts of its versions table that gained
+    rows. `total_rows` is of the whole table, `seconds` the time of the publication. A publication
+    that is `unchanged` was left out: the rows of a table without days are as they are published.
+    """
+
+    states: Sequence[PartitionState] = ()
+    versions: Sequence[PartitionState] = ()
+    total_rows: int = 0
+    seconds: float = 0.0
+    jobs: Sequence[JobCost] = ()
+    unchanged: bool = False
+
+    @classmethod
+    def of(cls, plan: Publication, jobs: Sequence[JobCost], began: float) -> "Committed":
+        """What a plan left behind that was carried out; `began` is of `time.perf_counter`."""
+        path = plan.table.path
+        return cls(
+            states=[state for state in plan.states if state.table_name == path],
+            versions=[state for state in plan.states if state.table_name != path],
+            total_rows=plan.table_state.row_count,
+            seconds=time.perf_counter() - began,
+            jobs=jobs,
+        )
 
 
 def published_counts(warehouse: Warehouse, table: LayerTable) -> Published:
@@ -39,8 +72,8 @@ def published_counts(warehouse: Warehouse, table: LayerTable) -> Published:
 
 def publish_days(
     warehouse: Warehouse, table: LayerTable, days: Sequence[LoadedDay], run_id: str
-) -> tuple[float, Sequence[JobCost]]:
-    """Publish the parts, which must all be good, in one transaction; its seconds and its jobs.
+) -> Committed:
+    """Publish the parts, which must all be good, in one transaction.
 
     Where another run publishes to the table meanwhile, the publication is planned anew on what that
     left behind. Raises StalePublication, WarehouseError and what else `Rows.publish` raises;
@@ -49,7 +82,6 @@ def publish_days(
     refused = [str(loaded.day) for loaded in days if not loaded.is_good]
     if refused:
         raise ValueError(f"{table.path} {', '.join(refused)} failed a blocking check.")
-    began = time.perf_counter()
     load_id, now = uuid.uuid4().hex, datetime.now(UTC)
     staged = [
         StagedDay(
@@ -61,28 +93,42 @@ def publish_days(
         )
         for loaded in days
     ]
-    jobs = publish_staged(warehouse, table, staged, run_id)
-    return time.perf_counter() - began, jobs
+    return publish_staged(warehouse, table, staged, run_id)
 
 
 def publish_staged(
     warehouse: Warehouse, table: LayerTable, days: Sequence[StagedDay], run_id: str
-) -> Sequence[JobCost]:
-    """Let the staged parts take the place of what is published of them; the jobs that it took."""
+) -> Committed:
+    """Let the staged parts take the place of what is published of them."""
     if not days:
-        return ()
+        return Committed()
+    began = time.perf_counter()
     content = None
     if not table.has_days:
-        (whole,) = days
-        content = whole.files.content([column.name for column in table.columns])
+        content = _content(table, days[0])
+        known = warehouse.table_state(table)
+        if known is not None and known.content == content:
+            return Committed(total_rows=known.row_count, unchanged=True)
     staging = warehouse.stage(table, days, run_id)
+
+    def attempt() -> Committed:
+        plan = _planned(warehouse, staging, content)
+        return Committed.of(plan, warehouse.publish(plan), began)
+
     try:
-        return in_turn(lambda: warehouse.publish(_planned(warehouse, staging, content)))
+        return in_turn(attempt)
     finally:
         warehouse.discard(staging)
 
 
-def in_turn(work: Callable[[], Sequence[JobCost]]) -> Sequence[JobCost]:
+def _content(table: LayerTable, whole: StagedDay) -> str:
+    """A digest of all that is published of a table without days: contract, rows and quarantine."""
+    rows = whole.files.content([column.name for column in table.columns])
+    aside = whole.quarantine.content(["rule", "source_position", "payload"])
+    return fingerprint([schema_version(table), rows, aside])
+
+
+def in_turn(work: Callable[[], T]) -> T:
     """What `work` returns; done again where another run published first.
 
     Each time that it is lost, another run has made progress; it ends after two minutes.
@@ -93,7 +139,8 @@ def in_turn(work: Callable[[], Sequence[JobCost]]) -> Sequence[JobCost]:
         wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
         reraise=True,
     )
-    return attempts(work)
+    done: T = attempts(work)
+    return done
 
 
 def recorded(warehouse: Warehouse, table: LayerTable, *, versions: bool) -> Recorded:

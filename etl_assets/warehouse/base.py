@@ -121,7 +121,7 @@ class Rows(ABC):
 class Warehouse(Rows, StateStore):
     """One small interface for every backend."""
 
-    def close(self) -> None:  # noqa: B027 - a backend without a pool has nothing to close
+    def close(self) -> None:
         """Let go of idle connections; using the warehouse again opens new ones."""
 
     @abstractmethod

@@ -9,7 +9,7 @@ import pytest
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of
-from etl_assets.sources.postgres.changes import ChangeRead
+from etl_assets.sources.postgres.changes import PostgresChangeRead
 from etl_assets_tests.changing import (
     LATER,
     MUCH,
@@ -172,7 +172,7 @@ def test_a_rejected_row_has_the_position_that_it_has_once_it_is_good(database_ur
         "INSERT INTO things VALUES ('2024-05-17 08:30:00.5+02', 'NaN', '2024-05-17', '2024-05-17')",
     )
 
-    def look() -> ChangeRead:
+    def look() -> PostgresChangeRead:
         return snapshot.changes(None, LATER, 100, MUCH)
 
     with snapshot_of(database_url, table) as snapshot:

@@ -27,7 +27,7 @@ Order = Sequence[sql.Composable]
 
 
 @dataclass(frozen=True)
-class ChangeRead:
+class PostgresChangeRead:
     """Rows of an open snapshot, by predicates that no row meets twice; read it within the snapshot.
 
     `rows` is the source's own count, with those that are rejected. `last` is the position of the
@@ -62,13 +62,13 @@ class ChangeRead:
             return read_rejects(self.opened, self.wheres if self._bad else ())
 
 
-@dataclass(frozen=True)
+@dataclass
 class ChangeReads(OpenTable):
     """The ways to read a table's changes; each raises SourceUnavailable or SourceError."""
 
     def changes(
         self, after: Position | None, until: datetime, most_rows: int, most_bytes: int
-    ) -> ChangeRead:
+    ) -> PostgresChangeRead:
         """What changed after a position, None for all, until a moment and at it.
 
         At most so many rows, and bytes of them as the source counts, but at least one row.
@@ -84,13 +84,13 @@ class ChangeReads(OpenTable):
 
     def beyond(
         self, moment: datetime, after: Position | None, most_rows: int, most_bytes: int
-    ) -> ChangeRead:
+    ) -> PostgresChangeRead:
         """What is stamped later than `moment`, the source's clock: the year 2999 (C5)."""
         return self.changes(after or Position(moment), LAST, most_rows, most_bytes)
 
     def without_cursor(
         self, after_key: Sequence[str] | None, most_rows: int, most_bytes: int
-    ) -> ChangeRead:
+    ) -> PostgresChangeRead:
         """Rows whose cursor is NULL or no calendar date (infinity), in the key's order (C5).
 
         The moment of their position means nothing.
@@ -103,7 +103,7 @@ class ChangeReads(OpenTable):
         last = Position(FIRST, end.values) if end else None
         return self._read(wheres, keyset.key_order, last, is_last)
 
-    def by_keys(self, keys: pl.DataFrame) -> ChangeRead:
+    def by_keys(self, keys: pl.DataFrame) -> PostgresChangeRead:
         """The rows with these keys (the key's columns, in the contract's dtypes), in no order."""
         keyset = _keyset_of(self)
         texts = keys.select(_as_text(self.table.column(name)) for name in self.table.key).unique()
@@ -114,14 +114,14 @@ class ChangeReads(OpenTable):
 
     def _read(
         self, wheres: Sequence[sql.Composable], order: Order, last: Position | None, is_last: bool
-    ) -> ChangeRead:
+    ) -> PostgresChangeRead:
         with source_errors(f"counting changes of {self.source}"):
             counts = [
                 self.connection.execute(self.selects.count(where)).fetchone() or (0, 0)
                 for where in wheres
             ]
         rows, bad = (sum(count[n] for count in counts) for n in (0, 1))
-        return ChangeRead(self, wheres, rows, last, is_last, bad, order)
+        return PostgresChangeRead(self, wheres, rows, last, is_last, bad, order)
 
     def _page(
         self, where: sql.Composable, order: Order, most_rows: int, most_bytes: int

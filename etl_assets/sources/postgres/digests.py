@@ -18,7 +18,7 @@ from etl_assets.postgres.copy import copy_frames
 from etl_assets.sources.postgres.opened import OpenTable
 
 
-@dataclass(frozen=True)
+@dataclass
 class DigestReads(OpenTable):
     """What source and warehouse are compared by; each raises SourceUnavailable or SourceError.
 

@@ -8,7 +8,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.sources.postgres.select import TableSelects
 
 
-@dataclass(frozen=True)
+@dataclass
 class OpenTable:
     """A table in a transaction of `connection`; `source` is what `_source` says of its rows."""
 

@@ -15,14 +15,14 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from etl_assets.core.drift import DriftReport, SourceColumns
+from etl_assets.core.drift import SourceColumns
 from etl_assets.core.partitions import Window
 from etl_assets.core.position import Horizon
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres.catalogue import column_fingerprint, read_columns
 from etl_assets.postgres.connection import PoolSettings, source_errors
 from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
-from etl_assets.sources.base import Evidence
+from etl_assets.sources.base import DayEvidence, Snapshot
 from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
 from etl_assets.sources.postgres.digests import DigestReads
@@ -68,8 +68,8 @@ class PostgresReader:
                     connection=driver,
                     selects=selects,
                     as_of=moment,
-                    source_types=tuple((c.name, c.shown) for c in own.values()),
-                    fingerprint=fingerprint,
+                    columns=tuple((c.name, c.shown) for c in own.values()),
+                    digest_of_columns=fingerprint,
                 )
             finally:
                 if driver.closed:  # so that nobody tries to roll it back
@@ -110,25 +110,32 @@ def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:
     }
 
 
-@dataclass(frozen=True)
-class TableSnapshot(ChangeReads, DigestReads):
-    """A table at one moment (`as_of`, on the source's clock), readable by day or by change.
-
-    `source_types` has name and shown type of each column of the table, `source_columns` the names.
-    """
+@dataclass
+class TableSnapshot(ChangeReads, DigestReads, Snapshot):
+    """A table at one moment, readable in every way that a `Snapshot` may be."""
 
     as_of: datetime
-    source_types: SourceColumns
-    fingerprint: str
+    columns: SourceColumns
+    digest_of_columns: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with every column that is read, the parent's among them."""
+        return self.digest_of_columns
+
+    @property
+    def source_types(self) -> SourceColumns:
+        """The columns by an older name, for callers that have not been switched yet."""
+        return self.columns
 
     @property
     def source_columns(self) -> tuple[str, ...]:
         """The names of the table's columns."""
-        return tuple(name for name, _ in self.source_types)
+        return tuple(name for name, _ in self.columns)
 
     def day(self, day: date) -> "PostgresDay":
         """One day of the table, not read yet."""
-        return PostgresDay(self, day, self.source)
+        return PostgresDay(self, day)
 
     def without_day(self) -> int:
         """How many rows no day will ever hold: their moment is missing or not a calendar date."""
@@ -137,16 +144,19 @@ class TableSnapshot(ChangeReads, DigestReads):
         return counted[0] if counted else 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class PostgresDay:
-    """A `DayRead` of one day of a snapshot; `source` is what `_source` says of its rows."""
+    """A `DayRead` of one day of a snapshot."""
 
     snapshot: TableSnapshot
     day: date
-    source: str
-    drift: DriftReport | None = None
 
-    def evidence(self) -> Evidence:
+    @property
+    def source(self) -> str:
+        """The value of `_source` in its rows."""
+        return self.snapshot.source
+
+    def evidence(self) -> DayEvidence:
         """Counts what there is, and fetches what no dtype can hold."""
         snapshot, selects = self.snapshot, self.snapshot.selects
         where = selects.within(Window.of(self.day))
@@ -155,7 +165,7 @@ class PostgresDay:
             rows, bad = counted or (0, 0)
             rejected = read_rejects(snapshot, [where]).rows if bad else Rejected()
             query = selects.rows(where).as_string(snapshot.connection)
-        return Evidence(snapshot.as_of, rows, query, rejected, self.drift)
+        return DayEvidence(snapshot.as_of, rows, query, rejected, snapshot.drift)
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
         """Frames in the contract's columns and dtypes."""

@@ -28,7 +28,7 @@ def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> 
     if publication.left_out is not None:
         connection.register("etl_left_out", publication.left_out.to_arrow())
         condition = (
-            "WHERE NOT EXISTS (SELECT 1 FROM etl_left_out AS o "
+            "WHERE NOT EXISTS (SELECT 1 FROM etl_left_out AS o "  # noqa: S608 - quoted
             f"WHERE o.{quote(STAGED_DAY)} = {day_of(table, 's.')} AND {same_key(table, 'o', 's')})"
         )
     names = ", ".join(quote(column.name) for column in table.columns)

@@ -81,8 +81,8 @@ def table_rows_from_state() -> list[str]:
     `etl_tables`; tables without such a row get theirs from their days.
 
     Before, the row stood in `etl_state` with the day 0001-01-01, and what was remembered of the
-    source's columns, the days and the days to be loaded again was the newest entry of `etl_history`.
-    """
+    source's columns, the days and the days to be loaded again was the newest entry of
+    `etl_history`. """
     state, history, tables = name_of(STATE), name_of(HISTORY), name_of(TABLES)
     columns = ", ".join(TABLES.names)
 
@@ -94,8 +94,8 @@ def table_rows_from_state() -> list[str]:
 
     days_to_reload = newest(
         "owed",
-        "(SELECT '{' || string_agg('\"' || d || '\": \"a check refused it before\"', ', ' ORDER BY d)"
-        " || '}' FROM unnest(json_extract_string(h.payload, '$.days[*]')) AS u(d))",
+        "(SELECT '{' || string_agg('\"' || d || '\": \"refused before\"', ', ' ORDER BY d) || '}' "
+        "FROM unnest(json_extract_string(h.payload, '$.days[*]')) AS u(d))",
     )
     first_day, last_day = (
         newest("scope", f"CAST(json_extract_string(h.payload, '$.{end}') AS DATE)")
@@ -103,8 +103,8 @@ def table_rows_from_state() -> list[str]:
     )
     own = (
         f"SELECT n.table_name, n.load_id, n.run_id, n.as_of, n.updated_at, "  # noqa: S608
-        f"(SELECT coalesce(sum(d.row_count), 0) FROM {state} AS d WHERE d.table_name = n.table_name "
-        f"AND d.partition_key <> DATE '{OLD_TABLE_ROW}'), n.high_watermark, n.watermark_key, NULL, "
+        f"(SELECT coalesce(sum(d.row_count), 0) FROM {state} AS d "
+        f"WHERE d.table_name = n.table_name AND d.partition_key <> DATE '{OLD_TABLE_ROW}'), n.high_watermark, n.watermark_key, NULL, "
         f"{newest('columns', 'h.payload')}, {days_to_reload}, "
         f"{first_day}, {last_day}, "
         f"n.verified_through FROM {state} AS n WHERE n.partition_key = DATE '{OLD_TABLE_ROW}'"
@@ -116,8 +116,8 @@ def table_rows_from_state() -> list[str]:
         f"HAVING bool_and(n.partition_key <> DATE '{OLD_TABLE_ROW}')"
     )
     return [
-        f"INSERT INTO {tables} ({columns}) {own}",  # noqa: S608 - our own tables
-        f"INSERT INTO {tables} ({columns}) {others}",  # noqa: S608
+        f"INSERT INTO {tables} ({columns}) {own}",
+        f"INSERT INTO {tables} ({columns}) {others}",
         f"DELETE FROM {state} WHERE partition_key = DATE '{OLD_TABLE_ROW}'",  # noqa: S608
         f"UPDATE {history} SET kind = 'reload' WHERE kind = 'owed'",  # noqa: S608
     ]
