@@ -39,7 +39,7 @@ def to_version_4(*, has_revision: bool) -> list[str]:
             f"AND h.kind = '{kind}' ORDER BY h.at DESC, h.id DESC LIMIT 1)"
         )
 
-    reason = '": "a check refused it before"'
+    reason = '": "refused before"'
     days_to_reload = newest(
         "owed",
         f"(SELECT '{{' || string_agg('\"' || d || '{reason}', ', ' ORDER BY d) || '}}' "  # noqa: S608
