@@ -24,7 +24,7 @@ class PartitionState:
     `checks_failed` counts warnings, which `failed_checks` names, separated by commas: a part that
     fails a blocking check is not published. `verified_through` is the moment up to which a
     reconciliation found source and warehouse equal. `made_of` is a digest of the upstream loads
-    that a derived part was made of (`core/lateness.py`), None for a part that was read. """
+    that a derived part was made of (`core/lateness.py`), None for a part that was read."""
 
     table_name: str
     partition_key: date
@@ -57,7 +57,7 @@ class TableState:
     `days_to_reload` the days that the next sync must load whole, with the reason of each (a JSON
     object). `first_day` and `last_day` are the days that the platform had when the table was
     synced last, `last_day` None for no end. `verified_through` is the earliest of that of all
-    parts, None where one has none. """
+    parts, None where one has none."""
 
     table_name: str
     load_id: str
@@ -93,7 +93,7 @@ class Happening(StrEnum):
     `watermark`: where the position stood and stands, and why it moved. `columns`: the source's
     columns, when they were first seen so. `reload`: the days that must be loaded whole from then
     on. `scope`: the days that the platform had, when they last changed. `reconciliation`: what was
-    compared, found and repaired. """
+    compared, found and repaired."""
 
     WATERMARK = "watermark"
     COLUMNS = "columns"

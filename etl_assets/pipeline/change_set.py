@@ -53,20 +53,20 @@ class Before:
         return cls(warehouse, table, warehouse.table_state(table))
 
     @cached_property
+    def recorded(self) -> Recorded:
+        """The same, with the states of its parts, of its versions and counts of its quarantine."""
+        found = self.warehouse.recorded(self.table, versions=True, quarantine=True)
+        return replace(found, table_state=self.table_state)
+
+    @property
     def states(self) -> Mapping[date, PartitionState]:
         """The states of its parts."""
-        return {state.partition_key: state for state in self.warehouse.state(self.table)}
+        return self.recorded.states
 
-    @cached_property
+    @property
     def quarantine_counts(self) -> Mapping[date, int]:
         """How many rows of each part are in quarantine."""
-        return self.warehouse.quarantine_counts(self.table)
-
-    def recorded(self, *, versions: bool) -> Recorded:
-        """The same, for the plan of a publication."""
-        kept = self.table.versions
-        found = self.warehouse.state(kept) if versions and kept is not None else []
-        return Recorded(self.table_state, self.states, {s.partition_key: s for s in found})
+        return self.recorded.quarantine_counts
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ class ChangeSet:
                 facts = self.warehouse.facts(staging, elsewhere=False, versions=True)
             publication = changes(
                 staging,
-                self.before.recorded(versions=versions),
+                self.before.recorded,
                 facts,
                 table_state=after,
                 leaving=spooled(self.folder / "leaving" / after.load_id, plan.old_keys),

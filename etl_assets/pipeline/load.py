@@ -34,7 +34,7 @@ def load_days(
 
     A source that breaks off is opened again, and the part that it broke is read from its start,
     four attempts in all; a part with a permanent error of its own fails alone. Raises what keeps
-    every part from being read (no such table, no access, no room). """
+    every part from being read (no such table, no access, no room)."""
     remaining, so_far = list(days), dict(published.rows)
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(may_pass),

@@ -26,7 +26,7 @@ class Match:
     `fresh` are to be published if they are good, `repeated` (their key stands more than once in
     the source) and `unreadable` are to be set aside, and `leaving` (keys) have no business in the
     table. `old` are the published versions of all of these: each leaves. `outside` counts source
-    rows of no day that the platform has. """
+    rows of no day that the platform has."""
 
     table: LayerTable
     fresh: pl.DataFrame

@@ -1,7 +1,7 @@
 """From loaded parts to published ones: the state that belongs to each, and the publication.
 
 The road before it is `load.py`. What a publication means is `warehouse/publication.py`, how rows
-get into a warehouse is its backend. Changes of parts are published by `change_set.py`. """
+get into a warehouse is its backend. Changes of parts are published by `change_set.py`."""
 
 import time
 import uuid
@@ -25,7 +25,6 @@ from etl_assets.warehouse.contract_tables import schema_version
 from etl_assets.warehouse.publication import (
     JobCost,
     Publication,
-    Recorded,
     StagedDay,
     Staging,
     needs_elsewhere,
@@ -143,19 +142,6 @@ def in_turn(work: Callable[[], T]) -> T:
     return done
 
 
-def recorded(warehouse: Warehouse, table: LayerTable, *, versions: bool) -> Recorded:
-    """What is remembered of a table, and of its versions if asked for.
-
-    The table's row is read first: what is read after it is as new as its token, or newer, and then
-    the publication is refused (LostTurn).
-    """
-    own = warehouse.table_state(table)
-    states = {state.partition_key: state for state in warehouse.state(table)}
-    kept = table.versions
-    found = warehouse.state(kept) if versions and kept is not None else []
-    return Recorded(own, states, {state.partition_key: state for state in found})
-
-
 def spooled(folder: Path, frame: pl.DataFrame) -> SpoolFiles:
     """The frame in a folder of the spool; no file at all where it has no rows."""
     files = SpoolFiles(folder)
@@ -166,7 +152,7 @@ def spooled(folder: Path, frame: pl.DataFrame) -> SpoolFiles:
 
 def _planned(warehouse: Warehouse, staging: Staging, content: str | None) -> Publication:
     has_versions = staging.table.versions is not None and staging.rows > 0
-    known = recorded(warehouse, staging.table, versions=has_versions)
+    known = warehouse.recorded(staging.table, versions=has_versions)
     facts = warehouse.facts(
         staging, elsewhere=needs_elsewhere(staging, known), versions=has_versions
     )

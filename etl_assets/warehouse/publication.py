@@ -130,11 +130,16 @@ class Publication:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What is remembered of a table before a publication of it is planned."""
+    """What is remembered of a table before a publication of it is planned.
+
+    `versions` are the states of its versions table, `quarantine_counts` the rows in quarantine, both
+    by part.
+    """
 
     table_state: TableState | None
     states: Mapping[date, PartitionState] = field(default_factory=dict)
     versions: Mapping[date, PartitionState] = field(default_factory=dict)
+    quarantine_counts: Mapping[date, int] = field(default_factory=dict)
 
     @property
     def token(self) -> str | None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.publication import Recorded
 
 QUARANTINED_SCHEMA = pl.Schema(
     {
@@ -63,6 +64,25 @@ class StateStore(ABC):
 
         Of the whole table where neither is given.
         """
+
+    def recorded(
+        self, table: LayerTable, *, versions: bool = False, quarantine: bool = False
+    ) -> Recorded:
+        """What is remembered of a table, and of its versions and its quarantine if asked for.
+
+        The table's row is never newer than the rest: a publication that is planned on this is
+        refused (LostTurn) if the rest changed meanwhile. Backends may answer in one go.
+        """
+        own = self.table_state(table)
+        kept = table.versions
+        return Recorded(
+            own,
+            {state.partition_key: state for state in self.state(table)},
+            {state.partition_key: state for state in self.state(kept)}
+            if versions and kept is not None
+            else {},
+            self.quarantine_counts(table) if quarantine else {},
+        )
 
     @abstractmethod
     def move(

@@ -14,7 +14,7 @@ from etl_assets.core.partitions import Window
 from etl_assets.core.rows import TOMBSTONE_SCHEMA, quarantine_rows
 from etl_assets.core.state import Happening, HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.pipeline.publish import publish_staged, recorded
+from etl_assets.pipeline.publish import publish_staged
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.publication import StagedDay, changes
@@ -133,7 +133,7 @@ def bring(
     """
     staging = warehouse.stage(table, days, "run-2")
     try:
-        known = recorded(warehouse, table, versions=True)
+        known = warehouse.recorded(table, versions=True)
         own = known.table_state or changed.position
         known = replace(
             known, table_state=replace(own, load_id=changed.token) if changed.token else None

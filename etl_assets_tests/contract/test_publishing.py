@@ -8,7 +8,6 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from etl_assets.core.errors import EtlError, StalePublication, WarehouseError
-from etl_assets.pipeline.publish import recorded
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.publication import replacement
 from etl_assets_tests.contract.backends import Backend, Rows
@@ -213,7 +212,7 @@ def test_staged_rows_are_invisible_until_they_are_published(
     staging = warehouse.stage(ORDERS, [staged(tmp_path, orders({1: "one"}))], "run-1")
     assert values(warehouse, tmp_path) == {}
     assert warehouse.state() == []
-    known = recorded(warehouse, ORDERS, versions=False)
+    known = warehouse.recorded(ORDERS)
     facts = warehouse.facts(staging, elsewhere=False, versions=False)
     warehouse.publish(
         replacement(staging, known, facts, lambda keys: spooled(tmp_path, keys), None)

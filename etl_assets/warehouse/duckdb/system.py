@@ -34,19 +34,29 @@ def name_of(table: SystemTable) -> str:
     return f"{SYSTEM_DATASET}.{table.name}"
 
 
-def columns_there(connection: duckdb.DuckDBPyConnection, table: SystemTable) -> set[str]:
-    """The names of the columns that the table has; none where it is not there."""
-    return _columns(connection).get(table.name, set())
+def columns_there(connection: duckdb.DuckDBPyConnection, table: SystemTable) -> list[str]:
+    """Those of the table's columns that are there; none where nobody published yet.
+
+    All of them where this release wrote here last: to ask the catalogue takes its time.
+    """
+    if version_of(connection) == SCHEMA_VERSION:
+        return list(table.names)
+    there = _columns(connection).get(table.name, set())
+    return [name for name in table.names if name in there]
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The SCHEMA_VERSION that wrote here last: 3 for any release before version 4, None if nobody
-    ever wrote here. Raises WarehouseError for one of a newer release."""
-    there = _columns(connection)
-    if SCHEMA.name not in there:
-        return 3 if STATE.name in there else None
-    found = connection.execute(f"SELECT max(version) FROM {name_of(SCHEMA)}").fetchone()  # noqa: S608
-    version = int(found[0]) if found and found[0] is not None else 3
+    """The SCHEMA_VERSION that wrote here last, None if nobody ever wrote here.
+
+    It is 3 for any release before version 4. Raises WarehouseError for that of a newer release.
+    """
+    try:
+        ((found,),) = connection.execute(
+            f"SELECT max(version) FROM {name_of(SCHEMA)}"  # noqa: S608 - our own table
+        ).fetchall()
+    except duckdb.CatalogException:
+        return 3 if STATE.name in _columns(connection) else None
+    version = 3 if found is None else int(found)
     if version > SCHEMA_VERSION:
         raise WarehouseError(
             f"A newer release of etl_assets has written to this warehouse (its tables are of "
@@ -82,7 +92,7 @@ def table_rows_from_state() -> list[str]:
 
     Before, the row stood in `etl_state` with the day 0001-01-01, and what was remembered of the
     source's columns, the days and the days to be loaded again was the newest entry of
-    `etl_history`. """
+    `etl_history`."""
     state, history, tables = name_of(STATE), name_of(HISTORY), name_of(TABLES)
     columns = ", ".join(TABLES.names)
 
@@ -104,7 +114,8 @@ def table_rows_from_state() -> list[str]:
     own = (
         f"SELECT n.table_name, n.load_id, n.run_id, n.as_of, n.updated_at, "  # noqa: S608
         f"(SELECT coalesce(sum(d.row_count), 0) FROM {state} AS d "
-        f"WHERE d.table_name = n.table_name AND d.partition_key <> DATE '{OLD_TABLE_ROW}'), n.high_watermark, n.watermark_key, NULL, "
+        f"WHERE d.table_name = n.table_name AND d.partition_key <> DATE '{OLD_TABLE_ROW}'), "
+        "n.high_watermark, n.watermark_key, NULL, "
         f"{newest('columns', 'h.payload')}, {days_to_reload}, "
         f"{first_day}, {last_day}, "
         f"n.verified_through FROM {state} AS n WHERE n.partition_key = DATE '{OLD_TABLE_ROW}'"

@@ -26,7 +26,14 @@ from etl_assets.warehouse.duckdb.publication import publish
 from etl_assets.warehouse.duckdb.schema import ensure, exists
 from etl_assets.warehouse.duckdb.system import upgrade
 from etl_assets.warehouse.duckdb.types import within
-from etl_assets.warehouse.publication import Facts, JobCost, Publication, StagedDay, Staging
+from etl_assets.warehouse.publication import (
+    Facts,
+    JobCost,
+    Publication,
+    Recorded,
+    StagedDay,
+    Staging,
+)
 from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 
 
@@ -143,6 +150,25 @@ class DuckDBWarehouse(Warehouse):
         """See `StateStore.state`."""
         with self._look("reading etl_state") as connection:
             return states.states(connection, table.path if table else None)
+
+    def recorded(
+        self, table: LayerTable, *, versions: bool = False, quarantine: bool = False
+    ) -> Recorded:
+        """See `StateStore.recorded`."""
+        kept = table.versions if versions else None
+        with self._look(f"reading what is recorded of {table.path}") as connection:
+            if self.path.exists():
+                upgrade(connection)
+            own = states.table_states(connection, table.path)
+            parts = states.states(connection, table.path)
+            of_versions = states.states(connection, kept.path) if kept else []
+            counts = states.quarantine_counts(connection, table) if quarantine else {}
+        return Recorded(
+            own[0] if own else None,
+            {state.partition_key: state for state in parts},
+            {state.partition_key: state for state in of_versions},
+            counts,
+        )
 
     def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
         """See `StateStore.quarantine_counts`."""

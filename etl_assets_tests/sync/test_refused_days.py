@@ -1,5 +1,6 @@
-"""Days that a check refuses: left out, owed, and published by the first sync after the mending."""
+"""Days that a check refuses: left out, and loaded whole by each later sync until they are good."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -7,10 +8,9 @@ import pytest
 
 from etl_assets.core.policies import Thresholds
 from etl_assets.pipeline.days import LoadedDay
-from etl_assets.pipeline.retry_refused import Settled, settle
-from etl_assets.pipeline.sync_log import owed_days
-from etl_assets.warehouse.base import Publication, Staging
+from etl_assets.pipeline.run_days import Reloaded, reload
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
+from etl_assets.warehouse.publication import JobCost, Publication
 from etl_assets_tests.source_tables import reader_of
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
 
@@ -29,12 +29,10 @@ def strict(shelf: Shelf) -> Shelf:
     return shelf
 
 
-def settled(shelf: Shelf) -> Settled:
-    return settle(shelf.table, shelf.source(), shelf.warehouse, shelf.folder / "settled", "owed")
-
-
-def owed(shelf: Shelf) -> list[date]:
-    return owed_days(shelf.warehouse.look(shelf.table))
+def waiting(shelf: Shelf) -> list[date]:
+    """The days that must be loaded whole."""
+    state = shelf.warehouse.table_state(shelf.table)
+    return sorted(state.reload_reasons) if state else []
 
 
 def ids(shelf: Shelf) -> dict[int, int]:
@@ -45,34 +43,34 @@ def ids(shelf: Shelf) -> dict[int, int]:
     return days
 
 
-def test_a_refused_day_is_left_out_and_owed_while_all_others_go_on(strict: Shelf) -> None:
+def test_a_refused_day_is_left_out_and_waits_while_all_others_go_on(strict: Shelf) -> None:
     strict.sql(BAD.format(1), "UPDATE shelf SET v = 'x', updated_at = now() WHERE id IN (2, 3, 4)")
     before = strict.published()
     (chunk,) = strict.chunks()
     assert [day.day for day in chunk.outcome.days] == DAYS[1:]
     assert [day.day for day in chunk.outcome.refused] == DAYS[:1]
-    assert chunk.outcome.owed == {DAYS[0]}
-    assert owed(strict) == DAYS[:1]
+    assert chunk.outcome.reload == {DAYS[0]: "refused by value_rules"}
+    assert waiting(strict) == DAYS[:1]
     after = strict.published()
     assert [row for row in after if row[1].day == 1] == [row for row in before if row[1].day == 1]
     assert {row[0] for row in after if row[3] == "x"} == {2, 3}
     assert strict.warehouse.quarantined(strict.table).is_empty()
 
-    told = settled(strict)
+    told = strict.load_waiting()
     assert [day.day for day in told.refused] == DAYS[:1]
     assert isinstance(told.refused[0], LoadedDay)
     assert [str(r.check.name) for r in told.refused[0].results if r.blocks] == ["value_rules"]
     strict.sync()
-    assert owed(strict) == DAYS[:1], "it stays owed until it is good"
+    assert waiting(strict) == DAYS[:1], "it waits until it is good"
 
     strict.sql("UPDATE shelf SET amount = 1 WHERE id = 1")  # mended behind the cursor's back
     assert strict.sync()[0].rows == 0
-    assert owed(strict) == []
+    assert waiting(strict) == []
     assert strict.published() == strict.wanted()
-    assert settled(strict) == Settled()
+    assert strict.load_waiting() == Reloaded()
 
 
-def test_a_day_is_owed_although_its_run_dies_right_after_the_position_moved(strict: Shelf) -> None:
+def test_a_day_waits_although_its_run_dies_right_after_the_position_moved(strict: Shelf) -> None:
     strict.sql(BAD.format(1), "UPDATE shelf SET v = 'x', updated_at = now() WHERE id = 4")
     next(strict.chunks())
     strict.sql("UPDATE shelf SET amount = 1 WHERE id = 1")
@@ -81,19 +79,19 @@ def test_a_day_is_owed_although_its_run_dies_right_after_the_position_moved(stri
     assert strict.published()[3][3] == "x"
 
 
-def test_the_changes_of_an_owed_day_that_come_later_are_not_lost_either(strict: Shelf) -> None:
+def test_the_changes_of_a_waiting_day_that_come_later_are_not_lost_either(strict: Shelf) -> None:
     strict.sql(BAD.format(1))
     strict.sync()
     strict.sql("UPDATE shelf SET v = 'later', updated_at = now() WHERE id = 4", BAD.format(2))
     (chunk,) = strict.sync()
     assert [day.day for day in chunk.outcome.days] == DAYS[:1]
-    assert owed(strict) == DAYS[:2]
+    assert waiting(strict) == DAYS[:2]
     strict.sql(GOOD.format(1))
     strict.sync()
-    assert owed(strict) == [DAYS[1]]
+    assert waiting(strict) == [DAYS[1]]
     strict.sql(GOOD.format(2))
     strict.sync()
-    assert owed(strict) == []
+    assert waiting(strict) == []
     assert strict.published() == strict.wanted()
 
 
@@ -108,7 +106,7 @@ def test_a_row_that_moves_between_a_refused_and_a_good_day_is_neither_lost_nor_d
         "UPDATE shelf SET v = 'x', updated_at = now() WHERE id = 3",
     )
     (chunk,) = strict.chunks()
-    assert chunk.outcome.owed == set(DAYS[:2])
+    assert chunk.outcome.reload.keys() == set(DAYS[:2])
     assert set(ids(strict)) == set(range(1, 10))
     assert strict.published()[2][3] == "x"
     strict.sync()
@@ -118,16 +116,16 @@ def test_a_row_that_moves_between_a_refused_and_a_good_day_is_neither_lost_nor_d
     strict.sql(GOOD.format(bad))
     strict.sync()
     strict.sync()
-    assert owed(strict) == []
+    assert waiting(strict) == []
     assert strict.published() == strict.wanted()
     assert ids(strict)[1] == 2
 
 
-def test_a_repair_that_a_check_refuses_owes_its_day_as_well(strict: Shelf) -> None:
+def test_a_repair_that_a_check_refuses_makes_its_day_wait_as_well(strict: Shelf) -> None:
     strict.sql("UPDATE shelf SET amount = 'NaN' WHERE id = 1", "UPDATE shelf SET v = 'x'")
     found = strict.reconcile()
     assert not found.is_equal
-    assert owed(strict) == DAYS[:1]
+    assert waiting(strict) == DAYS[:1]
     verified = [state.verified_through for state in strict.warehouse.state(strict.table)]
     assert [moment is None for moment in verified] == [True, False, False]
     strict.sql("UPDATE shelf SET amount = 1 WHERE id = 1")
@@ -135,7 +133,7 @@ def test_a_repair_that_a_check_refuses_owes_its_day_as_well(strict: Shelf) -> No
     assert strict.published() == strict.wanted()
 
 
-def test_a_day_that_another_sync_owes_while_this_one_settles_stays_owed(strict: Shelf) -> None:
+def test_a_day_that_another_sync_owes_while_this_one_settles_stays_waiting(strict: Shelf) -> None:
     strict.sql(BAD.format(1))
     list(strict.chunks())
     strict.sql("UPDATE shelf SET amount = 1 WHERE id = 1")
@@ -156,15 +154,15 @@ def test_a_day_that_another_sync_owes_while_this_one_settles_stays_owed(strict: 
             return opening()
 
         source.open = overtaken  # type: ignore[method-assign]
-        settle(strict.table, source, strict.warehouse, strict.folder / "s", "owed")
-    assert DAYS[1] in owed(strict)
+        reload(strict.table, source, strict.warehouse, strict.folder / "s", "reload")
+    assert DAYS[1] in waiting(strict)
     strict.sql("UPDATE shelf SET amount = 1 WHERE id = 2")
     strict.sync()
-    assert owed(strict) == []
+    assert waiting(strict) == []
     assert strict.published() == strict.wanted()
 
 
-def test_l5_an_owed_day_that_another_run_publishes_first_is_looked_at_again(
+def test_l5_a_waiting_day_that_another_run_publishes_first_is_looked_at_again(
     strict: Shelf,
 ) -> None:
     strict.sql(BAD.format(1))
@@ -173,15 +171,15 @@ def test_l5_an_owed_day_that_another_run_publishes_first_is_looked_at_again(
     slow = replace(strict, warehouse=DuckDBWarehouse(strict.folder / "w.duckdb"))
     turns = []
 
-    def overtaken(staging: Staging) -> Publication:
-        turns.append(staging.name)
+    def overtaken(publication: Publication) -> Sequence[JobCost]:
+        turns.append(publication)
         strict.sync()
-        return strict.warehouse.publish(staging)
+        return strict.warehouse.publish(publication)
 
     slow.warehouse.publish = overtaken  # type: ignore[method-assign]
-    assert settled(slow) == Settled()
+    assert slow.load_waiting() == Reloaded()
     assert len(turns) == 1
-    assert owed(strict) == []
+    assert waiting(strict) == []
     assert strict.published() == strict.wanted()
 
 
@@ -190,7 +188,8 @@ def test_a_refused_day_does_not_keep_a_reconciliation_from_the_others(strict: Sh
     list(strict.chunks())
     strict.sql("DELETE FROM shelf WHERE id = 2", "UPDATE shelf SET v = 'silent' WHERE id = 3")
     found = strict.reconcile()
-    assert [day.day for day in found.outcome.refused] == DAYS[:1] if found.outcome else False
+    assert found.repair is not None
+    assert [day.day for day in found.repair.outcome.refused] == []
     assert not found.is_equal
     assert ids(strict).keys() == {1, 3, 4, 5, 6, 7, 8, 9}
     states = {s.partition_key: s.verified_through for s in strict.warehouse.state(strict.table)}
@@ -213,10 +212,10 @@ def test_a_day_that_only_loses_its_quarantine_can_be_refused_as_well(shelf: Shel
     (chunk,) = shelf.chunks()
     assert [day.day for day in chunk.outcome.refused] == DAYS[:1]
     assert ids(shelf)[1] == DAYS[1].day
-    assert owed(shelf) == DAYS[:1]
+    assert waiting(shelf) == DAYS[:1]
 
     shelf.sql(GOOD.format(4))
     shelf.sync()
     assert shelf.published() == shelf.wanted()
     assert shelf.warehouse.quarantined(shelf.table).is_empty()
-    assert owed(shelf) == []
+    assert waiting(shelf) == []
