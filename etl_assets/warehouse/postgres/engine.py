@@ -47,7 +47,7 @@ _WHAT_TO_DO = {
     "42P01": "If it is a table of schema etl, run etl-assets migrate.",
     "42703": "If it is a table of schema etl, run etl-assets migrate.",
     "53200": "Raise max_locks_per_transaction or the server's memory: every day of a table is a "
-    "partition that a merge locks.",
+    "partition that a lookup by key locks.",
     "53300": "Lower ETL_WAREHOUSE_POOL_SIZE and ETL_WAREHOUSE_POOL_OVERFLOW, put PgBouncer before "
     "the server, or raise max_connections.",
 }
