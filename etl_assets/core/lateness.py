@@ -11,6 +11,7 @@ from datetime import date
 from functools import cached_property
 
 from etl_assets.core.audit import fingerprint
+from etl_assets.core.partitions import WHOLE
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import Input, LayerTable
 
@@ -22,7 +23,14 @@ class Loads:
     by_day: Mapping[date, str] = field(default_factory=dict)
 
     def of(self, day: date, given: Input) -> str:
-        """A digest of what a day of this input is: its own load, or all until then."""
+        """A digest of what a day of this input is: its own load, or all until then.
+
+        An input without days is one load; a table without days (`WHOLE`) is made of all loads.
+        """
+        if WHOLE in self.by_day:
+            return self.by_day[WHOLE]
+        if day == WHOLE:
+            return self._until[self._days[-1]] if self._days else ""
         if not given.all_days_until:
             return self.by_day.get(day, "")
         last = bisect_right(self._days, day)
@@ -43,8 +51,13 @@ class Loads:
 
 
 def made_of(table: LayerTable, inputs: Mapping[str, Loads], day: date) -> str:
-    """The digest of the loads that the day is made of; `inputs` by the names of `table.inputs`."""
-    return fingerprint([inputs[name].of(day, given) for name, given in table.inputs.items()])
+    """The digest of the loads that the day is made of; `inputs` by the names of `table.inputs`.
+
+    An input whose change makes no day late is left out.
+    """
+    return fingerprint(
+        [inputs[name].of(day, given) for name, given in table.inputs.items() if given.makes_late]
+    )
 
 
 @dataclass(frozen=True, order=True)
@@ -60,8 +73,9 @@ class Late:
 def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]) -> list[Late]:
     """Every derived day that is behind its inputs, upstream tables first.
 
-    A day that was never made counts where all of its inputs' own days are published. A day waits
-    while one of its inputs is late itself: it would have to be made twice.
+    A day that was never made counts where all of its inputs' own days are published; the only
+    part of a table without days (`WHOLE`) counts where each of its inputs has published anything.
+    A day waits while one of its inputs is late itself: it would have to be made twice.
     """
     by_table: dict[str, dict[date, PartitionState]] = {path: {} for path in tables}
     for known in states:
@@ -77,7 +91,7 @@ def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]
         if not inputs:
             continue
         made = {name: loads[asset] for name, asset in inputs.items()}
-        for day in sorted(set.intersection(*(set(by_table[a]) for a in inputs.values()))):
+        for day in sorted(_makeable(table, [by_table[asset] for asset in inputs.values()])):
             wanted = made_of(table, made, day)
             state = by_table[path].get(day)
             if state is not None and state.made_of == wanted:
@@ -87,12 +101,28 @@ def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]
     return [one for found in late.values() for one in found.values()]
 
 
+def _makeable(table: LayerTable, inputs: Sequence[Mapping[date, PartitionState]]) -> set[date]:
+    """The days that every input has published; of inputs without days, that there is anything."""
+    if not all(inputs):
+        return set()
+    if not table.has_days:
+        return {WHOLE}
+    daily = [set(published) for published in inputs if WHOLE not in published]
+    return set.intersection(*daily) if daily else set()
+
+
 def _waits(table: LayerTable, day: date, late: Mapping[str, Mapping[date, Late]]) -> bool:
     return any(
-        known == day or (given.all_days_until and known <= day)
+        _is_part_of(day, given, known)
         for given in table.inputs.values()
+        if given.makes_late
         for known in late.get(given.asset, {})
     )
+
+
+def _is_part_of(day: date, given: Input, known: date) -> bool:
+    """Whether a table's `day` is made of the day `known` of that input."""
+    return WHOLE in (day, known) or known == day or (given.all_days_until and known < day)
 
 
 def _why(
@@ -106,9 +136,9 @@ def _why(
     newer = [
         f"{given.asset} {known} (run {upstream.run_id[:8]})"
         for given in table.inputs.values()
+        if given.makes_late
         for known, upstream in sorted(by_table[given.asset].items())
-        if (known == day or (given.all_days_until and known < day))
-        and upstream.updated_at >= state.as_of
+        if _is_part_of(day, given, known) and upstream.updated_at >= state.as_of
     ]
     shown = ", ".join(newer[:3]) + (f" and {len(newer) - 3} more" if len(newer) > 3 else "")
     return f"made before {shown or 'its inputs were last published'}"
