@@ -1,6 +1,6 @@
-"""Which derived days are behind what they are made of: late data as a signal. Pure.
+"""Which derived parts are behind what they are made of: late data as a signal. Pure.
 
-A derived day remembers, as a digest, the very loads of its inputs that it was made of; it is late
+A derived part remembers, as a digest, the very loads of its inputs that it was made of; it is late
 when these are no longer the published ones. No clock takes part, so no change can fall between.
 """
 
@@ -18,14 +18,15 @@ from etl_assets.core.table import Input, LayerTable
 
 @dataclass(frozen=True)
 class Loads:
-    """The published loads of one table: `load_id` by day."""
+    """The published loads of one table: `load_id` by part."""
 
     by_day: Mapping[date, str] = field(default_factory=dict)
 
     def of(self, day: date, given: Input) -> str:
-        """A digest of what a day of this input is: its own load, or all until then.
+        """A digest of what a part of this input is: the part's own load, or all until then.
 
-        An input without days is one load; a table without days (`WHOLE`) is made of all loads.
+        A table without days has one load, which each day is made of. A table without days that is
+        made of this one (`day` is WHOLE) is made of all loads.
         """
         if WHOLE in self.by_day:
             return self.by_day[WHOLE]
@@ -51,9 +52,9 @@ class Loads:
 
 
 def made_of(table: LayerTable, inputs: Mapping[str, Loads], day: date) -> str:
-    """The digest of the loads that the day is made of; `inputs` by the names of `table.inputs`.
+    """The digest of the loads that the part is made of; `inputs` by the names of `table.inputs`.
 
-    An input whose change makes no day late is left out.
+    Inputs whose changes make no day late (`Input.makes_late`) are left out.
     """
     return fingerprint(
         [inputs[name].of(day, given) for name, given in table.inputs.items() if given.makes_late]
@@ -73,9 +74,8 @@ class Late:
 def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]) -> list[Late]:
     """Every derived day that is behind its inputs, upstream tables first.
 
-    A day that was never made counts where all of its inputs' own days are published; the only
-    part of a table without days (`WHOLE`) counts where each of its inputs has published anything.
-    A day waits while one of its inputs is late itself: it would have to be made twice.
+    A day that was never made counts where all of its inputs' own days are published. A day waits
+    while one of its inputs is late itself: it would have to be made twice.
     """
     by_table: dict[str, dict[date, PartitionState]] = {path: {} for path in tables}
     for known in states:
@@ -86,12 +86,11 @@ def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]
     }
     late: dict[str, dict[date, Late]] = {}
     for path, table in tables.items():
-        inputs = {name: given.asset for name, given in table.inputs.items()}
         late[path] = {}
-        if not inputs:
+        if not table.inputs:
             continue
-        made = {name: loads[asset] for name, asset in inputs.items()}
-        for day in sorted(_makeable(table, [by_table[asset] for asset in inputs.values()])):
+        made = {name: loads[given.asset] for name, given in table.inputs.items()}
+        for day in _days_to_make(table, by_table):
             wanted = made_of(table, made, day)
             state = by_table[path].get(day)
             if state is not None and state.made_of == wanted:
@@ -101,28 +100,26 @@ def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]
     return [one for found in late.values() for one in found.values()]
 
 
-def _makeable(table: LayerTable, inputs: Sequence[Mapping[date, PartitionState]]) -> set[date]:
-    """The days that every input has published; of inputs without days, that there is anything."""
-    if not all(inputs):
-        return set()
+def _days_to_make(
+    table: LayerTable, by_table: Mapping[str, Mapping[date, PartitionState]]
+) -> Sequence[date]:
+    """The parts of which every input is published."""
+    published = [by_table[given.asset].keys() for given in table.inputs.values()]
     if not table.has_days:
-        return {WHOLE}
-    daily = [set(published) for published in inputs if WHOLE not in published]
-    return set.intersection(*daily) if daily else set()
+        return [WHOLE] if all(published) else []
+    by_day = [days for days in published if WHOLE not in days]
+    if not all(published) or not by_day:
+        return []
+    return sorted(set.intersection(*map(set, by_day)))
 
 
 def _waits(table: LayerTable, day: date, late: Mapping[str, Mapping[date, Late]]) -> bool:
     return any(
-        _is_part_of(day, given, known)
+        WHOLE in (day, known) or known == day or (given.all_days_until and known <= day)
         for given in table.inputs.values()
         if given.makes_late
         for known in late.get(given.asset, {})
     )
-
-
-def _is_part_of(day: date, given: Input, known: date) -> bool:
-    """Whether a table's `day` is made of the day `known` of that input."""
-    return WHOLE in (day, known) or known == day or (given.all_days_until and known < day)
 
 
 def _why(
@@ -134,11 +131,11 @@ def _why(
     if state is None:
         return "was never made"
     newer = [
-        f"{given.asset} {known} (run {upstream.run_id[:8]})"
+        f"{given.asset}{'' if known == WHOLE else f' {known}'} (run {upstream.run_id[:8]})"
         for given in table.inputs.values()
-        if given.makes_late
         for known, upstream in sorted(by_table[given.asset].items())
-        if _is_part_of(day, given, known) and upstream.updated_at >= state.as_of
+        if (WHOLE in (day, known) or known == day or (given.all_days_until and known < day))
+        and upstream.updated_at >= state.as_of
     ]
     shown = ", ".join(newer[:3]) + (f" and {len(newer) - 3} more" if len(newer) > 3 else "")
     return f"made before {shown or 'its inputs were last published'}"

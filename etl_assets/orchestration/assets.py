@@ -17,7 +17,7 @@ from etl_assets.core.source_specs import DEFAULT_CONNECTION
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.failures import overtaken, refused_days
-from etl_assets.orchestration.io_managers import WarehouseIOManager
+from etl_assets.orchestration.io_managers import READER, WarehouseIOManager
 from etl_assets.orchestration.metadata import table_metadata
 from etl_assets.orchestration.names import key_of, source_key
 from etl_assets.orchestration.partitions import (
@@ -203,7 +203,7 @@ def _inputs(catalog: Catalog, table: LayerTable) -> dict[str, dg.AssetIn]:
         name: dg.AssetIn(
             key_of(above),
             partition_mapping=mapping_of(table, table.inputs[name], above),
-            metadata={"as_one": table.inputs[name].all_days_until or not table.has_days},
+            metadata={READER: table.path},
         )
         for name, above in catalog.inputs_of(table).items()
     }

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from etl_assets.sources.postgres.source import PostgresSource
 
 
+READER = "etl_assets/reader"
+"""The metadata of an input that names the table that reads it, by its path."""
+
+
 class PostgresIOManager(dg.IOManager):
     """Loads days of an external source asset as a `PostgresSource`: lazily, nothing is read yet."""
 
@@ -63,7 +67,9 @@ class WarehouseIOManager(dg.IOManager):
         # Before the rows: what is published in between makes the day late, never unnoticed.
         loads = Loads({s.partition_key: s.load_id for s in warehouse.state(table)})
         unpublished = frozenset(days) - loads.by_day.keys()
-        if (context.definition_metadata or {}).get("as_one") or not table.has_days:
+        reader = self._platform.catalog[(context.definition_metadata or {})[READER]]
+        as_one = reader.inputs[context.name].all_days_until or not reader.has_days
+        if as_one or not table.has_days:
             extract = warehouse.read(table, [Window(days[0], days[-1])], folder)
             return Upstream(table, extract.as_of, {}, extract.frames[0], unpublished, loads)
         extract = warehouse.read(table, [Window.of(day) for day in days], folder)

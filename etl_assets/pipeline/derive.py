@@ -9,7 +9,7 @@ import polars as pl
 
 from etl_assets.core.errors import ContractMismatch, UpstreamMissing
 from etl_assets.core.lateness import Loads, made_of
-from etl_assets.core.partitions import WHOLE, Window
+from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.base import DayRead, Evidence
 
@@ -21,8 +21,7 @@ class Upstream:
     """An upstream table's published rows for some days, at one moment of the warehouse.
 
     `frames` holds a lazy frame for each day; with `until` a single one serves all days, each of
-    which sees its rows up to and including that day. It is read whole where it has no days, and by
-    a table that has none.
+    which sees its rows up to and including that day.
     `unpublished` are the days asked for that were never published, `loads` what was published
     when the rows were read, or before.
     """
@@ -34,18 +33,10 @@ class Upstream:
     unpublished: frozenset[date] = frozenset()
     loads: Loads = field(default_factory=Loads)
 
-    def lacks(self, day: date) -> bool:
-        """Whether what that day of a derived table is made of was never published."""
-        if not self.table.has_days:
-            return WHOLE in self.unpublished
-        return not self.loads.by_day if day == WHOLE else day in self.unpublished
-
     def day(self, day: date) -> pl.LazyFrame:
         """The frame that the transform of `day` gets, in the upstream contract's dtypes."""
         if self.until is None:
             return self.frames[day]
-        if day == WHOLE or not self.table.has_days:
-            return self.until
         column = self.table.day_column
         dtype = self.table.column(column).dtype
         if isinstance(dtype, pl.Date):
@@ -87,13 +78,11 @@ class DerivedDay:
         Raises UpstreamMissing where an input's own day was never published: no rows are not zero.
         """
         for upstream in self.upstream.values():
-            if upstream.lacks(self.day):
-                path, has_day = upstream.table.path, upstream.table.has_days and self.day != WHOLE
-                shown, days = f" {self.day}", f" --from {self.day} --to {self.day}"
+            if self.day in upstream.unpublished:
+                path = upstream.table.path
                 raise UpstreamMissing(
-                    f"{path}{shown if has_day else ''} is not published, and {self.table.path} is "
-                    "made of it.",
-                    f"Load it first: etl-assets backfill {path}{days if has_day else ''}.",
+                    f"{path} {self.day} is not published, and {self.table.path} is made of it.",
+                    f"Load it first: etl-assets backfill {path} --from {self.day} --to {self.day}.",
                 )
         grain = [name for name, given in self.table.inputs.items() if given.sets_grain]
         rows = sum(
@@ -116,7 +105,7 @@ class DerivedDay:
         except pl.exceptions.PolarsError as error:
             raise ContractMismatch(
                 f"The transform of {self.table.path} failed on {self.day}: {_told(error)}.",
-                f"Mend it in {self.table.declared_in}; nothing was published.",
+                f"Mend it in etl_assets/tables/{self.table.name}.py; nothing was published.",
             ) from None
 
 
