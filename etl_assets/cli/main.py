@@ -7,6 +7,7 @@ Heavy modules are imported by the command that needs them.
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
@@ -18,10 +19,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from etl_assets.cli.derive import derive, print_backfill
 from etl_assets.cli.sync import reconcile, state, sync
+from etl_assets.cli.tables import catalog_of, chosen, print_error, say_sources
 from etl_assets.config import Settings, child_environment, read_settings
 from etl_assets.core.errors import EtlError
-from etl_assets.core.partitions import Window, parse_day
+from etl_assets.core.partitions import WHOLE, Window, parse_day
 
 console = Console()
 
@@ -47,7 +50,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except EtlError as error:
-            Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+            print_error(str(error))
             ctx.exit(1)
 
 
@@ -57,7 +60,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
 
 
-for command in (sync, reconcile, state):
+for command in (sync, reconcile, state, derive):
     main.add_command(command)
 
 
@@ -66,10 +69,14 @@ for command in (sync, reconcile, state):
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: the first of all.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC); default: the newest.")
 def backfill(tables: tuple[str, ...], first: date | None, last: date | None) -> None:
-    """Load TABLES (raw/orders staged/orders …; default: all) for a range of days."""
+    """Load TABLES (raw/orders staged/orders …; default: all) for a range of days.
+
+    Without --from and --to a staged or enriched table is made for the days that the tables that it
+    is made of have; days that are named must be there.
+    """
     settings = read_settings()
     window = Window(first or settings.first_day, last or settings.newest_day())
-    if not _backfill(settings, _known(tables), window):
+    if not _backfill(settings, tables, window, every_day=bool(first or last)):
         sys.exit(1)
 
 
@@ -82,11 +89,12 @@ def status() -> None:
 @main.command()
 def doctor() -> None:
     """Hold the source against the contracts, without loading anything."""
-    from etl_assets.orchestration.platform import Platform
+    from etl_assets.orchestration.platform import open_platform
     from etl_assets.pipeline.diagnose import diagnose
-    from etl_assets.tables.registry import layer_tables
 
-    found = list(diagnose(layer_tables().values(), Platform(read_settings()).reader()))
+    platform = open_platform(read_settings())
+    catalog = catalog_of(platform)
+    found = list(diagnose(catalog.values(), platform.reader))
     table = Table(title="Source tables", title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("table", "can be read", "columns not in the contract", "rows without a day"):
         table.add_column(name)
@@ -100,15 +108,15 @@ def doctor() -> None:
     console.print(table)
     for message in dict.fromkeys(str(line.error) for line in found if line.error):
         Console(stderr=True).print(f"[bold red]error:[/] {message}", highlight=False)
-    sys.exit(1 if any(line.error for line in found) else 0)
+    sys.exit(1 if catalog.errors or any(line.error for line in found) else 0)
 
 
 @main.command()
 def migrate() -> None:
     """Bring the platform's own tables in the warehouse up to this release."""
-    from etl_assets.orchestration.platform import Platform
+    from etl_assets.orchestration.platform import open_platform
 
-    with closing(Platform(read_settings()).warehouse) as warehouse:
+    with closing(open_platform(read_settings()).warehouse) as warehouse:
         click.echo(warehouse.migrate())
 
 
@@ -116,9 +124,9 @@ def migrate() -> None:
 def dictionary() -> None:
     """Print the data dictionary (docs/data-dictionary.md), made from the contracts."""
     from etl_assets.core.dictionary import data_dictionary
-    from etl_assets.tables.registry import layer_tables
+    from etl_assets.orchestration.platform import open_platform
 
-    click.echo(data_dictionary(layer_tables().values()), nl=False)
+    click.echo(data_dictionary(catalog_of(open_platform(read_settings())).values()), nl=False)
 
 
 @main.command()
@@ -133,13 +141,13 @@ def stop() -> None:
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 def dev(port: int) -> None:
     """Open the platform in the Dagster UI, on this machine only."""
-    from etl_assets.orchestration.backfill import dagster_home, home_instance
+    from etl_assets.orchestration.backfill import WORKSPACE_FILE, dagster_home, home_instance
 
     settings = read_settings()
     with home_instance(settings):  # keeps the embedded server running while the UI is up
         console.print(f"Dagster UI: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C stops it)")
         command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
-        command += ["--host", "127.0.0.1", "--port", str(port), "--workspace", "workspace.yaml"]
+        command += ["--host", "127.0.0.1", "--port", str(port), "--workspace", str(WORKSPACE_FILE)]
         environment = child_environment(
             DAGSTER_HOME=str(dagster_home(settings)), PYTHONWARNINGS="ignore"
         )
@@ -149,12 +157,13 @@ def dev(port: int) -> None:
 @main.command()
 def demo() -> None:
     """Fill the demo shop, load its 30 days through every layer, and show what came of it."""
+    from etl_assets.demo.marker import mark_for_demo
     from etl_assets.demo.shared_use import shared_postgres
     from etl_assets.demo.shop import fill_shop
-    from etl_assets.orchestration.platform import Platform
-    from etl_assets.tables.registry import layer_tables
+    from etl_assets.orchestration.platform import open_platform
 
     settings = read_settings().for_demo()
+    platform = open_platform(settings)
     with console.status("Starting the embedded PostgreSQL and filling the demo shop …"):
         server = shared_postgres(settings.postgres_home)
         server.ensure_database("shop")
@@ -166,10 +175,14 @@ def demo() -> None:
         highlight=False,
     )
     window = Window(settings.first_day, settings.newest_day())
-    with closing(Platform(settings).warehouse) as warehouse:
+    with closing(platform.warehouse) as warehouse:
         published = {(s.table_name, s.partition_key) for s in warehouse.state()}
+    platform.refuse_demo_rows()
+    mark_for_demo(settings)
     missing = [
-        path for path in layer_tables() if any((path, d) not in published for d in window.days())
+        path
+        for path, table in catalog_of(platform).items()
+        if any((path, d) not in published for d in (window.days() if table.has_days else [WHOLE]))
     ]
     good = True
     if missing:
@@ -188,35 +201,23 @@ def demo() -> None:
     sys.exit(0 if good else 1)
 
 
-def _known(tables: Sequence[str]) -> list[str]:
-    from etl_assets.tables.registry import layer_tables
-
-    unknown = [path for path in tables if path not in layer_tables()]
-    if unknown:
-        raise click.UsageError(
-            f"No table {', '.join(unknown)}. There are: {', '.join(layer_tables())}."
-        )
-    return list(tables or layer_tables())
-
-
-def _backfill(settings: Settings, paths: Sequence[str], window: Window) -> bool:
+def _backfill(
+    settings: Settings, named: Sequence[str], window: Window, *, every_day: bool = True
+) -> bool:
     from etl_assets.orchestration.backfill import backfill, home_instance
     from etl_assets.orchestration.partitions import check_window
-    from etl_assets.orchestration.platform import Platform
+    from etl_assets.orchestration.platform import open_platform
 
     check_window(window, settings)
+    platform = open_platform(settings)
+    tables = chosen(catalog_of(platform), named)
+    say_sources(platform, tables)
+    paths = [table.path for table in tables]
     days = (window.last - window.first).days + 1
-    with _progress(len(paths) * days) as on_day, home_instance(settings) as instance:
-        result = backfill(Platform(settings, on_day), paths, window, instance)
-    errors = Console(stderr=True)
-    for message in dict.fromkeys(result.messages):
-        errors.print(f"[bold red]error:[/] {message}", highlight=False)
-    for path, skipped in result.skipped.items():
-        if skipped:
-            errors.print(
-                f"[yellow]skipped:[/] {path}: {len(skipped)} days whose upstream days failed",
-                highlight=False,
-            )
+    total = sum(days if table.has_days else 1 for table in tables)
+    with _progress(total) as platform.on_day, home_instance(settings) as instance:
+        result = backfill(platform, paths, window, instance, every_day=every_day)
+    print_backfill(result)
     return result.succeeded
 
 
@@ -240,12 +241,13 @@ def _progress(total: int) -> "Iterator[Any]":
 
 
 def _print_status(settings: Settings) -> None:
-    from etl_assets.orchestration.platform import Platform
+    from etl_assets.orchestration.platform import open_platform
     from etl_assets.pipeline.status import ago, summarise
-    from etl_assets.tables.registry import layer_tables
 
-    with closing(Platform(settings).warehouse) as warehouse:
-        lines = summarise(warehouse.state(), layer_tables(), datetime.now(UTC))
+    platform = open_platform(settings)
+    with closing(platform):
+        lines = summarise(platform.warehouse.state(), catalog_of(platform), datetime.now(UTC))
+        late = Counter(one.table for one in platform.late())
     if not lines:
         console.print("Nothing is published yet. Run [bold]etl-assets backfill[/].")
         return
@@ -257,6 +259,7 @@ def _print_status(settings: Settings) -> None:
     table.add_column("verified through", no_wrap=True)
     table.add_column("fresh", justify="right", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("late days", justify="right", no_wrap=True)
     for line in lines:
         mark = line.high_watermark
         table.add_row(
@@ -270,6 +273,12 @@ def _print_status(settings: Settings) -> None:
             f"{line.verified_through:%Y-%m-%d %H:%M}" if line.verified_through else "—",
             ago(line.freshness),
             f"{line.seconds:.1f}",
+            f"[yellow]{late[line.table]:,}[/]" if late[line.table] else "0",
         )
     # Wider than a pipe's 80 columns: a row that wraps cannot be read.
-    Console(width=max(console.width, 144)).print(table)
+    Console(width=max(console.width, 156)).print(table)
+    if late:
+        console.print(
+            f"{late.total():,} days of staged and enriched tables are behind what they are made "
+            "of. Run [bold]etl-assets derive[/]."
+        )

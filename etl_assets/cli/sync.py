@@ -15,13 +15,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from etl_assets.cli.derive import print_derived
+from etl_assets.cli.tables import catalog_of, say_sources, syncing
 from etl_assets.config import read_settings
 from etl_assets.core.state import Happening
-from etl_assets.core.table import LayerTable
 
 if TYPE_CHECKING:
-    from etl_assets.orchestration.syncs import SyncReport
     from etl_assets.pipeline.reconcile import Reconciliation
+    from etl_assets.pipeline.sync_report import SyncReport
 
 _WIDE = 144
 
@@ -44,13 +45,26 @@ class Moment(click.ParamType[datetime]):
 
 @click.command()
 @click.argument("tables", nargs=-1)
-def sync(tables: tuple[str, ...]) -> None:
+@click.option(
+    "--derive/--no-derive",
+    default=None,
+    help="Make the staged and enriched days that are late then. Default: yes, unless the sensors "
+    "of a running `etl-assets dev` do it.",
+)
+def sync(tables: tuple[str, ...], derive: bool | None) -> None:
     """Read what changed in TABLES (raw/orders …; default: all with a cursor), until caught up."""
     from etl_assets.orchestration.commands import run_sync
+    from etl_assets.orchestration.platform import open_platform
 
-    reports, failures = run_sync(read_settings(), _syncing(tables))
-    _print_syncs(reports)
-    _end(failures)
+    platform = open_platform(read_settings())
+    chosen = syncing(catalog_of(platform), tables)
+    say_sources(platform, chosen)
+    synced = run_sync(platform, chosen, derive=derive)
+    _print_syncs(synced.reports)
+    if any(synced.derived.done.values()) or not synced.derived.succeeded:
+        print_derived(synced.derived)
+    _end(synced.failures)
+    sys.exit(0 if synced.derived.succeeded else 1)
 
 
 @click.command()
@@ -60,11 +74,15 @@ def sync(tables: tuple[str, ...]) -> None:
 def reconcile(tables: tuple[str, ...], repair: bool, confirm_deletes: bool) -> None:
     """Sync TABLES (default: all with a cursor), then compare them with the source, row by row."""
     from etl_assets.orchestration.commands import run_reconcile
+    from etl_assets.orchestration.platform import open_platform
 
     if confirm_deletes and not repair:
         raise click.UsageError("--confirm-deletes goes with --repair.")
+    platform = open_platform(read_settings())
+    chosen = syncing(catalog_of(platform), tables)
+    say_sources(platform, chosen)
     reports, found, failures = run_reconcile(
-        read_settings(), _syncing(tables), repair=repair, confirm_deletes=confirm_deletes
+        platform, chosen, repair=repair, confirm_deletes=confirm_deletes
     )
     _print_notes(reports)
     _print_reconciliations(found)
@@ -80,11 +98,12 @@ def state() -> None:
 @click.argument("table")
 def show(table: str) -> None:
     """Where the sync of TABLE stands, and since when."""
-    from etl_assets.orchestration.platform import Platform
+    from etl_assets.orchestration.platform import open_platform
     from etl_assets.pipeline.sync_log import owed_days, position_of
 
-    (found,) = _syncing((table,))
-    with closing(Platform(read_settings()).warehouse) as warehouse:
+    platform = open_platform(read_settings())
+    (found,) = syncing(catalog_of(platform), (table,))
+    with closing(platform.warehouse) as warehouse:
         look = warehouse.look(found)
     row, position, owed = look.own, position_of(found, look.own), owed_days(look)
     if row is None:
@@ -107,10 +126,11 @@ def show(table: str) -> None:
 @click.option("--most", default=20, show_default=True, help="How many lines.")
 def history(table: str, most: int) -> None:
     """How the position of TABLE moved, newest first."""
-    from etl_assets.orchestration.platform import Platform
+    from etl_assets.orchestration.platform import open_platform
 
-    (found,) = _syncing((table,))
-    with closing(Platform(read_settings()).warehouse) as warehouse:
+    platform = open_platform(read_settings())
+    (found,) = syncing(catalog_of(platform), (table,))
+    with closing(platform.warehouse) as warehouse:
         entries = warehouse.history(found, Happening.WATERMARK, most)
     shown = Table(title=f"{table}: its position", title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("at (UTC)", "from", "to", "why", "rows", "run"):
@@ -134,13 +154,14 @@ def history(table: str, most: int) -> None:
 @click.option("--everything", is_flag=True, help="Go on from the very beginning.")
 def rewind(table: str, moment: datetime | None, everything: bool) -> None:
     """Set the position of TABLE back, so that its next sync reads again what changed since."""
-    from etl_assets.orchestration.platform import Platform
+    from etl_assets.orchestration.platform import open_platform
     from etl_assets.pipeline.sync_log import rewind as set_back
 
     if (moment is None) is not everything:
         raise click.UsageError("Say how far, in one way: --to <moment>, or --everything.")
-    (found,) = _syncing((table,))
-    with closing(Platform(read_settings()).warehouse) as warehouse:
+    platform = open_platform(read_settings())
+    (found,) = syncing(catalog_of(platform), (table,))
+    with closing(platform.warehouse) as warehouse:
         before = set_back(warehouse, found, moment)
     stood = before.isoformat() if before else "the beginning"
     click.echo(
@@ -153,27 +174,15 @@ def rewind(table: str, moment: datetime | None, everything: bool) -> None:
 @click.argument("table")
 def accept(table: str) -> None:
     """Take the source columns of TABLE, whose drift policy freezes them, as they are now."""
-    from etl_assets.orchestration.platform import Platform
+    from etl_assets.orchestration.platform import open_platform
     from etl_assets.pipeline.sync_log import accept as take
 
-    (found,) = _syncing((table,))
-    platform = Platform(read_settings())
-    with closing(platform), platform.reader().snapshot(found) as snapshot:
+    platform = open_platform(read_settings())
+    (found,) = syncing(catalog_of(platform), (table,))
+    with closing(platform), platform.reader(found).snapshot(found) as snapshot:
         columns = snapshot.source_types
         take(platform.warehouse, found, columns)
     click.echo(f"{table}: accepted {', '.join(f'{name} ({shown})' for name, shown in columns)}.")
-
-
-def _syncing(paths: Sequence[str]) -> list[LayerTable]:
-    """The named tables, or all, that have a cursor; click's usage error for others."""
-    from etl_assets.tables.registry import layer_tables
-
-    known = {path: table for path, table in layer_tables().items() if table.syncs}
-    for path in paths:
-        if path not in known:
-            told = "has no cursor" if path in layer_tables() else "is no table"
-            raise click.UsageError(f"{path} {told}. These can be synced: {', '.join(known)}.")
-    return [known[path] for path in paths or known]
 
 
 def _print_syncs(reports: Sequence["SyncReport"]) -> None:

@@ -4,22 +4,31 @@ A run may hold many days. Each gets a verdict of its own: good days are publishe
 even where others are refused, and the run fails naming those.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import EtlError, StalePublication
+from etl_assets.core.source_specs import DEFAULT_CONNECTION
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.failures import overtaken, refused_days
-from etl_assets.orchestration.io_managers import WarehouseIOManager
-from etl_assets.orchestration.keys import key_of
+from etl_assets.orchestration.io_managers import READER, WarehouseIOManager
 from etl_assets.orchestration.metadata import table_metadata
-from etl_assets.orchestration.partitions import BACKFILL_POLICIES, days_of, mapping_of
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.names import key_of, source_key
+from etl_assets.orchestration.partitions import (
+    BACKFILL_POLICIES,
+    mapping_of,
+    partition_of,
+    partitions_of,
+    parts_of,
+)
 from etl_assets.orchestration.versions import version_events
+from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import FailedDay, LoadedDay
@@ -27,16 +36,17 @@ if TYPE_CHECKING:
 
 SOURCE_GROUP = "source"
 _ROUNDS = 3
-_TABLES = Path(__file__).parents[1] / "tables"
 
 
-def source_asset(table: LayerTable, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+def source_asset(table: LayerTable, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
     """The external asset of the source table that a raw table is read from."""
     assert table.source is not None  # noqa: S101 - only raw tables have a source
+    connection = table.source.connection
+    database = "source" if connection == DEFAULT_CONNECTION else connection
     return dg.AssetSpec(
-        ["source", table.name],
-        partitions_def=partitions,
-        description=f"{table.source.schema}.{table.source.table} of the source database.",
+        source_key(table),
+        partitions_def=partitions_of(table, days),
+        description=f"{table.source.schema}.{table.source.table} of the {database} database.",
         group_name=SOURCE_GROUP,
         kinds={"postgres"},
         owners=table.owners,
@@ -46,16 +56,18 @@ def source_asset(table: LayerTable, partitions: dg.PartitionsDefinition[str]) ->
 
 
 def build_asset(
-    table: LayerTable, partitions: dg.PartitionsDefinition[str], warehouse_kind: str
+    catalog: Catalog,
+    table: LayerTable,
+    days: dg.PartitionsDefinition[str],
+    warehouse_kind: str,
 ) -> dg.AssetsDefinition:
     """The asset of a layer table; its key is the table's path."""
-    key = key_of(table)
 
     @dg.asset(
-        key=key,
-        ins=_inputs(table),
-        partitions_def=partitions,
-        backfill_policy=BACKFILL_POLICIES[table.layer],
+        key=key_of(table),
+        ins=_inputs(catalog, table),
+        partitions_def=partitions_of(table, days),
+        backfill_policy=BACKFILL_POLICIES[table.layer] if table.has_days else None,
         io_manager_key="warehouse_io_manager",
         output_required=False,
         required_resource_keys={"platform", "warehouse_io_manager"},
@@ -64,7 +76,7 @@ def build_asset(
         kinds={warehouse_kind, "polars"},
         owners=table.owners,
         tags={"domain": table.domain},
-        metadata={**table_metadata(table), "dagster/code_references": _code_of(table)},
+        metadata={**table_metadata(table), **_code_of(table)},
     )
     def load(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
         from etl_assets.pipeline.derive import DerivedSource
@@ -117,7 +129,7 @@ def _loaded(
     from etl_assets.pipeline.publish import published_counts
 
     platform: Platform = context.resources.platform
-    days = days_of(context.partition_keys)
+    days = parts_of(table, context)
     for _ in range(_ROUNDS):
         published = published_counts(platform.warehouse, table)
         loaded = list(load_days(table, source, days, published, folder, context.run_id))
@@ -142,7 +154,7 @@ def _beside(
         if state.load_id in loads and state.partition_key not in days:
             yield dg.AssetMaterialization(
                 context.asset_key,
-                partition=state.partition_key.isoformat(),
+                partition=partition_of(state.partition_key),
                 metadata={
                     "dagster/partition_row_count": state.row_count,
                     "why": "rows of it were found on another day",
@@ -172,21 +184,26 @@ def _publish_good(
         yield dg.AssetMaterialization(context.asset_key, partition=day, metadata=metadata)
 
 
-def _code_of(table: LayerTable) -> dg.CodeReferencesMetadataValue:
-    """The module that declares the table."""
-    path = str(_TABLES / f"{table.name}.py")
-    reference = dg.LocalFileCodeReference(file_path=path, line_number=1, label=table.path)
-    return dg.CodeReferencesMetadataValue(code_references=[reference])
+def _code_of(table: LayerTable) -> Mapping[str, dg.CodeReferencesMetadataValue]:
+    """The module that declares the table, nothing for a table that was made in code."""
+    module = sys.modules.get(table.module or "")
+    if module is None or module.__file__ is None:
+        return {}
+    reference = dg.LocalFileCodeReference(
+        file_path=module.__file__, line_number=1, label=table.path
+    )
+    value = dg.CodeReferencesMetadataValue(code_references=[reference])
+    return {"dagster/code_references": value}
 
 
-def _inputs(table: LayerTable) -> dict[str, dg.AssetIn]:
+def _inputs(catalog: Catalog, table: LayerTable) -> dict[str, dg.AssetIn]:
     if table.source is not None:
-        return {"source": dg.AssetIn(["source", table.name])}
+        return {"source": dg.AssetIn(source_key(table))}
     return {
         name: dg.AssetIn(
-            given.asset.split("/"),
-            partition_mapping=mapping_of(given),
-            metadata={"all_days_until": given.all_days_until},
+            key_of(above),
+            partition_mapping=mapping_of(table, table.inputs[name], above),
+            metadata={READER: table.path},
         )
-        for name, given in table.inputs.items()
+        for name, above in catalog.inputs_of(table).items()
     }

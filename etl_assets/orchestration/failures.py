@@ -7,7 +7,7 @@ import dagster as dg
 
 from etl_assets.core.errors import StalePublication
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.platform import Platform
+from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import FailedDay, LoadedDay

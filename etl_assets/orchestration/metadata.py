@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import Column
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.lineage import column_lineage
@@ -40,7 +41,7 @@ def table_metadata(table: LayerTable) -> Metadata:
 
 
 def day_metadata(
-    loaded: "LoadedDay", *, total_rows: int, publish_seconds: float | None = None
+    catalog: Catalog, loaded: "LoadedDay", *, total_rows: int, publish_seconds: float | None = None
 ) -> Metadata:
     """What is true of one published day; numbers are plotted by partition in the UI.
 
@@ -64,7 +65,7 @@ def day_metadata(
         },
         "preview": dg.MetadataValue.md(preview(loaded.preview, loaded.table.columns)),
     }
-    lineage = column_lineage(loaded.table)
+    lineage = column_lineage(catalog, loaded.table)
     if lineage:
         metadata["dagster/column_lineage"] = lineage
     if loaded.source_count is not None:

@@ -5,8 +5,6 @@ schedules. A table that cannot be synced fails alone.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -16,17 +14,17 @@ from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.failures import refused_days, report_failure
-from etl_assets.orchestration.keys import key_of
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
-from etl_assets.orchestration.partitions import scope_of
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.names import key_of
+from etl_assets.orchestration.partitions import partition_of
 from etl_assets.orchestration.versions import version_events
+from etl_assets.pipeline.platform import Platform
+from etl_assets.pipeline.sync_report import SyncReport
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.change_set import Outcome
     from etl_assets.pipeline.days import LoadedDay
     from etl_assets.pipeline.retry_refused import Settled
-    from etl_assets.pipeline.sync import Chunk
 
 SYNC_JOB, RECONCILE_JOB = "sync", "reconcile"
 EVERY_15_MINUTES, EVERY_NIGHT = "*/15 * * * *", "30 3 * * *"
@@ -36,47 +34,6 @@ Events = Iterator[Any]
 _RETRIES = dg.RetryPolicy(
     max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
-
-
-@dataclass
-class SyncReport:
-    """What a sync of one table came to, for whoever started it."""
-
-    table: str
-    rows: int = 0
-    changed: int = 0
-    removed: int = 0
-    outside: int = 0
-    days: set[date] = field(default_factory=set)
-    drifted: list[str] = field(default_factory=list)
-    last: "Chunk | None" = None
-
-    def add(self, chunk: "Chunk") -> None:
-        """Count a chunk in."""
-        self.rows += chunk.rows
-        self.changed += chunk.outcome.changed
-        self.removed += chunk.outcome.removed
-        self.outside += chunk.outcome.outside
-        self.days |= {day.day for day in chunk.outcome.days}
-        self.drifted += chunk.drift.since_last
-        self.last = chunk
-
-    def notes(self) -> list[str]:
-        """What a person should know: what could not be seen, drifted, or was not loaded."""
-        if self.last is None:
-            return []
-        told = [f"{name} ({shown})" for name, shown in self.last.drift.added]
-        notes = list(self.last.horizon.warnings)
-        if self.drifted:
-            notes.append(f"{self.table}: the source's columns changed: {'; '.join(self.drifted)}.")
-        if told:
-            notes.append(f"{self.table}: not in the contract, and not read: {', '.join(told)}.")
-        if self.outside:
-            notes.append(
-                f"{self.table}: {self.outside:,} rows belong to no day of this platform, and are "
-                "not loaded."
-            )
-        return notes
 
 
 def op_name(table: LayerTable, job: str) -> str:
@@ -111,7 +68,7 @@ def build_schedules(
             job=job,
             cron_schedule=crons[job.name],
             should_execute=_is_idle(job.name),
-            default_status=status.RUNNING if settings.database_url else status.STOPPED,
+            default_status=status.RUNNING if settings.has_source else status.STOPPED,
         )
         for job in jobs
     ]
@@ -186,9 +143,9 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, 
     with platform.spool(context.run_id, op_name(table, SYNC_JOB)) as folder:
         sync = Sync(
             table,
-            platform.reader(),
+            platform.reader(table),
             platform.warehouse,
-            scope_of(platform.settings),
+            platform.scope,
             folder,
             context.run_id,
             platform.sync_policy(),
@@ -197,7 +154,7 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, 
             report.add(chunk)
             yield from _touched(context, table, chunk.outcome, "changes that were synced")
         seen = columns_seen(platform.warehouse.look(table))
-        source = PostgresSource(platform.reader(), table, seen)
+        source = PostgresSource(platform.reader(table), table, seen)
         settled = settle(table, source, platform.warehouse, folder / "owed", context.run_id)
         yield from _materialised(context, table, settled.good, "a full load that was owed")
     _log(context, report)
@@ -214,9 +171,9 @@ def _reconcile(context: dg.OpExecutionContext, table: LayerTable) -> Events:
     with platform.spool(context.run_id, op_name(table, RECONCILE_JOB)) as folder:
         found = Reconciling(
             table,
-            platform.reader(),
+            platform.reader(table),
             platform.warehouse,
-            scope_of(platform.settings),
+            platform.scope,
             folder,
             context.run_id,
         ).run(repair=config["repair"], confirmed=config["confirm_deletes"])
@@ -265,13 +222,13 @@ def _materialised(
             continue
         total = sum(state.row_count for state in platform.warehouse.state(table))
         metadata = {
-            **day_metadata(loaded, total_rows=total),
+            **day_metadata(platform.catalog, loaded, total_rows=total),
             **(cost or {}),
             "why": why,
             "changed_rows": loaded.files.rows,
         }
         yield dg.AssetMaterialization(
-            key_of(table), partition=loaded.day.isoformat(), metadata=metadata
+            key_of(table), partition=partition_of(loaded.day), metadata=metadata
         )
     yield from verdicts(context.instance, table, [day for day in days if day.day <= newest])
 

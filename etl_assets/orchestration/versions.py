@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator
 import dagster as dg
 
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.keys import key_of
 from etl_assets.orchestration.metadata import table_metadata
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.names import key_of
+from etl_assets.pipeline.platform import Platform
 
 
 def versions_asset(

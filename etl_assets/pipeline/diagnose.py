@@ -1,6 +1,6 @@
 """Holds the source against the contracts, loading nothing: what `etl-assets doctor` shows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from etl_assets.core.errors import EtlError
@@ -23,14 +23,19 @@ class Diagnosis:
     rows_without_day: int = 0
 
 
-def diagnose(tables: Iterable[LayerTable], reader: PostgresReader) -> Iterator[Diagnosis]:
-    """A diagnosis for each raw table; errors of the source are part of it, none is raised."""
+def diagnose(
+    tables: Iterable[LayerTable], reader: Callable[[LayerTable], PostgresReader]
+) -> Iterator[Diagnosis]:
+    """A diagnosis for each raw table; errors of the source are part of it, none is raised.
+
+    `reader` gives the reader of a table's database.
+    """
     for table in tables:
         if table.source is None:
             continue
         declared = {column.name for column in table.columns}
         try:
-            with reader.snapshot(table) as snapshot:
+            with reader(table).snapshot(table) as snapshot:
                 undeclared = tuple(c for c in snapshot.source_columns if c not in declared)
                 yield Diagnosis(table.path, None, undeclared, snapshot.without_day())
         except EtlError as error:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,7 +53,7 @@ def is_publication(body: bytes) -> bool:
 def _publish_through(folder: Path, host: str, way: str) -> None:
     from etl_assets.warehouse.factory import open_warehouse
 
-    settings = replace(settings_of(folder), bigquery_emulator_host=host)
+    settings = settings_of(folder).changed(bigquery_emulator_host=host)
     publish_by(way, open_warehouse(settings), new_day(folder, way))
 
 
