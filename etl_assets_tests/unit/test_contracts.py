@@ -11,8 +11,8 @@ from etl_assets.core.contracts import (
     columns_of,
     key_of,
     polars_schema,
-    rules_of,
 )
+from etl_assets.core.rules import rules_of
 from etl_assets.tables.registry import layer_tables
 
 
