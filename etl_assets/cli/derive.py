@@ -8,9 +8,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
-from etl_assets.cli.tables import catalog_of, chosen, print_error
+from etl_assets.cli.backfill import print_result
+from etl_assets.cli.opened import catalog_of
+from etl_assets.cli.output import counted
+from etl_assets.cli.tables import chosen
 from etl_assets.config import read_settings
 
 if TYPE_CHECKING:
@@ -35,27 +37,14 @@ def derive(tables: tuple[str, ...]) -> None:
         with home_instance(settings) as instance:
             result = derive_late_days(platform, paths, instance)
     print_derived(result)
+    print_result(result)
     sys.exit(0 if result.succeeded else 1)
 
 
 def print_derived(result: "BackfillResult") -> None:
-    """How many days of each table were made, and what went wrong."""
+    """How many days of each table were made."""
     told = {path: len(days) for path, days in result.done.items() if days}
     for path, days in told.items():
-        Console().print(f"{path}: {days:,} late {'day' if days == 1 else 'days'} made.")
+        click.echo(f"{path}: {counted(days, 'late day')} made.")
     if not told and result.succeeded:
-        Console().print("No derived day is behind what it is made of.")
-    print_backfill(result)
-
-
-def print_backfill(result: "BackfillResult") -> None:
-    """What went wrong, each message once, and what was not even tried."""
-    errors = Console(stderr=True)
-    for message in dict.fromkeys(result.messages):
-        print_error(message)
-    for path, skipped in result.skipped.items():
-        if skipped:
-            errors.print(
-                f"[yellow]skipped:[/] {path}: {len(skipped)} days whose upstream days failed",
-                highlight=False,
-            )
+        click.echo("No derived day is behind what it is made of.")

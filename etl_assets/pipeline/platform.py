@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from etl_assets.pipeline.reconcile import Reconciliation
     from etl_assets.pipeline.sync import SyncPolicy
     from etl_assets.pipeline.sync_report import SyncReport
+    from etl_assets.sources.base import Source
     from etl_assets.sources.postgres.reader import PostgresReader
     from etl_assets.warehouse.base import Warehouse
     from etl_assets.warehouse.bigquery.clients import Connect
@@ -83,6 +84,19 @@ class Platform:
             self.refuse_demo_rows()
         return self.sources.reader(connection)
 
+    def source(self, table: LayerTable) -> "Source":
+        """The table at its source, with what is remembered of its columns; raises ConfigError."""
+        from etl_assets.pipeline.sync_log import columns_seen
+        from etl_assets.sources.postgres.horizon import HorizonPolicy
+        from etl_assets.sources.postgres.source import PostgresSource
+
+        sync = self.settings.sync
+        policy = HorizonPolicy(
+            lag=timedelta(seconds=sync.lag), max_hold=timedelta(seconds=sync.max_hold)
+        )
+        seen = columns_seen(self.warehouse.table_state(table))
+        return PostgresSource(self.reader(table), table, seen, self.scope, policy)
+
     def read_from(self, tables: Iterable[LayerTable]) -> list[str]:
         """Which databases these tables are read from, for messages; raises ConfigError."""
         connections = [table.source.connection for table in tables if table.source]
@@ -98,26 +112,24 @@ class Platform:
 
         Days that it does not have, or that have not come yet, are none of them.
         """
+        return self.of_this_platform(late_days(self.catalog, self.warehouse.state()))
+
+    def of_this_platform(self, late: Iterable[Late]) -> list[Late]:
+        """Those of the late days that it has, and that have come."""
         newest, scope = self.settings.newest_partition(), self.scope
         return [
-            one
-            for one in late_days(self.catalog, self.warehouse.state())
-            if one.day == WHOLE or (one.day <= newest and scope.has(one.day))
+            one for one in late if one.day == WHOLE or (one.day <= newest and scope.has(one.day))
         ]
 
     def sync_policy(self) -> "SyncPolicy":
         """How tables sync, as the settings have it."""
         from etl_assets.pipeline.sync import SyncPolicy
-        from etl_assets.sources.postgres.horizon import HorizonPolicy
 
         sync = self.settings.sync
         return SyncPolicy(
             chunk_rows=sync.chunk_rows,
             chunk_bytes=sync.chunk_bytes,
             patience=timedelta(seconds=sync.patience),
-            horizon=HorizonPolicy(
-                lag=timedelta(seconds=sync.lag), max_hold=timedelta(seconds=sync.max_hold)
-            ),
         )
 
     def close(self) -> None:
