@@ -29,7 +29,7 @@ from etl_assets.core.source_specs import DEFAULT_CONNECTION
 FIRST_DAY = date(2024, 1, 1)
 DEMO_LAST_DAY = date(2024, 1, 30)
 DEMO_TABLES = ("etl_assets.tables",)
-"""The package of the demo shop's tables."""
+"""The package of the demo shop's tables, which ETL_TABLES replaces."""
 
 _LONGEST = 7 * 86_400
 _MOST_CONNECTIONS = 1000

@@ -199,10 +199,15 @@ def _unpublished_told(table: LayerTable, above: LayerTable, days: Sequence[date]
         why = f"{above.path} is not published, and {table.path} is made of it."
         return f"{why} Load it first: etl-assets backfill {above.path}."
     first, last = min(days), max(days)
-    shown = f"{first}" if first == last else f"{len(days):,} days from {first} to {last}"
+    command = f"etl-assets backfill {above.path} --from {first} --to {last}."
+    if len(days) == 1:
+        return (
+            f"{above.path} {first} is not published, and {table.path} is made of it. "
+            f"Load it first: {command}"
+        )
     return (
-        f"{above.path} {shown} is not published, and {table.path} is made of it. Load it first: "
-        f"etl-assets backfill {above.path} --from {first} --to {last}."
+        f"{above.path}: {len(days):,} days from {first} to {last} are not published, and "
+        f"{table.path} is made of them. Load them first: {command}"
     )
 
 

@@ -32,6 +32,18 @@ class Synced:
 
 
 def run_sync(platform: Platform, tables: Sequence[LayerTable], *, derive: bool | None) -> Synced:
+    """`sync_tables` on the instance of ETL_HOME."""
+    with home_instance(platform.settings) as instance:
+        return sync_tables(platform, tables, instance, derive=derive)
+
+
+def sync_tables(
+    platform: Platform,
+    tables: Sequence[LayerTable],
+    instance: dg.DagsterInstance,
+    *,
+    derive: bool | None,
+) -> Synced:
     """Sync the tables until they have caught up, then make the late days of what is made of them.
 
     `derive` None leaves that to the sensors of a running `etl-assets dev`, if there is one.
@@ -39,11 +51,10 @@ def run_sync(platform: Platform, tables: Sequence[LayerTable], *, derive: bool |
     synced = Synced()
     platform.on_sync = synced.reports.append
     platform.on_failure = synced.failures.__setitem__
-    with home_instance(platform.settings) as instance:
-        run_job(platform, SYNC_JOB, tables, instance)
-        if derive or (derive is None and not _sensors_run(platform, instance)):
-            derived = platform.catalog.downstream_of(table.path for table in tables)
-            synced.derived = derive_late_days(platform, derived, instance)
+    run_job(platform, SYNC_JOB, tables, instance)
+    if derive or (derive is None and not _sensors_run(platform, instance)):
+        derived = platform.catalog.downstream_of(table.path for table in tables)
+        synced.derived = derive_late_days(platform, derived, instance)
     return synced
 
 
