@@ -27,6 +27,7 @@ from etl_assets.pipeline.sync import Chunk, Sync
 from etl_assets.postgres.connection import PoolSettings, make_engine
 from etl_assets.sources.postgres.reader import PostgresReader
 from etl_assets.sources.postgres.source import PostgresSource
+from etl_assets.sources.postgres.source import PostgresSource
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 
 INDEX = "orders_updated"
@@ -99,7 +100,7 @@ class _Bench:
         chunks = list(
             Sync(
                 RAW_ORDERS,
-                self.reader,
+                PostgresSource(self.reader, RAW_ORDERS, None, Scope(FIRST)),
                 self.warehouse,
                 Scope(FIRST),
                 self.folder / uuid.uuid4().hex,

@@ -87,7 +87,7 @@ def _resolved(
             told = _unknown(name, possible, close)
             # A name that is near to a table that does not fit: say that at once.
             only = [catalog[path] for path in close if len(close) == 1 and path not in possible]
-            raise click.UsageError(" ".join([told, *map(refusal, only)]))
+            raise click.UsageError(" ".join([told, *map(refusal, only)])) from None
         if not fits(catalog[name]):
             raise click.UsageError(refusal(catalog[name]))
     return [catalog[path] for path in dict.fromkeys(names or possible)]

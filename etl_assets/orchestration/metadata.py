@@ -18,7 +18,7 @@ from etl_assets.orchestration.lineage import column_lineage
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import LoadedDay
-    from etl_assets.warehouse.base import JobCost
+    from etl_assets.warehouse.publication import JobCost
 
 MASK = "•••"
 _PREVIEW_WIDTH = 40

@@ -5,11 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from etl_assets.core.partitions import WHOLE
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import PartitionState
-
-WHOLE = date.min
-"""The partition key of a table without days."""
 
 
 @dataclass(frozen=True)
@@ -17,14 +15,14 @@ class TableStatus:
     """One table: sums over its published partitions.
 
     A published day passed every blocking check: the checks that it failed are warnings, and
-    `warnings` has the number of days by check, as far as the state names them. `days_to_reload` are
-    days that a check refused: they are published as they were before. `days_outside` are published
+    `warnings` has the number of days by check, as far as the state names them. `days_to_reload`
+    are days that a check refused: they are published as they were before. `late_days` counts the
+    days of a derived table that are behind what they are made of. `days_outside` are published
     days that are not among the platform's (any more), so that nothing brings them up to date.
     `is_declared` is False where no module declares the table. `high_watermark` is UTC; `freshness`
     the time since the last publication; `seconds` what the last load of each partition took, added
-    up. Through `verified_through` (UTC) a reconciliation found every partition equal to its source;
-    None where one was never compared.
-    """
+    up. Through `verified_through` (UTC) a reconciliation found every partition equal to its
+    source; None where one was never compared. """
 
     table: str
     partitions: int
@@ -39,6 +37,7 @@ class TableStatus:
     warnings: Mapping[str, int] = field(default_factory=dict)
     days_to_reload: Sequence[date] = ()
     days_outside: Sequence[date] = ()
+    late_days: int = 0
     is_declared: bool = True
 
     def notes(self) -> list[str]:
@@ -58,6 +57,11 @@ class TableStatus:
                 f"{self.table}: {_days(len(self.days_outside))} published outside ETL_FIRST_DAY "
                 f"and ETL_LAST_DAY ({_some(self.days_outside)}). Nothing brings them up to date."
             )
+        if self.late_days:
+            notes.append(
+                f"{self.table}: {_days(self.late_days)} behind what they are made of. Make them: "
+                f"etl-assets derive {self.table}."
+            )
         if not self.is_declared:
             notes.append(f"{self.table} is published, and no module declares it.")
         return notes
@@ -74,6 +78,7 @@ class TableStatus:
             "quarantined": self.quarantined,
             "days_to_reload": list(self.days_to_reload),
             "days_outside": list(self.days_outside),
+            "late_days": self.late_days,
             "high_watermark": self.high_watermark,
             "verified_through": self.verified_through,
             "fresh_seconds": round(self.freshness.total_seconds(), 1),
@@ -90,6 +95,7 @@ def summarise(
     scope: Scope | None = None,
     days_to_reload: Mapping[str, Sequence[date]] | None = None,
     versions: Collection[str] = (),
+    late: Mapping[str, int] | None = None,
 ) -> list[TableStatus]:
     """A line for each table of `order` that has published partitions, then for all others.
 
@@ -107,6 +113,7 @@ def summarise(
             now,
             scope if path not in versions else None,
             sorted((days_to_reload or {}).get(path, ())),
+            late_days=(late or {}).get(path, 0),
             is_declared=path in declared,
         )
         for path, found in by_table.items()
@@ -121,6 +128,7 @@ def _line(
     scope: Scope | None,
     days_to_reload: Sequence[date],
     *,
+    late_days: int,
     is_declared: bool,
 ) -> TableStatus:
     marks = [state.high_watermark for state in states if state.high_watermark]
@@ -139,16 +147,14 @@ def _line(
         warnings=_warnings(states),
         days_to_reload=days_to_reload,
         days_outside=sorted(day for day in days if scope and is_declared and not scope.has(day)),
+        late_days=late_days,
         is_declared=is_declared,
     )
 
 
 def _warnings(states: Iterable[PartitionState]) -> dict[str, int]:
-    # TODO-MERGE: state.failed_checks
     named = Counter(
-        name
-        for state in states
-        for name in filter(None, (getattr(state, "failed_checks", None) or "").split(","))
+        name for state in states for name in filter(None, (state.failed_checks or "").split(","))
     )
     return dict(named.most_common())
 

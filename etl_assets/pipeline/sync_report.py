@@ -17,6 +17,7 @@ class SyncReport:
     changed: int = 0
     removed: int = 0
     outside: int = 0
+    without_cursor: int = 0
     days: set[date] = field(default_factory=set)
     drifted: list[str] = field(default_factory=list)
     last: "Chunk | None" = None
@@ -27,6 +28,7 @@ class SyncReport:
         self.changed += chunk.outcome.changed
         self.removed += chunk.outcome.removed
         self.outside += chunk.outcome.outside
+        self.without_cursor += chunk.without_cursor
         self.days |= {day.day for day in chunk.outcome.days}
         self.drifted += chunk.drift.since_last
         self.last = chunk
@@ -45,5 +47,10 @@ class SyncReport:
             notes.append(
                 f"{self.table}: {self.outside:,} rows belong to no day of this platform, and are "
                 "not loaded."
+            )
+        if self.without_cursor:
+            notes.append(
+                f"{self.table}: {self.without_cursor:,} rows have no usable cursor (none, or one "
+                "in the future), so every sync reads them again."
             )
         return notes
