@@ -32,7 +32,6 @@ BOUNDS = (
     Bound("partition_overhead_ms", 50, "what Dagster adds to a table partition, ms"),
     Bound("import_over_bare", 1.3, "import of the code location / of its libraries alone"),
     Bound("upsert_over_rows", 1.0, "our PostgreSQL publication / an upsert row by row"),
-    Bound("upsert_copy_over_rows", 0.6, "our upsert alone / an upsert row by row"),
     Bound("sync_idle_source_ms", 150, "source time of a sync that finds nothing, ms"),
     Bound("sync_over_days_reload", 1.0, "our sync of 1,000 rows / a re-load of their three days"),
     Bound("sync_over_table_reload", 0.1, "the same / a re-load of the table"),
