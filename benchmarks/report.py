@@ -37,7 +37,6 @@ BOUNDS = (
     Bound("command_doctor_over_bare", 0.5, "CPU of `doctor` / the same"),
     Bound("command_sync_idle_over_bare", 1.5, "CPU of a `sync` with nothing to do / the same"),
     Bound("upsert_over_rows", 1.0, "our PostgreSQL publication / an upsert row by row"),
-    Bound("upsert_copy_over_rows", 0.6, "our upsert alone / an upsert row by row"),
     Bound("sync_idle_source_ms", 150, "source time of a sync that finds nothing, ms"),
     Bound("sync_over_days_reload", 1.0, "our sync of 1,000 rows / a re-load of their three days"),
     Bound("sync_over_table_reload", 0.1, "the same / a re-load of the table"),

@@ -1,7 +1,8 @@
 """Syncs and reconciliations as Dagster jobs: an op a table, a materialisation for each touched day.
 
 What they do is `pipeline/sync.py`, `run_days.py` and `reconcile.py`; here it becomes events,
-retries and schedules. A table that cannot be synced fails alone. """
+retries and schedules. A table that cannot be synced fails alone.
+"""
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace

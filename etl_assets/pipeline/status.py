@@ -22,7 +22,8 @@ class TableStatus:
     `is_declared` is False where no module declares the table. `high_watermark` is UTC; `freshness`
     the time since the last publication; `seconds` what the last load of each partition took, added
     up. Through `verified_through` (UTC) a reconciliation found every partition equal to its
-    source; None where one was never compared. """
+    source; None where one was never compared.
+    """
 
     table: str
     partitions: int

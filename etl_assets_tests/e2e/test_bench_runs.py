@@ -45,7 +45,6 @@ def test_a_quick_bench_writes_every_figure_as_a_number(figures: dict[str, object
         "command_sync_idle_over_bare",
         "upsert_over_rows",
         "upsert_over_to_sql",
-        "upsert_copy_over_rows",
         "sync_idle_source_ms",
         "sync_over_days_reload",
         "sync_over_table_reload",

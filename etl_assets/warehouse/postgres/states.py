@@ -146,8 +146,7 @@ def _read(
     order: str,
 ) -> list[Row]:
     # A column that this release added may be missing until it publishes.
-    there = columns_there(connection, table)
-    asked = [name for name in table.names if name in there]
+    asked = columns_there(connection, table)
     if not asked:
         return []
     query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(

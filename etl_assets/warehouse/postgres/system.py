@@ -4,6 +4,7 @@ What they are is `warehouse/system_tables.py`; what is written to them is `state
 tables are made from their contracts, in `schema.py`.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import polars as pl
@@ -38,6 +39,7 @@ _TYPES: dict[Kind, tuple[str, pl.DataType]] = {
 _ONE_ROW_EACH = (TABLES, STATE)
 """The tables whose `index` names at most one row; a row of another one has an `id` of its own."""
 
+_COMPLETE = "etl_assets: the platform's tables are complete"
 _REVISION = f"{SYSTEM_DATASET}.alembic_version"
 
 
@@ -51,14 +53,24 @@ def schema_of(table: SystemTable) -> pl.Schema:
     return pl.Schema({column.name: _TYPES[column.kind][1] for column in table.columns})
 
 
-def columns_there(connection: sa.Connection, table: SystemTable) -> set[str]:
-    """The names of the columns that the table has; none where it is not there."""
+def columns_there(connection: sa.Connection, table: SystemTable) -> list[str]:
+    """Those of the table's columns that are there; none where it is not.
+
+    A connection that has seen all that this release has asks no more: nothing is taken away.
+    """
+    if connection.info.get(_COMPLETE):
+        return list(table.names)
     rows = driver_of(connection).execute(
-        "SELECT attname::text FROM pg_attribute "
-        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-        [f"{SYSTEM_DATASET}.{table.name}"],
+        "SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_namespace n "
+        "ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
+        "WHERE n.nspname = %s AND c.relkind = 'r' AND NOT a.attisdropped",
+        [SYSTEM_DATASET],
     )
-    return {name for (name,) in rows}
+    there = set(rows.fetchall())
+    wanted = {known: [(known.name, name) for name in known.names] for known in SYSTEM_TABLES}
+    if all(there.issuperset(columns) for columns in wanted.values()):
+        connection.info[_COMPLETE] = True
+    return [name for of, name in wanted[table] if (of, name) in there]
 
 
 def version_of(connection: sa.Connection) -> int | None:
@@ -121,7 +133,7 @@ def create_schema(connection: sa.Connection, name: str) -> None:
         connection.execute(sa.schema.CreateSchema(name))
 
 
-def _missing(table: SystemTable, there: set[str]) -> list[sql.Composed]:
+def _missing(table: SystemTable, there: Collection[str]) -> list[sql.Composed]:
     """What makes the table, or adds the columns that a later release added."""
     relation = target_of(table).relation
     if there:

@@ -21,11 +21,11 @@ from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.postgres import (
     inquiries,
     measuring,
-    quarantine,
     schema,
     states,
     system,
 )
+from etl_assets.warehouse.postgres import quarantine as of_quarantine
 from etl_assets.warehouse.postgres.engine import Transactions, warehouse_engine
 from etl_assets.warehouse.postgres.partitions import ensure_days
 from etl_assets.warehouse.postgres.publication import publish
@@ -40,7 +40,14 @@ from etl_assets.warehouse.postgres.staging import (
     version_days,
 )
 from etl_assets.warehouse.postgres.types import column_types
-from etl_assets.warehouse.publication import Facts, JobCost, Publication, StagedDay, Staging
+from etl_assets.warehouse.publication import (
+    Facts,
+    JobCost,
+    Publication,
+    Recorded,
+    StagedDay,
+    Staging,
+)
 from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 
 T = TypeVar("T")
@@ -135,13 +142,8 @@ class PostgresWarehouse(Warehouse):
         return self._look("reading etl_tables", states.table_states)
 
     def table_state(self, table: LayerTable) -> TableState | None:
-        """See `StateStore.table_state`: work goes on from here, so that what an earlier release
-        wrote is brought over first."""
-        if not self._is_prepared:
-            doing = "looking at the platform's tables"
-            if self._look(doing, system.version_of) is None:
-                return None
-            self._prepare()
+        """See `StateStore.table_state`."""
+        self._bring_over()
         found = self._look("reading etl_tables", lambda c: states.table_states(c, table.path))
         return found[0] if found else None
 
@@ -150,9 +152,28 @@ class PostgresWarehouse(Warehouse):
         name = table.path if table else None
         return self._look("reading etl_state", lambda c: states.states(c, name))
 
+    def recorded(
+        self, table: LayerTable, *, versions: bool = False, quarantine: bool = False
+    ) -> Recorded:
+        """See `StateStore.recorded`: all of one moment."""
+        kept = table.versions if versions else None
+
+        def work(connection: sa.Connection) -> Recorded:
+            own = states.table_states(connection, table.path)
+            of_versions = states.states(connection, kept.path) if kept else []
+            return Recorded(
+                own[0] if own else None,
+                {state.partition_key: state for state in states.states(connection, table.path)},
+                {state.partition_key: state for state in of_versions},
+                of_quarantine.counts(connection, table) if quarantine else {},
+            )
+
+        self._bring_over()
+        return self._look(f"reading what is recorded of {table.path}", work)
+
     def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
         """See `StateStore.quarantine_counts`."""
-        return self._look("reading etl_quarantine", lambda c: quarantine.counts(c, table))
+        return self._look("reading etl_quarantine", lambda c: of_quarantine.counts(c, table))
 
     def quarantined(
         self,
@@ -164,7 +185,7 @@ class PostgresWarehouse(Warehouse):
         """See `StateStore.quarantined`."""
         return self._look(
             "reading etl_quarantine",
-            lambda c: quarantine.quarantined(c, table, positions, days),
+            lambda c: of_quarantine.quarantined(c, table, positions, days),
         )
 
     def move(
@@ -232,10 +253,18 @@ class PostgresWarehouse(Warehouse):
         self._prepare()
         self.transactions.run(doing, work)
 
+    def _bring_over(self) -> None:
+        """Upgrade what an earlier release wrote, since work goes on from it; nothing is made where
+        nobody published."""
+        if not self._is_prepared and self._version_there() is not None:
+            self._prepare()
+
     def _prepare(self) -> None:
         """Upgrade a database that is new or behind, once a process."""
         if not self._is_prepared:
-            doing = "looking at the platform's tables"
-            if self._look(doing, system.version_of) != SCHEMA_VERSION:
+            if self._version_there() != SCHEMA_VERSION:
                 system.upgrade(self.transactions)
             self._is_prepared = True
+
+    def _version_there(self) -> int | None:
+        return self._look("looking at the platform's tables", system.version_of)
