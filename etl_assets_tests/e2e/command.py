@@ -51,6 +51,8 @@ class Commands:
             "HOME": os.environ.get("HOME", "/"),
             # A file size limit would cut the byte code, and Python would keep what is left.
             "PYTHONDONTWRITEBYTECODE": "1",
+            # This checkout's code, wherever the environment's own installation points.
+            "PYTHONPATH": str(REPOSITORY),
             **self.environment,
             **changes,
         }
