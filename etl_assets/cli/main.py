@@ -4,6 +4,7 @@ Commands parse, call and print; what they call is in `orchestration/`, `status.p
 Heavy modules are imported by the command that needs them.
 """
 
+import signal
 import subprocess
 import sys
 import warnings
@@ -15,6 +16,7 @@ from typing import Any
 import click
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -22,6 +24,7 @@ from etl_assets.cli.sync import reconcile, state, sync
 from etl_assets.config import Settings, child_environment, read_settings
 from etl_assets.core.errors import EtlError
 from etl_assets.core.partitions import Window, parse_day
+from etl_assets.core.unexpected import told
 
 console = Console()
 
@@ -40,14 +43,22 @@ class Day(click.ParamType[date]):
 
 
 class Commands(click.Group):
-    """Our errors end every command in one message and a non-zero exit."""
+    """Errors and interrupts end every command in one message and a non-zero exit."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an EtlError is printed, never traced."""
+        """Run the command; an error is printed, never traced. An interrupt exits with 130."""
+        # What stops containers and services stops a command as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return super().invoke(ctx)
-        except EtlError as error:
-            Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            Console(stderr=True).print("Interrupted. Nothing unfinished was published.")
+            ctx.exit(130)
+        except Exception as error:
+            message = escape(told(error))
+            Console(stderr=True).print(f"[bold red]error:[/] {message}", highlight=False)
             ctx.exit(1)
 
 

@@ -12,7 +12,7 @@ from etl_assets.core.errors import StalePublication
 from etl_assets.core.lateness import Loads
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.failures import overtaken
+from etl_assets.orchestration.failures import overtaken, told_as_failures
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
 from etl_assets.orchestration.partitions import days_of
 from etl_assets.orchestration.platform import Platform
@@ -30,6 +30,7 @@ class PostgresIOManager(dg.IOManager):
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
+    @told_as_failures()
     def load_input(self, context: dg.InputContext) -> "PostgresSource":
         """The source of the raw table of the same name."""
         from etl_assets.pipeline.sync_log import columns_seen
@@ -51,6 +52,7 @@ class WarehouseIOManager(dg.IOManager):
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
+    @told_as_failures()
     def load_input(self, context: dg.InputContext) -> "Upstream":
         """The upstream partitions that the mapping names: a frame a day, or one of all days."""
         from etl_assets.pipeline.derive import Upstream
@@ -73,10 +75,11 @@ class WarehouseIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: "Sequence[LoadedDay]") -> None:
         """Publish the days, all of them good, and describe each in its materialisation."""
         table = layer_tables()["/".join(context.asset_key.path)]
-        try:
-            described = self.publish(table, obj, context.step_context.run_id)
-        except StalePublication as error:
-            raise overtaken(table, error) from None
+        with told_as_failures():
+            try:
+                described = self.publish(table, obj, context.step_context.run_id)
+            except StalePublication as error:
+                raise overtaken(table, error) from None
         for day, metadata in described.items():
             context.step_context.add_asset_metadata(
                 metadata=metadata, asset_key=context.asset_key, partition_key=day

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from etl_assets.config import Settings
-from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import verdicts
-from etl_assets.orchestration.failures import refused_days, report_failure
+from etl_assets.orchestration.failures import failure_of, refused_days, report_failure
 from etl_assets.orchestration.keys import key_of
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
 from etl_assets.orchestration.partitions import scope_of
@@ -161,8 +160,8 @@ def _op(
     def run(context: dg.OpExecutionContext) -> Events:
         try:
             yield from work(context, table)
-        except EtlError as error:
-            raise dg.Failure(str(error), allow_retries=error.retryable) from None
+        except Exception as error:
+            raise failure_of(error) from None
         yield dg.Output(None)
 
     return run
