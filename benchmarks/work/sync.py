@@ -27,7 +27,6 @@ from etl_assets.pipeline.sync import Chunk, Sync
 from etl_assets.postgres.connection import PoolSettings, make_engine
 from etl_assets.sources.postgres.reader import PostgresReader
 from etl_assets.sources.postgres.source import PostgresSource
-from etl_assets.sources.postgres.source import PostgresSource
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 
 INDEX = "orders_updated"

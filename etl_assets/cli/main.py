@@ -7,8 +7,8 @@ A command is a module of this package with a function of the same name, imported
 
 import errno
 import importlib
+import signal
 import sys
-import traceback
 import warnings
 from typing import Any
 
@@ -16,6 +16,7 @@ import click
 
 from etl_assets.cli.output import print_error
 from etl_assets.core.errors import EtlError
+from etl_assets.core.unexpected import told
 
 COMMANDS = {
     "backfill": "Load tables for a range of days.",
@@ -64,21 +65,24 @@ class Commands(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what it raises is printed in one message, without a traceback."""
+        """Run the command; an error is printed, never traced. An interrupt exits with 130."""
+        # What stops containers and services stops a command as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return super().invoke(ctx)
-        except EtlError as error:
-            print_error(str(error))
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("Interrupted. Nothing unfinished was published.", err=True)
+            return ctx.exit(130)
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # the reader of a pipe went away: click ends quietly
-            print_error(_system_error(error))
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+            print_error(told(error))
         except Exception as error:
-            if sys.flags.dev_mode:
+            if sys.flags.dev_mode and not isinstance(error, EtlError):
                 raise
-            print_error(_own_fault(error))
+            print_error(told(error))
         return ctx.exit(1)
 
 
@@ -86,22 +90,3 @@ class Commands(click.Group):
 def main() -> None:
     """Tables of a PostgreSQL as checked, day-partitioned tables of a warehouse."""
     warnings.simplefilter("ignore")
-
-
-def _system_error(error: OSError) -> str:
-    """What the operating system refused, and of which file."""
-    of = f" {error.filename}" if error.filename else ""
-    return (
-        f"The operating system refused{of}: {error.strerror or type(error).__name__}. Check that "
-        "the file or folder exists and that this user may use it; ETL_HOME and WAREHOUSE_URL say "
-        "where the platform keeps its files."
-    )
-
-
-def _own_fault(error: Exception) -> str:
-    """A fault of ours: where it is, without the error's own words, which may hold values."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"etl-assets has a fault: {type(error).__name__} in {frame.filename}, line {frame.lineno}. "
-        "Please report it with this message; `python -X dev -m etl_assets.cli` shows the traceback."
-    )

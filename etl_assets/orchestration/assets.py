@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from etl_assets.core.catalog import Catalog
-from etl_assets.core.errors import EtlError, StalePublication
+from etl_assets.core.errors import StalePublication
 from etl_assets.core.source_specs import DEFAULT_CONNECTION
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import verdicts
-from etl_assets.orchestration.failures import overtaken, refused_days
+from etl_assets.orchestration.failures import failure_of, overtaken, refused_days
 from etl_assets.orchestration.io_managers import READER, WarehouseIOManager
 from etl_assets.orchestration.metadata import table_metadata
 from etl_assets.orchestration.names import key_of, source_key
@@ -85,8 +85,8 @@ def build_asset(
             yield from _load(context, table, source)
         except StalePublication as error:
             raise overtaken(table, error) from None
-        except EtlError as error:
-            raise dg.Failure(str(error), allow_retries=error.retryable) from None
+        except Exception as error:
+            raise failure_of(error) from None
 
     return load
 

@@ -18,6 +18,7 @@ from etl_assets.config import Settings
 from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.build import build_definitions
+from etl_assets.orchestration.failures import raise_if_interrupted
 from etl_assets.orchestration.names import key_of_path, path_of
 from etl_assets.orchestration.ranges import range_tags
 from etl_assets.pipeline.platform import Platform
@@ -133,6 +134,7 @@ def _run(
 ) -> None:
     paths = [table.path for table in tables]
     executed = run_range(definitions, instance, paths, window)
+    raise_if_interrupted(executed, instance)  # Ctrl-C ends the backfill, not only this run
     for path in paths:
         result.done.setdefault(path, set())
     for event in executed.all_events:
@@ -142,9 +144,6 @@ def _run(
             if done is not None:  # versions are materialised beside their table
                 done.add(date.fromisoformat(event.partition) if event.partition else WHOLE)
         if event.event_type is DagsterEventType.STEP_FAILURE:
-            error = event.step_failure_data.error
-            if error and error.cls_name == "DagsterExecutionInterruptedError":
-                raise KeyboardInterrupt  # Ctrl-C ends the backfill, not only this run
             result.messages.append(_message(event))
     for path in paths:
         result.failed.setdefault(path, set()).update(set(window.days()) - result.done[path])

@@ -12,6 +12,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.backfill import QUIET, BackfillResult, home_instance
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.orchestration.derive import derive_late_days
+from etl_assets.orchestration.failures import raise_if_interrupted
 from etl_assets.orchestration.syncs import RECONCILE_JOB, SYNC_JOB, op_name
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.reconcile import Reconciliation
@@ -87,12 +88,17 @@ def run_job(
     instance: dg.DagsterInstance,
     config: Mapping[str, Any] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """One run of a job's ops of these tables, in this process; nothing is raised for a failure."""
+    """One run of a job's ops of these tables, in this process.
+
+    Nothing is raised for a failure, and KeyboardInterrupt where Ctrl-C has ended the run.
+    """
     definitions = build_definitions(platform.settings, overrides={"platform": platform})
     ops = [op_name(table, job) for table in tables]
-    return definitions.resolve_job_def(job).execute_in_process(
+    executed = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         op_selection=ops,
         raise_on_error=False,
         run_config={**QUIET, "ops": {op: {"config": config} for op in ops} if config else {}},
     )
+    raise_if_interrupted(executed, instance)
+    return executed

@@ -11,7 +11,7 @@ import dagster as dg
 from etl_assets.core.errors import StalePublication
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.failures import overtaken
+from etl_assets.orchestration.failures import overtaken, told_as_failures
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
 from etl_assets.orchestration.names import path_of, raw_path_of
 from etl_assets.orchestration.partitions import days_of, partition_of
@@ -34,6 +34,7 @@ class PostgresIOManager(dg.IOManager):
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
+    @told_as_failures()
     def load_input(self, context: dg.InputContext) -> "Source":
         """The source of the raw table of the same name."""
         return self._platform.source(self._platform.catalog[raw_path_of(context.asset_key)])
@@ -51,6 +52,7 @@ class WarehouseIOManager(dg.IOManager):
         self._platform = platform
         self._committed: dict[tuple[str, str], Committed] = {}
 
+    @told_as_failures()
     def load_input(self, context: dg.InputContext) -> "Upstream":
         """The upstream partitions that the mapping names: a frame a day, or one of all days."""
         from etl_assets.pipeline.derive import read_upstream
@@ -73,10 +75,11 @@ class WarehouseIOManager(dg.IOManager):
         """Publish the days, all of them good, and describe each in its materialisation."""
         table = self._platform.catalog[path_of(context.asset_key)]
         run_id = context.step_context.run_id
-        try:
-            committed, described = self.publish(table, obj, run_id)
-        except StalePublication as error:
-            raise overtaken(table, error) from None
+        with told_as_failures():
+            try:
+                committed, described = self.publish(table, obj, run_id)
+            except StalePublication as error:
+                raise overtaken(table, error) from None
         self._committed[run_id, table.path] = committed
         for day, metadata in described.items():
             context.step_context.add_asset_metadata(

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from etl_assets.config import Settings
-from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.assets import beside
 from etl_assets.orchestration.checks import verdicts
-from etl_assets.orchestration.failures import refused_days, report_failure
+from etl_assets.orchestration.failures import failure_of, refused_days, report_failure
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
 from etl_assets.orchestration.names import key_of
 from etl_assets.orchestration.partitions import partition_of
@@ -123,8 +122,8 @@ def _op(
     def run(context: dg.OpExecutionContext) -> Events:
         try:
             yield from work(context, table)
-        except EtlError as error:
-            raise dg.Failure(str(error), allow_retries=error.retryable) from None
+        except Exception as error:
+            raise failure_of(error) from None
         yield dg.Output(None)
 
     return run

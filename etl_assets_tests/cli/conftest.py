@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from etl_assets.tables.registry import layer_tables
 
 from etl_assets.cli.main import main
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.demo.shop import fill_shop
-from etl_assets.tables.registry import layer_tables
 from etl_assets_tests.source_tables import carry
 
 DAYS = [date(2024, 1, 1), date(2024, 1, 2)]

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import click
 import pytest
+from etl_assets.tables.registry import layer_tables
 
 from etl_assets.cli.tables import chosen, near, sources, syncing
 from etl_assets.core.table import LayerTable
-from etl_assets.tables.registry import layer_tables
 
 CATALOG = layer_tables()
 Resolver = Callable[..., list[LayerTable]]

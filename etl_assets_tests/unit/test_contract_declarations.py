@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, Optional
 import pandera.polars as pa
 import polars as pl
 import pytest
+from etl_assets.tables.registry import layer_tables
 from pandera.api.dataframe.model_components import _check_dispatch
 
 from etl_assets.core.check_names import _CHECKS, checks_shown
 from etl_assets.core.contracts import Contract, column, column_names, columns_of, key_of, keyed_by
 from etl_assets.core.rules import rules_of, schema_of
-from etl_assets.tables.registry import layer_tables
 
 
 class Base(Contract):

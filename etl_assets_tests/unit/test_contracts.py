@@ -4,6 +4,7 @@ from typing import Annotated
 
 import polars as pl
 import pytest
+from etl_assets.tables.registry import layer_tables
 
 from etl_assets.core.contracts import (
     Contract,
@@ -13,7 +14,6 @@ from etl_assets.core.contracts import (
     polars_schema,
 )
 from etl_assets.core.rules import rules_of
-from etl_assets.tables.registry import layer_tables
 
 
 class Things(Contract):
