@@ -9,9 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from etl_assets.core.personal import hash_with
 from etl_assets.demo.server import EmbeddedPostgres, start_postgres
 from etl_assets_tests.bigquery_environment import NoInterpreter
 from etl_assets_tests.bigquery_server import EmulatedBigQuery, start_bigquery
+
+hash_with(lambda: b"of the tests")  # personal keys are hashed alike in every run
 
 LONG_ONES_FIRST = ["e2e", "sync", "bigquery_warehouse"]
 

@@ -15,10 +15,11 @@ import polars as pl
 
 from etl_assets.core import checks
 from etl_assets.core.checks import CheckResult, CheckSpec, Evidence
-from etl_assets.core.contracts import polars_schema, rules_of
+from etl_assets.core.contracts import polars_schema
 from etl_assets.core.drift import DriftReport
 from etl_assets.core.partitions import Window
 from etl_assets.core.rows import keys_of
+from etl_assets.core.rules import rules_of
 from etl_assets.core.table import LayerTable
 
 SAMPLES = 5
@@ -102,6 +103,11 @@ class DayAudit:
     def reject(self, column: str, keys: Sequence[str]) -> None:
         """Put rows on record that the source itself could not hand over in the declared dtype."""
         self._record(f"{column}: {UNREPRESENTABLE}", len(keys), list(keys[:SAMPLES]))
+        self.bad_rows += len(keys)
+
+    def set_aside(self, rule: str, keys: Sequence[str]) -> None:
+        """Put rows on record that break a rule of the whole table: `rule`, and their keys."""
+        self._record(rule, len(keys), list(keys[:SAMPLES]))
         self.bad_rows += len(keys)
 
     def null_ratios(self) -> dict[str, float]:

@@ -7,16 +7,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from etl_assets.core.errors import EtlError
-from etl_assets.warehouse.base import Mode, StagedDay
+from etl_assets.warehouse.publication import StagedDay
 from etl_assets_tests.bigquery_server import start_bigquery
-from etl_assets_tests.bigquery_warehouse.conftest import Place
+from etl_assets_tests.bigquery_warehouse.conftest import WAYS, Place, publish_by
 from etl_assets_tests.contract.backends import settings_of
 from etl_assets_tests.contract.days import AS_OF, NEXT, at, orders, publish, staged, values
 from etl_assets_tests.processes import ended, start
@@ -34,60 +33,55 @@ MOMENTS = {
 OLD = {1: "old", 2: "old"}
 
 
-def new_day(folder: Path, mode: Mode) -> StagedDay:
-    keys = (3, 4) if mode is Mode.APPEND else (2, 3)
-    rows = orders(dict.fromkeys(keys, "new"), updated=at(NEXT))
-    whole = {"row_count": 3} if mode is Mode.CHANGES else {}  # its states are given
+def new_day(folder: Path, way: str) -> StagedDay:
+    rows = orders(dict.fromkeys((2, 3), "new"), updated=at(NEXT))
+    whole = {"row_count": 3} if way == "changes" else {}  # its states are given
     return staged(folder, rows, run_id="run-2", as_of=AS_OF + timedelta(days=1), **whole)
 
 
-def expected(mode: Mode) -> dict[int, str]:
+def expected(way: str) -> dict[int, str]:
     return {
-        Mode.REPLACE: {2: "new", 3: "new"},
-        Mode.MERGE: {1: "old", 2: "new", 3: "new"},
-        Mode.APPEND: {**OLD, 3: "new", 4: "new"},
-        Mode.CHANGES: {1: "old", 2: "new", 3: "new"},
-    }[mode]
+        "replace": {2: "new", 3: "new"},
+        "changes": {1: "old", 2: "new", 3: "new"},
+    }[way]
 
 
 def is_publication(body: bytes) -> bool:
     return b"COMMIT TRANSACTION" in body
 
 
-def _publish_through(folder: Path, host: str, mode: Mode) -> None:
+def _publish_through(folder: Path, host: str, way: str) -> None:
     from etl_assets.warehouse.factory import open_warehouse
 
-    settings = replace(settings_of(folder), bigquery_emulator_host=host)
-    publish(open_warehouse(settings), new_day(folder, mode), mode=mode)
+    settings = settings_of(folder).changed(bigquery_emulator_host=host)
+    publish_by(way, open_warehouse(settings), new_day(folder, way))
 
 
 @pytest.mark.parametrize(
-    ("moment", "mode"),
-    [(t, m) for t in MOMENTS for m in Mode if m is not Mode.CHANGES or t.endswith("publication")],
+    ("moment", "way"),
+    [(t, w) for t in MOMENTS for w in WAYS if w == "replace" or t.endswith("publication")],
 )
 def test_l2_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
-    place: Place, moment: str, mode: Mode
+    place: Place, moment: str, way: str
 ) -> None:
     publish(place.warehouse(), staged(place.folder, orders(OLD)))
     (method, path), done = MOMENTS[moment]
     body = is_publication if path == PUBLISH[1] else None
     hold = Hold(done=done)
     with HttpProxy(place.server.rest_host, Rule(hold, method, path, body)) as proxy:
-        worker = start(_publish_through, place.folder, proxy.host, mode)
+        worker = start(_publish_through, place.folder, proxy.host, way)
         hold.wait()
         worker.kill()
         assert ended(worker) == -9
     seen = values(place.warehouse(), place.folder)
     # What was held went on its way in the end, as a packet may that outlives its sender.
     assert (
-        seen == expected(mode)
-        if moment == "after the publication"
-        else seen in (OLD, expected(mode))
+        seen == expected(way) if moment == "after the publication" else seen in (OLD, expected(way))
     )
-    publish(place.warehouse(), new_day(place.folder, mode), mode=mode)
-    assert values(place.warehouse(), place.folder) == expected(mode)
+    publish_by(way, place.warehouse(), new_day(place.folder, way))
+    assert values(place.warehouse(), place.folder) == expected(way)
     (state,) = place.warehouse().state()
-    assert (state.run_id, state.row_count) == ("run-2", len(expected(mode)))
+    assert (state.run_id, state.row_count) == ("run-2", len(expected(way)))
 
 
 @pytest.fixture
@@ -103,29 +97,24 @@ def own(tmp_path: Path) -> Iterator[Place]:
     server.stop()
 
 
-@pytest.mark.parametrize(
-    ("mode", "moments"), [(Mode.REPLACE, list(MOMENTS)), (Mode.APPEND, ["after the load"])]
-)
-def test_l2_a_service_that_is_killed_at_each_moment_loses_nothing(
-    own: Place, mode: Mode, moments: list[str]
-) -> None:
+def test_l2_a_service_that_is_killed_at_each_moment_loses_nothing(own: Place) -> None:
     publish(own.warehouse(), staged(own.folder, orders(OLD)))
-    for (method, path), done in [MOMENTS[moment] for moment in moments]:
+    for (method, path), done in MOMENTS.values():
         body = is_publication if path == PUBLISH[1] else None
         hold = Hold(done=done)
         with (
             HttpProxy(own.server.rest_host, Rule(hold, method, path, body)) as proxy,
             ThreadPoolExecutor(1) as pool,
         ):
-            publishing = pool.submit(try_to_publish, own, proxy, new_day(own.folder, mode), mode)
+            publishing = pool.submit(try_to_publish, own, proxy, new_day(own.folder, "replace"))
             hold.wait()
             own.server.kill()
             own.server.start()
             hold.release.set()
             publishing.result()
-        assert values(own.warehouse(), own.folder) in (OLD, expected(mode))
-    publish(own.warehouse(), new_day(own.folder, mode), mode=mode)
-    assert values(own.warehouse(), own.folder) == expected(mode)
+        assert values(own.warehouse(), own.folder) in (OLD, expected("replace"))
+    publish(own.warehouse(), new_day(own.folder, "replace"))
+    assert values(own.warehouse(), own.folder) == expected("replace")
 
 
 @pytest.mark.parametrize("request_kind", ["load", "publication"])
@@ -145,7 +134,7 @@ def test_l2_a_service_that_is_killed_while_it_works_loses_nothing(
 
     rule = Rule(Hold(), method, path, note)
     with HttpProxy(own.server.rest_host, rule) as proxy, ThreadPoolExecutor(1) as pool:
-        publishing = pool.submit(try_to_publish, own, proxy, day, Mode.REPLACE)
+        publishing = pool.submit(try_to_publish, own, proxy, day)
         assert sent.wait(60)
         threading.Event().wait(0.05)  # the service has begun with it
         own.server.kill()
@@ -156,8 +145,8 @@ def test_l2_a_service_that_is_killed_while_it_works_loses_nothing(
     assert values(own.warehouse(), own.folder) == many
 
 
-def try_to_publish(own: Place, proxy: HttpProxy, day: StagedDay, mode: Mode) -> None:
+def try_to_publish(own: Place, proxy: HttpProxy, day: StagedDay) -> None:
     with suppress(EtlError):  # it recovers by itself, or says that it could not
         # A job that died with the service is waited for until its time is up.
         warehouse = own.warehouse(through=proxy, wait_seconds=10, more="&job_timeout_seconds=8")
-        publish(warehouse, day, mode=mode)
+        publish(warehouse, day)

@@ -17,7 +17,7 @@ from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets.pipeline.reconcile import Reconciliation, Reconciling
-from etl_assets.pipeline.retry_refused import settle
+from etl_assets.pipeline.run_days import Reloaded, reload
 from etl_assets.pipeline.sync import Chunk, Sync, SyncPolicy
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.sources.postgres.reader import PostgresReader
@@ -27,14 +27,12 @@ from etl_assets_tests.source_tables import UTC_MOMENT, layer_table, run
 
 FIRST_DAY = date(2024, 5, 1)
 SCOPE = Scope(FIRST_DAY)
-QUICK = SyncPolicy(
-    chunk_rows=7,
-    patience=timedelta(seconds=20),
-    horizon=HorizonPolicy(
-        lag=timedelta(0), prepared_wait=timedelta(0), margin=timedelta(milliseconds=1)
-    ),
-)
+QUICK = SyncPolicy(chunk_rows=7, patience=timedelta(seconds=20))
 """Chunks of seven rows, so that a few dozen rows take several."""
+CLOSE = HorizonPolicy(
+    lag=timedelta(0), prepared_wait=timedelta(0), margin=timedelta(milliseconds=1)
+)
+"""A horizon close behind the source's clock."""
 
 CREATE = """
     CREATE TABLE {name} (
@@ -76,6 +74,7 @@ class Shelf:
     reader: PostgresReader
     policy: SyncPolicy = QUICK
     scope: Scope = SCOPE
+    horizon: HorizonPolicy = CLOSE
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """Change or ask the source, each statement in a transaction of its own."""
@@ -85,7 +84,7 @@ class Shelf:
         """A sync, chunk by chunk as it is committed."""
         sync = Sync(
             self.table,
-            self.reader,
+            self.source(),
             self.warehouse,
             self.scope,
             self.folder / uuid4().hex,
@@ -95,14 +94,19 @@ class Shelf:
         return sync.run()
 
     def sync(self) -> list[Chunk]:
-        """A whole sync, and the days that it owed."""
+        """A whole sync, and the days that must be loaded whole."""
         chunks = list(self.chunks())
-        settle(self.table, self.source(), self.warehouse, self.folder / uuid4().hex, "owed")
+        self.load_waiting()
         return chunks
+
+    def load_waiting(self) -> Reloaded:
+        """Load the days that must be loaded whole."""
+        folder = self.folder / uuid4().hex
+        return reload(self.table, self.source(), self.warehouse, folder, "reload")
 
     def source(self) -> PostgresSource:
         """The table by days."""
-        return PostgresSource(self.reader, self.table)
+        return PostgresSource(self.reader, self.table, None, self.scope, self.horizon)
 
     def reconcile(
         self, *, repair: bool = True, confirmed: bool = True, chunk_rows: int = 50_000
@@ -110,7 +114,7 @@ class Shelf:
         """A comparison, repaired unless said otherwise."""
         return Reconciling(
             self.table,
-            self.reader,
+            self.source(),
             self.warehouse,
             self.scope,
             self.folder / uuid4().hex,

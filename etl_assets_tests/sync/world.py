@@ -6,7 +6,7 @@ one sync and one reconciliation have run, and the warehouse must be the source, 
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from psycopg import sql
 from etl_assets.core.errors import StalePublication
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.publish import publish_days
-from etl_assets.warehouse.base import Publication, Staging
+from etl_assets.warehouse.publication import JobCost, Publication
 from etl_assets_tests.sync.shelf import CREATE, FIRST_DAY, Shelf
 
 IDS = st.integers(1, 12)
@@ -255,7 +255,7 @@ class dying:  # noqa: N801 - it is used as a statement
 
     def __init__(self, shelf: Shelf, after: int, *, committed: bool) -> None:
         self.shelf, self.left, self.committed = shelf, after, committed
-        self.publish: Callable[[Staging], Publication] = shelf.warehouse.publish
+        self.publish: Callable[[Publication], Sequence[JobCost]] = shelf.warehouse.publish
 
     def __enter__(self) -> None:
         self.shelf.warehouse.publish = self._publish  # type: ignore[method-assign]
@@ -263,10 +263,10 @@ class dying:  # noqa: N801 - it is used as a statement
     def __exit__(self, *_: Any) -> None:
         del self.shelf.warehouse.publish
 
-    def _publish(self, staging: Staging) -> Publication:
+    def _publish(self, publication: Publication) -> Sequence[JobCost]:
         if self.left:
             self.left -= 1
-            return self.publish(staging)
+            return self.publish(publication)
         if self.committed:
-            self.publish(staging)
+            self.publish(publication)
         raise Killed

@@ -48,6 +48,11 @@ class PostgresReader:
         self._engine = engine
         self._statement_timeout = (pool or PoolSettings()).statement_timeout * 1000
 
+    def connect(self) -> None:
+        """Connect once, to see that it is possible; raises SourceUnavailable or SourceError."""
+        with source_errors("connecting to the source"), self._engine.connect():
+            return
+
     @contextmanager
     def snapshot(self, table: LayerTable) -> Iterator["TableSnapshot"]:
         """One moment of a table; raises SourceUnavailable, SourceError or ContractMismatch."""
@@ -153,11 +158,6 @@ class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
     def fingerprint(self) -> str:
         """Changes with every column that is read, the parent's among them."""
         return self.digest_of_columns
-
-    @property
-    def source_types(self) -> SourceColumns:
-        """The columns by an older name, for callers that have not been switched yet."""
-        return self.columns
 
     @property
     def source_columns(self) -> tuple[str, ...]:
