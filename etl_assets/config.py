@@ -63,8 +63,9 @@ class Settings:
     embedded PostgreSQL holds the demo shop, whose days end: there it has a default.
     `dagster_postgres_url` is where Dagster keeps runs and events, None for the embedded server.
     `gcp_credentials` is a service account's key, base64 as dagster-gcp takes it; None for Google's
-    application default credentials. The emulator hosts (`host:port`, REST and gRPC) stand in for
-    BigQuery's own.
+    application default credentials. `run_retention_days` is how long Dagster keeps runs of the sync
+    and reconcile jobs that nothing refers to any more. The emulator hosts (`host:port`, REST and
+    gRPC) stand in for BigQuery's own.
     """
 
     home: Path
@@ -77,6 +78,7 @@ class Settings:
     warehouse_wait_seconds: float = 120
     warehouse_pool: WarehousePool = WarehousePool()
     sync: SyncSettings = SyncSettings()
+    run_retention_days: int = 30
     gcp_credentials: str | None = field(default=None, repr=False)
     bigquery_emulator_host: str | None = None
     bigquery_storage_emulator_host: str | None = None
@@ -152,6 +154,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             patience=_number(environment, "ETL_SYNC_PATIENCE_SECONDS", SyncSettings.patience),
             late_days=_count(environment, "ETL_LATE_DAYS_A_TICK", SyncSettings.late_days),
         ),
+        run_retention_days=_count(environment, "ETL_RUN_RETENTION_DAYS", 30),
         gcp_credentials=environment.get("GCP_CREDENTIALS") or None,
         bigquery_emulator_host=_host(environment, "BIGQUERY_EMULATOR_HOST"),
         bigquery_storage_emulator_host=_host(environment, "BIGQUERY_STORAGE_EMULATOR_HOST"),

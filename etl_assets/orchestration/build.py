@@ -13,6 +13,7 @@ from etl_assets.orchestration.io_managers import PostgresIOManager, WarehouseIOM
 from etl_assets.orchestration.lateness import build_lateness_sensor
 from etl_assets.orchestration.partitions import daily
 from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.retention import build_retention_sensor
 from etl_assets.orchestration.syncs import (
     build_reconcile_job,
     build_schedules,
@@ -62,7 +63,8 @@ def _assemble(settings: Settings, overrides: Mapping[str, object]) -> dg.Definit
         jobs=jobs,
         schedules=build_schedules(settings, jobs),
         sensors=[
-            build_lateness_sensor(settings, layer) for layer in (Layer.STAGED, Layer.ENRICHED)
+            *(build_lateness_sensor(settings, layer) for layer in (Layer.STAGED, Layer.ENRICHED)),
+            build_retention_sensor(settings, [job.name for job in jobs]),
         ],
         resources={
             "platform": platform,
