@@ -176,8 +176,9 @@ def _day(environment: Mapping[str, str], name: str) -> date | None:
 
 
 def child_environment(**changes: str) -> dict[str, str]:
-    """This process's environment for a child, with changes."""
-    return {**os.environ, **changes}
+    """This process's environment for a child, completed by `./.env`, with changes."""
+    from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
+    return {**from_file, **os.environ, **changes}
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:

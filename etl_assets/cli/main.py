@@ -5,27 +5,36 @@ Heavy modules are imported by the command that needs them.
 """
 
 import signal
-import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from etl_assets.cli.sync import reconcile, state, sync
-from etl_assets.config import Settings, child_environment, read_settings
+from etl_assets.config import Settings, read_settings
 from etl_assets.core.errors import EtlError
 from etl_assets.core.partitions import Window, parse_day
 from etl_assets.core.unexpected import told
 
+_BEGAN = time.monotonic()
 console = Console()
 
 
@@ -144,17 +153,15 @@ def stop() -> None:
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 def dev(port: int) -> None:
     """Open the platform in the Dagster UI, on this machine only."""
-    from etl_assets.orchestration.backfill import dagster_home, home_instance
+    from etl_assets.orchestration.backfill import home_instance
+    from etl_assets.orchestration.development import run_ui
+
+    def announce() -> None:
+        console.print(f"Dagster UI: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C stops it)")
 
     settings = read_settings()
     with home_instance(settings):  # keeps the embedded server running while the UI is up
-        console.print(f"Dagster UI: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C stops it)")
-        command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
-        command += ["--host", "127.0.0.1", "--port", str(port), "--workspace", "workspace.yaml"]
-        environment = child_environment(
-            DAGSTER_HOME=str(dagster_home(settings)), PYTHONWARNINGS="ignore"
-        )
-        sys.exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
+        sys.exit(run_ui(settings, port, announce))
 
 
 @main.command()
@@ -231,6 +238,14 @@ def _backfill(settings: Settings, paths: Sequence[str], window: Window) -> bool:
     return result.succeeded
 
 
+class _WallTime(ProgressColumn):
+    """The time since the command began: with the imports, and with what follows the last day."""
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 - all tasks began together
+        """The time as h:mm:ss."""
+        return Text(str(timedelta(seconds=int(time.monotonic() - _BEGAN))), "progress.elapsed")
+
+
 @contextmanager
 def _progress(total: int) -> "Iterator[Any]":
     """A bar that counts table partitions; yields what to call for each."""
@@ -238,7 +253,7 @@ def _progress(total: int) -> "Iterator[Any]":
         TextColumn("{task.description:<24}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        _WallTime(),
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("starting Dagster", total=total)

@@ -9,6 +9,7 @@ from etl_assets.config import Settings
 from etl_assets.core.table import Layer
 from etl_assets.orchestration.assets import build_asset, source_asset
 from etl_assets.orchestration.checks import build_checks
+from etl_assets.orchestration.console import CONSOLE
 from etl_assets.orchestration.io_managers import PostgresIOManager, WarehouseIOManager
 from etl_assets.orchestration.lateness import build_lateness_sensor
 from etl_assets.orchestration.partitions import daily
@@ -21,11 +22,6 @@ from etl_assets.orchestration.syncs import (
 )
 from etl_assets.orchestration.versions import versions_asset
 from etl_assets.tables.registry import layer_tables
-
-# Dagster's own default prints every event of every check of every day.
-_CONSOLE = dg.configured(
-    dg.colored_console_logger, config_schema={"log_level": dg.Field(str, default_value="INFO")}
-)(lambda config: config)
 
 
 def build_definitions(
@@ -72,7 +68,7 @@ def _assemble(settings: Settings, overrides: Mapping[str, object]) -> dg.Definit
             "warehouse_io_manager": WarehouseIOManager(platform),
             **overrides,
         },
-        loggers={"console": _CONSOLE},
+        loggers={"console": CONSOLE},
         # A process a step costs seconds of imports each; Polars uses all cores as it is.
         executor=dg.in_process_executor,
     )
