@@ -12,6 +12,7 @@ from etl_assets.cli.output import console
 from etl_assets.cli.status import print_status
 from etl_assets.config import Settings, read_settings
 from etl_assets.core.partitions import WHOLE, Window
+from etl_assets.core.source_specs import DEFAULT_CONNECTION
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.platform import Platform
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 def demo() -> None:
-    """Fill the demo shop, load its 30 days through every layer, and show what came of it."""
+    """Fill the demo shop and its billing, load 30 days through every layer, and show the result."""
     from etl_assets.demo.marker import mark_for_demo
 
     settings = read_settings().for_demo()
@@ -48,16 +49,21 @@ def demo() -> None:
 
 
 def _fill(settings: Settings) -> None:
+    from etl_assets.demo.billing import fill_billing
+    from etl_assets.demo.databases import BILLING, DATABASES
     from etl_assets.demo.shared_use import shared_postgres
     from etl_assets.demo.shop import fill_shop
 
-    with console().status("Starting the embedded PostgreSQL and filling the demo shop …"):
+    with console().status("Starting the embedded PostgreSQL and filling the demo's databases …"):
         server = shared_postgres(settings.postgres_home)
-        server.ensure_database("shop")
-        counts = fill_shop(server.url("shop"))
+        for database in DATABASES.values():
+            server.ensure_database(database.name)
+        counts = fill_shop(server.url(DATABASES[DEFAULT_CONNECTION].name))
+        invoices = fill_billing(server.url(DATABASES[BILLING].name))
     click.echo(
-        f"The demo shop holds {counts.customers:,} customers, {counts.products:,} products, "
-        f"{counts.orders:,} orders and {counts.order_items:,} order items in a real PostgreSQL."
+        f"The demo shop holds {counts.customers:,} customers of {counts.countries} countries, "
+        f"{counts.products:,} products, {counts.orders:,} orders and {counts.order_items:,} order "
+        f"items, its billing system {invoices:,} invoices: two databases of a real PostgreSQL."
     )
 
 

@@ -1,8 +1,15 @@
-"""The rows of the demo shop's tables, columns in the order of `schema.py`. Times are UTC."""
+"""The rows of the demo's tables, columns in the order of `schema.py`. Times are UTC."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
+
+
+class CountryName(NamedTuple):
+    """A row of countries."""
+
+    code: str
+    name: str
 
 
 class Customer(NamedTuple):
@@ -59,6 +66,17 @@ class OrderItem(NamedTuple):
     quantity: int
     unit_price_cents: int
     discount_cents: int
+    updated_at: datetime
+
+
+class Invoice(NamedTuple):
+    """A row of the billing system's invoices; `amount` is in units of its currency."""
+
+    id: int
+    order_id: int
+    amount: Decimal
+    currency: str
+    issued_at: datetime
     updated_at: datetime
 
 

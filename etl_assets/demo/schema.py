@@ -1,6 +1,6 @@
-"""The tables of the demo shop in PostgreSQL, as a legacy application would have made them.
+"""The demo's tables in PostgreSQL, as a legacy shop and its billing system would have made them.
 
-The marker of a filled shop is in `shop.py`.
+The markers of filled databases are in `shop.py` and `billing.py`.
 """
 
 from typing import Final, LiteralString
@@ -53,6 +53,17 @@ CREATE TABLE public.order_items (
 );
 """
 
+# A table without days and without a cursor: nothing in it says when a row was made or changed.
+COUNTRIES: Final[LiteralString] = """
+CREATE TABLE public.countries (
+    code text PRIMARY KEY,
+    name text NOT NULL
+);
+COMMENT ON TABLE public.countries IS 'The countries that the shop delivers to.';
+COMMENT ON COLUMN public.countries.code IS 'ISO 3166-1 alpha-2 code.';
+COMMENT ON COLUMN public.countries.name IS 'English short name.';
+"""
+
 # After the rows: checking a key or building an index once is quicker than row by row.
 KEYS_AND_INDEXES: Final[LiteralString] = """
 ALTER TABLE public.orders ADD FOREIGN KEY (customer_id) REFERENCES public.customers;
@@ -90,4 +101,23 @@ COMMENT ON COLUMN public.orders.note IS 'What the customer typed, verbatim.';
 COMMENT ON TABLE public.order_items IS 'The lines of an order; line n of it has id order * 10 + n.';
 COMMENT ON COLUMN public.order_items.unit_price_cents IS 'Price of one piece when it was ordered.';
 COMMENT ON COLUMN public.order_items.discount_cents IS 'Discount on the whole line.';
+"""
+
+# In a database of its own: orders are known by their number only.
+INVOICES: Final[LiteralString] = """
+CREATE TABLE public.invoices (
+    id         bigint PRIMARY KEY,
+    order_id   bigint NOT NULL,
+    amount     numeric(12,2) NOT NULL,
+    currency   text NOT NULL,
+    issued_at  timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
+);
+CREATE INDEX ON public.invoices (issued_at);
+CREATE INDEX ON public.invoices (updated_at, id);
+COMMENT ON TABLE public.invoices IS 'One row an invoice of an order of the shop.';
+COMMENT ON COLUMN public.invoices.order_id IS 'The order, by the number that the shop gave it.';
+COMMENT ON COLUMN public.invoices.amount IS 'What is to be paid, in units of the currency.';
+COMMENT ON COLUMN public.invoices.currency IS 'ISO 4217 code.';
+COMMENT ON COLUMN public.invoices.updated_at IS 'Last change, as when it was paid.';
 """

@@ -4,39 +4,16 @@ What the rows are is decided in `generate.py`, which of them are bad in `plan.py
 """
 
 import hashlib
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any, Final, LiteralString
-
-import psycopg
-from psycopg import sql
-from psycopg.types.json import Jsonb
+from typing import Any
 
 from etl_assets.demo import schema
+from etl_assets.demo.filling import Connection, Counts, copy_rows, create, fill_once
 from etl_assets.demo.generate import shop_days
 from etl_assets.demo.plan import ShopPlan
-
-# Counted up whenever the same plan gives other rows, so that an older shop is noticed.
-_GENERATOR: Final = 2
-
-_MARKER: Final[LiteralString] = """
-CREATE SCHEMA IF NOT EXISTS demo;
-CREATE TABLE IF NOT EXISTS demo.shop_fill (
-    is_only     boolean PRIMARY KEY DEFAULT true CHECK (is_only),
-    parameters  jsonb NOT NULL,
-    rows        jsonb NOT NULL,
-    fingerprint text NOT NULL,
-    filled_at   timestamptz NOT NULL DEFAULT now()
-);
-COMMENT ON TABLE demo.shop_fill IS
-    'The parameters that the shop in schema public was filled with, and the SHA-256 of its rows.';
-"""
-
-
-class ShopConflictError(RuntimeError):
-    """The database holds another shop, or tables that are not ours. Permanent; nothing changed."""
+from etl_assets.demo.rows import CountryName
+from etl_assets.demo.vocabulary import COUNTRIES
 
 
 @dataclass(frozen=True)
@@ -47,6 +24,7 @@ class ShopCounts:
     products: int = 0
     orders: int = 0
     order_items: int = 0
+    countries: int = 0
 
 
 def fill_shop(
@@ -60,46 +38,20 @@ def fill_shop(
     """Create and fill the shop's tables in the database at `url`, in one transaction.
 
     Days are UTC; `orders_a_day` is the average. The same parameters give the same tables, byte for
-    byte. A database that already holds this shop is left alone, whatever became of its rows.
-    Raises ShopConflictError if it holds another one or tables of these names that are not ours,
+    byte. A database that already holds this shop is left alone, whatever became of its rows; only
+    the countries are added where an earlier release filled it without them.
+    Raises FillConflictError if it holds another one or tables of these names that are not ours,
     ValueError for less than one day or order, and psycopg.Error as the server does.
     """
     plan = ShopPlan(first_day, days, orders_a_day, seed)
-    parameters = _parameters(plan)
-    with psycopg.connect(url) as connection:
-        # Two processes that fill at once: the second waits, and finds the shop filled.
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext('etl_assets.demo.shop'))")
-        connection.execute(_MARKER)
-        found = connection.execute("SELECT parameters, rows FROM demo.shop_fill").fetchone()
-        if found is not None:
-            if found[0] != parameters:
-                raise ShopConflictError(
-                    f"this database holds the shop of {json.dumps(found[0])}, not of"
-                    f" {json.dumps(parameters)}: use another database, or drop this one"
-                )
-            return ShopCounts(**found[1])
-        return _fill(connection, plan, parameters)
+    counts = fill_once(
+        url, "shop", plan, lambda connection: _fill(connection, plan), _missing_countries
+    )
+    return ShopCounts(**counts)
 
 
-def _parameters(plan: ShopPlan) -> dict[str, Any]:
-    return {
-        "first_day": plan.first_day.isoformat(),
-        "days": plan.days,
-        "orders_a_day": plan.orders_a_day,
-        "seed": plan.seed,
-        "generator": _GENERATOR,
-    }
-
-
-def _fill(
-    connection: psycopg.Connection[Any], plan: ShopPlan, parameters: dict[str, Any]
-) -> ShopCounts:
-    try:
-        connection.execute(schema.TABLES)
-    except psycopg.errors.DuplicateTable as error:
-        raise ShopConflictError(
-            f"{error.diag.message_primary}, but this demo did not make it: use another database"
-        ) from error
+def _fill(connection: Connection, plan: ShopPlan) -> tuple[Counts, str]:
+    create(connection, schema.TABLES, schema.COUNTRIES)
     fingerprint = hashlib.sha256()
     counts = dict.fromkeys((field.name for field in fields(ShopCounts)), 0)
     for day in shop_days(plan):
@@ -107,21 +59,25 @@ def _fill(
         for table, rows in tables.items():
             counts[table] += len(rows)
             fingerprint.update(repr(rows).encode())
-            _copy(connection, table, rows)
+            copy_rows(connection, table, rows)
+    counts["countries"] = _copy_countries(connection)
     connection.execute(schema.KEYS_AND_INDEXES)
     connection.execute(schema.COMMENTS)
     connection.execute(
-        "ANALYZE public.customers, public.products, public.orders, public.order_items"
+        "ANALYZE public.customers, public.products, public.orders, public.order_items,"
+        " public.countries"
     )
-    connection.execute(
-        "INSERT INTO demo.shop_fill (parameters, rows, fingerprint) VALUES (%s, %s, %s)",
-        [Jsonb(parameters), Jsonb(counts), fingerprint.hexdigest()],
-    )
-    return ShopCounts(**counts)
+    return counts, fingerprint.hexdigest()
 
 
-def _copy(connection: psycopg.Connection[Any], table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier("public", table))
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+def _copy_countries(connection: Connection) -> int:
+    rows = [CountryName(country.code, country.name) for country in COUNTRIES]
+    copy_rows(connection, "countries", rows)
+    return len(rows)
+
+
+def _missing_countries(connection: Connection, counts: Counts) -> Counts:
+    if "countries" in counts:
+        return {}
+    create(connection, schema.COUNTRIES)
+    return {"countries": _copy_countries(connection)}

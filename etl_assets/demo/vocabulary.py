@@ -7,6 +7,7 @@ class Country(NamedTuple):
     """A country: its share of the customers, its currency, and the locale of its people's names."""
 
     code: str
+    name: str
     share: float
     currency: str
     locale: str
@@ -14,19 +15,19 @@ class Country(NamedTuple):
 
 
 COUNTRIES: Final = (
-    Country("DE", 0.28, "EUR", "de_DE", "+49"),
-    Country("US", 0.19, "USD", "en_US", "+1"),
-    Country("GB", 0.12, "GBP", "en_GB", "+44"),
-    Country("FR", 0.10, "EUR", "fr_FR", "+33"),
-    Country("NL", 0.07, "EUR", "nl_NL", "+31"),
-    Country("AT", 0.06, "EUR", "de_AT", "+43"),
-    Country("CH", 0.05, "CHF", "de_CH", "+41"),
-    Country("ES", 0.045, "EUR", "es_ES", "+34"),
-    Country("IT", 0.04, "EUR", "it_IT", "+39"),
-    Country("PL", 0.02, "PLN", "pl_PL", "+48"),
-    Country("SE", 0.02, "SEK", "sv_SE", "+46"),
+    Country("DE", "Germany", 0.28, "EUR", "de_DE", "+49"),
+    Country("US", "United States", 0.19, "USD", "en_US", "+1"),
+    Country("GB", "United Kingdom", 0.12, "GBP", "en_GB", "+44"),
+    Country("FR", "France", 0.10, "EUR", "fr_FR", "+33"),
+    Country("NL", "Netherlands", 0.07, "EUR", "nl_NL", "+31"),
+    Country("AT", "Austria", 0.06, "EUR", "de_AT", "+43"),
+    Country("CH", "Switzerland", 0.05, "CHF", "de_CH", "+41"),
+    Country("ES", "Spain", 0.045, "EUR", "es_ES", "+34"),
+    Country("IT", "Italy", 0.04, "EUR", "it_IT", "+39"),
+    Country("PL", "Poland", 0.02, "PLN", "pl_PL", "+48"),
+    Country("SE", "Sweden", 0.02, "SEK", "sv_SE", "+46"),
     # Namibia, whose code careless readers of CSV take for a missing value.
-    Country("NA", 0.005, "USD", "en_US", "+264"),
+    Country("NA", "Namibia", 0.005, "USD", "en_US", "+264"),
 )
 
 # Family names that a careless reader of CSV or SQL trips over.

@@ -1,7 +1,7 @@
 """From a connection's name to a reader of that database: an engine, a pool and a clock of its own.
 
-The embedded demo shop stands in for `default` where the user asked for the demo, and only for the
-warehouses that the demo was asked for (`demo/marker.py`).
+The demo's embedded databases stand in for their connections where the user asked for the demo, and
+only for the warehouses that the demo was asked for (`demo/marker.py`).
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class Sources:
         return PostgresReader(self._engines[connection], self._pool())
 
     def is_demo(self, connection: str = DEFAULT_CONNECTION) -> bool:
-        """Whether it is the embedded demo shop; raises ConfigError where there is no database."""
+        """Whether it is one of the embedded demo; raises ConfigError where there is no database."""
         return self._named(connection) is None
 
     def shown(self, connection: str = DEFAULT_CONNECTION) -> str:
@@ -48,8 +48,10 @@ class Sources:
 
         Raises ConfigError where no variable names the database.
         """
+        from etl_assets.demo.databases import DATABASES
+
         url = self._named(connection)
-        return shown_url(url) if url else "the embedded demo shop"
+        return shown_url(url) if url else DATABASES[connection].shown
 
     def close(self) -> None:
         """Close idle connections; a reader that is used again opens new ones."""
@@ -65,14 +67,20 @@ class Sources:
         url = self._named(connection)
         if url is not None:
             return url
+        from etl_assets.demo.databases import DATABASES
         from etl_assets.demo.shared_use import shared_postgres
 
         server = shared_postgres(self._settings.postgres_home)
-        server.ensure_database("shop")
-        return server.url("shop")
+        database = DATABASES[connection].name
+        server.ensure_database(database)
+        return server.url(database)
 
     def _named(self, connection: str) -> str | None:
-        """The URL that the settings name; None for the embedded shop, where it may be read."""
+        """The URL that the settings name; None for an embedded one, where it may be read.
+
+        The demo's databases are read together or not at all: where one of their connections has a
+        database of the user's own, the rows of the demo would come to stand beside real ones.
+        """
         urls: Mapping[str, str | None] = {
             DEFAULT_CONNECTION: self._settings.database_url,
             **self._settings.databases,
@@ -80,9 +88,11 @@ class Sources:
         url = urls.get(connection)
         if url:
             return url
+        from etl_assets.demo.databases import DATABASES
         from etl_assets.demo.marker import is_for_demo
 
-        if connection == DEFAULT_CONNECTION and is_for_demo(self._settings):
+        own = [name for name in DATABASES if urls.get(name)]
+        if connection in DATABASES and not own and is_for_demo(self._settings):
             return None
         variable = database_variable(connection)
         raise ConfigError(
@@ -91,8 +101,9 @@ class Sources:
             else f'{variable} is not set, and a table names its connection "{connection}".',
             f"Set {variable} to postgresql://user:password@host:5432/database"
             + (
-                "; the demo shop is read only after `etl-assets demo`, or with ETL_DEMO=1."
-                if connection == DEFAULT_CONNECTION
+                "; the demo's own is read only after `etl-assets demo`, or with ETL_DEMO=1"
+                + (f", and where {database_variable(own[0])} is not set." if own else ".")
+                if connection in DATABASES
                 else "."
             ),
         )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import polars as pl
 
-from etl_assets.core.contracts import Contract, column
+from etl_assets.core.contracts import Contract, column, column_names
 from etl_assets.core.money import AMOUNT
 from etl_assets.core.spec import EnrichedSpec
 from etl_assets.core.table import Input
@@ -15,6 +15,9 @@ NO_REVENUE = ["cancelled", "refunded"]
 class DailyRevenue(Contract):
     revenue_date: pl.Date = column(description="UTC day on which the orders were placed.")
     country: pl.String = column(description="The customers' country, `??` if unknown.")
+    country_name: pl.String = column(
+        description="The country's English short name, `unknown` if it is in no list."
+    )
     currency: pl.String = column(description="ISO 4217 code.")
     order_count: pl.Int64 = column(description="Orders placed.", unit="orders", ge=1)
     customer_count: pl.Int64 = column(description="Customers who placed them.", ge=1)
@@ -29,10 +32,10 @@ class DailyRevenue(Contract):
         unique = ["revenue_date", "country", "currency"]
 
 
-def enrich(orders: pl.LazyFrame) -> pl.LazyFrame:
-    """FactOrders in; a row for each day, country and currency out."""
+def enrich(orders: pl.LazyFrame, countries: pl.LazyFrame) -> pl.LazyFrame:
+    """FactOrders and StagedCountries in; a row for each day, country and currency out."""
     counts = ~pl.col("status").is_in(NO_REVENUE)
-    return orders.group_by(
+    revenue = orders.group_by(
         pl.col("created_date").alias("revenue_date"),
         pl.col("customer_country").fill_null("??").alias("country"),
         "currency",
@@ -42,12 +45,22 @@ def enrich(orders: pl.LazyFrame) -> pl.LazyFrame:
         pl.col("unit_count").sum(),
         pl.col("total_amount").filter(counts).sum().cast(AMOUNT).alias("revenue_amount"),
     )
+    names = countries.select(pl.col("code").alias("country"), pl.col("name").alias("country_name"))
+    return (
+        revenue.join(names, on="country", how="left")
+        .with_columns(pl.col("country_name").fill_null("unknown"))
+        .select(column_names(DailyRevenue))
+    )
 
 
 TABLE = EnrichedSpec(
     name="daily_revenue",
     contract=DailyRevenue,
-    inputs={"orders": Input("enriched/fact_orders")},
+    inputs={
+        "orders": Input("enriched/fact_orders"),
+        # A country that is renamed makes every day late: a report must not call it by two names.
+        "countries": Input("staged/countries", makes_late=True),
+    },
     enrich=enrich,
     description="Orders, pieces and revenue by day, country and currency.",
     partition_column="revenue_date",

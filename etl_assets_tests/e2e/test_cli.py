@@ -1,7 +1,7 @@
 """The commands of the README, as a user types them, on servers and files of their own."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ from etl_assets.demo.server import start_postgres
 from etl_assets.demo.shop import fill_shop
 from etl_assets_tests.e2e.command import Commands, Outcome
 
-SOURCES = ("customers", "products", "orders", "order_items")
+SOURCES = {
+    "shop": ("customers", "products", "orders", "order_items", "countries"),
+    "billing": ("invoices",),
+}
+"""The source tables by the database of the demo that they are in."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,11 @@ def warehouse(file: Path, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
-def counted(url: str) -> Mapping[str, int]:
+def counted(url: str, tables: Sequence[str]) -> Mapping[str, int]:
     """The source's rows, asked of PostgreSQL."""
     found = {}
     with psycopg.connect(url) as connection:
-        for table in SOURCES:
+        for table in tables:
             (number,) = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() or (
                 0,
             )
@@ -65,7 +69,9 @@ def test_the_demo_fills_every_table_and_its_summary_is_true(demo: Demo) -> None:
     assert demo.outcome.code == 0, demo.outcome.err
     server = start_postgres(demo.home / "postgres")
     try:
-        source = counted(server.url("shop"))
+        source: dict[str, int] = {}
+        for database, tables in SOURCES.items():
+            source |= counted(server.url(database), tables)
     finally:
         server.stop()
     told = summary(demo.outcome.out)
@@ -74,19 +80,32 @@ def test_the_demo_fills_every_table_and_its_summary_is_true(demo: Demo) -> None:
     aside = dict(
         warehouse(file, "SELECT table_name, count(*) FROM etl.etl_quarantine GROUP BY ALL")
     )
-    for name in SOURCES:
+    for name in source:
         raw = source[name] - aside.get(f"raw/{name}", 0)
         staged = raw - aside.get(f"staged/{name}", 0)
         assert (told[f"raw/{name}"][1], told[f"staged/{name}"][1]) == (raw, staged)
     for path, (days, rows, passed, failed, quarantined) in told.items():
         layer, name = path.split("/")
         assert warehouse(file, f"SELECT count(*) FROM {layer}.{name}") == [(rows,)]
-        assert (days, quarantined) == (30, aside.get(path, 0))
-        assert passed + failed == 30 * (10 if layer == "raw" else 8)
-    assert len(told) == 10
+        parts = 1 if name == "countries" else 30
+        assert (days, quarantined) == (parts, aside.get(path, 0))
+        assert passed + failed == parts * (10 if layer == "raw" else 8)
+    assert len(told) == 14
     assert [days for days, *_ in versions.values()] == [50, 36]
     assert sum(aside.values()) == len(BAD_ROWS)
-    assert f"{source['orders']:,} orders" in " ".join(demo.outcome.out.split())
+    out = " ".join(demo.outcome.out.split())
+    assert f"{source['orders']:,} orders" in out
+    assert f"{source['invoices']:,} invoices" in out
+    assert "Read from the embedded demo shop, the embedded demo billing system." in out
+
+
+def test_the_demo_s_revenue_names_the_country_beside_its_code(demo: Demo) -> None:
+    file = demo.home / "warehouse.duckdb"
+    query = "SELECT DISTINCT country, country_name FROM enriched.daily_revenue"
+    named = dict(warehouse(file, query))
+    assert named.pop("??", "unknown") == "unknown"  # orders of customers in quarantine
+    assert named == dict(warehouse(file, "SELECT code, name FROM staged.countries"))
+    assert named["NA"] == "Namibia"
 
 
 def test_no_server_runs_after_the_demo(demo: Demo) -> None:

@@ -14,6 +14,7 @@ from dagster import DagsterEventType
 
 from etl_assets.config import Settings
 from etl_assets.core.partitions import Window
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.shop import fill_shop
 from etl_assets.orchestration.backfill import BackfillResult, backfill, run_range
 from etl_assets.orchestration.build import build_definitions
@@ -113,9 +114,10 @@ class Shop:
 def open_shop(url: str, home: Path, **changes: Any) -> Iterator[Shop]:
     """Fill the database and put the production assembly on it; `changes` are of the settings."""
     fill_shop(url, days=len(DAYS), orders_a_day=120)
-    settings = Settings(
-        home=home, database_url=url, first_day=DAYS[0], last_day=DAYS[-1], **changes
-    )
+    fill_billing(url, days=len(DAYS), orders_a_day=120)
+    # One database is enough here: the connections have pools of their own all the same.
+    sources = {"database_url": url, "databases": {"billing": url}}
+    settings = Settings(home=home, first_day=DAYS[0], last_day=DAYS[-1], **{**sources, **changes})
     platform = Platform(settings)
     definitions = build_definitions(settings, overrides={"platform": platform})
     with dg.DagsterInstance.ephemeral() as instance:

@@ -7,11 +7,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from etl_assets.demo.filling import FillConflictError
 from etl_assets.demo.plan import BAD_ROWS, BadRow, ShopPlan, bad_rows
 from etl_assets.demo.server import EmbeddedPostgres
-from etl_assets.demo.shop import ShopConflictError, ShopCounts, fill_shop
+from etl_assets.demo.shop import ShopCounts, fill_shop
 
-TABLES = ("customers", "products", "orders", "order_items")
+TABLES = ("customers", "products", "orders", "order_items", "countries")
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +54,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(
     fill_shop(server.url("again"))
     fill_shop(server.url("other"), seed=7)
     assert checksums(server.url("again")) == checksums(shop)
-    assert not set(checksums(server.url("other")).values()) & set(checksums(shop).values())
+    same = set(checksums(server.url("other")).items()) & set(checksums(shop).items())
+    assert {table for table, _ in same} == {"countries"}, "the countries are no matter of chance"
     marks = [
         query(server.url(name), "SELECT fingerprint FROM demo.shop_fill")
         for name in ("shop", "again", "other")
@@ -70,9 +72,32 @@ def test_filling_again_changes_nothing_and_reports_the_same_counts(shop: str) ->
     assert counts.orders == pytest.approx(30 * 400, rel=0.03)
 
 
+def test_a_shop_of_an_earlier_release_gets_its_countries_and_nothing_else(
+    server: EmbeddedPostgres,
+) -> None:
+    server.ensure_database("earlier")
+    url = server.url("earlier")
+    now = fill_shop(url, days=2, orders_a_day=20)
+    before = checksums(url)
+    with psycopg.connect(url) as connection:
+        connection.execute("DROP TABLE countries")
+        connection.execute("UPDATE demo.shop_fill SET rows = rows - 'countries'")
+    assert fill_shop(url, days=2, orders_a_day=20) == now
+    assert checksums(url) == before
+
+
+def test_every_customer_lives_in_a_country_but_for_the_documented_ones(shop: str) -> None:
+    homeless = query(
+        shop,
+        "SELECT id FROM customers WHERE NOT EXISTS (SELECT FROM countries WHERE code = country)",
+    )
+    documented = {row.id for row in BAD_ROWS if row.kind == "country_of_three_letters"}
+    assert {row[0] for row in homeless} == documented
+
+
 def test_other_parameters_are_refused_and_the_old_shop_survives(shop: str) -> None:
     before = checksums(shop)
-    with pytest.raises(ShopConflictError, match=r'"days": 30.*"days": 31'):
+    with pytest.raises(FillConflictError, match=r'"days": 30.*"days": 31'):
         fill_shop(shop, days=31)
     assert checksums(shop) == before
 
@@ -84,7 +109,7 @@ def test_tables_of_somebody_else_are_refused_and_nothing_is_left_behind(
     url = server.url("theirs")
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE orders (id int)")
-    with pytest.raises(ShopConflictError, match='"orders" already exists'):
+    with pytest.raises(FillConflictError, match='"orders" already exists'):
         fill_shop(url)
     assert query(url, "SELECT to_regclass('customers'), to_regnamespace('demo')") == [(None, None)]
 

@@ -78,6 +78,7 @@ def test_r6_the_demo_shop_is_read_only_where_the_demo_was_asked_for(
     mark_for_demo(alone)
     assert Sources(alone).is_demo()
     assert Sources(alone).shown() == "the embedded demo shop"
+    assert Sources(alone).shown("billing") == "the embedded demo billing system"
 
 
 def test_r6_the_demo_of_one_warehouse_says_nothing_of_another(tmp_path: Path) -> None:
@@ -89,9 +90,34 @@ def test_r6_the_demo_of_one_warehouse_says_nothing_of_another(tmp_path: Path) ->
     assert "c4n4ry" not in (tmp_path / "demo.json").read_text()
 
 
-def test_r6_another_connection_is_never_the_demo_shop(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="DATABASE_URL_BILLING is not set"):
-        Sources(Settings(home=tmp_path, demo=True)).reader("billing")
+def test_r6_a_connection_that_the_demo_does_not_have_is_never_the_demo(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="DATABASE_URL_LEDGER is not set"):
+        Sources(Settings(home=tmp_path, demo=True)).reader("ledger")
+
+
+def test_r6_the_demo_s_billing_is_read_only_where_the_demo_was_asked_for(tmp_path: Path) -> None:
+    alone = Settings(home=tmp_path)
+    with pytest.raises(ConfigError, match=r"DATABASE_URL_BILLING is not set.*ETL_DEMO=1\.$"):
+        Sources(alone).is_demo("billing")
+    assert Sources(alone.changed(demo=True)).is_demo("billing")
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "variable", "other"),
+    [
+        ({"database_url": SHOP}, "billing", "DATABASE_URL_BILLING", "DATABASE_URL"),
+        ({"databases": {"billing": BILLING}}, "default", "DATABASE_URL", "DATABASE_URL_BILLING"),
+    ],
+)
+def test_r6_a_database_of_the_demo_never_stands_beside_one_of_the_user_s_own(
+    tmp_path: Path, given: dict[str, object], asked: str, variable: str, other: str
+) -> None:
+    mixed = Settings(home=tmp_path, demo=True, **given)  # type: ignore[arg-type]
+    mark_for_demo(mixed)
+    with pytest.raises(ConfigError, match=f"{variable} is not set.*where {other} is not set"):
+        Sources(mixed).reader(asked)
+    elsewhere = Settings(home=tmp_path, demo=True, databases={"ledger": BILLING})
+    assert Sources(elsewhere).is_demo(asked), "a connection of other tables changes nothing"
 
 
 def state(path: str, day: date) -> PartitionState:
@@ -107,7 +133,8 @@ def state(path: str, day: date) -> PartitionState:
         ([], []),
         ([("raw/orders", date(2024, 1, 30)), ("enriched/daily_revenue", date(2024, 1, 1))], []),
         ([("raw/customers_versions", date(2024, 2, 20)), ("raw/orders", WHOLE)], []),
-        ([("raw/invoices", date(2024, 1, 3)), ("raw/orders", date(2024, 1, 3))], ["raw/invoices"]),
+        ([("raw/countries", WHOLE), ("raw/invoices", date(2024, 1, 3))], []),
+        ([("raw/ledgers", date(2024, 1, 3)), ("raw/orders", date(2024, 1, 3))], ["raw/ledgers"]),
         ([("raw/orders", date(2024, 1, 31))], ["raw/orders"]),
         ([("raw/orders", date(2023, 12, 31))], ["raw/orders"]),
     ],
