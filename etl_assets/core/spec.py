@@ -14,6 +14,7 @@ import polars as pl
 from etl_assets.core.contracts import Contract
 from etl_assets.core.policies import LOOKBACK, Deletes, Drift, Thresholds
 from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.spec_checks import Fault, has_column, refuse, table_faults, two_layer_faults
 from etl_assets.core.table import Input, Layer, LayerTable, versions_of
 
 Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
@@ -29,7 +30,7 @@ class Enrich(Protocol):
 
 @dataclass(frozen=True)
 class TableSpec:
-    """A source table that is landed in raw and cleaned in staged.
+    """A source table that is landed in raw and cleaned in staged; SpecError where it cannot be.
 
     `partition_column` is the column whose UTC day a row belongs to; None makes a table without
     days, which is replaced as a whole when it changed.
@@ -58,9 +59,30 @@ class TableSpec:
     deletes: Deletes = Deletes.REMOVE
     lookback: timedelta = LOOKBACK
 
+    def __post_init__(self) -> None:
+        faults = []
+        if self.keep_versions and self.cursor_column is None:
+            faults.append(
+                Fault(
+                    "keep_versions",
+                    "versions are told apart by their cursor, and the table has none.",
+                    "Name a cursor_column, or leave keep_versions out.",
+                )
+            )
+        raw, staged = self._raw(), self._staged()
+        faults += table_faults(raw, contract="raw", transform="")
+        faults += table_faults(staged, contract="staged", transform="stage")
+        refuse("TableSpec", self.name, faults or two_layer_faults(raw, staged))
+
     def layer_tables(self) -> tuple[LayerTable, ...]:
         """`raw/<name>` and `staged/<name>`."""
-        raw = LayerTable(
+        raw = self._raw()
+        if self.keep_versions:
+            raw = replace(raw, versions=versions_of(raw))
+        return raw, self._staged()
+
+    def _raw(self) -> LayerTable:
+        return LayerTable(
             layer=Layer.RAW,
             name=self.name,
             contract=self.raw,
@@ -76,24 +98,27 @@ class TableSpec:
             deletes=self.deletes,
             lookback=self.lookback,
         )
-        if self.keep_versions:
-            raw = replace(raw, versions=versions_of(raw))
-        staged = replace(
+
+    def _staged(self) -> LayerTable:
+        raw = self._raw()
+        return replace(
             raw,
             layer=Layer.STAGED,
             contract=self.staged,
+            # Staged rows need not say when they changed: nothing is synced from them.
+            cursor_column=self.cursor_column
+            if has_column(self.staged, self.cursor_column)
+            else None,
             description=f"{self.description} Cleaned and typed.",
             source=None,
             inputs={"raw": Input(raw.path, sets_grain=True)},
             transform=self.stage,
-            versions=None,
         )
-        return raw, staged
 
 
 @dataclass(frozen=True)
 class EnrichedSpec:
-    """A table made of other layer tables.
+    """A table made of other layer tables; SpecError where it cannot be.
 
     Without a `partition_column` it has no days, and is made of all days of its inputs.
     """
@@ -108,6 +133,11 @@ class EnrichedSpec:
     domain: str = "sales"
     owners: tuple[str, ...] = ("team:data",)
     thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def __post_init__(self) -> None:
+        (table,) = self.layer_tables()
+        faults = list(table_faults(table, contract="contract", transform="enrich"))
+        refuse("EnrichedSpec", self.name, faults)
 
     def layer_tables(self) -> tuple[LayerTable, ...]:
         """`enriched/<name>`."""

@@ -47,6 +47,7 @@ class LayerTable:
     `partition_column` is None for a table without days: it is replaced as a whole.
     What `drift`, `overflow_column`, `deletes` and `lookback` say is `TableSpec`'s. `versions` is
     the table that keeps every version of a row of this one that was seen, by key and cursor.
+    `module` is the Python module that declares it, None for a spec that was made in code.
     """
 
     layer: Layer
@@ -66,6 +67,12 @@ class LayerTable:
     deletes: Deletes = Deletes.REMOVE
     lookback: timedelta = LOOKBACK
     versions: "LayerTable | None" = None
+    module: str | None = None
+
+    @property
+    def declared_in(self) -> str:
+        """The file to change, for messages: `etl_assets/tables/orders.py`."""
+        return file_of(self.module) if self.module else f"the spec of {self.path}"
 
     @property
     def has_days(self) -> bool:
@@ -105,6 +112,11 @@ class LayerTable:
     def column(self, name: str) -> Column:
         """The declared column of that name."""
         return next(declared for declared in self.columns if declared.name == name)
+
+
+def file_of(module: str) -> str:
+    """The file of a table module as messages name it, the same on every machine."""
+    return f"{module.replace('.', '/')}.py"
 
 
 def versions_of(table: LayerTable) -> LayerTable:

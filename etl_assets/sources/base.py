@@ -191,7 +191,7 @@ class Snapshot(ABC):
         raise self._unable(Ability.CHANGES)
 
     def without_cursor(
-        self, after_key: Sequence[str] | None, most_rows: int, most_bytes: int
+        self, after_key: Sequence[str | None] | None, most_rows: int, most_bytes: int
     ) -> ChangeRead:
         """The rows whose cursor is NULL or no calendar date, in the order of the key (C5).
 
@@ -313,6 +313,6 @@ def unable(table: LayerTable, ability: Ability, cannot: Mapping[Ability, str]) -
     }
     reason = cannot.get(ability, "Its kind of source does not offer that.")
     return SourceError(
-        f"{table.path} cannot {doing[ability]}: {reason}",
-        f"Load it by days: etl-assets backfill {table.path}.",
+        f"{table.path} cannot {doing[ability]}. {reason}",
+        f"Load it instead: etl-assets backfill {table.path}.",
     )

@@ -26,9 +26,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Commands:
-    """Runs commands with these variables and no others of the test's own."""
+    """Runs commands with these variables and no others of the test's own, in that folder."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = REPOSITORY
 
     def etl_assets(self, *arguments: str, limit: int | None = None, **changes: str) -> Outcome:
         """`limit` is the size, in bytes, that no file of the process may exceed."""
@@ -51,13 +52,15 @@ class Commands:
             "HOME": os.environ.get("HOME", "/"),
             # A file size limit would cut the byte code, and Python would keep what is left.
             "PYTHONDONTWRITEBYTECODE": "1",
+            # This checkout's code, wherever the environment's own installation points.
+            "PYTHONPATH": str(REPOSITORY),
             **self.environment,
             **changes,
         }
         done = subprocess.run(
             command,
             env=environment,
-            cwd=REPOSITORY,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=150,

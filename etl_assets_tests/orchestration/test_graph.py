@@ -13,6 +13,8 @@ from etl_assets.config import Settings
 from etl_assets.orchestration.build import build_definitions
 from etl_assets_tests.orchestration.shop import check_names
 
+REPOSITORY = Path(__file__).parents[2]
+
 # key | group | kinds | owners | upstream
 GRAPH = """
 enriched/daily_revenue | enriched | duckdb, polars | team:data | enriched/fact_orders
@@ -126,7 +128,7 @@ def test_the_code_location_loads_with_an_empty_environment_and_no_driver(tmp_pat
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PATH": os.defpath, "HOME": str(tmp_path)},
+        env={"PATH": os.defpath, "HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)},
         cwd=tmp_path,
         capture_output=True,
         text=True,

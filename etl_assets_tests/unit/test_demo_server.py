@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 import sqlalchemy
@@ -39,6 +42,27 @@ def query(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 def main_process(server: EmbeddedPostgres) -> int:
     return int((server.data_dir / "postmaster.pid").read_text().split()[0])
+
+
+def processes_of(server: EmbeddedPostgres) -> list[psutil.Process]:
+    """Its main process and all others."""
+    main = psutil.Process(main_process(server))
+    return [main, *main.children()]
+
+
+def is_over(process: psutil.Process) -> bool:
+    """Whether it has ended, also where nobody asks for the exit codes of orphans."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def wait_for_the_end(processes: list[psutil.Process]) -> None:
+    deadline = time.monotonic() + 60
+    while not all(map(is_over, processes)):
+        assert time.monotonic() < deadline, processes
+        time.sleep(0.01)
 
 
 def test_its_url_works_in_psycopg_and_in_sqlalchemy_whatever_pgport_says(
@@ -108,6 +132,69 @@ def test_it_recovers_what_was_committed_when_its_main_process_was_killed(
     os.kill(main_process(own_server), signal.SIGKILL)
     again = start_postgres(own_server.data_dir)
     assert query(again.url("postgres"), "SELECT answer FROM kept") == [(42,)]
+
+
+@pytest.mark.parametrize("tables", [1, 3])
+def test_t2_it_starts_after_its_main_process_was_killed_while_an_unlogged_table_was_made(
+    own_server: EmbeddedPostgres, tables: int
+) -> None:
+    """Its session rolls back, of which nothing is logged: the first recovery cannot end.
+
+    "could not create file …: File exists", said PostgreSQL; the second recovery ends.
+    """
+    url = own_server.url("postgres")
+    with psycopg.connect(url, autocommit=True) as other, suppress(psycopg.OperationalError):
+        other.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        with psycopg.connect(url) as loading:
+            for number in range(tables):
+                loading.execute(f"CREATE UNLOGGED TABLE staging_{number} (id bigint PRIMARY KEY)")
+            # A commit writes the log up to here, so that it has the tables' creation.
+            other.execute("CREATE TABLE later ()")
+            processes = processes_of(own_server)
+            os.kill(main_process(own_server), signal.SIGKILL)
+            wait_for_the_end(processes)
+            again = start_postgres(own_server.data_dir)
+    assert query(again.url("postgres"), "SELECT answer FROM kept") == [(42,)]
+    left = "SELECT relname FROM pg_class WHERE relname LIKE 'staging%'"
+    assert query(again.url("postgres"), left) == []
+    assert "File exists" in (own_server.data_dir / "server.log").read_text(), "it was provoked"
+
+
+@pytest.mark.parametrize("pid_file_is_left", [True, False])
+def test_t2_it_starts_only_when_no_session_of_the_old_server_is_left(
+    own_server: EmbeddedPostgres, pid_file_is_left: bool
+) -> None:
+    """A stopped session notices nothing; without pid file and socket only the list shows it."""
+    with psycopg.connect(own_server.url("postgres")) as connection, ThreadPoolExecutor() as pool:
+        session = psutil.Process(connection.info.backend_pid)
+        session.suspend()
+        others = [process for process in processes_of(own_server) if process != session]
+        os.kill(main_process(own_server), signal.SIGKILL)
+        wait_for_the_end(others)
+        if not pid_file_is_left:
+            (own_server.data_dir / "postmaster.pid").unlink()
+            for left in Path(own_server.socket_dir).glob(".s.PGSQL.*"):
+                left.unlink()
+        starting = pool.submit(start_postgres, own_server.data_dir)
+        with pytest.raises(TimeoutError):
+            starting.result(1)  # it waits: the session may still write to the files
+        assert not is_over(session)
+        session.resume()
+        again = starting.result(60)
+        assert is_over(session)
+        assert query(again.url("postgres"), "SELECT 1") == [(1,)]
+        with suppress(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+
+
+def test_t2_a_main_process_that_lost_its_pid_file_is_stopped_before_another_starts(
+    own_server: EmbeddedPostgres,
+) -> None:
+    before = psutil.Process(main_process(own_server))
+    (own_server.data_dir / "postmaster.pid").unlink()
+    again = start_postgres(own_server.data_dir)
+    assert is_over(before)
+    assert query(again.url("postgres"), "SELECT 1") == [(1,)]
 
 
 def test_a_pid_file_that_names_a_living_stranger_is_not_believed(

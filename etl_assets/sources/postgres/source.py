@@ -10,6 +10,7 @@ from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.base import Ability, Source, unable
 from etl_assets.sources.postgres.horizon import HorizonPolicy
+from etl_assets.sources.postgres.opened import cannot_of
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
 
 
@@ -30,10 +31,8 @@ class PostgresSource(Source):
 
     @property
     def cannot(self) -> Mapping[Ability, str]:
-        """Without a cursor changes cannot be told."""
-        if self.table.cursor_column is not None:
-            return {}
-        return {Ability.CHANGES: "Its spec names no cursor_column."}
+        """Without a cursor changes cannot be told, and not every key can be compared."""
+        return cannot_of(self.table)
 
     def snapshot(self) -> AbstractContextManager[TableSnapshot]:
         """One moment; see `PostgresReader.snapshot`."""

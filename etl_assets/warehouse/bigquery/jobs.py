@@ -5,21 +5,33 @@ An answer that was lost is not a job that was lost (hazard L1): asking again wit
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
 
 import tenacity
-from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound, ServiceUnavailable
+from google.api_core.exceptions import (
+    Conflict,
+    GoogleAPICallError,
+    GoogleAPIError,
+    NotFound,
+    ServiceUnavailable,
+)
 from google.cloud import bigquery
 
 from etl_assets.core.errors import WarehouseError
-from etl_assets.warehouse.bigquery.failures import CONNECTION_ERRORS, may_pass, polling_retry
+from etl_assets.warehouse.bigquery.failures import (
+    CONNECTION_ERRORS,
+    may_pass,
+    polling_retry,
+    request_retry,
+)
 from etl_assets.warehouse.bigquery.options import BigQueryOptions
 from etl_assets.warehouse.publication import JobCost
 
 _MOST_ATTEMPTS = 30
+_CANCEL_SECONDS = 5.0
 _UPLOAD_RETRIES = 2  # of a chunk; then the whole job is asked for again, by the same id
 Job = bigquery.QueryJob | bigquery.LoadJob
 
@@ -151,6 +163,11 @@ class Jobs:
                     error.etl_job_id = name  # type: ignore[attr-defined]
                     spent += may_pass(error) and self._is_spent(name)
                     raise
+                except Exception:
+                    raise
+                except BaseException:  # an interrupt: what the job does is not wanted any more
+                    self._cancel(name)
+                    raise
                 return job
         raise AssertionError("tenacity ends with a result or an error")
 
@@ -166,6 +183,16 @@ class Jobs:
             return cast("Job", self._client.get_job(name, location=location, retry=self._retry))
         except NotFound:  # "already exists" may come before the job can be seen
             raise _passing(f"job {name} cannot be seen yet") from None
+
+    def _cancel(self, name: str) -> None:
+        """Ask the service to stop a job; an open transaction of a script is rolled back then."""
+        with suppress(GoogleAPIError, *CONNECTION_ERRORS):
+            self._client.cancel_job(
+                name,
+                location=self._options.location,
+                retry=request_retry(_CANCEL_SECONDS),
+                timeout=_CANCEL_SECONDS,
+            )
 
     def _await(self, job: Job) -> None:
         timeout = self._options.job_timeout_seconds

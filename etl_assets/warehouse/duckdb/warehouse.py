@@ -5,7 +5,7 @@ a source, audited or transformed: those work on the spool.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,14 +14,21 @@ import polars as pl
 import tenacity
 
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.errors import WarehouseBusy, WarehouseError
+from etl_assets.core.errors import WarehouseBusy
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.spool import SpoolFiles, disk_errors, full_disk
+from etl_assets.interrupts import stopped_by_signals
+from etl_assets.spool import SpoolFiles, disk_errors
 from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.duckdb import inquiries, states
-from etl_assets.warehouse.duckdb.file_turns import busy, turn
+from etl_assets.warehouse.duckdb.failures import (
+    ENGINE_ERRORS,
+    holder_of,
+    opening_failed,
+    statement_failed,
+)
+from etl_assets.warehouse.duckdb.file_turns import busy, turn, unusable
 from etl_assets.warehouse.duckdb.publication import publish
 from etl_assets.warehouse.duckdb.schema import ensure, exists
 from etl_assets.warehouse.duckdb.system import upgrade
@@ -222,12 +229,18 @@ class DuckDBWarehouse(Warehouse):
     @contextmanager
     def _look(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read by; to an empty warehouse where there is no file, which stays so."""
-        if not self.path.exists():
+        if not self._is_there():
             with duckdb.connect() as nothing:
                 yield nothing
             return
         with self._open(doing) as connection:
             yield connection
+
+    def _is_there(self) -> bool:
+        try:
+            return self.path.exists()
+        except OSError as error:
+            raise unusable(self.path, error) from None
 
     @contextmanager
     def _change(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -242,11 +255,11 @@ class DuckDBWarehouse(Warehouse):
         with disk_errors(self.path.parent), turn(self.path, doing, self.wait_seconds):
             connection = self._connect()
             try:
-                yield connection
-            except duckdb.Error as error:
-                raise full_disk(error, self.path.parent) or _told(error, doing) from None
-            finally:
-                connection.close()  # an open transaction is rolled back
+                # A query looks for no signals, and one that does loses the interrupt.
+                with closing(connection), stopped_by_signals(connection.interrupt):
+                    yield connection  # closing rolls an open transaction back
+            except ENGINE_ERRORS as error:
+                raise statement_failed(error, self.path, doing) from None
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         """Opens the file, waiting for programs that hold it without our lock (DuckDB's own CLI)."""
@@ -263,13 +276,12 @@ class DuckDBWarehouse(Warehouse):
             connection = duckdb.connect(str(self.path), config=self._settings)
             connection.execute("SET TimeZone = 'UTC'")  # else moments come back in the machine's
             return connection
-        except duckdb.IOException as error:
-            held = str(error).find("Conflicting lock is held in ")
-            if held < 0:
-                told = _told(error, f"opening {self.path.name}")
-                raise full_disk(error, self.path.parent) or told from None
-            holder = str(error)[held:].removeprefix("Conflicting lock is held in ")
-            raise busy(self.path, holder.split(". ")[0], self.wait_seconds) from None
+        except Exception as error:
+            # A damaged file makes DuckDB raise errors of any class, also of Python's own.
+            holder = holder_of(error)
+            if holder is None:
+                raise opening_failed(error, self.path) from None
+            raise busy(self.path, holder, self.wait_seconds) from None
 
 
 @contextmanager
@@ -277,12 +289,3 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("BEGIN TRANSACTION")
     yield  # what raises leaves it open, and closing the connection rolls it back
     connection.execute("COMMIT")
-
-
-def _told(error: duckdb.Error, doing: str) -> WarehouseError:
-    # DuckDB's messages quote values after the first line; the first line names the trouble.
-    first = str(error).splitlines()[0][:200]
-    return WarehouseError(
-        f"DuckDB refused while {doing}: {first}",
-        "Nothing was published. Check the file of WAREHOUSE_URL, or name another one.",
-    )

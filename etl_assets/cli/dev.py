@@ -1,0 +1,23 @@
+"""`etl-assets dev`: the Dagster UI on this machine."""
+
+import sys
+
+import click
+
+from etl_assets.config import read_settings
+
+
+@click.command()
+@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+def dev(port: int) -> None:
+    """Open the platform in the Dagster UI, on this machine only."""
+    from etl_assets.orchestration.backfill import home_instance
+    from etl_assets.orchestration.development import run_ui
+
+    def announce() -> None:
+        url = click.style(f"http://127.0.0.1:{port}", bold=True)
+        click.echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
+
+    settings = read_settings()
+    with home_instance(settings):  # keeps the embedded server running while the UI is up
+        sys.exit(run_ui(settings, port, announce))
