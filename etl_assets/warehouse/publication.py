@@ -152,14 +152,15 @@ def replacement(
 ) -> Publication:
     """The staged parts take the place of what is published of them.
 
-    In a table that syncs a key is on one part only (C8): its version on another part leaves if it
-    is older or of the same cursor, and the staged one is left out if the other is newer. `leaving`
+    In a table that is read from a source a key is on one part only (C8): its version on another
+    part leaves if it is older or of the same cursor, and the staged one is left out if the other is
+    newer. Without a cursor the moments at which the parts were read decide. `leaving`
     spools keys. `content` is the digest of the rows of a table without days, None for others.
     Raises StalePublication where a newer snapshot of one of the parts is published (L5).
     """
     table, days = staging.table, {staged.day: staged for staged in staging.days}
     _refuse_stale(table, staging, recorded.states)
-    left_out, taken = _conflicts(staging, facts.elsewhere)
+    left_out, taken = _conflicts(staging, recorded, facts.elsewhere)
     fewer = dict(left_out.group_by(STAGED_DAY).len().iter_rows())
     states = [
         replace(staged.state, row_count=staged.state.row_count - fewer.get(day, 0))
@@ -288,7 +289,7 @@ def needs_elsewhere(staging: Staging, recorded: Recorded) -> bool:
     """Whether the warehouse must be asked for published rows of staged keys on other parts."""
     staged = {day.day for day in staging.days}
     return bool(
-        staging.table.syncs
+        staging.table.source is not None
         and staging.rows
         and any(s.row_count for day, s in recorded.states.items() if day not in staged)
     )
@@ -323,13 +324,19 @@ def _refuse_stale(
         raise newer_is_published(table, stale)
 
 
-def _conflicts(staging: Staging, elsewhere: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _conflicts(
+    staging: Staging, recorded: Recorded, elsewhere: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(STAGED_DAY, key) of staged rows that are left out, and of published rows that leave."""
     table, key = staging.table, list(staging.table.key)
     columns = [STAGED_DAY, *key]
     several = len({staged.state.as_of for staged in staging.days}) > 1
     keys = elsewhere.select(key).unique()
-    staged = _staged_rows(staging, keys, all_repeated=table.syncs and several)
+    staged = _staged_rows(staging, keys, all_repeated=table.source is not None and several)
+    if table.cursor_column is None:
+        read_at = {day: state.as_of for day, state in recorded.states.items()}
+        elsewhere = _with_moments(elsewhere, read_at)
+        staged = _with_moments(staged, {one.day: one.state.as_of for one in staging.days})
     if not staged.height:
         return elsewhere.clear().select(columns), elsewhere.clear().select(columns)
     # Of a key that two snapshots saw on two parts, the newest version stays.
@@ -343,12 +350,18 @@ def _conflicts(staging: Staging, elsewhere: pl.DataFrame) -> tuple[pl.DataFrame,
     gives_way = pl.col(CURSOR).is_null() | (pl.col("_staged") >= pl.col(CURSOR)).fill_null(
         value=False
     )
-    if table.cursor_column is None:
-        gives_way = pl.lit(value=True)
     taken = both.filter(gives_way).select(columns)
     kept = both.filter(~gives_way)
     losing = newest.join(kept, on=key, how="semi", nulls_equal=True)
     return pl.concat([older.select(columns), losing.select(columns)]), taken
+
+
+def _with_moments(rows: pl.DataFrame, moments: Mapping[date, datetime]) -> pl.DataFrame:
+    """The rows with the moment of their part in CURSOR."""
+    moment = pl.col(STAGED_DAY).replace_strict(
+        dict(moments), default=None, return_dtype=pl.Datetime("us", "UTC")
+    )
+    return rows.with_columns(moment.alias(CURSOR))
 
 
 def _staged_rows(staging: Staging, keys: pl.DataFrame, *, all_repeated: bool) -> pl.DataFrame:

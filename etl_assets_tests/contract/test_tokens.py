@@ -1,7 +1,7 @@
 """Tables that sync: a token that every publication changes, a key on one day only, versions."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -53,10 +53,10 @@ def test_every_publication_changes_the_token_and_leaves_the_position(
     assert warehouse.state() == [day.state, other.state]
 
 
-def test_a_table_that_does_not_sync_keeps_its_days_apart(
+def test_a_table_that_is_made_from_others_keeps_its_days_apart(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    table = replace(ORDERS, cursor_column=None)
+    table = replace(ORDERS, cursor_column=None, source=None)
     day, other = (
         staged(tmp_path, orders({1: "here"})),
         staged(tmp_path, orders({1: "there"}, NEXT), NEXT),
@@ -67,6 +67,23 @@ def test_a_table_that_does_not_sync_keeps_its_days_apart(
     assert values(warehouse, tmp_path, NEXT, table=table) == {1: "there"}
     assert token_of(warehouse, table) == other.state.load_id
     assert warehouse.state() == [day.state, other.state]
+
+
+@pytest.mark.parametrize("newer", [DAY, NEXT], ids=["the first day", "the other day"])
+def test_c8_without_a_cursor_a_key_stays_on_the_day_that_was_read_last(
+    warehouse: Warehouse, tmp_path: Path, newer: date
+) -> None:
+    table = replace(ORDERS, cursor_column=None)
+    for day in (DAY, NEXT):
+        rows = orders({1: "both", day.day + 100: "own"}, day)
+        as_of = LATER if day == newer else AS_OF
+        publish(warehouse, staged(tmp_path, rows, day, as_of=as_of), table=table)
+    there = {day: values(warehouse, tmp_path, day, table=table) for day in (DAY, NEXT)}
+    assert {day: sorted(rows) for day, rows in there.items()} == {
+        day: ([1] if day == newer else []) + [day.day + 100] for day in (DAY, NEXT)
+    }
+    counts = {state.partition_key: state.row_count for state in warehouse.state(table)}
+    assert counts == {day: len(rows) for day, rows in there.items()}
 
 
 def test_c8_replacing_a_day_takes_its_keys_from_other_days(

@@ -53,6 +53,8 @@ def _elsewhere(connection: sa.Connection, staging: Staging, nothing: pl.DataFram
         same_key(table),
     )
     found = list(read_columns(connection, table, columns, others))
+    if cursor is None:
+        found = [frame.with_columns(pl.lit(None).alias(CURSOR)) for frame in found]
     return pl.concat([nothing, *(frame.select(nothing.columns) for frame in found)])
 
 
