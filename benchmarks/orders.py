@@ -16,7 +16,7 @@ from benchmarks.table import RAW_ORDERS
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.state import PartitionState
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import StagedDay
+from etl_assets.warehouse.publication import StagedDay
 
 BATCH_ROWS = 50_000
 _MIDNIGHT = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)

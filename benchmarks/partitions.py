@@ -50,6 +50,6 @@ def _measure(source: Source, folder: Path, days: int, variant: str) -> Measured:
 
 
 def _tables() -> int:
-    from etl_assets.tables.registry import layer_tables
+    from etl_assets.table_modules import tables_from
 
-    return len(layer_tables())
+    return len(tables_from())

@@ -7,7 +7,9 @@ import polars as pl
 from benchmarks.source import DAY, TABLE
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.partitions import Window
-from etl_assets.core.table import Layer, LayerTable, PostgresTable, Thresholds
+from etl_assets.core.policies import Thresholds
+from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.table import Layer, LayerTable
 
 WINDOW = Window.of(DAY)
 

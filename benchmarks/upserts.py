@@ -19,7 +19,7 @@ from benchmarks.source import Source
 from benchmarks.table import RAW_ORDERS
 from benchmarks.task import Measured
 from etl_assets.config import Settings
-from etl_assets.warehouse.base import Mode
+from etl_assets.pipeline.publish import publish_staged
 from etl_assets.warehouse.factory import open_warehouse
 
 MULTI_SHARE = 0.25
@@ -30,9 +30,7 @@ def contenders(multi_share: float) -> list[Contender]:
     """All of them, ours first; statements of many VALUES are so slow that they take a share."""
     scaled = f", scaled from {multi_share:.0%} of the rows" if multi_share < 1 else ""
     return [
-        Contender("upsert", "our publication: COPY, merge, state", "upsert"),
-        Contender("upsert_copy", "our upsert alone: COPY, ON CONFLICT", "upsert_path", "copy"),
-        Contender("upsert_core", "our upsert of few rows: Core", "upsert_path", "core"),
+        Contender("upsert", "our publication of changes: COPY, state", "upsert"),
         Contender("upsert_rows", "executemany of a row each, ON CONFLICT", "upsert_rows"),
         Contender("to_sql", "pandas to_sql, appends", "to_sql"),
         Contender(
@@ -70,14 +68,13 @@ def measure_upserts(
 
 
 def upsert_figures(medians: dict[str, Measured]) -> dict[str, float]:
-    """Our publication, and our upsert alone, as ratios to the others; all seconds and memory."""
+    """Our publication as ratios to the others; all seconds and memory."""
     others = ("upsert_rows", "to_sql", "to_sql_multi")
     return {
         "upserted_rows": medians["upsert"].rows,
         **{
-            f"{ours}_over_{name.removeprefix('upsert_')}": medians[ours].seconds
+            f"upsert_over_{name.removeprefix('upsert_')}": medians["upsert"].seconds
             / medians[name].seconds
-            for ours in ("upsert", "upsert_copy")
             for name in others
         },
         **{f"{name}_seconds": measured.seconds for name, measured in medians.items()},
@@ -92,7 +89,7 @@ def _fill_template(source: Source, folder: Path, orders: Path, rows: int) -> Non
     warehouse = open_warehouse(Settings(home=folder, warehouse_url=url))
     try:
         staged = staged_day(every_other, folder / "template")
-        warehouse.publish(warehouse.stage(RAW_ORDERS, [staged], "bench", Mode.MERGE))
+        publish_staged(warehouse, RAW_ORDERS, [staged], "bench")
     finally:
         warehouse.close()  # a database in use cannot be copied
     with psycopg.connect(url) as connection:

@@ -1,6 +1,17 @@
-"""Dagster's code location, from the settings of the environment; nothing else happens at import."""
+"""Dagster's code location, from the settings of the environment; nothing else happens at import.
+
+Tables whose spec is wrong are left out; the code location loads without them and logs why.
+"""
+
+import logging
 
 from etl_assets.config import read_settings
 from etl_assets.orchestration.build import build_definitions
+from etl_assets.table_modules import tables_from
 
-defs = build_definitions(read_settings())
+_settings = read_settings()
+_catalog = tables_from(_settings.tables)
+for _error in _catalog.errors:
+    logging.getLogger(__name__).error(_error)
+
+defs = build_definitions(_settings, _catalog)

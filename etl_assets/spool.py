@@ -9,9 +9,10 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -41,6 +42,11 @@ class SpoolFiles:
             self._pending_rows += frame.height
             if self._pending_rows >= CHUNK_ROWS:
                 self.close()
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether any row was written or is pending."""
+        return bool(self.files or self._pending_rows)
 
     def close(self) -> None:
         """Write what is pending."""
@@ -90,10 +96,7 @@ class SpoolFiles:
             return self._content(columns)
         except duckdb.Error:
             pass
-        raise WarehouseError(
-            f"A spool file in {self.folder} cannot be read; nothing was published.",
-            "Run the days again; if that happens twice, check the disk of ETL_HOME.",
-        )
+        raise _unreadable(self.folder)
 
     def _content(self, columns: Sequence[str]) -> str:
         text = ", ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in columns)
@@ -115,6 +118,49 @@ class SpoolFiles:
         }
         with disk_errors(self.folder), duckdb.connect(config=settings) as memory:
             yield memory
+
+
+def repeated_keys(
+    files: Mapping[date, SpoolFiles],
+    key: Sequence[str],
+    *,
+    schema: Mapping[str, pl.DataType],
+    among: pl.DataFrame,
+    repeated: bool,
+) -> pl.DataFrame:
+    """Rows of several days' files whose key is `among` those given, or that stand more than once.
+
+    The latter only if `repeated` is asked for. Keys are compared with NULL equal to NULL. The
+    columns are `_day` (Date: the day whose file holds the row) and those of `schema`, of which
+    `key` are some.
+    """
+    frames = [
+        pl.scan_parquet(of_day.files, glob=False).select(
+            pl.lit(day, pl.Date).alias("_day"), *schema
+        )
+        for day, of_day in files.items()
+        if of_day.files
+    ]
+    if not frames or not (repeated or among.height):
+        return pl.DataFrame(schema={"_day": pl.Date(), **schema})
+    rows, names = pl.concat(frames), list(key)
+    wanted = among.lazy().select(names)
+    if repeated:
+        twice = rows.group_by(names).len().filter(pl.col("len") > 1).select(names)
+        wanted = pl.concat([wanted, twice]).unique()
+    found = rows.join(wanted, on=names, how="semi", nulls_equal=True)
+    try:
+        return found.collect(engine="streaming")
+    except (OSError, pl.exceptions.PolarsError):
+        pass
+    raise _unreadable(next(iter(files.values())).folder)
+
+
+def _unreadable(folder: Path) -> WarehouseError:
+    return WarehouseError(
+        f"A spool file in {folder} cannot be read; nothing was published.",
+        "Run the days again; if that happens twice, check the disk of ETL_HOME.",
+    )
 
 
 def _quoted(name: str) -> str:

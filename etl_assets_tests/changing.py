@@ -9,7 +9,7 @@ import polars as pl
 
 from etl_assets.core.position import Position
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.postgres.changes import ChangeRead
+from etl_assets.sources.postgres.changes import PostgresChangeRead
 from etl_assets.sources.postgres.reader import TableSnapshot
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table, run
 
@@ -40,7 +40,7 @@ def make_things(url: str, rows: str, more: str = "") -> None:
     )
 
 
-def frame_of(read: ChangeRead) -> pl.DataFrame:
+def frame_of(read: PostgresChangeRead) -> pl.DataFrame:
     """The rows of a read, in its order."""
     schema = {column.name: column.dtype for column in read.opened.table.columns}
     return pl.concat([pl.DataFrame(schema=schema), *read.batches()])

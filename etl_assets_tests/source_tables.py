@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.partitions import Window
-from etl_assets.core.table import Layer, LayerTable, Parent, PostgresTable, Thresholds
+from etl_assets.core.policies import Thresholds
+from etl_assets.core.source_specs import Parent, PostgresTable
+from etl_assets.core.table import Layer, LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.postgres.connection import PoolSettings, make_engine
-from etl_assets.sources.base import Evidence
+from etl_assets.sources.base import DayEvidence
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
 from etl_assets.sources.postgres.source import PostgresSource
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
@@ -106,7 +108,7 @@ def snapshot_of(url: str, table: LayerTable, **pool: Any) -> Iterator[TableSnaps
         yield snapshot
 
 
-def read_day(url: str, table: LayerTable, day: date = DAY) -> tuple[pl.DataFrame, Evidence]:
+def read_day(url: str, table: LayerTable, day: date = DAY) -> tuple[pl.DataFrame, DayEvidence]:
     """The rows of a day as the reader yields them, by key, and the day's evidence."""
     with snapshot_of(url, table) as snapshot:
         read = snapshot.day(day)

@@ -12,16 +12,15 @@ from etl_assets.config import read_settings
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.backfill import backfill, home_instance
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.platform import open_platform
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.derive import DerivedSource, Upstream
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets.sources.base import DaySource
-from etl_assets.tables.registry import layer_tables
 
 _settings = read_settings()
-_platform = Platform(_settings)
+_platform = open_platform(_settings)
 # Made here and not in `run`: its tables are created once in the life of a deployment.
 _instance = home_instance(_settings)
 
@@ -30,10 +29,10 @@ def run(task: Task) -> int:
     first = _settings.first_day
     window = Window(first, first + timedelta(days=task.rows - 1))
     if task.variant == "dagster":
-        result = backfill(_platform, layer_tables(), window, _instance)
+        result = backfill(_platform, _platform.catalog, window, _instance)
         assert result.succeeded, result.messages
         return window_days(window)
-    for table in layer_tables().values():
+    for table in _platform.catalog.values():
         _load(table, window)
     return window_days(window)
 
@@ -48,7 +47,7 @@ def _load(table: LayerTable, window: Window) -> None:
     if table.source:
         from etl_assets.sources.postgres.source import PostgresSource
 
-        source = PostgresSource(_platform.reader(), table)
+        source = PostgresSource(_platform.reader(table), table)
     else:
         source = DerivedSource(table, _upstream(table, window))
     published = published_counts(warehouse, table)
@@ -60,7 +59,7 @@ def _load(table: LayerTable, window: Window) -> None:
 def _upstream(table: LayerTable, window: Window) -> Mapping[str, Upstream]:
     days, upstream = list(window.days()), {}
     for name, given in table.inputs.items():
-        above = layer_tables()[given.asset]
+        above = _platform.catalog[given.asset]
         windows = [window] if given.all_days_until else [Window.of(day) for day in days]
         folder = _settings.home / "spool" / table.path / "in" / name
         extract = _platform.warehouse.read(above, windows, folder)

@@ -99,7 +99,7 @@ class _Bench:
         chunks = list(
             Sync(
                 RAW_ORDERS,
-                self.reader,
+                PostgresSource(self.reader, RAW_ORDERS, None, Scope(FIRST)),
                 self.warehouse,
                 Scope(FIRST),
                 self.folder / uuid.uuid4().hex,

@@ -15,10 +15,11 @@ import polars as pl
 
 from etl_assets.core import checks
 from etl_assets.core.checks import CheckResult, CheckSpec, Evidence
-from etl_assets.core.contracts import polars_schema, rules_of
+from etl_assets.core.contracts import polars_schema
 from etl_assets.core.drift import DriftReport
 from etl_assets.core.partitions import Window
 from etl_assets.core.rows import keys_of
+from etl_assets.core.rules import rules_of
 from etl_assets.core.table import LayerTable
 
 SAMPLES = 5
@@ -104,6 +105,11 @@ class DayAudit:
         self._record(f"{column}: {UNREPRESENTABLE}", len(keys), list(keys[:SAMPLES]))
         self.bad_rows += len(keys)
 
+    def set_aside(self, rule: str, keys: Sequence[str]) -> None:
+        """Put rows on record that break a rule of the whole table: `rule`, and their keys."""
+        self._record(rule, len(keys), list(keys[:SAMPLES]))
+        self.bad_rows += len(keys)
+
     def null_ratios(self) -> dict[str, float]:
         """The share of nulls by column among good rows, 0 to 1; an empty day has none (P2)."""
         if not self.good_rows:
@@ -162,15 +168,16 @@ class DayAudit:
             kept = rule.kept(batch)
             if not kept.all():
                 masks[f"{rule.column or 'row'}: {rule.name}"] = kept
-        in_day = self._in_day(batch)
-        if not in_day.all():
-            masks[f"{self.table.partition_column}: {WRONG_DAY}"] = in_day
+        if self.table.has_days:
+            in_day = self._in_day(batch)
+            if not in_day.all():
+                masks[f"{self.table.day_column}: {WRONG_DAY}"] = in_day
         return masks
 
     def _in_day(self, batch: pl.DataFrame) -> pl.Series:
-        moment = pl.col(self.table.partition_column)
+        moment = pl.col(self.table.day_column)
         window = Window.of(self.day)
-        dtype = batch.schema[self.table.partition_column]
+        dtype = batch.schema[self.table.day_column]
         if dtype == pl.Date:
             kept = moment == pl.lit(self.day)
         else:

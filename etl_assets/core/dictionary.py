@@ -17,10 +17,14 @@ def data_dictionary(tables: Iterable[LayerTable]) -> str:
 
 
 def _section(table: LayerTable) -> str:
+    days = (
+        f"A partition is a UTC day of `{table.partition_column}`."
+        if table.has_days
+        else "It has no days: it is replaced as a whole."
+    )
     lines = [
         f"## {table.path}\n",
-        f"{table.description} Key: {', '.join(f'`{name}`' for name in table.key)}. "
-        f"A partition is a UTC day of `{table.partition_column}`.\n",
+        f"{table.description} Key: {', '.join(f'`{name}`' for name in table.key)}. {days}\n",
         "| column | dtype | null | what it is | rules |",
         "| --- | --- | --- | --- | --- |",
         *(_row(column) for column in table.columns),

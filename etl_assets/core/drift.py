@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from etl_assets.core.table import Drift, LayerTable
+from etl_assets.core.policies import Drift
+from etl_assets.core.table import LayerTable
 
 SourceColumns = Sequence[tuple[str, str]]
 """Name and type, as the source shows it, of each column in the source's order."""

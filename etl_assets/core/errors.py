@@ -27,6 +27,18 @@ class ConfigError(EtlError):
     """A setting is missing, malformed or names something that is not there."""
 
 
+class SpecError(EtlError):
+    """A table's spec contradicts its contract, another table or itself; `table` is its name."""
+
+    def __init__(self, what: str, next_step: str, table: str | None = None) -> None:
+        super().__init__(what, next_step)
+        self.table = table
+
+
+class UnknownTable(EtlError):
+    """No table of the catalog has this name."""
+
+
 class PartitionError(EtlError):
     """A day that the platform does not have: in the future, before the first day, not a date."""
 

@@ -1,6 +1,6 @@
-"""Which derived days are behind what they are made of: late data as a signal. Pure.
+"""Which derived parts are behind what they are made of: late data as a signal. Pure.
 
-A derived day remembers, as a digest, the very loads of its inputs that it was made of; it is late
+A derived part remembers, as a digest, the very loads of its inputs that it was made of; it is late
 when these are no longer the published ones. No clock takes part, so no change can fall between.
 """
 
@@ -11,18 +11,27 @@ from datetime import date
 from functools import cached_property
 
 from etl_assets.core.audit import fingerprint
+from etl_assets.core.partitions import WHOLE
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import Input, LayerTable
 
 
 @dataclass(frozen=True)
 class Loads:
-    """The published loads of one table: `load_id` by day."""
+    """The published loads of one table: `load_id` by part."""
 
     by_day: Mapping[date, str] = field(default_factory=dict)
 
     def of(self, day: date, given: Input) -> str:
-        """A digest of what a day of this input is: its own load, or all until then."""
+        """A digest of what a part of this input is: the part's own load, or all until then.
+
+        A table without days has one load, which each day is made of. A table without days that is
+        made of this one (`day` is WHOLE) is made of all loads.
+        """
+        if WHOLE in self.by_day:
+            return self.by_day[WHOLE]
+        if day == WHOLE:
+            return self._until[self._days[-1]] if self._days else ""
         if not given.all_days_until:
             return self.by_day.get(day, "")
         last = bisect_right(self._days, day)
@@ -43,8 +52,13 @@ class Loads:
 
 
 def made_of(table: LayerTable, inputs: Mapping[str, Loads], day: date) -> str:
-    """The digest of the loads that the day is made of; `inputs` by the names of `table.inputs`."""
-    return fingerprint([inputs[name].of(day, given) for name, given in table.inputs.items()])
+    """The digest of the loads that the part is made of; `inputs` by the names of `table.inputs`.
+
+    Inputs whose changes make no day late (`Input.makes_late`) are left out.
+    """
+    return fingerprint(
+        [inputs[name].of(day, given) for name, given in table.inputs.items() if given.makes_late]
+    )
 
 
 @dataclass(frozen=True, order=True)
@@ -72,12 +86,11 @@ def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]
     }
     late: dict[str, dict[date, Late]] = {}
     for path, table in tables.items():
-        inputs = {name: given.asset for name, given in table.inputs.items()}
         late[path] = {}
-        if not inputs:
+        if not table.inputs:
             continue
-        made = {name: loads[asset] for name, asset in inputs.items()}
-        for day in sorted(set.intersection(*(set(by_table[a]) for a in inputs.values()))):
+        made = {name: loads[given.asset] for name, given in table.inputs.items()}
+        for day in _days_to_make(table, by_table):
             wanted = made_of(table, made, day)
             state = by_table[path].get(day)
             if state is not None and state.made_of == wanted:
@@ -87,10 +100,24 @@ def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]
     return [one for found in late.values() for one in found.values()]
 
 
+def _days_to_make(
+    table: LayerTable, by_table: Mapping[str, Mapping[date, PartitionState]]
+) -> Sequence[date]:
+    """The parts of which every input is published."""
+    published = [by_table[given.asset].keys() for given in table.inputs.values()]
+    if not table.has_days:
+        return [WHOLE] if all(published) else []
+    by_day = [days for days in published if WHOLE not in days]
+    if not all(published) or not by_day:
+        return []
+    return sorted(set.intersection(*map(set, by_day)))
+
+
 def _waits(table: LayerTable, day: date, late: Mapping[str, Mapping[date, Late]]) -> bool:
     return any(
-        known == day or (given.all_days_until and known <= day)
+        WHOLE in (day, known) or known == day or (given.all_days_until and known <= day)
         for given in table.inputs.values()
+        if given.makes_late
         for known in late.get(given.asset, {})
     )
 
@@ -104,10 +131,10 @@ def _why(
     if state is None:
         return "was never made"
     newer = [
-        f"{given.asset} {known} (run {upstream.run_id[:8]})"
+        f"{given.asset}{'' if known == WHOLE else f' {known}'} (run {upstream.run_id[:8]})"
         for given in table.inputs.values()
         for known, upstream in sorted(by_table[given.asset].items())
-        if (known == day or (given.all_days_until and known < day))
+        if (WHOLE in (day, known) or known == day or (given.all_days_until and known < day))
         and upstream.updated_at >= state.as_of
     ]
     shown = ", ".join(newer[:3]) + (f" and {len(newer) - 3} more" if len(newer) > 3 else "")

@@ -11,6 +11,10 @@ from etl_assets.core.errors import PartitionError
 
 ONE_DAY = timedelta(days=1)
 
+WHOLE = date.min
+"""The partition key (0001-01-01) of a table without days, in state, quarantine, digests and spool:
+such a table has exactly one part, which is all of its rows."""
+
 
 @dataclass(frozen=True, order=True)
 class Window:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 import polars as pl
 
 from etl_assets.core.contracts import Column
+from etl_assets.core.personal import digests_of
 
 QUARANTINE_SCHEMA = pl.Schema(
     {
@@ -72,9 +73,9 @@ def payloads_of(rows: pl.DataFrame) -> list[str]:
 
 
 def keys_of(rows: pl.DataFrame, key: Sequence[Column]) -> list[str]:
-    """`id=7` for each row, for evidence and positions; a personal key column is hashed."""
+    """`id=7` for each row, for evidence and positions; a personal column is `email#<digest>`."""
     columns = [
-        rows[part.name].hash().cast(pl.String) if part.personal else _texts(rows[part.name])
+        digests_of(_texts(rows[part.name])) if part.personal else _texts(rows[part.name])
         for part in key
     ]
     names = [f"{part.name}{'#' if part.personal else '='}" for part in key]

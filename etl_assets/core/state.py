@@ -1,32 +1,30 @@
-"""What the platform remembers: a row of `etl_state` for each published partition of a table, one
-more for a table that syncs, and what happened to it in `etl_history`.
+"""What the platform remembers: a row of `etl_tables` for each table, a row of `etl_state` for each
+published part of it, and a log of what happened in `etl_history`.
 
-State is written by the warehouse in the transaction that publishes the rows, so that it is never
-ahead of them nor behind.
+The warehouse writes state in the transaction that publishes the rows, so that it is never ahead of
+them nor behind. How the rows are stored is `warehouse/system_tables.py`.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-WHOLE_TABLE = date.min
-"""The `partition_key` of the row that is about a whole table and no partition: its `high_watermark`
-and `watermark_key` (the key's values as JSON texts) are where the next sync goes on, and its
-`load_id` is the table's token: every publication changes it, so that one which was built on an
-older one is found out (L3, L5)."""
-
 
 @dataclass(frozen=True)
 class PartitionState:
-    """One published partition of one table; times are UTC.
+    """One published part of one table, a row of `etl_state`; times are UTC.
 
-    `as_of` is the moment of the snapshot that was read, on the clock of the system that it was
-    read from: an older one never overwrites a newer one (L5). `high_watermark` and `watermark_key`
-    are the greatest cursor and its row's key. `source_count` is the source's own count, `row_count`
-    what is published and `quarantined_count` what was set aside. `verified_through` is the moment
-    up to which a reconciliation found source and warehouse equal. `made_of` is a digest of the
-    upstream loads that a derived day was made of (`core/lateness.py`), None for a day of a source.
-    """
+    `partition_key` is the day, or `core.partitions.WHOLE` for the only part of a table without
+    days. `as_of` is the moment of the snapshot that was read, on the clock of the system that it
+    was read from: an older snapshot never overwrites a newer one (L5). `high_watermark` and
+    `watermark_key` are the greatest cursor and the key of its row. `source_count` is the source's
+    own count, `row_count` what is published and `quarantined_count` what was set aside.
+    `checks_failed` counts warnings, which `failed_checks` names, separated by commas: a part that
+    fails a blocking check is not published. `verified_through` is the moment up to which a
+    reconciliation found source and warehouse equal. `made_of` is a digest of the upstream loads
+    that a derived part was made of (`core/lateness.py`), None for a part that was read."""
 
     table_name: str
     partition_key: date
@@ -44,71 +42,72 @@ class PartitionState:
     verified_through: datetime | None
     updated_at: datetime
     made_of: str | None = None
+    failed_checks: str | None = None
+
+
+@dataclass(frozen=True)
+class TableState:
+    """One table as a whole, a row of `etl_tables`; times are UTC.
+
+    `load_id` is the table's token: every publication changes it, so that a publication that was
+    planned on an older one is found out (L3, L5). `high_watermark` and `watermark_key` are where
+    the next sync goes on; `watermark_key` is a JSON list of texts. `row_count` counts all
+    published rows. `content` is a digest of the published rows of a table without days.
+    `source_columns` are the source's columns when they were seen last (`core/drift.py`),
+    `days_to_reload` the days that the next sync must load whole, with the reason of each (a JSON
+    object). `first_day` and `last_day` are the days that the platform had when the table was
+    synced last, `last_day` None for no end. `verified_through` is the earliest of that of all
+    parts, None where one has none."""
+
+    table_name: str
+    load_id: str
+    run_id: str
+    as_of: datetime
+    updated_at: datetime
+    row_count: int = 0
+    high_watermark: datetime | None = None
+    watermark_key: str | None = None
+    content: str | None = None
+    source_columns: str | None = None
+    days_to_reload: str | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+    verified_through: datetime | None = None
+
+    @property
+    def reload_reasons(self) -> Mapping[date, str]:
+        """The days that must be loaded whole, each with the reason."""
+        found = json.loads(self.days_to_reload) if self.days_to_reload else {}
+        return {date.fromisoformat(day): reason for day, reason in found.items()}
+
+    def with_days_to_reload(self, reasons: Mapping[date, str]) -> "TableState":
+        """The same, with exactly these days to be loaded whole."""
+        told = {day.isoformat(): reason for day, reason in sorted(reasons.items())}
+        text = json.dumps(told, ensure_ascii=False) if told else None
+        return replace(self, days_to_reload=text)
 
 
 class Happening(StrEnum):
-    """What `etl_history` keeps of a table, by kind; the payload is JSON.
+    """The kinds of entries in `etl_history`; the payload is JSON.
 
-    `watermark`: where it stood and stands, and why it moved. `columns`: the source's columns, when
-    they were first seen so. `owed`: the days that wait for a full load, because a check refused
-    changes of theirs. `scope`: the days that the platform had, when they last changed.
-    `reconciliation`: what was compared, found and repaired.
-    """
+    `watermark`: where the position stood and stands, and why it moved. `columns`: the source's
+    columns, when they were first seen so. `reload`: the days that must be loaded whole from then
+    on. `scope`: the days that the platform had, when they last changed. `reconciliation`: what was
+    compared, found and repaired."""
 
     WATERMARK = "watermark"
     COLUMNS = "columns"
-    OWED = "owed"
+    RELOAD = "reload"
     SCOPE = "scope"
     RECONCILIATION = "reconciliation"
 
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """A row of `etl_history`, which only grows; `at` is UTC, `payload` a JSON object."""
+    """A row of `etl_history`, a log that nothing is decided by; `at` is UTC, `payload` JSON."""
 
     table_name: str
     kind: str
     at: datetime
     run_id: str
     payload: str
-
-
-def bare(of: PartitionState, day: date, table_name: str | None = None) -> PartitionState:
-    """A state of the same load that says nothing yet of rows, checks or watermarks."""
-    return replace(
-        of,
-        table_name=table_name or of.table_name,
-        partition_key=day,
-        high_watermark=None,
-        watermark_key=None,
-        row_count=0,
-        source_count=None,
-        quarantined_count=0,
-        checks_passed=0,
-        checks_failed=0,
-        seconds=0.0,
-        verified_through=None,
-        made_of=None,
-    )
-
-
-def appended(before: PartitionState | None, more: PartitionState) -> PartitionState:
-    """The state of a partition that rows were added to: counts add up, moments only grow."""
-    if before is None:
-        return more
-    ahead = _mark(before) > _mark(more)
-    counts = [n for n in (before.source_count, more.source_count) if n is not None]
-    return replace(
-        more,
-        high_watermark=before.high_watermark if ahead else more.high_watermark,
-        watermark_key=before.watermark_key if ahead else more.watermark_key,
-        row_count=before.row_count + more.row_count,
-        source_count=sum(counts) if counts else None,
-        quarantined_count=before.quarantined_count + more.quarantined_count,
-        as_of=max(before.as_of, more.as_of),
-        seconds=before.seconds + more.seconds,
-    )
-
-
-def _mark(state: PartitionState) -> tuple[bool, datetime]:
-    return state.high_watermark is not None, state.high_watermark or state.as_of

@@ -1,6 +1,6 @@
-"""The table spec: what a module in `etl_assets/tables/` declares, and the layer tables it becomes.
+"""Layer tables: a spec's tables in their layers, which everything else reads, checks and publishes.
 
-Frozen data and pure functions only. How a source is read is `sources/`, how a layer table is
+What a module declares is `core/spec.py`. How a source is read is `sources/`, how a layer table is
 published is `warehouse/`, what Dagster makes of it is `orchestration/`.
 """
 
@@ -8,24 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
 
 import polars as pl
 
-from etl_assets.core.checks import Severity
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of, keyed_by
-
-Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
-
-LOOKBACK = timedelta(minutes=1)
-
-
-class Enrich(Protocol):
-    """A pure function of named upstream frames."""
-
-    def __call__(self, **frames: pl.LazyFrame) -> pl.LazyFrame:
-        """From lazy frames in the upstream contracts' dtypes to one in this contract's."""
-        ...
+from etl_assets.core.policies import LOOKBACK, Deletes, Drift, Thresholds
+from etl_assets.core.source_specs import PostgresTable
 
 
 class Layer(StrEnum):
@@ -37,94 +25,35 @@ class Layer(StrEnum):
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """How much may be wrong before a day is not published.
-
-    `max_bad_share`: the share of a day's rows that may be set aside in quarantine.
-    `min_share_of_last`: a day that comes back with fewer rows than this share of what is published
-    is refused. `history_days` and `max_change`: how many earlier days the row count is
-    compared with, and by what factor it may differ from their median.
-    `max_deleted_share`: the share of a table that a reconciliation may remove unconfirmed.
-    `severities` overrides the severity of a check by its name; an error blocks, a warning shows.
-    """
-
-    max_bad_share: float = 0.01
-    min_share_of_last: float = 0.5
-    history_days: int = 7
-    max_change: float = 3.0
-    max_deleted_share: float = 0.2
-    severities: Mapping[str, Severity] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Parent:
-    """The row that a source row belongs to, for columns that the row itself does not have.
-
-    `table` is in the same schema; `on` maps our column to the parent's; `columns` maps the name in
-    the contract to the parent's column.
-    """
-
-    table: str
-    on: Mapping[str, str]
-    columns: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class PostgresTable:
-    """A table of the source database, read by explicit columns (those of the raw contract)."""
-
-    table: str
-    schema: str = "public"
-    parent: Parent | None = None
-
-
-@dataclass(frozen=True)
 class Input:
     """An upstream layer table.
 
-    `all_days_until` reads every day up to the partition's own, not only that day. `sets_grain` says
+    `all_days_until` reads every day up to the partition's own, not only that day; an upstream table
+    without days, and every input of a table without days, is read whole. `sets_grain` says
     that the result has exactly one row for each of this input's, which is then checked.
+    `makes_late` says whether a derived day must be made again when this input changes.
     """
 
     asset: str
     all_days_until: bool = False
     sets_grain: bool = False
-
-
-class Drift(StrEnum):
-    """What a source table's columns may do. What the contract needs must stay, in all three.
-
-    `report`: a new column is a warning, and not read. `freeze`: any change stops the table.
-    `evolve`: a new column is kept, with its values, in the table's overflow column, as JSON.
-    """
-
-    REPORT = "report"
-    FREEZE = "freeze"
-    EVOLVE = "evolve"
-
-
-class Deletes(StrEnum):
-    """What becomes of a row that the source deleted: it leaves the table, in both cases.
-
-    `tombstone` keeps its last version in `etl_tombstones`.
-    """
-
-    REMOVE = "remove"
-    TOMBSTONE = "tombstone"
+    makes_late: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class LayerTable:
     """One table in one layer: what one asset reads, checks and publishes; equal only to itself.
 
+    `partition_column` is None for a table without days: it is replaced as a whole.
     What `drift`, `overflow_column`, `deletes` and `lookback` say is `TableSpec`'s. `versions` is
     the table that keeps every version of a row of this one that was seen, by key and cursor.
+    `module` is the Python module that declares it, None for a spec that was made in code.
     """
 
     layer: Layer
     name: str
     contract: type[Contract]
-    partition_column: str
+    partition_column: str | None
     cursor_column: str | None
     description: str
     domain: str
@@ -138,6 +67,27 @@ class LayerTable:
     deletes: Deletes = Deletes.REMOVE
     lookback: timedelta = LOOKBACK
     versions: "LayerTable | None" = None
+    module: str | None = None
+
+    @property
+    def declared_in(self) -> str:
+        """The file to change, for messages: `etl_assets/tables/orders.py`."""
+        return file_of(self.module) if self.module else f"the spec of {self.path}"
+
+    @property
+    def has_days(self) -> bool:
+        """Whether its rows are partitioned by UTC day; else its only partition is `WHOLE`."""
+        return self.partition_column is not None
+
+    @property
+    def day_column(self) -> str:
+        """The column whose UTC day a row belongs to; ask `has_days` first.
+
+        Raises TypeError for a table without days.
+        """
+        if self.partition_column is None:
+            raise TypeError(f"{self.path} has no days.")
+        return self.partition_column
 
     @property
     def syncs(self) -> bool:
@@ -146,7 +96,7 @@ class LayerTable:
 
     @property
     def path(self) -> str:
-        """`raw/orders`: the asset's key, and the table's name in state and quarantine."""
+        """`raw/orders`: the table's name in state, quarantine, messages and commands."""
         return f"{self.layer}/{self.name}"
 
     @property
@@ -164,66 +114,9 @@ class LayerTable:
         return next(declared for declared in self.columns if declared.name == name)
 
 
-@dataclass(frozen=True)
-class TableSpec:
-    """A source table that is landed in raw and cleaned in staged.
-
-    A table with a `cursor_column` syncs: its changed rows are read by (cursor, key). The source
-    sets the cursor on every change; `lookback` is how far back each sync reads again, for
-    writers whose clock is behind the source's (C6). `keep_versions` keeps every version of a
-    row that was seen in `raw/<name>_versions`. `deletes` and `drift` are policies, and
-    `overflow_column` names the contract's JSON column that is not in the source and
-    takes, with `Drift.EVOLVE`, the columns that the contract does not have.
-    """
-
-    name: str
-    source: PostgresTable
-    raw: type[Contract]
-    staged: type[Contract]
-    stage: Stage
-    description: str
-    partition_column: str = "created_at"
-    cursor_column: str | None = "updated_at"
-    domain: str = "sales"
-    owners: tuple[str, ...] = ("team:data",)
-    thresholds: Thresholds = Thresholds()
-    keep_versions: bool = False
-    drift: Drift = Drift.REPORT
-    overflow_column: str | None = None
-    deletes: Deletes = Deletes.REMOVE
-    lookback: timedelta = LOOKBACK
-
-    def layer_tables(self) -> tuple[LayerTable, ...]:
-        """`raw/<name>` and `staged/<name>`."""
-        raw = LayerTable(
-            layer=Layer.RAW,
-            name=self.name,
-            contract=self.raw,
-            partition_column=self.partition_column,
-            cursor_column=self.cursor_column,
-            description=f"{self.description} As the source has it.",
-            domain=self.domain,
-            owners=self.owners,
-            thresholds=self.thresholds,
-            source=self.source,
-            drift=self.drift,
-            overflow_column=self.overflow_column,
-            deletes=self.deletes,
-            lookback=self.lookback,
-        )
-        if self.keep_versions:
-            raw = replace(raw, versions=versions_of(raw))
-        staged = replace(
-            raw,
-            layer=Layer.STAGED,
-            contract=self.staged,
-            description=f"{self.description} Cleaned and typed.",
-            source=None,
-            inputs={"raw": Input(raw.path, sets_grain=True)},
-            transform=self.stage,
-            versions=None,
-        )
-        return raw, staged
+def file_of(module: str) -> str:
+    """The file of a table module as messages name it, the same on every machine."""
+    return f"{module.replace('.', '/')}.py"
 
 
 def versions_of(table: LayerTable) -> LayerTable:
@@ -239,37 +132,3 @@ def versions_of(table: LayerTable) -> LayerTable:
         description=f"{table.description} Every version that was seen, by key and {cursor}.",
         source=None,
     )
-
-
-@dataclass(frozen=True)
-class EnrichedSpec:
-    """A table made of other layer tables."""
-
-    name: str
-    contract: type[Contract]
-    inputs: Mapping[str, Input]
-    enrich: Enrich | Callable[..., pl.LazyFrame]
-    description: str
-    partition_column: str = "created_at"
-    cursor_column: str | None = None
-    domain: str = "sales"
-    owners: tuple[str, ...] = ("team:data",)
-    thresholds: Thresholds = Thresholds()
-
-    def layer_tables(self) -> tuple[LayerTable, ...]:
-        """`enriched/<name>`."""
-        return (
-            LayerTable(
-                layer=Layer.ENRICHED,
-                name=self.name,
-                contract=self.contract,
-                partition_column=self.partition_column,
-                cursor_column=self.cursor_column,
-                description=self.description,
-                domain=self.domain,
-                owners=self.owners,
-                thresholds=self.thresholds,
-                inputs=self.inputs,
-                transform=self.enrich,
-            ),
-        )

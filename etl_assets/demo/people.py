@@ -1,14 +1,26 @@
-"""Customers of the demo shop, made up."""
+"""Customers of the demo shop, made up: names are Faker's, in the language of their country."""
 
+import importlib
 import re
 import unicodedata
 from datetime import datetime
+from functools import cache
 from random import Random
 from typing import Final
 
+from faker import Generator
+from faker.providers.person import Provider as PersonProvider
+
 from etl_assets.demo.chance import later
 from etl_assets.demo.rows import Customer
-from etl_assets.demo.vocabulary import COUNTRIES, MAIL_HOSTS, SEGMENT_SHARES, SEGMENTS, Country
+from etl_assets.demo.vocabulary import (
+    COUNTRIES,
+    MAIL_HOSTS,
+    ODD_NAMES,
+    SEGMENT_SHARES,
+    SEGMENTS,
+    Country,
+)
 
 _SHARES: Final = tuple(country.share for country in COUNTRIES)
 _NO_DECOMPOSITION: Final = str.maketrans({"ß": "ss", "Ł": "L", "ł": "l", "ı": "i"})  # noqa: RUF001
@@ -17,7 +29,7 @@ _NO_DECOMPOSITION: Final = str.maketrans({"ß": "ss", "Ł": "L", "ł": "l", "ı"
 def new_customer(rng: Random, customer_id: int, created: datetime) -> Customer:
     """Return a good customer who signed up at `created` (UTC)."""
     country = rng.choices(COUNTRIES, weights=_SHARES)[0]
-    given, family = rng.choice(country.given_names), rng.choice(country.family_names)
+    given, family = _name(rng, country)
     return Customer(
         customer_id,
         _email(rng, customer_id, given, family),
@@ -29,6 +41,22 @@ def new_customer(rng: Random, customer_id: int, created: datetime) -> Customer:
         created,
         created if rng.random() < 0.65 else later(rng, created, (1, 500)),
     )
+
+
+def _name(rng: Random, country: Country) -> tuple[str, str]:
+    """Given and family name, the same for the same state of `rng` and release of Faker."""
+    names = _names_of(country.locale)
+    names.generator.seed_instance(rng.getrandbits(32))
+    family = rng.choice(ODD_NAMES) if rng.random() < 0.03 else names.last_name()
+    return names.first_name(), family
+
+
+@cache
+def _names_of(locale: str) -> PersonProvider:
+    """Faker's names of one locale alone: all of Faker takes a second to load."""
+    module = importlib.import_module(f"faker.providers.person.{locale}")
+    provider: PersonProvider = module.Provider(Generator())
+    return provider
 
 
 def _email(rng: Random, customer_id: int, given: str, family: str) -> str | None:

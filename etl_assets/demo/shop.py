@@ -19,7 +19,7 @@ from etl_assets.demo.generate import shop_days
 from etl_assets.demo.plan import ShopPlan
 
 # Counted up whenever the same plan gives other rows, so that an older shop is noticed.
-_GENERATOR: Final = 1
+_GENERATOR: Final = 2
 
 _MARKER: Final[LiteralString] = """
 CREATE SCHEMA IF NOT EXISTS demo;

@@ -4,39 +4,48 @@ A run may hold many days. Each gets a verdict of its own: good days are publishe
 even where others are refused, and the run fails naming those.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from etl_assets.core.errors import EtlError, StalePublication
+from etl_assets.core.catalog import Catalog
+from etl_assets.core.errors import StalePublication
+from etl_assets.core.source_specs import DEFAULT_CONNECTION
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import verdicts
-from etl_assets.orchestration.failures import overtaken, refused_days
-from etl_assets.orchestration.io_managers import WarehouseIOManager
-from etl_assets.orchestration.keys import key_of
+from etl_assets.orchestration.failures import failure_of, overtaken, refused_days
+from etl_assets.orchestration.io_managers import READER, WarehouseIOManager
 from etl_assets.orchestration.metadata import table_metadata
-from etl_assets.orchestration.partitions import BACKFILL_POLICIES, days_of, mapping_of
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.names import key_of, source_key
+from etl_assets.orchestration.partitions import (
+    BACKFILL_POLICIES,
+    mapping_of,
+    partition_of,
+    partitions_of,
+    parts_of,
+)
 from etl_assets.orchestration.versions import version_events
+from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
-    from etl_assets.pipeline.days import FailedDay, LoadedDay
+    from etl_assets.pipeline.days import LoadedDay
+    from etl_assets.pipeline.publish import Committed
     from etl_assets.sources.base import DaySource
 
 SOURCE_GROUP = "source"
-_ROUNDS = 3
-_TABLES = Path(__file__).parents[1] / "tables"
 
 
-def source_asset(table: LayerTable, partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+def source_asset(table: LayerTable, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
     """The external asset of the source table that a raw table is read from."""
     assert table.source is not None  # noqa: S101 - only raw tables have a source
+    connection = table.source.connection
+    database = "source" if connection == DEFAULT_CONNECTION else connection
     return dg.AssetSpec(
-        ["source", table.name],
-        partitions_def=partitions,
-        description=f"{table.source.schema}.{table.source.table} of the source database.",
+        source_key(table),
+        partitions_def=partitions_of(table, days),
+        description=f"{table.source.schema}.{table.source.table} of the {database} database.",
         group_name=SOURCE_GROUP,
         kinds={"postgres"},
         owners=table.owners,
@@ -46,16 +55,18 @@ def source_asset(table: LayerTable, partitions: dg.PartitionsDefinition[str]) ->
 
 
 def build_asset(
-    table: LayerTable, partitions: dg.PartitionsDefinition[str], warehouse_kind: str
+    catalog: Catalog,
+    table: LayerTable,
+    days: dg.PartitionsDefinition[str],
+    warehouse_kind: str,
 ) -> dg.AssetsDefinition:
     """The asset of a layer table; its key is the table's path."""
-    key = key_of(table)
 
     @dg.asset(
-        key=key,
-        ins=_inputs(table),
-        partitions_def=partitions,
-        backfill_policy=BACKFILL_POLICIES[table.layer],
+        key=key_of(table),
+        ins=_inputs(catalog, table),
+        partitions_def=partitions_of(table, days),
+        backfill_policy=BACKFILL_POLICIES[table.layer] if table.has_days else None,
         io_manager_key="warehouse_io_manager",
         output_required=False,
         required_resource_keys={"platform", "warehouse_io_manager"},
@@ -64,7 +75,7 @@ def build_asset(
         kinds={warehouse_kind, "polars"},
         owners=table.owners,
         tags={"domain": table.domain},
-        metadata={**table_metadata(table), "dagster/code_references": _code_of(table)},
+        metadata={**table_metadata(table), **_code_of(table)},
     )
     def load(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
         from etl_assets.pipeline.derive import DerivedSource
@@ -74,8 +85,8 @@ def build_asset(
             yield from _load(context, table, source)
         except StalePublication as error:
             raise overtaken(table, error) from None
-        except EtlError as error:
-            raise dg.Failure(str(error), allow_retries=error.retryable) from None
+        except Exception as error:
+            raise failure_of(error) from None
 
     return load
 
@@ -83,110 +94,91 @@ def build_asset(
 def _load(
     context: dg.AssetExecutionContext, table: LayerTable, source: "DaySource"
 ) -> Iterator[Any]:
-    from etl_assets.pipeline.days import LoadedDay
+    """Load the parts, let the good ones be published, and put on record what came of each."""
+    from etl_assets.pipeline.publish import Committed
+    from etl_assets.pipeline.run_days import load
 
     platform: Platform = context.resources.platform
+    manager: WarehouseIOManager = context.resources.warehouse_io_manager
     with platform.spool(context.run_id, f"{table.layer}__{table.name}") as folder:
-        days = {day.day: day for day in _loaded(context, table, source, folder)}
-        for day in days.values():
-            good_day = isinstance(day, LoadedDay) and day.is_good
-            platform.on_day(table.path, day.day, good_day)
-        good = [day for day in days.values() if isinstance(day, LoadedDay) and day.is_good]
-        refused = [day for day in days.values() if day not in good]
-        audited = [day for day in refused if isinstance(day, LoadedDay)]
-        yield from verdicts(context.instance, table, audited)
-        if not refused:
-            yield dg.Output(good)  # the IO manager publishes
-        elif good:
-            yield from _publish_good(context, table, good)
-        if table.syncs:
-            yield from _beside(context, table, good)
+        parts = parts_of(table, context)
+        loaded = load(
+            table, source, platform.warehouse, parts, folder, context.run_id, context.log.info
+        )
+        for day in (*loaded.good, *loaded.refused):
+            platform.on_day(table.path, day.day, day in loaded.good)
+        yield from verdicts(context.instance, table, loaded.audited)
+        committed = Committed()
+        if not loaded.refused:
+            yield dg.Output(loaded.good)  # the IO manager publishes
+            committed = manager.committed(context.run_id, table)
+        elif loaded.good:
+            # Day by day on record: an Output would materialise the refused days too.
+            committed, described = manager.publish(table, loaded.good, context.run_id)
+            for partition, metadata in described.items():
+                yield dg.AssetMaterialization(
+                    context.asset_key, partition=partition, metadata=metadata
+                )
+        yield from beside(platform, table, loaded.good, committed)
         # Last, because a verdict counts for the materialisation that it names.
-        yield from verdicts(context.instance, table, good)
-    remember_columns(platform, table, source, context.run_id)
-    if refused:
-        raise refused_days(table, good, refused)
+        yield from verdicts(context.instance, table, loaded.good)
+    _remember_columns(platform, table, source, context.run_id)
+    if loaded.refused:
+        raise refused_days(table, loaded.good, loaded.refused)
 
 
-def _loaded(
-    context: dg.AssetExecutionContext, table: LayerTable, source: "DaySource", folder: Path
-) -> "Iterator[LoadedDay | FailedDay]":
-    """Every day, and once more those that a sync has published newer while others were read."""
-    from etl_assets.pipeline.days import LoadedDay
-    from etl_assets.pipeline.load import load_days
-    from etl_assets.pipeline.publish import published_counts
-
-    platform: Platform = context.resources.platform
-    days = days_of(context.partition_keys)
-    for _ in range(_ROUNDS):
-        published = published_counts(platform.warehouse, table)
-        loaded = list(load_days(table, source, days, published, folder, context.run_id))
-        yield from loaded
-        newest = {s.partition_key: s.as_of for s in platform.warehouse.state(table)}
-        read = [day for day in loaded if isinstance(day, LoadedDay)]
-        days = [day.day for day in read if newest.get(day.day, day.as_of) > day.as_of]
-        if not (table.syncs and days):
-            return
-        context.log.info(f"{len(days)} days of {table.path} were synced meanwhile: read again.")
-
-
-def _beside(
-    context: dg.AssetExecutionContext, table: LayerTable, good: "list[LoadedDay]"
+def beside(
+    platform: Platform, table: LayerTable, good: "Sequence[LoadedDay]", committed: "Committed"
 ) -> Iterator[dg.AssetMaterialization]:
-    """What else this publication touched: days that rows moved away from, and versions."""
-    platform: Platform = context.resources.platform
+    """What else a publication touched: days that rows moved away from, and versions."""
     days = {loaded.day for loaded in good}
-    states = platform.warehouse.state(table)
-    loads = {state.load_id for state in states if state.partition_key in days}
-    for state in states:
-        if state.load_id in loads and state.partition_key not in days:
+    for state in committed.states:
+        if state.partition_key not in days:
             yield dg.AssetMaterialization(
-                context.asset_key,
-                partition=state.partition_key.isoformat(),
+                key_of(table),
+                partition=partition_of(state.partition_key),
                 metadata={
                     "dagster/partition_row_count": state.row_count,
                     "why": "rows of it were found on another day",
                 },
             )
     if table.versions:
-        yield from version_events(platform, table.versions, loads)
+        yield from version_events(platform, table.versions, committed.versions)
 
 
-def remember_columns(
+def _remember_columns(
     platform: Platform, table: LayerTable, source: "DaySource", run_id: str
 ) -> None:
-    """Put the source's columns on record where they are not those of last time."""
-    columns, seen = getattr(source, "columns", None), getattr(source, "seen", None)
-    if columns and list(columns) != list(seen or ()):
-        from etl_assets.pipeline.sync_log import Log
+    """Put the source's columns on record, for a table that is read from a source."""
+    from etl_assets.pipeline.publish import in_turn
+    from etl_assets.pipeline.sync_log import remember_columns
+    from etl_assets.sources.base import Source
 
-        platform.warehouse.record([Log(table, run_id).columns(columns)])
-
-
-def _publish_good(
-    context: dg.AssetExecutionContext, table: LayerTable, good: "list[LoadedDay]"
-) -> Iterator[dg.AssetMaterialization]:
-    """Publish what can be, day by day on record: an Output would materialise the bad days too."""
-    warehouse: WarehouseIOManager = context.resources.warehouse_io_manager
-    for day, metadata in warehouse.publish(table, good, context.run_id).items():
-        yield dg.AssetMaterialization(context.asset_key, partition=day, metadata=metadata)
+    if isinstance(source, Source) and source.columns and source.columns != source.seen:
+        columns = source.columns
+        in_turn(lambda: remember_columns(platform.warehouse, table, columns, run_id))
 
 
-def _code_of(table: LayerTable) -> dg.CodeReferencesMetadataValue:
-    """The module that declares the table."""
-    path = str(_TABLES / f"{table.name}.py")
-    reference = dg.LocalFileCodeReference(file_path=path, line_number=1, label=table.path)
-    return dg.CodeReferencesMetadataValue(code_references=[reference])
+def _code_of(table: LayerTable) -> Mapping[str, dg.CodeReferencesMetadataValue]:
+    """The module that declares the table, nothing for a table that was made in code."""
+    module = sys.modules.get(table.module or "")
+    if module is None or module.__file__ is None:
+        return {}
+    reference = dg.LocalFileCodeReference(
+        file_path=module.__file__, line_number=1, label=table.path
+    )
+    value = dg.CodeReferencesMetadataValue(code_references=[reference])
+    return {"dagster/code_references": value}
 
 
-def _inputs(table: LayerTable) -> dict[str, dg.AssetIn]:
+def _inputs(catalog: Catalog, table: LayerTable) -> dict[str, dg.AssetIn]:
     if table.source is not None:
-        return {"source": dg.AssetIn(["source", table.name])}
+        return {"source": dg.AssetIn(source_key(table))}
     return {
         name: dg.AssetIn(
-            given.asset.split("/"),
-            partition_mapping=mapping_of(given),
-            metadata={"all_days_until": given.all_days_until},
+            key_of(above),
+            partition_mapping=mapping_of(table, table.inputs[name], above),
+            metadata={READER: table.path},
         )
-        for name, given in table.inputs.items()
+        for name, above in catalog.inputs_of(table).items()
     }

@@ -4,7 +4,7 @@ A layer is run for exactly the days whose upstream days came out well, so that o
 its own descendants and nothing else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
@@ -15,12 +15,19 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from etl_assets.config import Settings
-from etl_assets.core.partitions import Window, windows_of
+from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.build import build_definitions
-from etl_assets.orchestration.platform import Platform
-from etl_assets.orchestration.ranges import RANGE_END, RANGE_START
-from etl_assets.tables.registry import layer_tables
+from etl_assets.orchestration.failures import raise_if_interrupted
+from etl_assets.orchestration.names import key_of_path, path_of
+from etl_assets.orchestration.ranges import range_tags
+from etl_assets.pipeline.platform import Platform
+
+INSTANCE_FILE = Path(__file__).parent / "dagster.yaml"
+"""What Dagster's instance is, for every way to start it."""
+
+WORKSPACE_FILE = Path(__file__).parent / "workspace.yaml"
+"""Where Dagster finds the code location."""
 
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run config for a terminal: what matters is in the result and in the event log."""
@@ -42,25 +49,66 @@ class BackfillResult:
 
 
 def backfill(
-    platform: Platform, paths: Iterable[str], window: Window, instance: dg.DagsterInstance
+    platform: Platform,
+    paths: Iterable[str],
+    window: Window,
+    instance: dg.DagsterInstance,
+    *,
+    every_day: bool = True,
 ) -> BackfillResult:
     """Load these tables for these days, layer by layer; what is downstream of a failure is skipped.
 
-    Errors of a run are in the result's messages; only what keeps Dagster from running is raised.
+    Days of a derived table that its inputs have not published cannot be made: they failed, or with
+    `every_day` False, for a range that nobody named, they are passed over. A table without days is
+    loaded whole. Errors of a run are in the result's messages; only what keeps Dagster from running
+    is raised.
     """
-    definitions = build_definitions(platform.settings, {"platform": platform})
-    wanted = [table for path, table in layer_tables().items() if path in set(paths)]
     result = BackfillResult()
-    for _, layer in groupby(_by_depth(wanted), key=lambda pair: pair[0]):
+    wanted = set(paths)
+
+    def days_of(table: LayerTable) -> list[date]:
+        whole = list(window.days()) if table.has_days else [WHOLE]
+        spared = _downstream_of_failures(table, whole, result)
+        result.skipped[table.path] = spared
+        missing = _unpublished(platform, table, [day for day in whole if day not in spared])
+        unmakeable = {day for days in missing.values() for day in days}
+        if every_day:
+            result.failed.setdefault(table.path, set()).update(unmakeable)
+            result.messages += [
+                _unpublished_told(table, platform.catalog[path], days)
+                for path, days in missing.items()
+            ]
+        return [day for day in whole if day not in spared | unmakeable]
+
+    make_by_layer(platform, wanted, instance, days_of, result)
+    return result
+
+
+def make_by_layer(
+    platform: Platform,
+    paths: Collection[str],
+    instance: dg.DagsterInstance,
+    days_of: Callable[[LayerTable], Sequence[date]],
+    result: BackfillResult,
+) -> None:
+    """Run these tables, upstream first, each for the days that `days_of` says when its turn comes.
+
+    Tables as far from a source as each other share their runs.
+    """
+    catalog = platform.catalog
+
+    def depth(table: LayerTable) -> int:
+        return catalog.depth(table.path)
+
+    definitions = build_definitions(platform.settings, overrides={"platform": platform})
+    wanted = sorted((table for path, table in catalog.items() if path in paths), key=depth)
+    for _, layer in groupby(wanted, key=depth):
         plan: dict[tuple[date, ...], list[LayerTable]] = {}
-        for _, table in layer:
-            days = _buildable(table, window, result)
-            result.skipped[table.path] = set(window.days()) - set(days)
-            plan.setdefault(tuple(days), []).append(table)
+        for table in layer:
+            plan.setdefault(tuple(days_of(table)), []).append(table)
         for shared, tables in plan.items():
             for part in windows_of(shared):
                 _run(definitions, instance, tables, part, result)
-    return result
 
 
 def run_range(
@@ -70,9 +118,9 @@ def run_range(
     job = definitions.resolve_implicit_global_asset_job_def()
     return job.execute_in_process(
         instance=instance,
-        asset_selection=[dg.AssetKey(path.split("/")) for path in paths],
+        asset_selection=[key_of_path(path) for path in paths],
         raise_on_error=False,
-        tags={RANGE_START: window.first.isoformat(), RANGE_END: window.last.isoformat()},
+        tags=range_tags(window),
         run_config=QUIET,
     )
 
@@ -86,18 +134,16 @@ def _run(
 ) -> None:
     paths = [table.path for table in tables]
     executed = run_range(definitions, instance, paths, window)
+    raise_if_interrupted(executed, instance)  # Ctrl-C ends the backfill, not only this run
     for path in paths:
         result.done.setdefault(path, set())
     for event in executed.all_events:
-        if event.event_type is DagsterEventType.ASSET_MATERIALIZATION and event.partition:
+        if event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
             assert event.asset_key is not None  # noqa: S101 - a materialisation has one
-            done = result.done.get("/".join(event.asset_key.path))
+            done = result.done.get(path_of(event.asset_key))
             if done is not None:  # versions are materialised beside their table
-                done.add(date.fromisoformat(event.partition))
+                done.add(date.fromisoformat(event.partition) if event.partition else WHOLE)
         if event.event_type is DagsterEventType.STEP_FAILURE:
-            error = event.step_failure_data.error
-            if error and error.cls_name == "DagsterExecutionInterruptedError":
-                raise KeyboardInterrupt  # Ctrl-C ends the backfill, not only this run
             result.messages.append(_message(event))
     for path in paths:
         result.failed.setdefault(path, set()).update(set(window.days()) - result.done[path])
@@ -117,25 +163,51 @@ def _message(event: dg.DagsterEvent) -> str:
     return told if kind.startswith("etl_assets.") else f"{event.step_key}: {kind}: {told}"
 
 
-def _by_depth(tables: Sequence[LayerTable]) -> list[tuple[int, LayerTable]]:
-    """Tables with how far they are from a source, nearest first: one depth can share a run."""
-    known = layer_tables()
-
-    def depth(table: LayerTable) -> int:
-        return 1 + max((depth(known[given.asset]) for given in table.inputs.values()), default=0)
-
-    return sorted(((depth(table), table) for table in tables), key=lambda pair: pair[0])
-
-
-def _buildable(table: LayerTable, window: Window, result: BackfillResult) -> list[date]:
-    """The days of the window of which no upstream day went wrong in this backfill."""
+def _downstream_of_failures(
+    table: LayerTable, days: Sequence[date], result: BackfillResult
+) -> set[date]:
+    """The days of which an upstream day went wrong in this backfill."""
     bad: set[date] = set()
     for given in table.inputs.values():
         missing = _missing(given.asset, (result.failed, result.skipped))
+        if missing and (WHOLE in missing or not table.has_days):
+            return set(days)
         if given.all_days_until and missing:
-            bad |= {day for day in window.days() if day >= min(missing)}
-        bad |= missing
-    return [day for day in window.days() if day not in bad]
+            bad |= {day for day in days if day >= min(missing)}
+        bad |= missing & set(days)
+    return bad
+
+
+def _unpublished(
+    platform: Platform, table: LayerTable, days: Sequence[date]
+) -> Mapping[str, list[date]]:
+    """By input the days of the table that cannot be made because that input has not got them."""
+    found: dict[str, list[date]] = {}
+    for above in platform.catalog.inputs_of(table).values() if days else ():
+        published = {state.partition_key for state in platform.warehouse.state(above)}
+        if table.has_days and above.has_days:
+            found[above.path] = [day for day in days if day not in published]
+        elif not published:
+            found[above.path] = list(days)
+    return {path: missing for path, missing in found.items() if missing}
+
+
+def _unpublished_told(table: LayerTable, above: LayerTable, days: Sequence[date]) -> str:
+    """One sentence for all of the days, however many."""
+    if not (table.has_days and above.has_days):
+        why = f"{above.path} is not published, and {table.path} is made of it."
+        return f"{why} Load it first: etl-assets backfill {above.path}."
+    first, last = min(days), max(days)
+    command = f"etl-assets backfill {above.path} --from {first} --to {last}."
+    if len(days) == 1:
+        return (
+            f"{above.path} {first} is not published, and {table.path} is made of it. "
+            f"Load it first: {command}"
+        )
+    return (
+        f"{above.path}: {len(days):,} days from {first} to {last} are not published, and "
+        f"{table.path} is made of them. Load them first: {command}"
+    )
 
 
 def _missing(path: str, where: Iterable[Mapping[str, set[date]]]) -> set[date]:
@@ -143,14 +215,13 @@ def _missing(path: str, where: Iterable[Mapping[str, set[date]]]) -> set[date]:
 
 
 def home_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance of the repository's dagster.yaml, with its logs under ETL_HOME."""
+    """The instance of this package's dagster.yaml, with its logs under ETL_HOME."""
     return dg.DagsterInstance.from_config(str(dagster_home(settings)))
 
 
 def dagster_home(settings: Settings) -> Path:
-    """The folder to use as DAGSTER_HOME: it holds the repository's dagster.yaml."""
+    """The folder to use as DAGSTER_HOME: it holds the `dagster.yaml` of this package."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    ours = (Path(__file__).parents[2] / "dagster.yaml").read_text(encoding="utf-8")
-    (home / "dagster.yaml").write_text(ours, encoding="utf-8")
+    (home / INSTANCE_FILE.name).write_text(INSTANCE_FILE.read_text(encoding="utf-8"), "utf-8")
     return home

@@ -6,20 +6,21 @@ from collections.abc import Mapping
 import dagster as dg
 
 from etl_assets.config import Settings
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.table import Layer
 from etl_assets.orchestration.assets import build_asset, source_asset
 from etl_assets.orchestration.checks import build_checks
 from etl_assets.orchestration.io_managers import PostgresIOManager, WarehouseIOManager
 from etl_assets.orchestration.lateness import build_lateness_sensor
 from etl_assets.orchestration.partitions import daily
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.platform import open_platform
 from etl_assets.orchestration.syncs import (
     build_reconcile_job,
     build_schedules,
     build_sync_job,
 )
 from etl_assets.orchestration.versions import versions_asset
-from etl_assets.tables.registry import layer_tables
+from etl_assets.pipeline.platform import Platform
 
 # Dagster's own default prints every event of every check of every day.
 _CONSOLE = dg.configured(
@@ -28,41 +29,46 @@ _CONSOLE = dg.configured(
 
 
 def build_definitions(
-    settings: Settings, overrides: Mapping[str, object] | None = None
+    settings: Settings,
+    catalog: Catalog | None = None,
+    overrides: Mapping[str, object] | None = None,
 ) -> dg.Definitions:
-    """Every table's assets and checks, the jobs, schedules and sensor; nothing is connected.
+    """Every table's assets and checks, the jobs, schedules and sensors; nothing is connected.
 
-    `overrides` replaces resources by key; a `platform` given here is what IO managers use as well.
+    `catalog` are the tables, by default those of ETL_TABLES; those that are broken are left out.
+    `overrides` replaces resources by key; a `platform` given here is what IO managers use as well,
+    and brings its own catalog.
     """
     with warnings.catch_warnings():
         # Used on purpose: partitioned checks, backfill policies, code references.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return _assemble(settings, overrides or {})
+        return _assemble(settings, catalog, overrides or {})
 
 
-def _assemble(settings: Settings, overrides: Mapping[str, object]) -> dg.Definitions:
-    partitions = daily(settings)
-    tables = list(layer_tables().values())
-    platform = overrides.get("platform", Platform(settings))
+def _assemble(
+    settings: Settings, given: Catalog | None, overrides: Mapping[str, object]
+) -> dg.Definitions:
+    days = daily(settings)
+    platform = overrides.get("platform") or open_platform(settings, given_catalog=given)
     assert isinstance(platform, Platform)  # noqa: S101 - an override is a Platform too
+    catalog = platform.catalog
+    tables = list(catalog.values())
     warehouse_kind = (settings.warehouse_url or "duckdb").split(":", 1)[0]
     jobs = [build_sync_job(tables), build_reconcile_job(tables)]
     return dg.Definitions(
         assets=[
-            *(source_asset(table, partitions) for table in tables if table.source),
-            *(build_asset(table, partitions, warehouse_kind) for table in tables),
-            *(
-                versions_asset(table, partitions, warehouse_kind)
-                for table in tables
-                if table.versions
-            ),
+            *(source_asset(table, days) for table in tables if table.source),
+            *(build_asset(catalog, table, days, warehouse_kind) for table in tables),
+            *(versions_asset(table, days, warehouse_kind) for table in tables if table.versions),
         ],
-        asset_checks=[build_checks(table, partitions) for table in tables],
+        asset_checks=[build_checks(table, days) for table in tables],
         jobs=jobs,
         schedules=build_schedules(settings, jobs),
         sensors=[
-            build_lateness_sensor(settings, layer) for layer in (Layer.STAGED, Layer.ENRICHED)
+            build_lateness_sensor(settings, catalog, layer)
+            for layer in (Layer.STAGED, Layer.ENRICHED)
+            if any(table.layer is layer for table in tables)
         ],
         resources={
             "platform": platform,

@@ -17,8 +17,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from etl_assets.core.checks import CHECKS, SCHEMA_DRIFT, SOURCE_CHECKS, Severity
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.metadata import evidence_metadata
-from etl_assets.orchestration.partitions import days_of
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.names import key_of
+from etl_assets.orchestration.partitions import days_of, partition_of, partitions_of
+from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import LoadedDay
@@ -29,9 +30,7 @@ _CONSEQUENCE = {
 }
 
 
-def check_specs(
-    table: LayerTable, partitions: dg.PartitionsDefinition[str]
-) -> list[dg.AssetCheckSpec]:
+def check_specs(table: LayerTable, days: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
     """A partitioned spec for each check: an unpartitioned one lets bad days through.
 
     The UI calls them non-blocking, as Dagster means it: they do their blocking before publication.
@@ -43,9 +42,9 @@ def check_specs(
     return [
         dg.AssetCheckSpec(
             check.name,
-            asset=dg.AssetKey(table.path.split("/")),
+            asset=key_of(table),
             description=f"{check.description} {_CONSEQUENCE[severity]}",
-            partitions_def=partitions,
+            partitions_def=partitions_of(table, days),
             metadata={"severity": str(severity)},
         )
         for check, severity in severities.items()
@@ -58,7 +57,7 @@ def verdicts(
     """The verdicts of the days, on what is materialised of them at this moment."""
     targets = _materialised(instance, table, [loaded.day for loaded in days])
     for loaded in days:
-        yield from _evaluations(loaded, targets.get(loaded.day.isoformat()))
+        yield from _evaluations(loaded, targets.get(partition_of(loaded.day)))
 
 
 def _evaluations(loaded: "LoadedDay", target: Target | None) -> Iterator[dg.AssetCheckEvaluation]:
@@ -68,7 +67,7 @@ def _evaluations(loaded: "LoadedDay", target: Target | None) -> Iterator[dg.Asse
     """
     for result in loaded.results:
         yield dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(loaded.table.path.split("/")),
+            asset_key=key_of(loaded.table),
             check_name=result.check.name,
             passed=result.passed,
             metadata=evidence_metadata(result.evidence),
@@ -78,24 +77,22 @@ def _evaluations(loaded: "LoadedDay", target: Target | None) -> Iterator[dg.Asse
                 if result.severity is Severity.ERROR
                 else dg.AssetCheckSeverity.WARN
             ),
-            partition=loaded.day.isoformat(),
+            partition=partition_of(loaded.day),
         )
 
 
-def build_checks(
-    table: LayerTable, partitions: dg.PartitionsDefinition[str]
-) -> dg.AssetChecksDefinition:
+def build_checks(table: LayerTable, days: dg.PartitionsDefinition[str]) -> dg.AssetChecksDefinition:
     """The table's checks as an op of their own, against what is published."""
 
     @dg.multi_asset_check(
         name=f"{table.layer}__{table.name}__checks",
-        specs=check_specs(table, partitions),
+        specs=check_specs(table, days),
         can_subset=True,
         required_resource_keys={"platform"},
     )
     def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckEvaluation]:
         loading = context.job_def.asset_layer.selected_asset_keys
-        if dg.AssetKey(table.path.split("/")) in loading:
+        if key_of(table) in loading:
             return  # the asset itself records them, before it publishes
         # What is published says nothing of the source's columns.
         wanted = {key.name for key in context.selected_asset_check_keys} - {SCHEMA_DRIFT.name}
@@ -117,7 +114,7 @@ def _audit_published(
     counts = {state.partition_key: state.row_count for state in platform.warehouse.state(table)}
     op = context.op_execution_context
     run_id = op.run_id
-    if op.has_partition_key or op.has_partition_key_range:
+    if table.has_days and (op.has_partition_key or op.has_partition_key_range):
         days = [day for day in days_of(op.partition_keys) if day in counts]
     else:
         days = sorted(counts)
@@ -128,14 +125,17 @@ def _audit_published(
         source = PublishedSource(table, published, counts)
         for loaded in load_days(table, source, days, Published(counts), folder, run_id):
             if isinstance(loaded, LoadedDay):
-                yield loaded, targets.get(loaded.day.isoformat())
+                yield loaded, targets.get(partition_of(loaded.day))
 
 
 def _materialised(
     instance: dg.DagsterInstance, table: LayerTable, days: Sequence[date]
-) -> Mapping[str, Target]:
-    """The newest materialisation of each of the days that has one."""
-    key = dg.AssetKey(table.path.split("/"))
+) -> Mapping[str | None, Target]:
+    """The newest materialisation of each of the days that has one, by partition key, if any."""
+    key = key_of(table)
+    if not table.has_days:
+        records = instance.fetch_materializations(key, limit=1).records
+        return {None: _target(records[0])} if records else {}
     newest = instance.get_latest_storage_id_by_partition(
         key, DagsterEventType.ASSET_MATERIALIZATION, {day.isoformat() for day in days}
     )
@@ -145,9 +145,9 @@ def _materialised(
         dg.AssetRecordsFilter(key, storage_ids=list(newest.values())), limit=len(newest)
     )
     return {
-        record.partition_key: Target(
-            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-        )
-        for record in found.records
-        if record.partition_key
+        record.partition_key: _target(record) for record in found.records if record.partition_key
     }
+
+
+def _target(record: dg.EventLogRecord) -> Target:
+    return Target(storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp)

@@ -1,13 +1,18 @@
 """How runs fail: one message that says what is not published and why, and who is told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import dagster as dg
+from dagster import DagsterError, DagsterEventType
+from dagster._core.events import RunFailureReason
 
-from etl_assets.core.errors import StalePublication
+from etl_assets.core.errors import EtlError, StalePublication
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.platform import Platform
+from etl_assets.core.unexpected import stack_of, told
+from etl_assets.interrupts import interrupt_behind
+from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import FailedDay, LoadedDay
@@ -57,8 +62,56 @@ def overtaken(table: LayerTable, error: StalePublication) -> Exception:
 def report_failure(context: dg.HookContext) -> None:
     """Tell what failed for good: after the last attempt, once a table."""
     platform: Platform = context.resources.platform
-    error = context.op_exception
-    told = error.description if isinstance(error, dg.Failure) else None
-    told = told or f"{type(error).__name__}: see the run's log."
-    context.log.error(f"{context.op.name} failed for good: {told}")
-    platform.on_failure(context.op.name, told)
+    message = message_of(context.op_exception)
+    context.log.error(f"{context.op.name} failed for good: {message}")
+    platform.on_failure(context.op.name, message)
+
+
+def message_of(error: BaseException | None) -> str:
+    """What a step's error says, without what Dagster wraps it in."""
+    while error is not None and isinstance(error, DagsterError) and error.__cause__:
+        error = error.__cause__
+    if isinstance(error, dg.Failure) and error.description:
+        return error.description
+    return told(error) if error else "The step ended without an error of its own."
+
+
+def failure_of(error: Exception) -> BaseException:
+    """What a step raises for an error: a message, and whether another attempt may help.
+
+    An error that nobody foresaw is not tried again. Where the code was is in the metadata.
+    """
+    if interrupt := interrupt_behind(error):
+        return interrupt
+    if isinstance(error, dg.Failure | dg.RetryRequested | DagsterError):
+        return error
+    if isinstance(error, EtlError):
+        return dg.Failure(str(error), allow_retries=error.retryable)
+    stack = dg.MetadataValue.text(stack_of(error))
+    return dg.Failure(told(error), metadata={"stack": stack}, allow_retries=False)
+
+
+@contextmanager
+def told_as_failures() -> Iterator[None]:
+    """Raise every error of an IO manager as `failure_of` has it."""
+    try:
+        yield
+    except Exception as error:
+        raise failure_of(error) from None
+
+
+def raise_if_interrupted(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> None:
+    """Raise KeyboardInterrupt for a run of this process that Ctrl-C or SIGTERM has ended.
+
+    Dagster records it as a failure, since nobody asked it to terminate the run: it was canceled.
+    """
+    for event in result.all_events:
+        if event.event_type is DagsterEventType.RUN_CANCELED:
+            raise KeyboardInterrupt
+        if event.event_type is DagsterEventType.RUN_FAILURE:
+            reason = event.job_failure_data.failure_reason
+            if reason is RunFailureReason.UNEXPECTED_TERMINATION:
+                run = instance.get_run_by_id(result.run_id)
+                if run is not None:
+                    instance.report_run_canceled(run)
+                raise KeyboardInterrupt

@@ -1,12 +1,11 @@
 """Google's clients under Dagster: dagster-gcp's resource finds the credentials.
 
-dagster-gcp's own IO manager is not used: it deletes and then loads, by way of pandas.
+dagster-gcp's own IO manager is not used: it deletes and then loads, by way of pandas. Dagster is
+imported when a client is made, so that commands that need none do not wait for it.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-import dagster as dg
 
 from etl_assets.config import Settings
 from etl_assets.core.errors import ConfigError
@@ -22,6 +21,7 @@ def bigquery_client(settings: Settings) -> "Callable[[str | None, str | None], C
     """
 
     def connect(project: str | None, location: str | None) -> "Client":
+        import dagster as dg
         from dagster_gcp import BigQueryResource
 
         resource = BigQueryResource(

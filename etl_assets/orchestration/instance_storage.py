@@ -11,6 +11,8 @@ from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from etl_assets.config import Settings, read_settings
 
+_SETTING = "DAGSTER_POSTGRES_URL"
+
 
 class PooledEventLog(PostgresEventLogStorage):
     """The event log over a pooled connection.
@@ -56,9 +58,10 @@ def storage_url(settings: Settings) -> str:
     """The SQLAlchemy URL of Dagster's database; starts the embedded server if it is there.
 
     dagster-postgres needs psycopg2: on SQLAlchemy 2.1 a bare `postgresql://` means psycopg 3, and
-    its NOTIFY fails (dagster issue 33958).
+    its NOTIFY fails (dagster issue 33958). Raises ConfigError, SourceError or SourceUnavailable:
+    dagster-postgres would try for a while, and print what it tried.
     """
-    from etl_assets.postgres.connection import postgres_url
+    from etl_assets.postgres.connection import check_connection, postgres_url
 
     text = settings.dagster_postgres_url
     if text is None:
@@ -69,5 +72,7 @@ def storage_url(settings: Settings) -> str:
         # Thousands of small commits a backfill: on a laptop the last moments of the log may be lost
         # in a power cut, what is published may not and is elsewhere.
         text = server.url("dagster") + "&options=-c%20synchronous_commit%3Doff"
-    url = postgres_url(text, driver="psycopg2", setting="DAGSTER_POSTGRES_URL")
+    else:
+        check_connection(text, setting=_SETTING, what="Dagster's own database")
+    url = postgres_url(text, driver="psycopg2", setting=_SETTING)
     return url.render_as_string(hide_password=False)

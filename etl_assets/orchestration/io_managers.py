@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from etl_assets.core.errors import StalePublication
-from etl_assets.core.lateness import Loads
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.failures import overtaken
+from etl_assets.orchestration.failures import overtaken, told_as_failures
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
-from etl_assets.orchestration.partitions import days_of
-from etl_assets.orchestration.platform import Platform
-from etl_assets.tables.registry import layer_tables
+from etl_assets.orchestration.names import path_of, raw_path_of
+from etl_assets.orchestration.partitions import days_of, partition_of
+from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import LoadedDay
     from etl_assets.pipeline.derive import Upstream
-    from etl_assets.sources.postgres.source import PostgresSource
+    from etl_assets.pipeline.publish import Committed
+    from etl_assets.sources.base import Source
+
+
+READER = "etl_assets/reader"
+"""The metadata of an input that names the table that reads it, by its path."""
 
 
 class PostgresIOManager(dg.IOManager):
-    """Loads days of an external source asset as a `PostgresSource`: lazily, nothing is read yet."""
+    """Loads an external source asset as a `Source`: lazily, nothing is read yet."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
 
-    def load_input(self, context: dg.InputContext) -> "PostgresSource":
+    @told_as_failures()
+    def load_input(self, context: dg.InputContext) -> "Source":
         """The source of the raw table of the same name."""
-        from etl_assets.pipeline.sync_log import columns_seen
-        from etl_assets.sources.postgres.source import PostgresSource
-
-        table = layer_tables()[f"raw/{context.asset_key.path[-1]}"]
-        seen = columns_seen(self._platform.warehouse.look(table))
-        return PostgresSource(self._platform.reader(), table, seen)
+        return self._platform.source(self._platform.catalog[raw_path_of(context.asset_key)])
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Source tables belong to somebody else: nothing is ever written to them."""
@@ -50,53 +50,65 @@ class WarehouseIOManager(dg.IOManager):
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._committed: dict[tuple[str, str], Committed] = {}
 
+    @told_as_failures()
     def load_input(self, context: dg.InputContext) -> "Upstream":
         """The upstream partitions that the mapping names: a frame a day, or one of all days."""
-        from etl_assets.pipeline.derive import Upstream
+        from etl_assets.pipeline.derive import read_upstream
 
-        table = layer_tables()["/".join(context.asset_key.path)]
-        days = days_of(context.asset_partition_keys)
+        table = self._platform.catalog[path_of(context.asset_key)]
+        days = days_of(context.asset_partition_keys) if table.has_days else [WHOLE]
         step = context.step_context
         folder = self._platform.spool_folder(step.run_id, step.step.key) / "in" / context.name
-        warehouse = self._platform.warehouse
-        # Before the rows: what is published in between makes the day late, never unnoticed.
-        loads = Loads({s.partition_key: s.load_id for s in warehouse.state(table)})
-        unpublished = frozenset(days) - loads.by_day.keys()
-        if (context.definition_metadata or {}).get("all_days_until"):
-            extract = warehouse.read(table, [Window(days[0], days[-1])], folder)
-            return Upstream(table, extract.as_of, {}, extract.frames[0], unpublished, loads)
-        extract = warehouse.read(table, [Window.of(day) for day in days], folder)
-        frames = dict(zip(days, extract.frames, strict=True))
-        return Upstream(table, extract.as_of, frames, unpublished=unpublished, loads=loads)
+        reader = self._platform.catalog[(context.definition_metadata or {})[READER]]
+        return read_upstream(
+            self._platform.warehouse,
+            table,
+            reader.inputs[context.name],
+            days,
+            folder,
+            for_whole=not reader.has_days,
+        )
 
     def handle_output(self, context: dg.OutputContext, obj: "Sequence[LoadedDay]") -> None:
         """Publish the days, all of them good, and describe each in its materialisation."""
-        table = layer_tables()["/".join(context.asset_key.path)]
-        try:
-            described = self.publish(table, obj, context.step_context.run_id)
-        except StalePublication as error:
-            raise overtaken(table, error) from None
+        table = self._platform.catalog[path_of(context.asset_key)]
+        run_id = context.step_context.run_id
+        with told_as_failures():
+            try:
+                committed, described = self.publish(table, obj, run_id)
+            except StalePublication as error:
+                raise overtaken(table, error) from None
+        self._committed[run_id, table.path] = committed
         for day, metadata in described.items():
             context.step_context.add_asset_metadata(
                 metadata=metadata, asset_key=context.asset_key, partition_key=day
             )
 
+    def committed(self, run_id: str, table: LayerTable) -> "Committed":
+        """What the publication of a run's output left behind; to be asked for once."""
+        return self._committed.pop((run_id, table.path))
+
     def publish(
         self, table: LayerTable, days: "Sequence[LoadedDay]", run_id: str
-    ) -> dict[str, Metadata]:
-        """Publish good days in one transaction; the metadata of each by partition key.
+    ) -> "tuple[Committed, dict[str | None, Metadata]]":
+        """Publish good days in one transaction; the metadata of each by partition key, if any.
 
-        Raises what `Warehouse.publish` raises; then nothing has changed.
+        Raises what `publish_days` raises; then nothing has changed.
         """
-        from etl_assets.pipeline.publish import publish_days, published_counts
+        from etl_assets.pipeline.publish import publish_days
 
-        seconds, publication = publish_days(self._platform.warehouse, table, days, run_id)
-        total = sum(published_counts(self._platform.warehouse, table).rows.values())
-        return {
-            loaded.day.isoformat(): day_metadata(
-                loaded, total_rows=total, publish_seconds=seconds / len(days)
+        committed = publish_days(self._platform.warehouse, table, days, run_id)
+        told = {"unchanged": True} if committed.unchanged else {}
+        return committed, {
+            partition_of(loaded.day): day_metadata(
+                self._platform.catalog,
+                loaded,
+                total_rows=committed.total_rows,
+                publish_seconds=committed.seconds / len(days),
             )
-            | cost_metadata(publication.jobs, len(days))
+            | cost_metadata(committed.jobs, len(days))
+            | told
             for loaded in days
         }

@@ -11,14 +11,13 @@ from datetime import date
 import dagster as dg
 
 from etl_assets.config import Settings
-from etl_assets.core.lateness import Late, late_days
-from etl_assets.core.partitions import windows_of
+from etl_assets.core.catalog import Catalog
+from etl_assets.core.lateness import Late
+from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import Layer
-from etl_assets.orchestration.keys import key_of
-from etl_assets.orchestration.partitions import scope_of
-from etl_assets.orchestration.platform import Platform
-from etl_assets.orchestration.ranges import RANGE_END, RANGE_START
-from etl_assets.tables.registry import layer_tables
+from etl_assets.orchestration.names import key_of, key_of_path
+from etl_assets.orchestration.ranges import range_tags
+from etl_assets.pipeline.platform import Platform
 
 _MOST = 1000
 Asked = Mapping[str, str]
@@ -37,27 +36,24 @@ def plan(late: Iterable[Late], asked: Asked, most: int) -> tuple[list[Late], dic
     return now, {**waiting, **{_name(one): one.wanted for one in now}}
 
 
-def build_lateness_sensor(settings: Settings, layer: Layer) -> dg.SensorDefinition:
+def build_lateness_sensor(
+    settings: Settings, catalog: Catalog, layer: Layer
+) -> dg.SensorDefinition:
     """Looks every minute for late days of a layer; on by itself where the source is one's own."""
     status = dg.DefaultSensorStatus
-    tables = [table for table in layer_tables().values() if table.layer is layer]
+    tables = [table for table in catalog.values() if table.layer is layer]
 
     @dg.sensor(
         name=f"late_{layer}_days",
         target=dg.AssetSelection.assets(*map(key_of, tables)),
         minimum_interval_seconds=60,
         required_resource_keys={"platform"},
-        default_status=status.RUNNING if settings.database_url else status.STOPPED,
+        default_status=status.RUNNING if settings.has_source else status.STOPPED,
         description=f"Makes {layer} days again whose inputs were published since.",
     )
     def late(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         platform: Platform = context.resources.platform
-        newest, scope = settings.newest_partition(), scope_of(settings)
-        found = [
-            one
-            for one in late_days(layer_tables(), platform.warehouse.state())
-            if layer_tables()[one.table].layer is layer and one.day <= newest and scope.has(one.day)
-        ]
+        found = [one for one in platform.late() if catalog[one.table].layer is layer]
         asked = json.loads(context.cursor) if context.cursor else {}
         now, asked = plan(found, asked, settings.sync.late_days)
         if not now:
@@ -76,16 +72,20 @@ def _requests(late: Sequence[Late]) -> list[dg.RunRequest]:
         by_table.setdefault(one.table, {})[one.day] = one.why
     return [
         dg.RunRequest(
-            asset_selection=[dg.AssetKey(table.split("/"))],
-            tags={
-                RANGE_START: window.first.isoformat(),
-                RANGE_END: window.last.isoformat(),
-                "etl_assets/late": "; ".join(f"{day}: {why[day]}" for day in window.days())[:_MOST],
-            },
+            asset_selection=[key_of_path(table)],
+            tags={**range_tags(window), "etl_assets/late": _told(window, why)},
         )
         for table, why in by_table.items()
         for window in windows_of(why)
     ]
+
+
+def _told(window: Window, why: Mapping[date, str]) -> str:
+    return "; ".join(f"{_shown(day)}{why[day]}" for day in window.days())[:_MOST]
+
+
+def _shown(day: date) -> str:
+    return "" if day == WHOLE else f"{day}: "
 
 
 def _name(one: Late) -> str:

@@ -12,36 +12,37 @@ import dagster as dg
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import polars_schema
+from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.table import LayerTable
-from etl_assets.tables.registry import layer_tables
+from etl_assets.orchestration.names import key_of_path, source_key, source_key_of
 
 
 @cache
-def column_lineage(table: LayerTable) -> dg.TableColumnLineage | None:
+def column_lineage(catalog: Catalog, table: LayerTable) -> dg.TableColumnLineage | None:
     """Each column of the table with the upstream columns that it is made of."""
     if table.transform is None:
-        return _from_source(table)
-    deciding = _reads(table, pl.len())
+        return _from_source(catalog, table)
+    deciding = _reads(catalog, table, pl.len())
     deps: dict[str, list[dg.TableColumnDep]] = {}
     for column in table.columns:
-        read = _reads(table, pl.col(column.name))
+        read = _reads(catalog, table, pl.col(column.name))
         # A key of a join is made of the columns of its own name, if of no others.
         named = {(asset, name) for asset, name in read if name == column.name}
         deps[column.name] = [
-            dg.TableColumnDep(dg.AssetKey(asset.split("/")), name)
+            dg.TableColumnDep(key_of_path(asset), name)
             for asset, name in sorted((read - deciding) or named or read)
         ]
     return dg.TableColumnLineage(deps)
 
 
-def _reads(table: LayerTable, result: pl.Expr) -> set[tuple[str, str]]:
+def _reads(catalog: Catalog, table: LayerTable, result: pl.Expr) -> set[tuple[str, str]]:
     """The (asset, column) pairs that the transform reads for `result`."""
     assert table.transform is not None  # noqa: S101 - asked of derived tables only
     seen: dict[str, set[str]] = {name: set() for name in table.inputs}
     frames = {
-        name: _noting_source(layer_tables()[given.asset], seen[name])
-        for name, given in table.inputs.items()
+        name: _noting_source(above, seen[name]) for name, above in catalog.inputs_of(table).items()
     }
     table.transform(**frames).select(result).collect()
     return {
@@ -49,17 +50,17 @@ def _reads(table: LayerTable, result: pl.Expr) -> set[tuple[str, str]]:
     }
 
 
-def _from_source(table: LayerTable) -> dg.TableColumnLineage | None:
+def _from_source(catalog: Catalog, table: LayerTable) -> dg.TableColumnLineage | None:
     if table.source is None:
         return None
     parent = table.source.parent
     borrowed = parent.columns if parent else {}
-    own = dg.AssetKey(["source", table.name])
+    own = source_key(table)
     return dg.TableColumnLineage(
         {
             column.name: [
                 dg.TableColumnDep(
-                    dg.AssetKey(["source", parent.table])
+                    _parent_key(catalog, table.source, parent)
                     if parent and column.name in borrowed
                     else own,
                     borrowed.get(column.name, column.name),
@@ -68,6 +69,16 @@ def _from_source(table: LayerTable) -> dg.TableColumnLineage | None:
             for column in table.columns
         }
     )
+
+
+def _parent_key(catalog: Catalog, source: PostgresTable, parent: Parent) -> dg.AssetKey:
+    """The asset of the parent's table; its own name where no raw table is read from it."""
+    wanted = (source.connection, source.schema, parent.table)
+    for table in catalog.values():
+        found = table.source
+        if found and (found.connection, found.schema, found.table) == wanted:
+            return source_key(table)
+    return source_key_of(source.connection, parent.table)
 
 
 def _noting_source(table: LayerTable, seen: set[str]) -> pl.LazyFrame:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import Column
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.lineage import column_lineage
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import LoadedDay
-    from etl_assets.warehouse.base import JobCost
+    from etl_assets.warehouse.publication import JobCost
 
 MASK = "•••"
 _PREVIEW_WIDTH = 40
@@ -40,7 +41,7 @@ def table_metadata(table: LayerTable) -> Metadata:
 
 
 def day_metadata(
-    loaded: "LoadedDay", *, total_rows: int, publish_seconds: float | None = None
+    catalog: Catalog, loaded: "LoadedDay", *, total_rows: int, publish_seconds: float | None = None
 ) -> Metadata:
     """What is true of one published day; numbers are plotted by partition in the UI.
 
@@ -64,7 +65,7 @@ def day_metadata(
         },
         "preview": dg.MetadataValue.md(preview(loaded.preview, loaded.table.columns)),
     }
-    lineage = column_lineage(loaded.table)
+    lineage = column_lineage(catalog, loaded.table)
     if lineage:
         metadata["dagster/column_lineage"] = lineage
     if loaded.source_count is not None:
@@ -98,20 +99,30 @@ def preview(rows: pl.DataFrame, columns: Sequence[Column]) -> str:
     if not rows.height:
         return "*no rows*"
     personal = {column.name for column in columns if column.personal}
-    names = rows.columns
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    for row in rows.iter_rows():
-        cells = [
-            MASK if name in personal and value is not None else _cell(value)
-            for name, value in zip(names, row, strict=True)
+    cells = {
+        _cell(name): [
+            MASK if name in personal and value is not None else _cell(value) for value in rows[name]
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        for name in rows.columns
+    }
+    # Polars draws the table, but neither escapes a bar nor keeps a line break in its cell.
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=-1,
+        fmt_str_lengths=2 * _PREVIEW_WIDTH,
+    ):
+        return str(pl.DataFrame(cells))
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= _PREVIEW_WIDTH else text[: _PREVIEW_WIDTH - 1] + "…"
+    """A value in one line, at most so wide, that ends no cell of a Markdown table."""
+    text = "" if value is None else " ".join(str(value).splitlines())
+    text = text if len(text) <= _PREVIEW_WIDTH else text[: _PREVIEW_WIDTH - 1] + "…"
+    return text.replace("|", "\\|")
 
 
 def _table_column(table: LayerTable, column: Column) -> dg.TableColumn:

@@ -7,9 +7,8 @@ import dagster as dg
 
 from etl_assets.config import Settings
 from etl_assets.core.errors import PartitionError
-from etl_assets.core.partitions import ONE_DAY, Window, parse_day
-from etl_assets.core.scope import Scope
-from etl_assets.core.table import Input, Layer
+from etl_assets.core.partitions import ONE_DAY, WHOLE, Window, parse_day
+from etl_assets.core.table import Input, Layer, LayerTable
 
 # Further back than any first day: a mapping to "every day until this one".
 _ALL_EARLIER_DAYS = -36_500
@@ -35,8 +34,23 @@ def daily(settings: Settings) -> dg.DailyPartitionsDefinition:
     )
 
 
-def mapping_of(given: Input) -> dg.TimeWindowPartitionMapping:
-    """The same day, or every day up to it."""
+def partitions_of(
+    table: LayerTable, days: dg.PartitionsDefinition[str]
+) -> dg.PartitionsDefinition[str] | None:
+    """The days, or None for a table without days: its asset has no partitions."""
+    return days if table.has_days else None
+
+
+def mapping_of(table: LayerTable, given: Input, above: LayerTable) -> dg.PartitionMapping | None:
+    """Which partitions of the input `above` a partition of the table reads.
+
+    The same day, or every day up to it; every day for a table without days; None for an input
+    without days, which has no partitions.
+    """
+    if not above.has_days:
+        return None
+    if not table.has_days:
+        return dg.AllPartitionMapping()
     if given.all_days_until:
         return dg.TimeWindowPartitionMapping(
             start_offset=_ALL_EARLIER_DAYS, allow_nonexistent_upstream_partitions=True
@@ -49,9 +63,14 @@ def days_of(keys: Sequence[str]) -> list[date]:
     return sorted(parse_day(key) for key in keys)
 
 
-def scope_of(settings: Settings) -> Scope:
-    """The days that the platform has."""
-    return Scope(settings.first_day, settings.last_day)
+def parts_of(table: LayerTable, context: dg.AssetExecutionContext) -> list[date]:
+    """The days that a run loads of the table; `WHOLE` alone for a table without days."""
+    return days_of(context.partition_keys) if table.has_days else [WHOLE]
+
+
+def partition_of(day: date) -> str | None:
+    """The partition key of a day; None for `WHOLE`, which is no partition in Dagster."""
+    return None if day == WHOLE else day.isoformat()
 
 
 def check_window(window: Window, settings: Settings) -> None:

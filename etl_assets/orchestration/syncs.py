@@ -1,32 +1,33 @@
 """Syncs and reconciliations as Dagster jobs: an op a table, a materialisation for each touched day.
 
-What they do is `syncing.py`, `owed.py` and `reconciling.py`; here it becomes events, retries, and
-schedules. A table that cannot be synced fails alone.
+What they do is `pipeline/sync.py`, `run_days.py` and `reconcile.py`; here it becomes events,
+retries and schedules. A table that cannot be synced fails alone.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from etl_assets.config import Settings
-from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
+from etl_assets.orchestration.assets import beside
 from etl_assets.orchestration.checks import verdicts
-from etl_assets.orchestration.failures import refused_days, report_failure
-from etl_assets.orchestration.keys import key_of
+from etl_assets.orchestration.failures import failure_of, refused_days, report_failure
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
-from etl_assets.orchestration.partitions import scope_of
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.names import key_of
+from etl_assets.orchestration.partitions import partition_of
 from etl_assets.orchestration.versions import version_events
+from etl_assets.pipeline.platform import Platform
+from etl_assets.pipeline.sync_report import SyncReport
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.change_set import Outcome
     from etl_assets.pipeline.days import LoadedDay
-    from etl_assets.pipeline.retry_refused import Settled
-    from etl_assets.pipeline.sync import Chunk
+    from etl_assets.pipeline.publish import Committed
+    from etl_assets.pipeline.reconcile import Reconciliation
+    from etl_assets.pipeline.run_days import Reloaded
 
 SYNC_JOB, RECONCILE_JOB = "sync", "reconcile"
 EVERY_15_MINUTES, EVERY_NIGHT = "*/15 * * * *", "30 3 * * *"
@@ -36,47 +37,6 @@ Events = Iterator[Any]
 _RETRIES = dg.RetryPolicy(
     max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
-
-
-@dataclass
-class SyncReport:
-    """What a sync of one table came to, for whoever started it."""
-
-    table: str
-    rows: int = 0
-    changed: int = 0
-    removed: int = 0
-    outside: int = 0
-    days: set[date] = field(default_factory=set)
-    drifted: list[str] = field(default_factory=list)
-    last: "Chunk | None" = None
-
-    def add(self, chunk: "Chunk") -> None:
-        """Count a chunk in."""
-        self.rows += chunk.rows
-        self.changed += chunk.outcome.changed
-        self.removed += chunk.outcome.removed
-        self.outside += chunk.outcome.outside
-        self.days |= {day.day for day in chunk.outcome.days}
-        self.drifted += chunk.drift.since_last
-        self.last = chunk
-
-    def notes(self) -> list[str]:
-        """What a person should know: what could not be seen, drifted, or was not loaded."""
-        if self.last is None:
-            return []
-        told = [f"{name} ({shown})" for name, shown in self.last.drift.added]
-        notes = list(self.last.horizon.warnings)
-        if self.drifted:
-            notes.append(f"{self.table}: the source's columns changed: {'; '.join(self.drifted)}.")
-        if told:
-            notes.append(f"{self.table}: not in the contract, and not read: {', '.join(told)}.")
-        if self.outside:
-            notes.append(
-                f"{self.table}: {self.outside:,} rows belong to no day of this platform, and are "
-                "not loaded."
-            )
-        return notes
 
 
 def op_name(table: LayerTable, job: str) -> str:
@@ -91,8 +51,9 @@ def build_sync_job(tables: Sequence[LayerTable]) -> dg.JobDefinition:
 
 
 def build_reconcile_job(tables: Sequence[LayerTable]) -> dg.JobDefinition:
-    """A job that syncs every table with a cursor, compares it with its source and repairs it."""
-    ops = [_op(table, RECONCILE_JOB, _reconcile) for table in tables if table.syncs]
+    """A job that compares every table with its source and repairs it, after a sync if it has
+    one."""
+    ops = [_op(table, RECONCILE_JOB, _reconcile) for table in tables if table.source]
     return _job(RECONCILE_JOB, "Compare source and warehouse, and repair what differs.", ops)
 
 
@@ -111,7 +72,7 @@ def build_schedules(
             job=job,
             cron_schedule=crons[job.name],
             should_execute=_is_idle(job.name),
-            default_status=status.RUNNING if settings.database_url else status.STOPPED,
+            default_status=status.RUNNING if settings.has_source else status.STOPPED,
         )
         for job in jobs
     ]
@@ -161,34 +122,32 @@ def _op(
     def run(context: dg.OpExecutionContext) -> Events:
         try:
             yield from work(context, table)
-        except EtlError as error:
-            raise dg.Failure(str(error), allow_retries=error.retryable) from None
+        except Exception as error:
+            raise failure_of(error) from None
         yield dg.Output(None)
 
     return run
 
 
 def _sync_alone(context: dg.OpExecutionContext, table: LayerTable) -> Events:
-    settled = yield from _sync(context, table)
-    if settled.refused:
-        raise refused_days(table, settled.good, settled.refused)
+    reloaded = yield from _sync(context, table)
+    if reloaded.refused:
+        raise refused_days(table, reloaded.good, reloaded.refused)
 
 
-def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, None, Settled]":
-    """Sync a table; what came of the days that it owed."""
-    from etl_assets.pipeline.retry_refused import settle
+def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, None, Reloaded]":
+    """Sync a table; what came of the days that had to be loaded whole."""
+    from etl_assets.pipeline.run_days import reload
     from etl_assets.pipeline.sync import Sync
-    from etl_assets.pipeline.sync_log import columns_seen
-    from etl_assets.sources.postgres.source import PostgresSource
 
     platform: Platform = context.resources.platform
     report = SyncReport(table.path)
     with platform.spool(context.run_id, op_name(table, SYNC_JOB)) as folder:
         sync = Sync(
             table,
-            platform.reader(),
+            platform.source(table),
             platform.warehouse,
-            scope_of(platform.settings),
+            platform.scope,
             folder,
             context.run_id,
             platform.sync_policy(),
@@ -196,84 +155,109 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, 
         for chunk in sync.run():
             report.add(chunk)
             yield from _touched(context, table, chunk.outcome, "changes that were synced")
-        seen = columns_seen(platform.warehouse.look(table))
-        source = PostgresSource(platform.reader(), table, seen)
-        settled = settle(table, source, platform.warehouse, folder / "owed", context.run_id)
-        yield from _materialised(context, table, settled.good, "a full load that was owed")
+        reloaded = reload(
+            table, platform.source(table), platform.warehouse, folder / "reload", context.run_id
+        )
+        yield from _reloaded(context, table, reloaded)
     _log(context, report)
     platform.on_sync(report)
-    return settled
+    return reloaded
 
 
 def _reconcile(context: dg.OpExecutionContext, table: LayerTable) -> Events:
     from etl_assets.pipeline.reconcile import Reconciling, report_of
+    from etl_assets.pipeline.run_days import Reloaded
 
-    settled = yield from _sync(context, table)
+    reloaded = (yield from _sync(context, table)) if table.syncs else Reloaded()
     platform: Platform = context.resources.platform
     config = context.op_config
     with platform.spool(context.run_id, op_name(table, RECONCILE_JOB)) as folder:
         found = Reconciling(
             table,
-            platform.reader(),
+            platform.source(table),
             platform.warehouse,
-            scope_of(platform.settings),
+            platform.scope,
             folder,
             context.run_id,
         ).run(repair=config["repair"], confirmed=config["confirm_deletes"])
-        if found.outcome:
-            yield from _touched(context, table, found.outcome, "differences that were repaired")
+        if found.repair:
+            outcome = found.repair.outcome
+            yield from _touched(context, table, outcome, "differences that were repaired")
+            yield from _reloaded(context, table, found.repair.reloaded)
     platform.on_reconciled(found)
     yield dg.AssetObservation(key_of(table), metadata=_shown(report_of(found)))
-    refused = [*settled.refused, *(found.outcome.refused if found.outcome else ())]
-    if found.mass_delete:
-        raise dg.Failure(str(found.mass_delete), allow_retries=False)
+    if found.repair and found.repair.mass_delete:
+        raise dg.Failure(str(found.repair.mass_delete), allow_retries=False)
+    refused = [*reloaded.refused]
+    if found.repair:
+        refused += [*found.repair.outcome.refused, *found.repair.reloaded.refused]
     if refused:
-        raise refused_days(table, settled.good, refused)
+        raise refused_days(table, reloaded.good, refused)
     if not found.is_equal:
         raise dg.Failure(
-            f"{table.path} differs from its source in {found.differences.count} rows of "
-            f"{len(found.differences.days)} days. Repair it: etl-assets reconcile {table.path} "
-            "--repair.",
-            metadata=_shown(report_of(found)),
-            allow_retries=False,
+            differs(table, found), metadata=_shown(report_of(found)), allow_retries=False
         )
+
+
+def differs(table: LayerTable, found: "Reconciliation") -> str:
+    """What a reconciliation ends with that did not find source and warehouse equal."""
+    now = found.now
+    told = f"{table.path} differs from its source in {now.count:,} rows"
+    told += f" of {len(now.days):,} days" if table.has_days else ""
+    if now.quarantine_days:
+        told += f"; the quarantine of {len(now.quarantine_days):,} of them is out of date"
+    if found.repair:
+        return f"{told}, also after the repair. Run it again; if that does not help, load it anew."
+    return f"{told}. Repair it: etl-assets reconcile {table.path} --repair."
 
 
 def _touched(
     context: dg.OpExecutionContext, table: LayerTable, outcome: "Outcome", why: str
 ) -> Events:
-    """A materialisation for every day that was published, of the versions as well, and verdicts."""
+    """A materialisation for every part that was published, of the versions as well, and
+    verdicts."""
     yield from verdicts(context.instance, table, outcome.refused)
-    yield from _materialised(context, table, outcome.days, why, cost_metadata(outcome.jobs, 1))
-    if table.versions and outcome.load_id:
-        platform: Platform = context.resources.platform
-        yield from version_events(platform, table.versions, {outcome.load_id})
+    if outcome.committed:
+        yield from _materialised(context, table, outcome.days, outcome.committed, why)
+
+
+def _reloaded(context: dg.OpExecutionContext, table: LayerTable, reloaded: "Reloaded") -> Events:
+    """The same for days that had to be loaded whole."""
+    platform: Platform = context.resources.platform
+    yield from verdicts(context.instance, table, reloaded.audited)
+    why = "a full load of a day that waited for it"
+    yield from _materialised(context, table, reloaded.good, reloaded.committed, why)
+    yield from beside(platform, table, reloaded.good, replace(reloaded.committed, versions=()))
 
 
 def _materialised(
     context: dg.OpExecutionContext,
     table: LayerTable,
     days: "Sequence[LoadedDay]",
+    committed: "Committed",
     why: str,
-    cost: Metadata | None = None,
 ) -> Events:
     platform: Platform = context.resources.platform
     newest = platform.settings.newest_partition()
-    for loaded in days:
-        if loaded.day > newest:
-            context.log.warning(f"{table.path} has rows of {loaded.day}, which is in the future.")
-            continue
-        total = sum(state.row_count for state in platform.warehouse.state(table))
+    future = [loaded.day for loaded in days if loaded.day > newest]
+    if future:
+        context.log.warning(
+            f"{table.path} has rows of days that are in the future: {', '.join(map(str, future))}."
+        )
+    shown = [loaded for loaded in days if loaded.day <= newest]
+    for loaded in shown:
         metadata = {
-            **day_metadata(loaded, total_rows=total),
-            **(cost or {}),
+            **day_metadata(platform.catalog, loaded, total_rows=committed.total_rows),
+            **cost_metadata(committed.jobs, 1),
             "why": why,
             "changed_rows": loaded.files.rows,
         }
         yield dg.AssetMaterialization(
-            key_of(table), partition=loaded.day.isoformat(), metadata=metadata
+            key_of(table), partition=partition_of(loaded.day), metadata=metadata
         )
-    yield from verdicts(context.instance, table, [day for day in days if day.day <= newest])
+    if table.versions:
+        yield from version_events(platform, table.versions, committed.versions)
+    yield from verdicts(context.instance, table, shown)
 
 
 def _log(context: dg.OpExecutionContext, report: SyncReport) -> None:

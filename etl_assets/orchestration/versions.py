@@ -1,13 +1,14 @@
 """Tables of versions as assets: nobody runs them, every load of their table adds to them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.keys import key_of
 from etl_assets.orchestration.metadata import table_metadata
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.names import key_of
+from etl_assets.pipeline.platform import Platform
 
 
 def versions_asset(
@@ -30,12 +31,12 @@ def versions_asset(
 
 
 def version_events(
-    platform: Platform, versions: LayerTable, loads: Collection[str]
+    platform: Platform, versions: LayerTable, gained: Sequence[PartitionState]
 ) -> Iterator[dg.AssetMaterialization]:
-    """A materialisation for each day that gained versions by one of the loads (`load_id`)."""
+    """A materialisation for each day of the platform that gained versions."""
     newest = platform.settings.newest_partition()
-    for state in platform.warehouse.state(versions):
-        if state.load_id in loads and platform.settings.first_day <= state.partition_key <= newest:
+    for state in gained:
+        if platform.settings.first_day <= state.partition_key <= newest:
             yield dg.AssetMaterialization(
                 key_of(versions),
                 partition=state.partition_key.isoformat(),

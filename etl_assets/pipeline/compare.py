@@ -1,26 +1,30 @@
 """Source and warehouse compared by counts and checksums that each computes inside itself.
 
-Days first, then buckets of the days that differ, then the keys of the buckets that differ: what
-travels is in proportion to the differences. What is done about them is `reconciling.py`.
+Parts first, then buckets of the parts that differ, then the keys of the buckets that differ: what
+travels is in proportion to the differences. Then quarantine is held against the rows that are not
+published. What is done about differences is `reconcile.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
 
 from etl_assets.core.digests import BUCKETS_SCHEMA, row_digests_schema
 from etl_assets.core.errors import EtlError
+from etl_assets.core.policies import Deletes
 from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of, payloads_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.change_set import Before
+from etl_assets.pipeline.day_check import REPRESENTABLE
 from etl_assets.pipeline.sync import found_of
 from etl_assets.pipeline.sync_log import position_of
-from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
-from etl_assets.warehouse.base import Warehouse, lost_turn
+from etl_assets.sources.base import Snapshot, Source
+from etl_assets.warehouse.base import Warehouse
+from etl_assets.warehouse.publication import lost_turn
 
 BUCKETS = 256
 MOST_ROWS = 1_000_000
@@ -30,9 +34,12 @@ MOST_ROWS = 1_000_000
 class Differences:
     """Rows that differ, by their keys; changes that the next sync brings are only `pending`.
 
-    `missing` are in the source only, `changed` in both, `extra` in the warehouse only.
-    `compared_days` were looked at, `days` have a difference, pending ones aside. All of it was so
-    `through` that moment (UTC, on the source's clock): later changes are pending.
+    `missing` are in the source only, `changed` in both, `extra` in the warehouse only; `extra` has
+    the column `day` beside the key. `vanished` are the days of which every published row is extra.
+    `quarantine_days` are the days whose quarantine is not what a full load would set aside.
+    `compared_days` were looked at, `days` have a difference, pending ones aside. `without_day`
+    counts source rows that no day can hold. All of it was so `through` that moment (UTC, on the
+    source's clock): later changes are pending.
     """
 
     missing: pl.DataFrame
@@ -42,11 +49,19 @@ class Differences:
     compared_days: frozenset[date]
     days: frozenset[date]
     through: datetime
+    vanished: frozenset[date] = frozenset()
+    quarantine_days: frozenset[date] = frozenset()
+    without_day: int = 0
 
     @property
     def count(self) -> int:
         """How many rows differ."""
         return self.missing.height + self.changed.height + self.extra.height
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether nothing differs."""
+        return not self.count and not self.quarantine_days
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class Comparing:
     """A table and its source, in the days that the platform has (`scope`)."""
 
     table: LayerTable
-    reader: PostgresReader
+    source: Source
     warehouse: Warehouse
     scope: Scope
 
@@ -64,22 +79,21 @@ class Comparing:
         Raises LostTurn where somebody publishes to the table meanwhile, EtlError where more rows
         differ than can be told one by one, else what the source and the warehouse raise.
         """
-        before = Before(self.warehouse.look(self.table))
-        with self.reader.snapshot(self.table) as snapshot:
+        before = Before.of(self.warehouse, self.table)
+        with self.source.again(None).open() as snapshot:
             theirs = self._in_scope(snapshot.digests(None, 1))
-            published = [day for day in before.states if self.scope.has(day)]
+            published = [day for day in before.states if self._has(day)]
             ours = self.warehouse.digests(self.table, published, 1)
             days = sorted(_differing(theirs, ours)["day"].unique())
             rows = self._rows(snapshot, days)
             compared = frozenset(theirs["day"]) | frozenset(published)
-            differences = self._differences(snapshot, before, compared, *rows)
-        if self.warehouse.table_state(self.table) != before.position:
+            comparison = _Comparison(self.table, snapshot, before, self.scope, *rows)
+            differences = comparison.differences(compared, frozenset(theirs["day"]))
+        if self.warehouse.table_state(self.table) != before.table_state:
             raise lost_turn(self.table.path)
         return differences
 
-    def _rows(
-        self, snapshot: TableSnapshot, days: Sequence[date]
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _rows(self, snapshot: Snapshot, days: Sequence[date]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Key, digest and day of the rows in the buckets that differ: the source's and ours."""
         differing = _differing(
             snapshot.digests(days, BUCKETS) if days else _NONE,
@@ -103,72 +117,161 @@ class Comparing:
         cursors = empty.with_columns(pl.lit(None, _MOMENT).alias("cursor"))
         return pl.concat([cursors.select(*key, "cursor", _DAY), *theirs]), pl.concat([empty, *ours])
 
-    def _differences(
-        self,
-        snapshot: TableSnapshot,
-        before: Before,
-        compared: frozenset[date],
-        theirs: pl.DataFrame,
-        ours: pl.DataFrame,
-    ) -> Differences:
-        position = position_of(self.table, before.position)
-        key, same = list(self.table.key), [*self.table.key, "digest", _DAY]
-        source_only = theirs.join(ours, on=same, how="anti")
-        ours_only = ours.join(theirs, on=same, how="anti")
-        pending = source_only.filter(_is_pending(position))
-        told = source_only.join(pending, on=key, how="anti")
-        if before.quarantine.height and told.height and self.table.syncs:
-            told = told.join(self._aside(snapshot, told, before), on=key, how="anti")
-        left = ours_only.join(pending, on=key, how="anti")
-        changed = told.join(left, on=key, how="semi")
-        extra = left.join(told, on=key, how="anti")
+    def _has(self, day: date) -> bool:
+        return not self.table.has_days or self.scope.has(day)
+
+    def _in_scope(self, digests: pl.DataFrame) -> pl.DataFrame:
+        inside = [self._has(day) for day in digests["day"]]
+        return digests.filter(pl.Series(inside, dtype=pl.Boolean))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The rows of the buckets that differ (`theirs`: key, digest, cursor, day; `ours` likewise
+    without a cursor), and what is recorded of the table."""
+
+    table: LayerTable
+    snapshot: Snapshot
+    before: Before
+    scope: Scope
+    theirs: pl.DataFrame
+    ours: pl.DataFrame
+    key: Sequence[str] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", list(self.table.key))
+
+    def differences(self, compared: frozenset[date], source_days: frozenset[date]) -> Differences:
+        position = position_of(self.table, self.before.table_state)
+        same = [*self.key, "digest", _DAY]
+        source_only = self._without(self.theirs, self.ours, same)
+        ours_only = self._without(self.ours, self.theirs, same)
+        pending = source_only.filter(_is_pending(self.table, position))
+        told = self._without(source_only, pending, self.key)
+        quarantine = self._quarantine(compared)
+        known = self._set_aside(told, quarantine)
+        left = self._without(ours_only, pending, self.key)
+        wrong = self._wrong_quarantine(quarantine, known, pending, told)
+        told = self._without(told, known, self.key)
+        changed = self._with(told, left)
+        extra = self._without(left, told, self.key)
         # A row that is on another day in the source, as a change that is pending, is no ghost.
-        extra, moving = self._ghosts(snapshot, extra, position)
-        days = {*told[_DAY], *extra[_DAY], *left.join(changed, on=key, how="semi")[_DAY]}
+        extra, moving = self._ghosts(extra, position)
+        if self.table.deletes is Deletes.KEEP:
+            extra = extra.clear()
+        days = {*told[_DAY], *extra[_DAY], *self._with(left, changed)[_DAY], *wrong}
+        waits = bool(pending.height + moving)
         return Differences(
-            missing=told.join(left, on=key, how="anti").select(key),
-            changed=changed.select(key).unique(),
-            extra=extra.select(key).unique(),
+            missing=self._without(told, left, self.key).select(self.key).unique(),
+            changed=changed.select(self.key).unique(),
+            extra=extra.select(*self.key, _DAY).unique(),
             pending=pending.height + moving,
             compared_days=compared,
             days=frozenset(days),
             # Where nothing is on its way, all is as it was when it was read.
-            through=position.moment if position and pending.height + moving else snapshot.as_of,
+            through=position.moment if position and waits else self.snapshot.as_of,
+            vanished=self._vanished(extra, source_days),
+            quarantine_days=frozenset(wrong),
+            without_day=self.snapshot.without_day(),
         )
 
-    def _ghosts(
-        self, snapshot: TableSnapshot, extra: pl.DataFrame, position: Position | None
-    ) -> tuple[pl.DataFrame, int]:
+    def _with(self, rows: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+        return rows.join(other, on=self.key, how="semi", nulls_equal=True)
+
+    def _without(self, rows: pl.DataFrame, other: pl.DataFrame, on: Sequence[str]) -> pl.DataFrame:
+        return rows.join(other, on=list(on), how="anti", nulls_equal=True)
+
+    def _vanished(self, extra: pl.DataFrame, source_days: frozenset[date]) -> frozenset[date]:
+        gone = dict(extra.group_by(_DAY).len().iter_rows())
+        return frozenset(
+            day
+            for day, rows in gone.items()
+            if day not in source_days
+            and day in self.before.states
+            and rows >= self.before.states[day].row_count
+        )
+
+    def _ghosts(self, extra: pl.DataFrame, position: Position | None) -> tuple[pl.DataFrame, int]:
         """Those of the extra rows that are not merely on their way to another day, and the rest."""
         if not extra.height or self.table.cursor_column is None:
             return extra, 0
-        alive = found_of(self.table, snapshot.by_keys(extra.select(self.table.key))).rows
+        alive = found_of(self.table, self.snapshot.by_keys(extra.select(self.key))).rows
         cursor = pl.col(self.table.cursor_column).alias("cursor")
-        moving = alive.with_columns(cursor).filter(_is_pending(position))
-        ghosts = extra.join(moving, on=list(self.table.key), how="anti")
+        moving = alive.with_columns(cursor).filter(_is_pending(self.table, position))
+        ghosts = self._without(extra, moving, self.key)
         return ghosts, extra.height - ghosts.height
 
-    def _aside(self, snapshot: TableSnapshot, rows: pl.DataFrame, before: Before) -> pl.DataFrame:
+    def _quarantine(self, compared: frozenset[date]) -> pl.DataFrame:
+        if not self.before.quarantine_counts:
+            return self.before.warehouse.quarantined(self.table, positions=[])
+        days = [day for day in self.before.quarantine_counts if day in compared]
+        return self.before.warehouse.quarantined(self.table, days=days)
+
+    def _set_aside(self, rows: pl.DataFrame, quarantine: pl.DataFrame) -> pl.DataFrame:
         """Those of the rows that are in quarantine just as they are: published nowhere, on purpose.
 
-        One that was mended since is missing, like any other.
+        All source rows of a key must be there. The columns are the key's and `source_position`.
         """
-        known = before.quarantine.select("source_position", "payload")
-        mine = self._positions(snapshot, rows).is_in(known["source_position"].implode())
-        found = found_of(self.table, snapshot.by_keys(rows.filter(mine))).rows
+        nothing = rows.clear().select(self.key).with_columns(pl.lit("").alias("source_position"))
+        if not quarantine.height or not rows.height:
+            return nothing
+        mine = self._positions(rows).is_in(quarantine["source_position"].implode())
+        candidates = rows.filter(mine)
+        if not candidates.height:
+            return nothing
+        found = found_of(self.table, self.snapshot.by_keys(candidates.select(self.key))).rows
         named = found.with_columns(
-            self._positions(snapshot, found).alias("source_position"),
+            self._positions(found).alias("source_position"),
             pl.Series("payload", payloads_of(found), dtype=pl.String),
         )
-        return named.join(known, on=["source_position", "payload"], how="semi")
+        on = ["source_position", "payload"]
+        kept = named.join(quarantine.select(on).unique(), on=on, how="semi")
+        counts = [frame.group_by("source_position").len() for frame in (named, kept)]
+        whole = counts[0].join(counts[1], on=["source_position", "len"], how="semi")
+        whole_rows = kept.join(whole, on="source_position", how="semi")
+        return whole_rows.select(*self.key, "source_position").unique()
 
-    def _positions(self, snapshot: TableSnapshot, rows: pl.DataFrame) -> pl.Series:
-        keys = keys_of(rows, [self.table.column(name) for name in self.table.key])
-        return pl.Series([f"{snapshot.source} {key}" for key in keys], dtype=pl.String)
+    def _wrong_quarantine(
+        self,
+        quarantine: pl.DataFrame,
+        known: pl.DataFrame,
+        pending: pl.DataFrame,
+        told: pl.DataFrame,
+    ) -> set[date]:
+        """The days whose quarantine is not what a full load would set aside.
 
-    def _in_scope(self, digests: pl.DataFrame) -> pl.DataFrame:
-        inside = [self.scope.has(day) for day in digests["day"]]
-        return digests.filter(pl.Series(inside, dtype=pl.Boolean))
+        Rows that no dtype holds are compared by position, day and row; of others those are wrong
+        that are not in the source any more as they are in quarantine. What is missing in quarantine
+        is a missing row.
+        """
+        is_unreadable = pl.col("rule").str.ends_with(f": {REPRESENTABLE}")
+        unreadable = self.snapshot.unreadable(self.scope)
+        theirs = pl.DataFrame(
+            {
+                "partition_key": pl.Series(unreadable.days, dtype=pl.Date),
+                "source_position": pl.Series(unreadable.rows.positions, dtype=pl.String),
+                "payload": pl.Series(unreadable.rows.payloads, dtype=pl.String),
+            }
+        )
+        columns = theirs.columns
+        ours = quarantine.filter(is_unreadable).select(columns)
+        counted = [frame.group_by(columns).len() for frame in (theirs, ours)]
+        apart = pl.concat(
+            [
+                one.join(other, on=[*columns, "len"], how="anti")
+                for one, other in (counted, reversed(counted))
+            ]
+        )
+        waiting = [*self._positions(pending), *self._positions(told)]
+        others = quarantine.filter(~is_unreadable)
+        stale = others.filter(
+            ~pl.col("source_position").is_in([*known["source_position"], *waiting])
+        )
+        return set(apart["partition_key"].drop_nulls()) | set(stale["partition_key"])
+
+    def _positions(self, rows: pl.DataFrame) -> pl.Series:
+        keys = keys_of(rows, [self.table.column(name) for name in self.key])
+        return pl.Series([f"{self.snapshot.source} {key}" for key in keys], dtype=pl.String)
 
 
 def _differing(theirs: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:
@@ -181,9 +284,9 @@ def _differing(theirs: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(apart).select("day", "bucket").unique().sort("day", "bucket")
 
 
-def _is_pending(position: Position | None) -> pl.Expr:
+def _is_pending(table: LayerTable, position: Position | None) -> pl.Expr:
     """Whether a sync that goes on from the position will read the row, by its `cursor`."""
-    if position is None:
+    if position is None or not table.syncs:
         return pl.lit(value=False)
     cursor, moment = pl.col("cursor"), pl.lit(position.moment, dtype=_MOMENT)
     later = cursor >= moment if position.key else cursor > moment

@@ -51,6 +51,11 @@ class LoadedDay:
         """Whether no blocking check failed, so that the day may be published."""
         return not any(result.blocks for result in self.results)
 
+    @property
+    def blocking(self) -> Sequence[str]:
+        """The names of the checks that keep it from being published."""
+        return [result.check.name for result in self.results if result.blocks]
+
 
 @dataclass(frozen=True)
 class Published:

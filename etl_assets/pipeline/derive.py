@@ -1,43 +1,48 @@
-"""Days of a staged or enriched table, made of published upstream days by a pure transform."""
+"""Parts of a staged or enriched table, made of published upstream parts by a pure transform."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 
 import polars as pl
 
 from etl_assets.core.errors import ContractMismatch, UpstreamMissing
 from etl_assets.core.lateness import Loads, made_of
-from etl_assets.core.partitions import Window
-from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import DayRead, Evidence
+from etl_assets.core.partitions import WHOLE, Window
+from etl_assets.core.table import Input, LayerTable
+from etl_assets.sources.base import DayEvidence, DayRead
+from etl_assets.warehouse.base import Warehouse
 
 CHUNK_ROWS = 131_072
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """An upstream table's published rows for some days, at one moment of the warehouse.
+    """An upstream table's published rows for some parts, at one moment of the warehouse.
 
     `frames` holds a lazy frame for each day; with `until` a single one serves all days, each of
-    which sees its rows up to and including that day.
+    which sees its rows up to and including that day; with `whole` each part sees all of its rows.
     `unpublished` are the days asked for that were never published, `loads` what was published
     when the rows were read, or before.
     """
 
     table: LayerTable
     as_of: datetime
-    frames: Mapping[date, pl.LazyFrame]
+    frames: Mapping[date, pl.LazyFrame] = field(default_factory=dict)
     until: pl.LazyFrame | None = None
+    whole: pl.LazyFrame | None = None
     unpublished: frozenset[date] = frozenset()
     loads: Loads = field(default_factory=Loads)
 
     def day(self, day: date) -> pl.LazyFrame:
         """The frame that the transform of `day` gets, in the upstream contract's dtypes."""
+        if self.whole is not None:
+            return self.whole
         if self.until is None:
             return self.frames[day]
-        column = self.table.partition_column
+        column = self.table.day_column
         dtype = self.table.column(column).dtype
         if isinstance(dtype, pl.Date):
             return self.until.filter(pl.col(column) <= day)
@@ -45,23 +50,62 @@ class Upstream:
         end = Window.of(day).end if zoned else Window.of(day).end.replace(tzinfo=None)
         return self.until.filter(pl.col(column) < pl.lit(end, dtype=dtype))
 
+    def lacks(self, day: date) -> bool:
+        """Whether what a part is made of was never published: no rows are not zero."""
+        return not self.loads.by_day if self.whole is not None else day in self.unpublished
+
+
+def read_upstream(
+    warehouse: Warehouse,
+    table: LayerTable,
+    given: Input,
+    days: Sequence[date],
+    folder: Path,
+    *,
+    for_whole: bool,
+) -> Upstream:
+    """The published rows of an input for the days of a derived table.
+
+    With `for_whole` the derived table has no days: it is made of all rows of the input.
+    """
+    # Before the rows: what is published in between makes the part late, never unnoticed.
+    loads = Loads({s.partition_key: s.load_id for s in warehouse.state(table)})
+    known = sorted(loads.by_day)
+    if for_whole or not table.has_days:
+        windows = [Window(known[0], known[-1])] if known else [Window.of(WHOLE)]
+        extract = warehouse.read(table, windows, folder)
+        return Upstream(table, extract.as_of, whole=extract.frames[0], loads=loads)
+    unpublished = frozenset(days) - loads.by_day.keys()
+    if given.all_days_until:
+        first = min([*known[:1], days[0]])
+        extract = warehouse.read(table, [Window(first, days[-1])], folder)
+        frame = extract.frames[0]
+        return Upstream(table, extract.as_of, until=frame, unpublished=unpublished, loads=loads)
+    extract = warehouse.read(table, [Window.of(day) for day in days], folder)
+    frames = dict(zip(days, extract.frames, strict=True))
+    return Upstream(table, extract.as_of, frames, unpublished=unpublished, loads=loads)
+
 
 @dataclass(frozen=True)
 class DerivedSource:
-    """A `DaySource` whose days are made by the table's transform."""
+    """A `DaySource` whose parts are made by the table's transform."""
 
     table: LayerTable
     upstream: Mapping[str, Upstream]
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[date], DayRead]]:
+    def open(self) -> Iterator["DerivedSource"]:
         """Nothing to connect to: the upstream rows are in the spool already."""
-        yield lambda day: DerivedDay(self.table, self.upstream, day)
+        yield self
+
+    def day(self, day: date) -> DayRead:
+        """One part, not made yet."""
+        return DerivedDay(self.table, self.upstream, day)
 
 
 @dataclass(frozen=True)
 class DerivedDay:
-    """A `DayRead` of one day."""
+    """A `DayRead` of one part."""
 
     table: LayerTable
     upstream: Mapping[str, Upstream]
@@ -72,25 +116,21 @@ class DerivedDay:
         """What `_source` says of its rows: the upstream tables."""
         return ", ".join(upstream.table.path for upstream in self.upstream.values())
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> DayEvidence:
         """The rows of the input that sets the grain; None where no input does.
 
-        Raises UpstreamMissing where an input's own day was never published: no rows are not zero.
+        Raises UpstreamMissing where an input's own part was never published: no rows are not zero.
         """
         for upstream in self.upstream.values():
-            if self.day in upstream.unpublished:
-                path = upstream.table.path
-                raise UpstreamMissing(
-                    f"{path} {self.day} is not published, and {self.table.path} is made of it.",
-                    f"Load it first: etl-assets backfill {path} --from {self.day} --to {self.day}.",
-                )
+            if upstream.lacks(self.day):
+                raise _missing(self.table, upstream.table, self.day)
         grain = [name for name, given in self.table.inputs.items() if given.sets_grain]
         rows = sum(
             self.upstream[name].day(self.day).select(pl.len()).collect().item() for name in grain
         )
         as_of = min(upstream.as_of for upstream in self.upstream.values())
         loads = {name: upstream.loads for name, upstream in self.upstream.items()}
-        return Evidence(
+        return DayEvidence(
             as_of, rows if grain else None, made_of=made_of(self.table, loads, self.day)
         )
 
@@ -118,14 +158,18 @@ class PublishedSource:
     counts: Mapping[date, int]
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[date], DayRead]]:
+    def open(self) -> Iterator["PublishedSource"]:
         """Nothing to connect to: the rows are in the spool already."""
-        yield lambda day: PublishedDay(self, day)
+        yield self
+
+    def day(self, day: date) -> DayRead:
+        """One part, not read yet."""
+        return PublishedDay(self, day)
 
 
 @dataclass(frozen=True)
 class PublishedDay:
-    """A `DayRead` of one published day."""
+    """A `DayRead` of one published part."""
 
     origin: PublishedSource
     day: date
@@ -135,13 +179,25 @@ class PublishedDay:
         """The table itself."""
         return self.origin.table.path
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> DayEvidence:
         """What state says was published."""
-        return Evidence(self.origin.published.as_of, self.origin.counts[self.day])
+        return DayEvidence(self.origin.published.as_of, self.origin.counts[self.day])
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
         """The rows as they are published."""
         yield from _chunks(self.origin.published.day(self.day))
+
+
+def _missing(table: LayerTable, upstream: LayerTable, day: date) -> UpstreamMissing:
+    if upstream.has_days and day != WHOLE:
+        return UpstreamMissing(
+            f"{upstream.path} {day} is not published, and {table.path} is made of it.",
+            f"Load it first: etl-assets backfill {upstream.path} --from {day} --to {day}.",
+        )
+    return UpstreamMissing(
+        f"{upstream.path} is not published, and {table.path} is made of it.",
+        f"Load it first: etl-assets backfill {upstream.path}.",
+    )
 
 
 def _chunks(frame: pl.LazyFrame) -> Generator[pl.DataFrame, None, None]:

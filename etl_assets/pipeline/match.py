@@ -1,16 +1,18 @@
 """Changed rows held against what is published of them: which differ, and which leave.
 
-Pure Polars, in the memory of one chunk of changes. Whether the rows are good is `judging.py`'s.
+Pure Polars, in the memory of one chunk of changes. Whether the rows are good is decided in
+`day_check.py`. Keys are compared with NULL equal to NULL throughout.
 """
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
 
 from etl_assets.core.frames import DAY
+from etl_assets.core.partitions import WHOLE
 from etl_assets.core.rows import keys_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
@@ -21,69 +23,109 @@ from etl_assets.sources.found import Found
 class Match:
     """The rows that need work, all with their DAY.
 
-    `fresh` are to be put in if they are good, `unreadable` to be set aside, and `leaving` (keys)
-    have no business in the table. `old` are the published versions of all of these: each leaves.
-    `outside` counts source rows of no day in scope.
-    """
+    `fresh` are to be published if they are good, `repeated` (their key stands more than once in
+    the source) and `unreadable` are to be set aside, and `leaving` (keys) have no business in the
+    table. `old` are the published versions of all of these: each leaves. `outside` counts source
+    rows of no day that the platform has."""
 
     table: LayerTable
     fresh: pl.DataFrame
+    repeated: pl.DataFrame
     unreadable: pl.DataFrame
     leaving: pl.DataFrame
     old: pl.DataFrame
     outside: int = 0
-    key: Sequence[str] = field(init=False, default=())
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "key", list(self.table.key))
 
     def days(self) -> set[date]:
-        """Every day that a row is, was or will be on."""
-        return {
-            day for frame in (self.fresh, self.unreadable, self.old) for day in frame[DAY].unique()
-        }
+        """Every part that a row is, was or will be on."""
+        frames = (self.fresh, self.repeated, self.unreadable, self.old)
+        return {day for frame in frames for day in frame[DAY].unique()}
 
     def without(self, days: Collection[date]) -> tuple["Match", set[date]]:
-        """Leave every row out that has to do with these days, and the days that this concerns."""
-        frames = (self.fresh, self.unreadable, self.old)
-        keys = pl.concat([f.filter(pl.col(DAY).is_in(days)).select(self.key) for f in frames])
+        """Leave every row out that has to do with these parts; and the parts that this concerns.
+
+        These are the parts themselves, and those that a row left for one of them or came from.
+        """
+        key = list(self.table.key)
+        frames = (self.fresh, self.repeated, self.unreadable, self.old)
+        touching = [f.filter(pl.col(DAY).is_in(list(days))).select(key) for f in frames]
+        keys = pl.concat(touching).unique()
         concerned = {
-            day for f in frames for day in f.join(keys, on=self.key, how="semi")[DAY].unique()
+            day
+            for f in frames
+            for day in f.join(keys, on=key, how="semi", nulls_equal=True)[DAY].unique()
         }
-        rest = [f.join(keys, on=self.key, how="anti") for f in (*frames, self.leaving)]
-        fresh, unreadable, old, leaving = rest
-        left = replace(self, fresh=fresh, unreadable=unreadable, old=old, leaving=leaving)
+        rest = [f.join(keys, on=key, how="anti", nulls_equal=True) for f in (*frames, self.leaving)]
+        fresh, repeated, unreadable, old, leaving = rest
+        left = replace(
+            self, fresh=fresh, repeated=repeated, unreadable=unreadable, old=old, leaving=leaving
+        )
         return left, concerned | set(days)
 
-    def positions(self, source: str) -> set[str]:
+    def positions(self, source: str) -> list[str]:
         """The source position of every row that is concerned, as quarantine has it."""
-        parts = [self.table.column(name) for name in self.key]
-        frames = [f.select(self.key) for f in (self.fresh, self.unreadable, self.leaving)]
-        return {f"{source} {key}" for key in keys_of(pl.concat(frames), parts)}
+        key = list(self.table.key)
+        parts = [self.table.column(name) for name in key]
+        frames = [f.select(key) for f in (self.fresh, self.repeated, self.leaving)]
+        known = [f"{source} {text}" for text in keys_of(pl.concat(frames), parts)]
+        return list(dict.fromkeys([*known, *self.unreadable["position"]]))
 
 
-def match(table: LayerTable, found: Found, published: pl.DataFrame, scope: Scope) -> Match:
-    """Hold what was found against the published rows of those keys (`Warehouse.lookup`).
+def match(
+    table: LayerTable, found: Found, published: pl.DataFrame, scope: Scope, *, is_unique: bool
+) -> Match:
+    """Hold what was found against the published rows of those keys (`Rows.lookup`).
 
-    A row that is published as the source has it needs nothing, however often it is read.
+    A row that is published as the source has it needs nothing, however often it is read. Unless the
+    source makes sure that keys `is_unique`, `found` has all rows of each key that it has.
     """
-    key, day = list(table.key), pl.col(table.partition_column).cast(pl.Date).alias(DAY)
+    key, day = list(table.key), _day_of(table)
     rows, old = found.rows.with_columns(day), published.with_columns(day)
-    inside, outside = rows.filter(scope.holds()), rows.filter(~scope.holds())
+    held = scope.holds() if table.has_days else pl.lit(value=True)
+    inside, outside = rows.filter(held), rows.filter(~held)
+    unreadable, lost = found.unreadable.filter(held), found.unreadable.filter(~held)
+    repeated = inside.clear()
+    if not is_unique:
+        keys = whole_keys(table, repeated_among(table, [inside, unreadable]))
+        repeated = inside.join(keys, on=key, how="semi", nulls_equal=True)
+        inside = inside.join(keys, on=key, how="anti", nulls_equal=True)
     same = _same(table, inside, old)
-    unreadable = found.unreadable.filter(scope.holds())
-    lost = found.unreadable.filter(~scope.holds())
     leaving = pl.concat([found.gone, outside.select(key), lost.select(key)]).unique()
     # A key that the same reading found alive elsewhere stays.
-    alive = pl.concat([inside.select(key), unreadable.select(key)])
+    alive = pl.concat([f.select(key) for f in (inside, repeated, unreadable)])
     return Match(
         table=table,
         fresh=inside.join(same, on=key, how="anti", nulls_equal=True),
+        repeated=repeated,
         unreadable=unreadable,
-        leaving=leaving.join(alive, on=key, how="anti"),
+        leaving=leaving.join(alive, on=key, how="anti", nulls_equal=True),
         old=old.join(same, on=key, how="anti", nulls_equal=True),
         outside=outside.height + lost.height,
     )
+
+
+def repeated_among(table: LayerTable, frames: Collection[pl.DataFrame]) -> pl.DataFrame:
+    """The keys that stand more than once in the frames taken together; NULL is equal to NULL."""
+    key = list(table.key)
+    counted = pl.concat([frame.select(key) for frame in frames]).group_by(key).len()
+    return counted.filter(pl.col("len") > 1).select(key)
+
+
+def whole_keys(table: LayerTable, keys: pl.DataFrame) -> pl.DataFrame:
+    """Those of the keys that have no NULL where the contract refuses one: such rows are set aside
+    for the NULL, whether the key is repeated or not."""
+    required = [name for name in table.key if not table.column(name).nullable]
+    return keys.filter(pl.all_horizontal([pl.lit(value=True), *map(_is_there, required)]))
+
+
+def _is_there(name: str) -> pl.Expr:
+    return pl.col(name).is_not_null()
+
+
+def _day_of(table: LayerTable) -> pl.Expr:
+    if not table.has_days:
+        return pl.lit(WHOLE, pl.Date).alias(DAY)
+    return pl.col(table.day_column).cast(pl.Date).alias(DAY)
 
 
 def _same(table: LayerTable, rows: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
@@ -91,7 +133,7 @@ def _same(table: LayerTable, rows: pl.DataFrame, old: pl.DataFrame) -> pl.DataFr
     key = list(table.key)
     once = [_comparable(table, f.filter(pl.len().over(key) == 1)) for f in (rows, old)]
     others = [column.name for column in table.columns if column.name not in key]
-    pairs = once[0].join(once[1], on=key, suffix="__old")
+    pairs = once[0].join(once[1], on=key, suffix="__old", nulls_equal=True)
     equal = [pl.col(name).eq_missing(pl.col(f"{name}__old")) for name in others]
     return pairs.filter(*equal).select(key) if equal else pairs.select(key)
 

@@ -1,50 +1,171 @@
-"""From loaded days to published ones: the state row that belongs to each, and the transaction.
+"""From loaded parts to published ones: the state that belongs to each, and the publication.
 
-The road before it is `loading.py`; how rows get into a warehouse is `warehouse/`.
-"""
+The road before it is `load.py`. What a publication means is `warehouse/publication.py`, how rows
+get into a warehouse is its backend. Changes of parts are published by `change_set.py`."""
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
 
+import polars as pl
+import tenacity
+
+from etl_assets.core.audit import fingerprint
+from etl_assets.core.errors import LostTurn
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
-from etl_assets.warehouse.base import Mode, Publication, StagedDay, Warehouse
+from etl_assets.spool import SpoolFiles
+from etl_assets.warehouse.base import Warehouse
+from etl_assets.warehouse.contract_tables import schema_version
+from etl_assets.warehouse.publication import (
+    JobCost,
+    Publication,
+    StagedDay,
+    Staging,
+    needs_elsewhere,
+    replacement,
+)
+
+_PATIENCE_SECONDS = 120
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a publication left behind: the states of the parts that it touched, and its costs.
+
+    `states` are of the table itself, `versions` of the parts of its versions table that gained
+    rows. `total_rows` is of the whole table, `seconds` the time of the publication. A publication
+    that is `unchanged` was left out: the rows of a table without days are as they are published.
+    """
+
+    states: Sequence[PartitionState] = ()
+    versions: Sequence[PartitionState] = ()
+    total_rows: int = 0
+    seconds: float = 0.0
+    jobs: Sequence[JobCost] = ()
+    unchanged: bool = False
+
+    @classmethod
+    def of(cls, plan: Publication, jobs: Sequence[JobCost], began: float) -> "Committed":
+        """What a plan left behind that was carried out; `began` is of `time.perf_counter`."""
+        path = plan.table.path
+        return cls(
+            states=[state for state in plan.states if state.table_name == path],
+            versions=[state for state in plan.states if state.table_name != path],
+            total_rows=plan.table_state.row_count,
+            seconds=time.perf_counter() - began,
+            jobs=jobs,
+        )
 
 
 def published_counts(warehouse: Warehouse, table: LayerTable) -> Published:
-    """What is published of a table now, by day."""
+    """What is published of a table now, by part."""
     return Published({state.partition_key: state.row_count for state in warehouse.state(table)})
 
 
 def publish_days(
     warehouse: Warehouse, table: LayerTable, days: Sequence[LoadedDay], run_id: str
-) -> tuple[float, Publication]:
-    """Publish the days, which must all be good, in one transaction; its seconds and its jobs.
+) -> Committed:
+    """Publish the parts, which must all be good, in one transaction.
 
-    Raises what `Warehouse.publish` raises; then nothing has changed.
+    Where another run publishes to the table meanwhile, the publication is planned anew on what that
+    left behind. Raises StalePublication, WarehouseError and what else `Rows.publish` raises;
+    then nothing has changed.
     """
     refused = [str(loaded.day) for loaded in days if not loaded.is_good]
     if refused:
         raise ValueError(f"{table.path} {', '.join(refused)} failed a blocking check.")
-    began = time.perf_counter()
     load_id, now = uuid.uuid4().hex, datetime.now(UTC)
     staged = [
-        StagedDay(loaded.day, loaded.source, loaded.files, loaded.quarantine, state)
+        StagedDay(
+            loaded.day,
+            loaded.source,
+            loaded.files,
+            loaded.quarantine,
+            state_of(loaded, load_id, run_id, now),
+        )
         for loaded in days
-        for state in [state_of(loaded, load_id, run_id, now)]
     ]
-    publication = warehouse.publish(warehouse.stage(table, staged, run_id, Mode.REPLACE))
-    return time.perf_counter() - began, publication
+    return publish_staged(warehouse, table, staged, run_id)
+
+
+def publish_staged(
+    warehouse: Warehouse, table: LayerTable, days: Sequence[StagedDay], run_id: str
+) -> Committed:
+    """Let the staged parts take the place of what is published of them."""
+    if not days:
+        return Committed()
+    began = time.perf_counter()
+    content = None
+    if not table.has_days:
+        content = _content(table, days[0])
+        known = warehouse.table_state(table)
+        if known is not None and known.content == content:
+            return Committed(total_rows=known.row_count, unchanged=True)
+    staging = warehouse.stage(table, days, run_id)
+
+    def attempt() -> Committed:
+        plan = _planned(warehouse, staging, content)
+        return Committed.of(plan, warehouse.publish(plan), began)
+
+    try:
+        return in_turn(attempt)
+    finally:
+        warehouse.discard(staging)
+
+
+def _content(table: LayerTable, whole: StagedDay) -> str:
+    """A digest of all that is published of a table without days: contract, rows and quarantine."""
+    rows = whole.files.content([column.name for column in table.columns])
+    aside = whole.quarantine.content(["rule", "source_position", "payload"])
+    return fingerprint([schema_version(table), rows, aside])
+
+
+def in_turn(work: Callable[[], T]) -> T:
+    """What `work` returns; done again where another run published first.
+
+    Each time that it is lost, another run has made progress; it ends after two minutes.
+    """
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(LostTurn),
+        stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
+        wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
+        reraise=True,
+    )
+    done: T = attempts(work)
+    return done
+
+
+def spooled(folder: Path, frame: pl.DataFrame) -> SpoolFiles:
+    """The frame in a folder of the spool; no file at all where it has no rows."""
+    files = SpoolFiles(folder)
+    files.write(frame)
+    files.close()
+    return files
+
+
+def _planned(warehouse: Warehouse, staging: Staging, content: str | None) -> Publication:
+    has_versions = staging.table.versions is not None and staging.rows > 0
+    known = warehouse.recorded(staging.table, versions=has_versions)
+    facts = warehouse.facts(
+        staging, elsewhere=needs_elsewhere(staging, known), versions=has_versions
+    )
+    folder = staging.days[0].files.folder.parent / f"leaving-{uuid.uuid4().hex}"
+    return replacement(staging, known, facts, lambda keys: spooled(folder, keys), content)
 
 
 def state_of(loaded: LoadedDay, load_id: str, run_id: str, now: datetime) -> PartitionState:
-    """The day's row of `etl_state`, as a publication of it leaves it."""
+    """The part's row of `etl_state`, as a publication of it leaves it."""
     watermark = loaded.high_watermark
     if watermark is not None:  # a row stamped 2999 must not move it past the source's clock (C5)
         watermark = min(watermark, loaded.as_of)
+    failed = [result.check.name for result in loaded.results if not result.passed]
     return PartitionState(
         table_name=loaded.table.path,
         partition_key=loaded.day,
@@ -54,7 +175,7 @@ def state_of(loaded: LoadedDay, load_id: str, run_id: str, now: datetime) -> Par
         source_count=loaded.source_count,
         quarantined_count=loaded.quarantined,
         checks_passed=sum(result.passed for result in loaded.results),
-        checks_failed=sum(not result.passed for result in loaded.results),
+        checks_failed=len(failed),
         as_of=loaded.as_of,
         load_id=load_id,
         run_id=run_id,
@@ -62,4 +183,5 @@ def state_of(loaded: LoadedDay, load_id: str, run_id: str, now: datetime) -> Par
         verified_through=None,
         updated_at=now,
         made_of=loaded.made_of,
+        failed_checks=",".join(failed) or None,
     )

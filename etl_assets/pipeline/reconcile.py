@@ -1,15 +1,18 @@
 """Reconciliation: what differs between source and warehouse is found, repaired and put on record.
 
 It finds what no cursor tells: deletes, changed keys, rows written behind the cursor's back. How
-both are compared is `comparing.py`; repair brings exactly the rows that differ, by `changing.py`.
+both are compared is `compare.py`; repair brings exactly the rows that differ, by `change_set.py`,
+and loads days whole whose quarantine is wrong, by `run_days.py`.
 """
 
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 import tenacity
@@ -17,18 +20,20 @@ import tenacity
 from etl_assets.core.digests import not_compared
 from etl_assets.core.errors import EtlError, may_pass
 from etl_assets.core.scope import Scope
-from etl_assets.core.state import WHOLE_TABLE
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.change_set import Before, ChangeSet, Outcome
 from etl_assets.pipeline.compare import Comparing, Differences
-from etl_assets.pipeline.judge import Moment
-from etl_assets.pipeline.sync import found_of
-from etl_assets.pipeline.sync_log import Log, position_of
-from etl_assets.sources.postgres.reader import PostgresReader
+from etl_assets.pipeline.day_check import Origin
+from etl_assets.pipeline.publish import Committed, in_turn
+from etl_assets.pipeline.run_days import Reloaded, reload
+from etl_assets.pipeline.sync import complete, found_of
+from etl_assets.pipeline.sync_log import Log, Remembered, change_reloads, position_of
+from etl_assets.sources.base import Source
 from etl_assets.warehouse.base import Warehouse
 
+T = TypeVar("T")
 DELETES_UNCONFIRMED = 10
-"""So many rows may always go: a share means little in a small table."""
+"""So many rows may always go, unless a day vanishes: a share means little in a small table."""
 
 
 class MassDelete(EtlError):
@@ -36,30 +41,43 @@ class MassDelete(EtlError):
 
 
 @dataclass(frozen=True)
+class Repair:
+    """What a repair did: the outcomes of the rows, the days that were loaded whole, and why rows
+    that are gone from the source were left as they are, if they were."""
+
+    outcome: Outcome
+    reloaded: Reloaded = field(default_factory=Reloaded)
+    mass_delete: MassDelete | None = None
+
+
+@dataclass(frozen=True)
 class Reconciliation:
     """What a reconciliation found and did.
 
-    `left_out` names the columns that no checksum can cover. `outcome` is of the repair, if any;
-    `mass_delete` says why rows that are gone were left.
+    `differences` is what was found first, `remaining` what the comparison after a repair found.
+    `left_out` names the columns that no checksum can cover.
     """
 
     table: str
     differences: Differences
     left_out: Sequence[str]
-    outcome: Outcome | None = None
-    mass_delete: MassDelete | None = None
+    repair: Repair | None = None
+    remaining: Differences | None = None
+
+    @property
+    def now(self) -> Differences:
+        """How source and warehouse differ at the end."""
+        return self.remaining or self.differences
 
     @property
     def verified_through(self) -> datetime:
         """The moment (UTC, source's clock) up to which the days that are equal are."""
-        return self.differences.through
+        return self.now.through
 
     @property
     def is_equal(self) -> bool:
-        """Whether source and warehouse are equal now."""
-        if self.outcome is not None:
-            return not self.outcome.refused and self.mass_delete is None
-        return not self.differences.count
+        """Whether the last comparison found no difference."""
+        return self.now.is_equal
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,7 @@ class Reconciling:
     """A table that is compared with its source, in the days that the platform has (`scope`)."""
 
     table: LayerTable
-    reader: PostgresReader
+    source: Source
     warehouse: Warehouse
     scope: Scope
     folder: Path
@@ -75,81 +93,111 @@ class Reconciling:
     chunk_rows: int = 50_000
 
     def run(self, *, repair: bool = False, confirmed: bool = False) -> Reconciliation:
-        """Compare, repair if asked to, and record what is verified; sync first, or much is pending.
+        """Compare; if asked to, repair and compare again; and record what is verified.
 
-        Where more rows are gone than `Thresholds.max_deleted_share` lets go unconfirmed, these
-        stay, and all else is repaired. Raises what the source and the warehouse raise.
+        Sync first, or much is pending. Where more rows are gone than may go unconfirmed
+        (`Thresholds.max_deleted_share`, or a whole day), these stay, and all else is repaired.
+        Raises what the source and the warehouse raise.
         """
-        attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(may_pass),
-            stop=tenacity.stop_after_attempt(5),
-            wait=tenacity.wait_exponential_jitter(initial=0.5, max=15),
-            reraise=True,
-        )
-        comparing = Comparing(self.table, self.reader, self.warehouse, self.scope)
-        differences = attempts(comparing.compare)
+        comparing = Comparing(self.table, self.source, self.warehouse, self.scope)
+        differences = _patiently(comparing.compare)
         found = Reconciliation(self.table.path, differences, not_compared(self.table))
-        if repair and differences.count:
-            mass_delete = None if confirmed else self._mass_delete(differences)
-            chunks = self._chunks(differences, removing=mass_delete is None)
-            outcome = _together([attempts(self._repair, keys) for keys in chunks])
-            found = replace(found, outcome=outcome, mass_delete=mass_delete)
+        if repair and not differences.is_equal:
+            done = self._repair(differences, confirmed=confirmed)
+            found = replace(found, repair=done, remaining=_patiently(comparing.compare))
         self._record(found)
         return found
 
+    def _repair(self, differences: Differences, *, confirmed: bool) -> Repair:
+        mass_delete = None if confirmed else self._mass_delete(differences)
+        chunks = self._chunks(differences, removing=mass_delete is None)
+        outcomes = [_patiently(partial(self._bring, keys)) for keys in chunks]
+        reloaded = Reloaded()
+        if differences.quarantine_days:
+            reasons = dict.fromkeys(
+                differences.quarantine_days, "its quarantine is not what a load would set aside"
+            )
+            in_turn(
+                lambda: change_reloads(
+                    self.warehouse, self.table, reasons, self.run_id, adding=True
+                )
+            )
+            folder = self.folder / uuid.uuid4().hex
+            reloaded = reload(self.table, self.source, self.warehouse, folder, self.run_id)
+        return Repair(_together(outcomes), reloaded, mass_delete)
+
     def _mass_delete(self, found: Differences) -> MassDelete | None:
         gone = found.extra.height
-        published = sum(state.row_count for state in self.warehouse.state(self.table))
+        known = self.warehouse.table_state(self.table)
+        published = known.row_count if known else 0
         most = self.table.thresholds.max_deleted_share
+        confirm = (
+            f"If that is meant, run: etl-assets reconcile {self.table.path} --repair "
+            "--confirm-deletes. If the source prunes old rows on purpose, declare "
+            "deletes=Deletes.KEEP in the table's spec."
+        )
+        if found.vanished:
+            return MassDelete(
+                f"{self._told(found.vanished)} of {self.table.path} vanished from the source, and "
+                f"a day that vanishes whole is not removed unconfirmed; {gone:,} rows that are "
+                "gone from the source were left as they are.",
+                confirm,
+            )
         if gone <= DELETES_UNCONFIRMED or gone <= most * published:
             return None
         return MassDelete(
             f"{gone:,} of {published:,} rows of {self.table.path} are gone from the source, more "
             f"than the {most:.0%} that may be removed unconfirmed; they were left as they are.",
-            f"If that is meant, run: etl-assets reconcile {self.table.path} --repair "
-            "--confirm-deletes.",
+            confirm,
         )
 
+    def _told(self, days: frozenset[date]) -> str:
+        if not self.table.has_days:
+            return "All rows"
+        shown = ", ".join(map(str, sorted(days)[:3]))
+        more = f" and {len(days) - 3} more days" if len(days) > 3 else ""
+        return f"All rows of {shown}{more}"
+
     def _chunks(self, found: Differences, *, removing: bool) -> Iterator[pl.DataFrame]:
-        extra = found.extra if removing else found.extra.clear()
+        key = list(self.table.key)
+        extra = found.extra.select(key) if removing else found.extra.select(key).clear()
         keys = pl.concat([found.missing, found.changed, extra]).unique()
         return keys.iter_slices(self.chunk_rows)
 
-    def _repair(self, keys: pl.DataFrame) -> Outcome:
+    def _bring(self, keys: pl.DataFrame) -> Outcome:
         """Bring the rows with these keys as the source has them now, or has them no longer."""
-        before = Before(self.warehouse.look(self.table))
-        with self.reader.snapshot(self.table) as snapshot:
+        before = Before.of(self.warehouse, self.table)
+        with self.source.again(None).open() as snapshot:
             read = snapshot.by_keys(keys)
-            found = found_of(self.table, read)
-            moment = Moment(snapshot.source, snapshot.as_of, read.query)
+            found, is_unique = complete(self.table, snapshot, found_of(self.table, read))
+            origin = Origin(snapshot.source, snapshot.as_of, read.query)
         alive = found.keys(self.table)
-        found = replace(found, gone=keys.join(alive, on=list(self.table.key), how="anti"))
+        gone = keys.join(alive, on=list(self.table.key), how="anti", nulls_equal=True)
         folder = self.folder / uuid.uuid4().hex
-        changes = ChangeSet(
-            self.table, self.warehouse, before, found, moment, self.scope, folder, self.run_id
-        )
-        log = Log(self.table, self.run_id)
-        outcome = changes.publish(
-            position_of(self.table, before.position),
-            lambda owed: log.owing(before.look, owed),
-        )
+        outcome = ChangeSet(
+            self.table,
+            self.warehouse,
+            before,
+            replace(found, gone=gone),
+            origin,
+            self.scope,
+            folder,
+            self.run_id,
+            is_unique,
+        ).publish(Remembered(position_of(self.table, before.table_state)))
         shutil.rmtree(folder, ignore_errors=True)
         return outcome
 
     def _record(self, found: Reconciliation) -> None:
-        """`verified_through` of every day that is equal, and the report."""
-        differences, through = found.differences, found.verified_through
-        is_repaired = found.outcome is not None and found.mass_delete is None
-        wrong = found.outcome.owed if found.outcome and is_repaired else differences.days
-        self.warehouse.verify(self.table, sorted(differences.compared_days - wrong), through)
-        if not wrong:
-            self.warehouse.verify(self.table, [WHOLE_TABLE], through)
+        """`verified_through` of every part that is equal, and the report."""
+        equal = found.now.compared_days - found.now.days
+        self.warehouse.verify(self.table, sorted(equal), found.verified_through)
         self.warehouse.record([Log(self.table, self.run_id).reconciled(report_of(found))])
 
 
 def report_of(found: Reconciliation) -> dict[str, object]:
     """The reconciliation as numbers and days, for `etl_history`."""
-    differences, outcome = found.differences, found.outcome
+    differences, repair = found.differences, found.repair
     return {
         "compared_days": len(differences.compared_days),
         "missing": differences.missing.height,
@@ -157,20 +205,48 @@ def report_of(found: Reconciliation) -> dict[str, object]:
         "extra": differences.extra.height,
         "pending": differences.pending,
         "days": sorted(day.isoformat() for day in differences.days),
-        "repaired": outcome is not None,
-        "removed": outcome.removed if outcome else 0,
+        "quarantine_days": sorted(day.isoformat() for day in differences.quarantine_days),
+        "without_day": differences.without_day,
+        "repaired": repair is not None,
+        "removed": repair.outcome.removed if repair else 0,
+        "equal": found.is_equal,
         "verified_through": found.verified_through.isoformat(),
         "columns_left_out": list(found.left_out),
     }
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    """What `work` returns; trouble that may pass is sat out, five attempts in all."""
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(may_pass),
+        stop=tenacity.stop_after_attempt(5),
+        wait=tenacity.wait_exponential_jitter(initial=0.5, max=15),
+        reraise=True,
+    )
+    done: T = attempts(work)
+    return done
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
     return Outcome(
         days=[day for outcome in outcomes for day in outcome.days],
         refused=[day for outcome in outcomes for day in outcome.refused],
-        owed=frozenset().union(*(outcome.owed for outcome in outcomes)),
+        reload={day: why for outcome in outcomes for day, why in outcome.reload.items()},
         outside=sum(outcome.outside for outcome in outcomes),
         changed=sum(outcome.changed for outcome in outcomes),
         removed=sum(outcome.removed for outcome in outcomes),
-        jobs=[job for outcome in outcomes for job in outcome.jobs],
+        committed=_committed([o.committed for o in outcomes if o.committed]),
+    )
+
+
+def _committed(all_of: Sequence[Committed]) -> Committed | None:
+    """What several publications left behind: of each part the last state."""
+    if not all_of:
+        return None
+    return Committed(
+        states=list({s.partition_key: s for one in all_of for s in one.states}.values()),
+        versions=list({s.partition_key: s for one in all_of for s in one.versions}.values()),
+        total_rows=all_of[-1].total_rows,
+        seconds=sum(one.seconds for one in all_of),
+        jobs=[job for one in all_of for job in one.jobs],
     )

@@ -1,36 +1,38 @@
 """Incremental sync: changed rows by (cursor, key), chunk by chunk, up to a horizon that holds.
 
 The position moves in the transaction that publishes the rows that it has passed, so a crash goes on
-where the last chunk ended. What becomes of changed rows is `changing.py`; how the source is read is
-`sources/`.
+where the last chunk ended. How changed rows are published is `change_set.py`; how a source is read
+is `sources/`.
 """
 
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
 import tenacity
 
-from etl_assets.core import drift
 from etl_assets.core.drift import DriftReport
-from etl_assets.core.errors import ContractMismatch, may_pass
+from etl_assets.core.errors import may_pass
 from etl_assets.core.frames import DAY
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.scope import Scope
-from etl_assets.core.state import HistoryEntry
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.change_set import Before, ChangeSet, Outcome
-from etl_assets.pipeline.judge import Moment
-from etl_assets.pipeline.sync_log import Log, columns_seen, position_of, refuse_future, scope_seen
+from etl_assets.pipeline.day_check import Origin
+from etl_assets.pipeline.sync_log import (
+    Remembered,
+    columns_seen,
+    position_of,
+    refuse_future,
+    scope_seen,
+)
+from etl_assets.sources.base import Ability, ChangeRead, Snapshot, Source
 from etl_assets.sources.found import Found, unreadable_schema
-from etl_assets.sources.postgres.changes import ChangeRead
-from etl_assets.sources.postgres.horizon import HorizonPolicy
-from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
 from etl_assets.warehouse.base import Warehouse
 
 
@@ -41,7 +43,6 @@ class SyncPolicy:
     chunk_rows: int = 50_000
     chunk_bytes: int = 64 << 20
     patience: timedelta = timedelta(minutes=2)
-    horizon: HorizonPolicy = field(default_factory=HorizonPolicy)
 
 
 class Slice(StrEnum):
@@ -82,7 +83,9 @@ class Stop:
 class Chunk:
     """A part of a sync that is committed: `rows` were read, `outcome` is what came of them.
 
-    `mark` is the table's position now, `drift` how the source's columns differ from the contract's.
+    `mark` is the table's position now, `drift` how the source's columns differ from the contract's;
+    `without_cursor` counts those of the rows that have no usable cursor, so that every sync reads
+    them again.
     """
 
     rows: int
@@ -90,6 +93,7 @@ class Chunk:
     mark: Position | None
     horizon: Horizon
     drift: DriftReport
+    without_cursor: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Sync:
     """A table that syncs, and all that it needs for it."""
 
     table: LayerTable
-    reader: PostgresReader
+    source: Source
     warehouse: Warehouse
     scope: Scope
     folder: Path
@@ -119,7 +123,7 @@ class Sync:
             reraise=True,
         )
         stop, mark = None, None
-        while stop is None or stop.slice is not None:
+        while stop is None or stop.slice is not None:  # each chunk ends later than it began
             chunk, stop = attempts(self._chunk, stop, mark)
             mark = chunk.mark
             yield chunk
@@ -127,43 +131,46 @@ class Sync:
     def _chunk(self, stop: Stop | None, left_at: Position | None) -> tuple[Chunk, Stop]:
         """Read and publish one chunk; where the next one begins.
 
-        `stop` is where the last one ended, and left the table's position.
+        `stop` is where the last one ended, and left the table's position at `left_at`.
         """
-        before = Before(self.warehouse.look(self.table))
-        seen, known_days = columns_seen(before.look), scope_seen(before.look)
-        mark = position_of(self.table, before.position)
-        why = "sync"
-        if known_days is not None and self.scope.is_wider_than(known_days):
-            mark, why = None, "days were added"  # rows of these were passed over
+        before = Before.of(self.warehouse, self.table)
+        mark, why = self._mark(before)
         if left_at and (mark is None or mark.moment < left_at.moment):
             stop = None  # somebody set it back meanwhile: to go on would undo that (L6)
-        horizon = self.reader.horizon(self.policy.horizon, mark.moment if mark else None)
+        source = self.source.again(columns_seen(before.table_state))
+        horizon = source.horizon(mark.moment if mark else None)
         refuse_future(self.table, mark, horizon)
-        with self.reader.snapshot(self.table) as snapshot:
-            report = drift.compare(self.table, snapshot.source_types, seen)
-            if report.refuses:
-                raise ContractMismatch(report.refuses, drift.thaw(self.table))
-            part = _read(snapshot, stop or Stop.first(self.table, mark), horizon, self.policy)
-            moment = Moment(snapshot.source, snapshot.as_of, part.query, report)
-            columns = snapshot.source_types
+        with source.open() as snapshot:
+            begin = stop or Stop.first(self.table, mark)
+            part = _read(self.table, snapshot, begin, horizon, self.policy)
+            found, is_unique = complete(self.table, snapshot, part.found)
+            report = snapshot.drift or DriftReport((), ())
+            origin = Origin(snapshot.source, snapshot.as_of, part.query, report)
+            columns = snapshot.columns
         reached = part.reaches(mark, horizon)
-        log = Log(self.table, self.run_id)
-
-        def history(owed: frozenset[date]) -> list[HistoryEntry]:
-            entries = [] if seen is not None and not report.since_last else [log.columns(columns)]
-            if known_days != self.scope:
-                entries.append(log.scope(self.scope))
-            if reached != mark and part.rows:
-                entries.append(log.moved(mark, reached, why, part.rows))
-            return entries + log.owing(before.look, owed)
-
+        remembered = Remembered(reached, why, part.rows, columns, self.scope)
         folder = self.folder / uuid.uuid4().hex
-        changes = ChangeSet(
-            self.table, self.warehouse, before, part.found, moment, self.scope, folder, self.run_id
-        )
-        outcome = changes.publish(reached, history)
+        outcome = ChangeSet(
+            self.table,
+            self.warehouse,
+            before,
+            found,
+            origin,
+            self.scope,
+            folder,
+            self.run_id,
+            is_unique,
+        ).publish(remembered)
         shutil.rmtree(folder, ignore_errors=True)
-        return Chunk(part.rows, outcome, reached, horizon, report), part.stop
+        chunk = Chunk(part.rows, outcome, reached, horizon, report, part.without_cursor)
+        return chunk, part.stop
+
+    def _mark(self, before: Before) -> tuple[Position | None, str]:
+        """The position to go on from, and the reason for the entry in the log."""
+        known_days = scope_seen(before.table_state)
+        if known_days is not None and self.scope.is_wider_than(known_days):
+            return None, "days were added"  # rows of these were passed over
+        return position_of(self.table, before.table_state), "sync"
 
 
 @dataclass(frozen=True)
@@ -180,6 +187,7 @@ class _Part:
     last: Position | None
     is_whole: bool
     query: str
+    without_cursor: int
 
     def reaches(self, mark: Position | None, horizon: Horizon) -> Position | None:
         """The position once this is published; it never moves back, and never past the horizon.
@@ -193,12 +201,13 @@ class _Part:
         return reached
 
 
-def _read(snapshot: TableSnapshot, stop: Stop, horizon: Horizon, policy: SyncPolicy) -> _Part:
-    table = snapshot.table
+def _read(
+    table: LayerTable, snapshot: Snapshot, stop: Stop, horizon: Horizon, policy: SyncPolicy
+) -> _Part:
     rows_left, bytes_left = policy.chunk_rows, policy.chunk_bytes
     found = [Found.nothing(table)]
     last: Position | None = None
-    is_whole, total, query = False, 0, ""
+    is_whole, total, unplaced, query = False, 0, 0, ""
     while stop.slice is not None and rows_left > 0 and bytes_left > 0:
         read = _slice(snapshot, stop, horizon, rows_left, bytes_left)
         query = query or read.query
@@ -208,13 +217,13 @@ def _read(snapshot: TableSnapshot, stop: Stop, horizon: Horizon, policy: SyncPol
         bytes_left -= int(found[-1].rows.estimated_size())
         if stop.slice is Slice.CHANGES:
             last, is_whole = read.last, read.is_last
+        else:
+            unplaced += read.rows
         stop = stop.past(read)
-    return _Part(_joined(found), total, stop, last, is_whole, query)
+    return _Part(joined(found), total, stop, last, is_whole, query, unplaced)
 
 
-def _slice(
-    snapshot: TableSnapshot, stop: Stop, horizon: Horizon, rows: int, size: int
-) -> ChangeRead:
+def _slice(snapshot: Snapshot, stop: Stop, horizon: Horizon, rows: int, size: int) -> ChangeRead:
     if stop.slice is Slice.CHANGES:
         return snapshot.changes(stop.after, horizon.moment, rows, size)
     if stop.slice is Slice.WITHOUT_CURSOR:
@@ -237,7 +246,26 @@ def found_of(table: LayerTable, read: ChangeRead) -> Found:
     return Found(rows, unreadable.select(unreadable_schema(table).names()), nothing.gone)
 
 
-def _joined(parts: Sequence[Found]) -> Found:
+def complete(table: LayerTable, snapshot: Snapshot, found: Found) -> tuple[Found, bool]:
+    """The same with all rows of each key that was found, and whether keys are unique for sure.
+
+    Rows whose key no dtype holds cannot be asked for by it: they stay as they were found.
+    """
+    if snapshot.key_is_unique or Ability.KEYS in snapshot.cannot:
+        return found, True
+    keys = found.keys(table)
+    if not keys.height:
+        return found, False
+    all_rows = found_of(table, snapshot.by_keys(keys))
+    nameless = found.unreadable.join(
+        all_rows.unreadable, on="position", how="anti", nulls_equal=True
+    )
+    unreadable = pl.concat([all_rows.unreadable, nameless])
+    return Found(all_rows.rows, unreadable, found.gone), False
+
+
+def joined(parts: Sequence[Found]) -> Found:
+    """All that several readings of one snapshot found."""
     return Found(
         pl.concat([part.rows for part in parts]),
         pl.concat([part.unreadable for part in parts]),

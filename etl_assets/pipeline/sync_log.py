@@ -1,12 +1,13 @@
-"""What is remembered between syncs: the position, the source's columns, the days owed.
+"""What is remembered between syncs, in a table's row of `etl_tables`, and the log of its changes.
 
-The position is the table's own row of `etl_state`, all else is in `etl_history`. What moves it as
-rows are published is `syncing.py`; here a person does.
+The position, the source's columns, the days of the platform and the days that must be loaded whole
+are read here and written with the rows that they belong to (`sync.py`); `rewind` and `accept` are
+what a person does.
 """
 
 import json
 import uuid
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -15,27 +16,27 @@ from etl_assets.core.drift import SourceColumns
 from etl_assets.core.errors import ConfigError, StateError
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.scope import Scope
-from etl_assets.core.state import Happening, HistoryEntry, PartitionState
+from etl_assets.core.state import Happening, HistoryEntry, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import Look, Warehouse
+from etl_assets.warehouse.base import Warehouse
 
 
-def position_of(table: LayerTable, row: PartitionState | None) -> Position | None:
-    """Where the next sync goes on; None where none was here: then every row is read (L6).
+def position_of(table: LayerTable, state: TableState | None) -> Position | None:
+    """Where the next sync goes on; None where no sync was here: then every row is read (L6).
 
     Raises StateError for what no sync has written.
     """
-    if row is None or row.high_watermark is None:
+    if state is None or state.high_watermark is None:
         return None
     try:
-        position = Position.from_text(row.high_watermark, row.watermark_key or "[]")
+        position = Position.from_text(state.high_watermark, state.watermark_key or "[]")
     except ValueError:
         position = None
     if position is None or len(position.key) not in {0, len(table.key)}:
         raise StateError(
-            f"The position of {table.path} in etl_state is damaged: its watermark_key is no list "
-            f"of {len(table.key)} texts.",
-            f"Set it back to a moment before: {_rewind(table)}.",
+            f"The position of {table.path} in etl_tables is damaged: its watermark_key is not a "
+            f"list of {len(table.key)} texts.",
+            f"Set it back to an earlier moment: {_rewind(table)}.",
         )
     return position
 
@@ -50,25 +51,59 @@ def refuse_future(table: LayerTable, position: Position | None, horizon: Horizon
         )
 
 
-def columns_seen(look: Look) -> SourceColumns | None:
-    """The source's columns when they were looked at last, None if never."""
-    entry = look.newest.get(Happening.COLUMNS)
-    return drift.from_json(entry.payload) if entry else None
+def columns_seen(state: TableState | None) -> SourceColumns | None:
+    """The source's columns when they were seen last, None if never."""
+    return drift.from_json(state.source_columns) if state and state.source_columns else None
 
 
-def owed_days(look: Look) -> list[date]:
-    """The days that wait for a full load, since a check refused changes of theirs."""
-    entry = look.newest.get(Happening.OWED)
-    return [date.fromisoformat(day) for day in json.loads(entry.payload)["days"]] if entry else []
-
-
-def scope_seen(look: Look) -> Scope | None:
+def scope_seen(state: TableState | None) -> Scope | None:
     """The days that the platform had when the table was synced last, None if it never was."""
-    entry = look.newest.get(Happening.SCOPE)
-    if entry is None:
-        return None
-    first, last = (json.loads(entry.payload)[name] for name in ("first", "last"))
-    return Scope(date.fromisoformat(first), date.fromisoformat(last) if last else None)
+    return Scope(state.first_day, state.last_day) if state and state.first_day else None
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What is to be remembered of a table from now on, and why; None leaves it as it is.
+
+    `position` always takes the place of the one before; `rows` were read for it.
+    """
+
+    position: Position | None
+    why: str = "sync"
+    rows: int = 0
+    source_columns: SourceColumns | None = None
+    scope: Scope | None = None
+
+    def state(self, before: TableState, reload: Mapping[date, str]) -> TableState:
+        """The table's row afterwards, but for its token; `reload` are more days to be loaded."""
+        mark = self.position
+        state = replace(
+            before,
+            high_watermark=mark.moment if mark else None,
+            watermark_key=mark.as_text() if mark else None,
+        )
+        if self.source_columns is not None:
+            state = replace(state, source_columns=drift.to_json(self.source_columns))
+        if self.scope is not None:
+            state = replace(state, first_day=self.scope.first, last_day=self.scope.last)
+        return state.with_days_to_reload({**before.reload_reasons, **reload}) if reload else state
+
+    def entries(
+        self, table: LayerTable, before: TableState | None, after: TableState, run_id: str
+    ) -> list[HistoryEntry]:
+        """What the log says of it: an entry for each thing that changed."""
+        log = Log(table, run_id)
+        entries = []
+        if after.source_columns != (before.source_columns if before else None):
+            entries.append(log.entry(Happening.COLUMNS, after.source_columns or "{}"))
+        if scope_seen(after) != scope_seen(before) and self.scope:
+            entries.append(log.scope(self.scope))
+        moved_from = position_of(table, before)
+        if self.position != moved_from and self.rows:
+            entries.append(log.moved(moved_from, self.position, self.why, self.rows))
+        if after.days_to_reload != (before.days_to_reload if before else None):
+            entries.append(log.entry(Happening.RELOAD, after.days_to_reload or "{}"))
+        return entries
 
 
 @dataclass(frozen=True)
@@ -78,38 +113,67 @@ class Log:
     table: LayerTable
     run_id: str
 
-    def columns(self, columns: SourceColumns) -> HistoryEntry:
-        """The source's columns are these now."""
-        return self._entry(Happening.COLUMNS, drift.to_json(columns))
-
     def moved(
         self, before: Position | None, now: Position | None, why: str, rows: int
     ) -> HistoryEntry:
         """The position moved; `rows` were read for it."""
         told = {"from": _told(before), "to": _told(now), "why": why, "rows": rows}
-        return self._entry(Happening.WATERMARK, json.dumps(told))
-
-    def owed(self, days: Collection[date]) -> HistoryEntry:
-        """These days, and no others, wait for a full load."""
-        told = {"days": sorted(day.isoformat() for day in days)}
-        return self._entry(Happening.OWED, json.dumps(told))
-
-    def owing(self, look: Look, more: Collection[date]) -> list[HistoryEntry]:
-        """These days wait as well, beside those that did before; nothing if there are none."""
-        return [self.owed({*more, *owed_days(look)})] if more else []
+        return self.entry(Happening.WATERMARK, json.dumps(told))
 
     def scope(self, scope: Scope) -> HistoryEntry:
         """The platform has these days now."""
         last = scope.last.isoformat() if scope.last else None
         told = {"first": scope.first.isoformat(), "last": last}
-        return self._entry(Happening.SCOPE, json.dumps(told))
+        return self.entry(Happening.SCOPE, json.dumps(told))
 
-    def reconciled(self, payload: dict[str, object]) -> HistoryEntry:
+    def reconciled(self, payload: Mapping[str, object]) -> HistoryEntry:
         """A reconciliation found this."""
-        return self._entry(Happening.RECONCILIATION, json.dumps(payload))
+        return self.entry(Happening.RECONCILIATION, json.dumps(payload))
 
-    def _entry(self, kind: Happening, payload: str) -> HistoryEntry:
+    def entry(self, kind: Happening, payload: str) -> HistoryEntry:
+        """An entry of this moment; `payload` is JSON."""
         return HistoryEntry(self.table.path, kind, datetime.now(UTC), self.run_id, payload)
+
+
+def blank(table: LayerTable, run_id: str, as_of: datetime) -> TableState:
+    """The row of a table that nothing was published of."""
+    return TableState(table.path, "", run_id, as_of, datetime.now(UTC))
+
+
+def with_token(state: TableState, run_id: str, as_of: datetime | None = None) -> TableState:
+    """The same row with a token of its own, as a run leaves it."""
+    return replace(
+        state,
+        load_id=uuid.uuid4().hex,
+        run_id=run_id,
+        as_of=max(as_of, state.as_of) if as_of else state.as_of,
+        updated_at=datetime.now(UTC),
+    )
+
+
+def change_reloads(
+    warehouse: Warehouse,
+    table: LayerTable,
+    reasons: Mapping[date, str],
+    run_id: str,
+    *,
+    adding: bool = False,
+) -> None:
+    """Give days that must be loaded whole these reasons; raises LostTurn.
+
+    Days that are not on the list any more, because somebody published them, stay off it, unless
+    `adding`. Nothing is written where that changes nothing, or the table was never published.
+    """
+    state = warehouse.table_state(table)
+    if state is None:
+        return
+    known = state.reload_reasons
+    told = {day: why for day, why in reasons.items() if adding or day in known}
+    after = state.with_days_to_reload({**known, **told})
+    if after == state:
+        return
+    entry = Log(table, run_id).entry(Happening.RELOAD, after.days_to_reload or "{}")
+    warehouse.move(with_token(after, run_id), state.load_id, [entry])
 
 
 def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> datetime | None:
@@ -118,10 +182,10 @@ def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> date
     Everything that changed since is read again; what is published already is left as it is. Raises
     ConfigError for a moment that is not before the position, LostTurn where a sync is at work.
     """
-    row = warehouse.table_state(table)
-    if row is None:
+    state = warehouse.table_state(table)
+    if state is None:
         raise ConfigError(f"{table.path} was never published.", "There is nothing to set back.")
-    stood = row.high_watermark
+    stood = state.high_watermark
     if stood is not None and to is not None and to >= stood:
         raise ConfigError(
             f"The position of {table.path} is {stood.isoformat()}; {to.isoformat()} is not before "
@@ -129,25 +193,33 @@ def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> date
             "Name an earlier moment.",
         )
     try:
-        before = position_of(table, row)
+        before = position_of(table, state)
     except StateError:  # what is damaged is set back by this
         before = None
     now = Position(to) if to else None
+    moved = replace(state, high_watermark=to, watermark_key=now.as_text() if now else None)
     entry = Log(table, "rewind").moved(before, now, "set back by hand", 0)
-    moved = replace(
-        row,
-        high_watermark=to,
-        watermark_key=now.as_text() if now else None,
-        load_id=uuid.uuid4().hex,
-        updated_at=datetime.now(UTC),
-    )
-    warehouse.move(moved, row.load_id, [entry])
+    warehouse.move(with_token(moved, "rewind"), state.load_id, [entry])
     return stood
 
 
-def accept(warehouse: Warehouse, table: LayerTable, columns: SourceColumns) -> None:
+def accept(warehouse: Warehouse, table: LayerTable, columns: SourceColumns, run_id: str) -> None:
     """Put the source's columns on record as they are now: a table that freezes them goes on."""
-    warehouse.record([Log(table, "accepted").columns(columns)])
+    remember_columns(warehouse, table, columns, run_id)
+
+
+def remember_columns(
+    warehouse: Warehouse, table: LayerTable, columns: SourceColumns, run_id: str
+) -> None:
+    """Put the source's columns on record where they are not those of last time; raises LostTurn."""
+    state = warehouse.table_state(table)
+    text = drift.to_json(columns)
+    if state is not None and state.source_columns == text:
+        return
+    before = state or blank(table, run_id, datetime.now(UTC))
+    entry = Log(table, run_id).entry(Happening.COLUMNS, text)
+    after = with_token(replace(before, source_columns=text), run_id)
+    warehouse.move(after, state.load_id if state else None, [entry])
 
 
 def _told(position: Position | None) -> dict[str, object] | None:

@@ -66,6 +66,15 @@ def read_column(declared: Column, found: SourceColumn, expression: str) -> Colum
     return replace(read, loaded=loaded)
 
 
+def keeps_values_apart(declared: Column, found: SourceColumn) -> bool:
+    """Whether values that differ in the source differ as they are loaded."""
+    becomes_null = declared.on_unrepresentable == "null" or (
+        declared.source_zone is not None and declared.ambiguous == "null"
+    )
+    # An array's lower bounds are not loaded.
+    return not becomes_null and found.element is None
+
+
 def _by_dtype(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
     dtype, name = declared.dtype, declared.name
     if isinstance(dtype, pl.List):

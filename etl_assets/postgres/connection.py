@@ -1,7 +1,7 @@
-"""The SQLAlchemy engine of the source database, and what its errors mean.
+"""The SQLAlchemy engine of a PostgreSQL database, and what its errors mean.
 
-No query stands here. Messages are made of SQLSTATEs and names: never of a URL, which may hold
-a password.
+No query stands here. Messages are made of SQLSTATEs and names: of a URL they quote host, port and
+database, and never the user or the password.
 """
 
 import re
@@ -10,35 +10,54 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from etl_assets.core.errors import ConfigError, EtlError, SourceError, SourceUnavailable
+from etl_assets.interrupts import interrupt_behind
+from etl_assets.postgres.interruptible import (
+    InterruptibleConnection,
+    Target,
+    name_target,
+    target_of,
+)
+from etl_assets.postgres.sqlstates import meaning_of
 
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+_PLAIN_NAME = re.compile("[a-z_]{1,30}")
 _LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 
-TLS = "TLS"
+TLS, OPTION = "TLS", "OPTION"
 _WHAT_TO_DO = {
-    TLS: "Add sslrootcert=<file of the server's CA> to DATABASE_URL, or another sslmode.",
+    TLS: "Add sslrootcert=<file of the server's CA> to {setting}, or another sslmode.",
+    OPTION: "Correct the option after the question mark of {setting}, or leave it out.",
+    "22P02": "A conversion in the source fails: a cast in a view, or a cursor or partition column "
+    "that is no timestamp. Correct the view, or name another column in etl_assets/tables/.",
     "25006": "Take what writes out of the view: the source is read in a read-only transaction.",
-    "28P01": "Check the user and the password in DATABASE_URL.",
-    "28000": "Check the user in DATABASE_URL and the server's pg_hba.conf.",
-    "3D000": "Check the database's name in DATABASE_URL.",
+    "28P01": "Check the user and the password in {setting}.",
+    "28000": "Check the user in {setting} and the server's pg_hba.conf.",
+    "3D000": "Check the database's name in {setting}.",
     "3F000": "Check the schema's name in etl_assets/tables/, or create the schema.",
     "42501": "Grant the role CONNECT on the database, USAGE on the schema, SELECT on the table.",
     "42P01": "Check the table's name in etl_assets/tables/, or create the table.",
     "42703": "Compare the contract in etl_assets/tables/ with the source table.",
     "42809": "Read it by way of a view: what is no table or view cannot be locked against change.",
+    "54011": "Leave columns out of the contract: PostgreSQL allows 1,664 in a query.",
     "57014": "Raise ETL_STATEMENT_TIMEOUT_SECONDS if that keeps happening, or index the table's "
     "partition column; then run it again.",
 }
 # Connection trouble, shutdowns, timeouts, conflicts with recovery and lack of resources (C15).
 RETRYABLE = ("08", "25P03", "40", "53", "55", "57")
 # The server's own words there are names and settings; elsewhere (22, P0) they may quote a value.
-_QUOTABLE = ("25", "28", "3D", "3F", "40", "42", "53", "55", "57")
+_QUOTABLE = ("25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57")
+_OF_CONNECTING = {"28P01", "28000", "3D000", "53300", "57P03"}
+# What libpq and psycopg say of an option of the URL; the name is quoted, the value is not.
+_BAD_OPTION = re.compile(
+    r'invalid (\w+) value: "|connection option "(\w+)"|invalid (port) number|bad value for (\w+):'
+)
 # A refusal to connect comes without a SQLSTATE: only with the server's or libpq's words.
 _REFUSALS = {
     "password authentication failed": "28P01",
@@ -92,12 +111,29 @@ def postgres_url(text: str, *, driver: str = "psycopg", setting: str = "DATABASE
             "Write postgresql://user:password@host:5432/database, "
             "with special characters of the password percent-encoded (@ is %40, % is %25).",
         )
+    _refuse_unknown_options(url, setting)
     url = url.set(drivername=f"postgresql+{driver}")
     if _is_local(url) or "sslmode" in url.query:
         return url
     # `require` accepts any certificate; only verify-full checks whom we talk to.
     return url.update_query_dict(
         {"sslmode": "verify-full", "sslrootcert": url.query.get("sslrootcert", _system_roots())}
+    )
+
+
+def _refuse_unknown_options(url: URL, setting: str) -> None:
+    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    unknown = [name for name in url.query if name not in known]
+    if not unknown:
+        return
+    # What is no plain name may be a part of a password that was not percent-encoded.
+    plain = [name for name in unknown if _PLAIN_NAME.fullmatch(name)]
+    values = "".join(map(str, url.query.values()))
+    named = f" ({', '.join(plain)})" if plain == unknown and "@" not in values else ""
+    raise ConfigError(
+        f"{setting} has an option that PostgreSQL's client does not know{named}.",
+        "Take it out: the options after the question mark are those of libpq, such as sslmode, "
+        "sslrootcert and connect_timeout. A question mark in the password is written %3F.",
     )
 
 
@@ -128,8 +164,9 @@ def make_engine(
 
     `setting` is the variable that `url` comes from, for ConfigError.
     """
-    return sa.create_engine(
-        postgres_url(url, setting=setting),
+    parsed = postgres_url(url, setting=setting)
+    engine = sa.create_engine(
+        parsed,
         pool_pre_ping=True,
         pool_recycle=pool.recycle,
         pool_size=pool.size,
@@ -143,18 +180,49 @@ def make_engine(
         },
         hide_parameters=True,
     )
+    _connect_interruptibly(engine, Target.of(parsed, setting))
+    return engine
+
+
+def _connect_interruptibly(engine: sa.Engine, target: Target) -> None:
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(
+        _dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]
+    ) -> InterruptibleConnection:
+        try:
+            connection = InterruptibleConnection.connect(*arguments, **named)
+        except psycopg.Error as error:
+            name_target(error, target)
+            raise
+        connection.target = target
+        return connection
+
+
+def check_connection(url: str, *, setting: str, what: str) -> None:
+    """Connect once; raises ConfigError, SourceError or SourceUnavailable, which name `what`."""
+    parsed = postgres_url(url, setting=setting)
+    conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    with source_errors(f"connecting to {what}"):
+        try:
+            psycopg.connect(conninfo, connect_timeout=PoolSettings.connect_timeout).close()
+        except psycopg.Error as error:
+            name_target(error, Target.of(parsed, setting, what))
+            raise
 
 
 @contextmanager
 def source_errors(doing: str) -> Iterator[None]:
-    """Turn what psycopg and SQLAlchemy raise while `doing` into our errors."""
+    """Turn what psycopg and SQLAlchemy raise while `doing` into our errors.
+
+    An interrupt that one of them has replaced is raised again: nothing is tried again then.
+    """
     try:
         yield
         return
-    except sa.exc.DBAPIError as error:
-        ours = classify(error.orig, doing)
-    except psycopg.Error as error:
-        ours = classify(error, doing)
+    except (sa.exc.DBAPIError, psycopg.Error) as error:
+        ours = interrupt_behind(error) or classify(
+            error.orig if isinstance(error, sa.exc.DBAPIError) else error, doing
+        )
     try:
         raise ours
     finally:
@@ -162,31 +230,55 @@ def source_errors(doing: str) -> Iterator[None]:
         ours.__context__ = None
 
 
-def classify(error: BaseException | None, doing: str) -> EtlError:
-    """Our error for a driver's: by SQLSTATE where the server answered, else by what libpq says."""
+def classify(error: BaseException | None, doing: str, target: Target | None = None) -> EtlError:
+    """Our error for a driver's: by SQLSTATE where the server answered, else by what libpq says.
+
+    `target` is the database, None where the error itself knows it (`InterruptibleConnection`).
+    """
+    target = target or target_of(error)
+    setting = target.setting if target else "DATABASE_URL"
+    at = f" at {target.place}," if target else ""
+    database = target.what if target else "the source database"
     state = sqlstate_of(error)
     if state is None:
         return SourceUnavailable(
-            f"The source database could not be reached, or broke off, while {doing}.",
-            "Check that the server of DATABASE_URL runs and can be reached from here, "
+            f"{database[0].upper()}{database[1:]}{at} could not be reached, or broke off, "
+            f"while {doing}.",
+            f"Check that the server of {setting} runs and can be reached from here, "
             "then run it again.",
         )
+    next_step = _WHAT_TO_DO.get(state, "").format(setting=setting)
     if state == TLS:
-        return SourceError(f"No trusted TLS connection came about while {doing}.", _WHAT_TO_DO[TLS])
-    what = f"PostgreSQL refused while {doing} (SQLSTATE {state}{server_words(error, state)})."
+        return SourceError(
+            f"No trusted TLS connection to {database}{at} came about while {doing}.",
+            next_step,
+        )
+    if state == OPTION:
+        return SourceError(f"{setting} has a bad value for {bad_option(error)}.", next_step)
+    # Of a refusal to connect it matters who refused; else `doing` names the table.
+    who = f"PostgreSQL at {target.place}" if target and state in _OF_CONNECTING else "PostgreSQL"
+    what = f"{who} refused while {doing} (SQLSTATE {state}{server_words(error, state)})."
     if state.startswith(RETRYABLE):
         again = "Run it again; nothing published was touched."
-        return SourceUnavailable(what, _WHAT_TO_DO.get(state, again))
-    return SourceError(what, _WHAT_TO_DO.get(state, "Look the SQLSTATE up, then run it again."))
+        return SourceUnavailable(what, next_step or again)
+    return SourceError(what, next_step or f"It means that {meaning_of(state)}. Mend that there.")
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:
-    """The SQLSTATE, or TLS; None where the server could not be reached or broke off."""
+    """The SQLSTATE, TLS or OPTION; None where the server could not be reached or broke off."""
     state = getattr(error, "sqlstate", None)
     if state is None:
         words = str(error)
         state = next((code for phrase, code in _REFUSALS.items() if phrase in words), None)
+    if state is None and bad_option(error):
+        return OPTION
     return state
+
+
+def bad_option(error: BaseException | None) -> str | None:
+    """The option of the URL whose value libpq refuses, None if it is another trouble."""
+    found = _BAD_OPTION.search(str(error))
+    return next(filter(None, found.groups())) if found else None
 
 
 def server_words(error: BaseException | None, state: str) -> str:

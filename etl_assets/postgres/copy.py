@@ -1,14 +1,18 @@
 """`COPY … TO STDOUT (FORMAT csv)` as a stream of Polars frames in declared dtypes.
 
 A thread pumps the bytes into a pipe while pyarrow parses: a quarter faster than reading in the
-parser's own thread, and the memory is bounded by the block. What is selected is decided elsewhere.
+parser's own thread, and the memory is bounded by the block. pyarrow parses in a thread as well, so
+that a signal reaches the one that waits. What is selected is decided elsewhere.
 """
 
 import os
 import re
 import select
+import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO
 
@@ -21,6 +25,7 @@ from psycopg.pq import ExecStatus
 
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.postgres.columns import ColumnRead
+from etl_assets.postgres.interruptible import InterruptibleConnection, name_target
 
 EXACT_TEXT = (
     "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; "
@@ -33,6 +38,7 @@ BLOCK_BYTES = 8 << 20
 _PIPE_BYTES = 1 << 20
 _WRITE_BYTES = 1 << 18
 _F_SETPIPE_SZ = 1031
+_CANCEL_SECONDS = 5.0
 
 
 def copy_frames(
@@ -44,27 +50,29 @@ def copy_frames(
 ) -> Iterator[pl.DataFrame]:
     """Frames of the SELECT's rows, in its order; none where it has no rows.
 
-    Closing the iterator early cancels the COPY. Raises psycopg.Error where the server breaks off
-    (the frames until then are an unfinished day), ContractMismatch where a value does not parse.
+    Closing the iterator early cancels the COPY, and so does an interrupt. Raises psycopg.Error
+    where the server breaks off (the frames until then are an unfinished day), ContractMismatch
+    where a value does not parse.
     """
     read_end, write_end = os.pipe()
     _widen(write_end)
     pump = _Pump(connection, rows, write_end)
     pump.start()
-    with os.fdopen(read_end, "rb", buffering=_PIPE_BYTES) as stream:
+    with (
+        os.fdopen(read_end, "rb", buffering=_PIPE_BYTES) as stream,
+        ThreadPoolExecutor(1, thread_name_prefix="copy-parser") as parser,
+    ):
+        batches = _parse(stream, columns, block_bytes)
         try:
-            for batch in _parse(stream, columns, block_bytes):
+            while (batch := parser.submit(next, batches, None).result()) is not None:
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)  # noqa: S101 - from_arrow of a batch
                 yield _finish(frame, columns)
-        except BaseException:
-            # First the server's side: closing the stream waits for a read that is under way.
-            with suppress(psycopg.Error):
-                connection.cancel_safe()
-            stream.close()
             pump.join()
+        except BaseException:
+            pump.end()  # it closes the pipe, which lets the parser go
             raise
-        pump.join()
+        pump.close()
     if pump.error is not None:
         raise pump.error
 
@@ -125,6 +133,10 @@ def _parse(
     )
 
 
+class _Ended(Exception):
+    """Nobody wants the rows any more."""
+
+
 class _Pump(threading.Thread):
     """Moves the bytes of a COPY into a pipe and closes it; keeps the error, if there was one.
 
@@ -137,22 +149,55 @@ class _Pump(threading.Thread):
         self.error: psycopg.Error | None = None
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(rows)
         self._statement = statement.as_bytes(connection)
+        self._connection = connection
         self._server = connection.pgconn
-        self._poll = select.poll()
-        self._poll.register(self._server.socket, select.POLLIN)
         self._sink = sink
+        # A byte in this pipe ends the pump, wherever it waits.
+        self._ending, self._bell = os.pipe()
+        self._poll, self._sink_poll = select.poll(), select.poll()
+        self._poll.register(self._server.socket, select.POLLIN)
+        self._sink_poll.register(self._sink, select.POLLOUT)
+        for poll in (self._poll, self._sink_poll):
+            poll.register(self._ending, select.POLLIN)
+
+    def end(self) -> None:
+        """Cancel the COPY and wait for the thread; the connection is cut if nothing answers."""
+        os.write(self._bell, b".")
+        deadline = time.monotonic() + _CANCEL_SECONDS
+        try:
+            # More than once: a cancel that comes before the statement ends nothing.
+            while self.is_alive() and (left := deadline - time.monotonic()) > 0:
+                with suppress(psycopg.Error):
+                    self._connection.cancel_safe(timeout=left)
+                self.join(0.1)
+        finally:
+            if self.is_alive():
+                with suppress(OSError), socket.socket(fileno=os.dup(self._server.socket)) as line:
+                    line.shutdown(socket.SHUT_RDWR)
+                self.join()
+            self.close()
+
+    def close(self) -> None:
+        """Close the pipe that ends the thread, once it has ended."""
+        os.close(self._ending)
+        os.close(self._bell)
 
     def run(self) -> None:
         try:
-            with os.fdopen(self._sink, "wb", buffering=0) as sink, suppress(BrokenPipeError):
-                self._server.send_query(self._statement)
-                self._expect(ExecStatus.COPY_OUT)
-                self._pump(sink)
+            with os.fdopen(self._sink, "wb", buffering=0) as sink:
+                os.set_blocking(self._sink, False)
+                with suppress(BrokenPipeError, _Ended):
+                    self._server.send_query(self._statement)
+                    self._expect(ExecStatus.COPY_OUT)
+                    self._pump(sink)
             # Nobody may be reading any more; the server's side is ended all the same.
+            self._poll.unregister(self._ending)
             for _ in self._rows():
                 pass
             self._expect(ExecStatus.COMMAND_OK)
         except psycopg.Error as error:
+            if isinstance(self._connection, InterruptibleConnection):
+                name_target(error, self._connection.target)
             self.error = error
         finally:
             with suppress(psycopg.Error):
@@ -160,6 +205,8 @@ class _Pump(threading.Thread):
 
     def _drain(self) -> None:
         while True:
+            for _ in self._rows():
+                pass
             while self._server.is_busy():
                 self._await_input()
             if self._server.get_result() is None:
@@ -170,9 +217,9 @@ class _Pump(threading.Thread):
         for row in self._rows():  # gathered, or each would be a system call
             pending += row
             if len(pending) >= _WRITE_BYTES:
-                _write_all(sink, pending)
+                self._write_all(sink, pending)
                 pending.clear()
-        _write_all(sink, pending)
+        self._write_all(sink, pending)
 
     def _rows(self) -> Iterator[memoryview]:
         # An error has no SQLSTATE here: the result that follows has, and is asked for next.
@@ -195,17 +242,25 @@ class _Pump(threading.Thread):
     def _await_input(self) -> None:
         """Wait where others may run: libpq's own blocking calls keep the interpreter's lock."""
         while self._server.flush():
-            self._poll.poll(10)
-        self._poll.poll()
+            self._stop_if_ended(self._poll.poll(10))
+        self._stop_if_ended(self._poll.poll())
         self._server.consume_input()
 
+    def _write_all(self, sink: IO[bytes], data: bytearray) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                written: int | None = sink.write(view)
+                if written is None:  # the pipe is full
+                    self._stop_if_ended(self._sink_poll.poll())
+                else:
+                    view = view[written:]
+        finally:
+            view.release()
 
-def _write_all(sink: IO[bytes], data: bytearray) -> None:
-    view = memoryview(data)
-    while view:
-        written = sink.write(view)
-        view = view[written:]
-    view.release()
+    def _stop_if_ended(self, ready: list[tuple[int, int]]) -> None:
+        if any(number == self._ending for number, _ in ready):
+            raise _Ended
 
 
 def _widen(pipe: int) -> None:

@@ -5,7 +5,9 @@ from typing import Annotated
 import polars as pl
 
 from etl_assets.core.contracts import Contract, column
-from etl_assets.core.table import PostgresTable, TableSpec, Thresholds
+from etl_assets.core.policies import Thresholds
+from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.spec import TableSpec
 
 SEGMENTS = ["consumer", "business", "vip"]
 

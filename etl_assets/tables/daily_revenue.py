@@ -6,7 +6,8 @@ import polars as pl
 
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.money import AMOUNT
-from etl_assets.core.table import EnrichedSpec, Input
+from etl_assets.core.spec import EnrichedSpec
+from etl_assets.core.table import Input
 
 NO_REVENUE = ["cancelled", "refunded"]
 

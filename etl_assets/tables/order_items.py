@@ -6,7 +6,8 @@ import polars as pl
 
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.money import amount
-from etl_assets.core.table import Parent, PostgresTable, TableSpec
+from etl_assets.core.source_specs import Parent, PostgresTable
+from etl_assets.core.spec import TableSpec
 
 
 class RawOrderItems(Contract):

@@ -6,7 +6,8 @@ import polars as pl
 
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.money import amount
-from etl_assets.core.table import PostgresTable, TableSpec
+from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.spec import TableSpec
 
 STATUSES = ["pending", "paid", "shipped", "delivered", "cancelled", "refunded"]
 CHANNELS = ["web", "mobile", "marketplace", "store"]

@@ -6,7 +6,9 @@ import polars as pl
 
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.money import amount
-from etl_assets.core.table import PostgresTable, TableSpec, Thresholds
+from etl_assets.core.policies import Thresholds
+from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.spec import TableSpec
 
 
 class RawProducts(Contract):

@@ -12,12 +12,28 @@ from typing import Any
 import pytest
 
 from etl_assets.config import Settings
+from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.bigquery import BigQueryWarehouse, open_bigquery
+from etl_assets.warehouse.publication import StagedDay
 from etl_assets_tests.bigquery_server import EmulatedBigQuery
 from etl_assets_tests.bigquery_warehouse.real import Real, real_session
 from etl_assets_tests.contract.backends import settings_of
+from etl_assets_tests.contract.days import ORDERS, bring, changes_of, publish, token_of
 from etl_assets_tests.contract.on_bigquery import BIGQUERY
 from etl_assets_tests.wire.http_proxy import HttpProxy
+
+WAYS = ("replace", "changes")
+"""How a day is published: as a load does, or as a sync does whose rows are all new or changed."""
+
+
+def publish_by(way: str, warehouse: Warehouse, day: StagedDay, table: LayerTable = ORDERS) -> None:
+    """Publish a day in one of the WAYS."""
+    if way == "replace":
+        publish(warehouse, day, table=table)
+        return
+    folder, token = day.files.folder.parent, token_of(warehouse, table)
+    bring(warehouse, changes_of(folder, token, table=table), day, table=table)
 
 
 @dataclass

@@ -37,7 +37,7 @@ class Real:
 
     def warehouse(self, more: str = "", **changes: Any) -> BigQueryWarehouse:
         """A warehouse with `more` parameters in its URL and changed settings; closed afterwards."""
-        settings = replace(self.settings, home=self.folder, **changes)
+        settings = self.settings.changed(home=self.folder, **changes)
         url = _with(settings.warehouse_url or "", f"dataset_prefix={self.prefix}{more}")
         return self._open.enter_context(closing(open_bigquery(url, settings)))
 

@@ -7,16 +7,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from etl_assets.core.errors import EtlError
-from etl_assets.warehouse.base import Mode, StagedDay
+from etl_assets.warehouse.publication import StagedDay
 from etl_assets_tests.bigquery_server import start_bigquery
-from etl_assets_tests.bigquery_warehouse.conftest import Place
+from etl_assets_tests.bigquery_warehouse.conftest import WAYS, Place, publish_by
 from etl_assets_tests.contract.backends import settings_of
 from etl_assets_tests.contract.days import AS_OF, NEXT, at, orders, publish, staged, values
 from etl_assets_tests.processes import ended, start
@@ -36,39 +35,36 @@ REQUESTS = {
 OLD = {1: "old", 2: "old"}
 
 
-def new_day(folder: Path, mode: Mode) -> StagedDay:
-    keys = (3, 4) if mode is Mode.APPEND else (2, 3)
-    rows = orders(dict.fromkeys(keys, "new"), updated=at(NEXT))
-    whole = {"row_count": 3} if mode is Mode.CHANGES else {}  # its states are given
+def new_day(folder: Path, way: str) -> StagedDay:
+    rows = orders(dict.fromkeys((2, 3), "new"), updated=at(NEXT))
+    whole = {"row_count": 3} if way == "changes" else {}  # its states are given
     return staged(folder, rows, run_id="run-2", as_of=AS_OF + timedelta(days=1), **whole)
 
 
-def expected(mode: Mode) -> dict[int, str]:
+def expected(way: str) -> dict[int, str]:
     return {
-        Mode.REPLACE: {2: "new", 3: "new"},
-        Mode.MERGE: {1: "old", 2: "new", 3: "new"},
-        Mode.APPEND: {**OLD, 3: "new", 4: "new"},
-        Mode.CHANGES: {1: "old", 2: "new", 3: "new"},
-    }[mode]
+        "replace": {2: "new", 3: "new"},
+        "changes": {1: "old", 2: "new", 3: "new"},
+    }[way]
 
 
 def is_publication(body: bytes) -> bool:
     return b"COMMIT TRANSACTION" in body
 
 
-def _publish_through(folder: Path, host: str, mode: Mode) -> None:
+def _publish_through(folder: Path, host: str, way: str) -> None:
     from etl_assets.warehouse.factory import open_warehouse
 
-    settings = replace(settings_of(folder), bigquery_emulator_host=host)
-    publish(open_warehouse(settings), new_day(folder, mode), mode=mode)
+    settings = settings_of(folder).changed(bigquery_emulator_host=host)
+    publish_by(way, open_warehouse(settings), new_day(folder, way))
 
 
 @pytest.mark.parametrize(
-    ("moment", "mode"),
-    [(t, m) for t in REQUESTS for m in Mode if m is not Mode.CHANGES or "publication" in t],
+    ("moment", "way"),
+    [(t, w) for t in REQUESTS for w in WAYS if w == "replace" or "publication" in t],
 )
 def test_l2_t1_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
-    place: Place, moment: str, mode: Mode
+    place: Place, moment: str, way: str
 ) -> None:
     """The request that its death leaves on the way is lost, or the service carries it out.
 
@@ -81,20 +77,18 @@ def test_l2_t1_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
     (method, path), hold = REQUESTS[moment][0], Hold(**REQUESTS[moment][1])
     body = is_publication if path == PUBLISH[1] else None
     with HttpProxy(place.server.rest_host, Rule(hold, method, path, body)) as proxy:
-        worker = start(_publish_through, place.folder, proxy.host, mode)
+        worker = start(_publish_through, place.folder, proxy.host, way)
         hold.wait()
         worker.kill()
         assert ended(worker) == -9
         hold.let_go_on()
     wait_for_jobs(place)
-    # What is appended is there with its load, before the publication that tells of it.
-    is_decisive = path == (LOAD if mode is Mode.APPEND else PUBLISH)[1]
-    is_new = not hold.lost if is_decisive else mode is Mode.APPEND
-    assert values(place.warehouse(), place.folder) == (expected(mode) if is_new else OLD)
-    publish(place.warehouse(), new_day(place.folder, mode), mode=mode)
-    assert values(place.warehouse(), place.folder) == expected(mode)
+    is_new = path == PUBLISH[1] and not hold.lost
+    assert values(place.warehouse(), place.folder) == (expected(way) if is_new else OLD)
+    publish_by(way, place.warehouse(), new_day(place.folder, way))
+    assert values(place.warehouse(), place.folder) == expected(way)
     (state,) = place.warehouse().state()
-    assert (state.run_id, state.row_count) == ("run-2", len(expected(mode)))
+    assert (state.run_id, state.row_count) == ("run-2", len(expected(way)))
 
 
 def wait_for_jobs(place: Place) -> None:
@@ -128,11 +122,11 @@ def test_t1_a_session_of_the_emulator_is_counted_and_read_at_two_moments(place: 
         },
         max_stream_count=1,
     )
-    publish(warehouse, new_day(place.folder, Mode.MERGE), mode=Mode.MERGE)
+    publish_by("changes", warehouse, new_day(place.folder, "changes"))
     rows = storage.read_rows(session.streams[0].name).to_arrow(session).to_pylist()
     seen = {row["id"]: row["v"] for row in rows}
-    assert len(seen) == len(OLD) < len(expected(Mode.MERGE))
-    assert seen.items() < expected(Mode.MERGE).items()
+    assert len(seen) == len(OLD) < len(expected("changes"))
+    assert seen.items() < expected("changes").items()
 
 
 @pytest.mark.parametrize("way", ["storage", "rest"])
@@ -163,33 +157,26 @@ def own(tmp_path: Path) -> Iterator[Place]:
     server.stop()
 
 
-@pytest.mark.parametrize(
-    ("mode", "moments"),
-    [
-        (Mode.REPLACE, [moment for moment in REQUESTS if "is lost" not in moment]),
-        (Mode.APPEND, ["after the load"]),
-    ],
-)
-def test_l2_a_service_that_is_killed_at_each_moment_loses_nothing(
-    own: Place, mode: Mode, moments: list[str]
-) -> None:
+def test_l2_a_service_that_is_killed_at_each_moment_loses_nothing(own: Place) -> None:
     publish(own.warehouse(), staged(own.folder, orders(OLD)))
-    for (method, path), how in [REQUESTS[moment] for moment in moments]:
+    for moment, ((method, path), how) in REQUESTS.items():
+        if "is lost" in moment:
+            continue
         body = is_publication if path == PUBLISH[1] else None
         hold = Hold(**how)
         with (
             HttpProxy(own.server.rest_host, Rule(hold, method, path, body)) as proxy,
             ThreadPoolExecutor(1) as pool,
         ):
-            publishing = pool.submit(try_to_publish, own, proxy, new_day(own.folder, mode), mode)
+            publishing = pool.submit(try_to_publish, own, proxy, new_day(own.folder, "replace"))
             hold.wait()
             own.server.kill()
             own.server.start()
             hold.release.set()
             publishing.result()
-        assert values(own.warehouse(), own.folder) in (OLD, expected(mode))
-    publish(own.warehouse(), new_day(own.folder, mode), mode=mode)
-    assert values(own.warehouse(), own.folder) == expected(mode)
+        assert values(own.warehouse(), own.folder) in (OLD, expected("replace"))
+    publish(own.warehouse(), new_day(own.folder, "replace"))
+    assert values(own.warehouse(), own.folder) == expected("replace")
 
 
 @pytest.mark.parametrize("request_kind", ["load", "publication"])
@@ -209,7 +196,7 @@ def test_l2_a_service_that_is_killed_while_it_works_loses_nothing(
 
     rule = Rule(Hold(), method, path, note)
     with HttpProxy(own.server.rest_host, rule) as proxy, ThreadPoolExecutor(1) as pool:
-        publishing = pool.submit(try_to_publish, own, proxy, day, Mode.REPLACE)
+        publishing = pool.submit(try_to_publish, own, proxy, day)
         assert sent.wait(60)
         threading.Event().wait(0.05)  # the service has begun with it
         own.server.kill()
@@ -220,8 +207,8 @@ def test_l2_a_service_that_is_killed_while_it_works_loses_nothing(
     assert values(own.warehouse(), own.folder) == many
 
 
-def try_to_publish(own: Place, proxy: HttpProxy, day: StagedDay, mode: Mode) -> None:
+def try_to_publish(own: Place, proxy: HttpProxy, day: StagedDay) -> None:
     with suppress(EtlError):  # it recovers by itself, or says that it could not
         # A job that died with the service is waited for until its time is up.
         warehouse = own.warehouse(through=proxy, wait_seconds=10, more="&job_timeout_seconds=8")
-        publish(warehouse, day, mode=mode)
+        publish(warehouse, day)

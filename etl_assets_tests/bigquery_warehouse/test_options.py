@@ -17,7 +17,7 @@ def test_all_parameters_are_read() -> None:
     url = (
         "bigquery://example.com:my-project/?dataset_prefix=an_&location=EU"
         "&require_partition_filter=true&maximum_bytes_billed=1000&job_timeout_seconds=60"
-        "&bucket=b/f&read=rest&load_jobs_a_day=9"
+        "&bucket=b/f&read=rest"
     )
     assert parse_url(url) == BigQueryOptions(
         project="example.com:my-project",
@@ -28,7 +28,6 @@ def test_all_parameters_are_read() -> None:
         job_timeout_seconds=60,
         bucket="b/f",
         read="rest",
-        load_jobs_a_day=9,
     )
 
 

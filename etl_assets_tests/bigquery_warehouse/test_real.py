@@ -22,12 +22,15 @@ from polars.testing import assert_frame_equal
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import WarehouseError, WarehouseUnavailable
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import Mode
-from etl_assets.warehouse.bigquery import spooled
+from etl_assets.pipeline.publish import publish_staged
+from etl_assets.warehouse.bigquery import given, spooled, system
 from etl_assets.warehouse.bigquery.failures import is_conflict
 from etl_assets.warehouse.bigquery.types import parsed
+from etl_assets.warehouse.system_tables import SCHEMA_VERSION
+from etl_assets_tests.bigquery_warehouse.conftest import WAYS, publish_by
+from etl_assets_tests.bigquery_warehouse.keys import KEYS, keys_are_matched
 from etl_assets_tests.bigquery_warehouse.real import Real, at_once, open_transaction, own
 from etl_assets_tests.contract.days import (
     AS_OF,
@@ -35,6 +38,7 @@ from etl_assets_tests.contract.days import (
     NEXT,
     ORDERS,
     at,
+    entry,
     orders,
     publish,
     published,
@@ -54,10 +58,10 @@ pytestmark = [
 
 LATER = AS_OF + timedelta(days=1)
 DTYPES = {
-    "decimals": ["decimal(38,0)", "decimal(38,9)", "decimal(18,2)"],
+    "decimals": ["decimal(38,0)", "decimal(38,9)", "decimal(38,38)", "decimal(18,2)"],
     "times": ["date", "time", "moment", "naive"],
     "numbers": ["boolean", "int16", "int32", "int64", "float32", "float64"],
-    "text": ["text", "bytes"],
+    "text": ["text", "bytes", "list of bytes"],
     "nested": ["list without nulls", "list of structs", "struct", "struct of structs"],
 }
 
@@ -74,13 +78,12 @@ def wide(kinds: Sequence[str]) -> tuple[LayerTable, pl.DataFrame]:
     return table, pl.DataFrame(rows, schema=polars_schema(table.columns), orient="row")
 
 
-@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.APPEND])
 @pytest.mark.parametrize("group", DTYPES)
-def test_values_are_exact(real: Real, group: str, mode: Mode) -> None:
+def test_values_are_exact(real: Real, group: str) -> None:
     """NUMERIC, BIGNUMERIC, DATETIME, TIME, BYTES and nested values come back as they went."""
     table, frame = wide(DTYPES[group])
     warehouse = real.warehouse()
-    publish(warehouse, staged(real.folder, frame, table=table), table=table, mode=mode)
+    publish(warehouse, staged(real.folder, frame, table=table), table=table)
     found = published(warehouse, real.folder, table=table)
     assert found.schema == frame.schema
     for kind, name in zip(DTYPES[group], frame.columns[2:], strict=True):
@@ -91,17 +94,17 @@ def test_values_are_exact(real: Real, group: str, mode: Mode) -> None:
 NAMES = ["two words", "naïve_日本", "per%cent", "it's", "a-b", "#1 & <x>=y|z:+", "UPPER", "select"]
 
 
-@pytest.mark.parametrize("mode", Mode)
-def test_flexible_names_load(real: Real, mode: Mode) -> None:
-    """Columns named with spaces, signs and any letters are loaded by every mode."""
+@pytest.mark.parametrize("way", WAYS)
+def test_flexible_names_load(real: Real, way: str) -> None:
+    """Columns named with spaces, signs and any letters are loaded, replaced and changed."""
     dtypes = {"the id": pl.Int64, "day at": UTC_MOMENT, **dict.fromkeys(NAMES, pl.String)}
     table = own(layer_table(dtypes, partition="day at", key=("the id",)))
     rows = [(number, at(DAY), *NAMES) for number in range(2)]
     frame = pl.DataFrame(rows, schema=polars_schema(table.columns), orient="row")
     warehouse = real.warehouse()
     publish(warehouse, staged(real.folder, frame.head(1), table=table), table=table)
-    more = frame if mode is Mode.REPLACE else frame.tail(1)
-    publish(warehouse, staged(real.folder, more, table=table), table=table, mode=mode)
+    more = frame if way == "replace" else frame.tail(1)
+    publish_by(way, warehouse, staged(real.folder, more, table=table), table)
     assert_frame_equal(published(warehouse, real.folder, table=table), frame)
 
 
@@ -161,12 +164,12 @@ def test_the_ends_of_the_calendar(real: Real) -> None:
 def test_one_of_two_at_once_stays(real: Real) -> None:
     """Two transactions at once on an empty day leave one row set and its one state."""
     table, both = own(ORDERS), [real.warehouse(), real.warehouse()]
-    for day in DAYS[:3]:  # the first round also makes the table's row in the ledger
+    for day in DAYS[:3]:  # the first round also makes the table's row
         stagings = []
         for number, warehouse in enumerate(both):
             rows, run = orders(dict.fromkeys(range(20), f"run-{number}"), day), f"run-{number}"
-            given = staged(real.folder, rows, day, table=table, run_id=run)
-            stagings.append(partial(warehouse.publish, warehouse.stage(table, [given], run)))
+            mine = staged(real.folder, rows, day, table=table, run_id=run)
+            stagings.append(partial(publish_staged, warehouse, table, [mine], run))
         at_once(*stagings)
         (state,) = [state for state in both[0].state(table) if state.partition_key == day]
         found = values(both[0], real.folder, day, table=table)
@@ -193,8 +196,8 @@ def test_eight_threads_publish_eight_days(real: Real) -> None:
 def fence(real: Real, table: LayerTable) -> str:
     """A statement that changes the row which publications of the table collide on."""
     return (
-        f"UPDATE {real.name('etl', 'etl_modifications')} "
-        f"SET dml_statements = dml_statements + 1 WHERE table_name = '{table.path}'"
+        f"UPDATE {real.name('etl', 'etl_tables')} "
+        f"SET run_id = CONCAT(run_id, '.') WHERE table_name = '{table.path}'"
     )
 
 
@@ -267,27 +270,8 @@ def test_a_job_id_at_once_is_used_once(real: Real) -> None:
     assert real.rows(f"SELECT n FROM {target}") == [(1,)]
 
 
-def test_the_same_rows_at_once_load_once(real: Real) -> None:
-    """Two threads that append the same rows load them once, with one state."""
-    table, both = own(ORDERS), [real.warehouse(), real.warehouse()]
-    both[0].ensure(table)
-    rows = orders({1: "one", 2: "two"})
-    days = [staged(real.folder, rows, table=table, run_id=f"run-{n}") for n in range(2)]
-    at_once(
-        *(
-            partial(publish, warehouse, day, mode=Mode.APPEND, table=table)
-            for warehouse, day in zip(both, days, strict=True)
-        )
-    )
-    assert values(both[0], real.folder, table=table) == {1: "one", 2: "two"}
-    (state,) = both[0].state(table)
-    assert state.row_count == 2
-    appends = real.name("etl", "etl_appends")
-    assert real.rows(f"SELECT row_count FROM {appends} WHERE table_name = '{table.path}'") == [(2,)]
-
-
-@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.MERGE, Mode.CHANGES])
-def test_one_day_of_several_prunes(real: Real, mode: Mode) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_one_day_of_several_prunes(real: Real, way: str) -> None:
     """Each way to change one day of eight processes a part of the table's bytes."""
     table, warehouse = own(ORDERS), real.warehouse()
     payload = "x" * 1000  # 8 MB in BigQuery's count, and next to nothing as Parquet
@@ -305,11 +289,16 @@ def test_one_day_of_several_prunes(real: Real, mode: Mode) -> None:
     change = staged(
         real.folder, orders({3000: "new"}, DAYS[3], at(NEXT)), DAYS[3], table=table, as_of=LATER
     )
-    publication = warehouse.publish(warehouse.stage(table, [change], "run-2", mode))
+    publish_by(way, warehouse, change, table)
+    published_by = next(
+        job
+        for job in real.client.list_jobs(max_results=50)
+        if job.job_id.startswith("etl_publish_") and job.labels.get("table") == table.name
+    )
     assert scan.total_bytes_processed > 8_000_000
-    assert 0 < publication.jobs[-1].bytes_processed < scan.total_bytes_processed / 2
+    assert 0 < published_by.total_bytes_processed < scan.total_bytes_processed / 2
     assert len(values(warehouse, real.folder, DAYS[3], table=table)) == (
-        1 if mode is Mode.REPLACE else 1000
+        1 if way == "replace" else 1000
     )
 
 
@@ -319,22 +308,21 @@ def test_a_cost_cap_refuses(real: Real, what: str) -> None:
     table, free = own(ORDERS), real.warehouse()
     publish(free, staged(real.folder, orders({1: "old"}), table=table), table=table)
     capped = real.warehouse("&maximum_bytes_billed=1")
-    capped.__dict__["_ledger"] = free._ledger  # has opened the day: the transaction comes first
     day = staged(real.folder, orders({1: "new"}), table=table, as_of=LATER)
     told = r"reason bytesBilledLimitExceeded.*Raise maximum_bytes_billed in WAREHOUSE_URL"
     with pytest.raises(WarehouseError, match=told):
-        capped.state() if what == "a query" else publish(capped, day, table=table)
+        capped.profile(table, [DAY]) if what == "a query" else publish(capped, day, table=table)
     assert values(free, real.folder, table=table) == {1: "old"}
 
 
-@pytest.mark.parametrize("mode", Mode)
-def test_a_filter_is_required(real: Real, mode: Mode) -> None:
-    """A required partition filter refuses queries without one; every mode and reading work."""
+@pytest.mark.parametrize("way", WAYS)
+def test_a_filter_is_required(real: Real, way: str) -> None:
+    """A required partition filter refuses queries without one; every way and reading work."""
     table, warehouse = own(ORDERS), real.warehouse("&require_partition_filter=true")
     publish(warehouse, staged(real.folder, orders({1: "one", 2: "two"}), table=table), table=table)
-    key = 3 if mode is Mode.APPEND else 2  # a replacement or merge moves it to the other day
+    key = 2 if way == "replace" else 3  # a replacement moves it to the other day
     day = staged(real.folder, orders({key: "new"}, NEXT), NEXT, table=table)
-    publish(warehouse, day, table=table, mode=mode)
+    publish_by(way, warehouse, day, table)
     target = real.name("raw", table.name)
     with pytest.raises(GoogleAPICallError, match="filter"):
         real.query(f"SELECT v FROM {target}")
@@ -342,12 +330,59 @@ def test_a_filter_is_required(real: Real, mode: Mode) -> None:
         reader = real.warehouse(f"&read={read}")
         assert values(reader, real.folder, NEXT, table=table) == {key: "new"}
     before = values(warehouse, real.folder, DAY, table=table)
-    moved = mode in {Mode.REPLACE, Mode.MERGE}
-    assert before == ({1: "one"} if moved else {1: "one", 2: "two"})
+    assert before == ({1: "one"} if way == "replace" else {1: "one", 2: "two"})
+
+
+@pytest.mark.parametrize("most", [1000, 0], ids=["as a parameter", "loaded"])
+@pytest.mark.parametrize("kind", KEYS)
+def test_null_keys_are_matched(
+    real: Real, monkeypatch: pytest.MonkeyPatch, kind: str, most: int
+) -> None:
+    """Keys of every dtype, NULL among them, are looked up, removed and left out by joins."""
+    monkeypatch.setattr(given, "_MOST_ROWS", most)
+    keys_are_matched(real.warehouse(), real.folder, kind)
+
+
+def test_a_table_without_days_is_replaced(real: Real) -> None:
+    """A table without days has no partitions, and is replaced and read as a whole."""
+    table = replace(own(ORDERS), partition_column=None)
+    warehouse = real.warehouse("&require_partition_filter=true")
+    for value in ("old", "new"):
+        day = staged(real.folder, orders({1: value}), WHOLE, table=table)
+        publish(warehouse, day, table=table)
+    assert values(warehouse, real.folder, WHOLE, table=table) == {1: "new"}
+    assert warehouse.digests(table, [WHOLE], 1)["rows"].to_list() == [1]
+
+
+def test_listed_states_are_up_to_date(real: Real) -> None:
+    """What is listed without a job is what was just committed, and the version changes with it."""
+    table, warehouse = own(ORDERS), real.warehouse()
+    seen = [warehouse.version()]
+    for number in range(3):
+        day = staged(real.folder, orders({1: str(number)}), table=table, run_id=f"run-{number}")
+        publish(warehouse, day, table=table)
+        own_state = warehouse.table_state(table)
+        assert own_state is not None
+        assert own_state.run_id == f"run-{number}"
+        assert [state.load_id for state in warehouse.state(table)] == [own_state.load_id]
+        seen.append(warehouse.version())
+    warehouse.record([entry(table=table)])
+    seen.append(warehouse.version())
+    assert len(set(seen)) == len(seen)
+
+
+def test_an_earlier_release_is_brought_over(real: Real) -> None:
+    """The statements that bring an earlier release's rows over run, also where there are none."""
+    table, warehouse = own(ORDERS), real.warehouse()
+    publish(warehouse, staged(real.folder, orders({1: "one"}), table=table), table=table)
+    before = warehouse.table_state(table)
+    script = system._upgrade(warehouse._datasets).replace(f"< {SCHEMA_VERSION} THEN", "< 99 THEN")
+    warehouse._jobs.query(script, f"etl_upgrade_{uuid4().hex}")
+    assert warehouse.table_state(table) == before
 
 
 def test_staging_tables_expire(real: Real) -> None:
-    """A staging table is labelled, expires within a day, and is gone after the publication."""
+    """A staging table is labelled, expires within a day, and is gone when it is discarded."""
     table, warehouse = own(ORDERS), real.warehouse()
     day = staged(real.folder, orders({1: "one"}), table=table)
     staging = warehouse.stage(table, [day], "run-1")
@@ -355,7 +390,7 @@ def test_staging_tables_expire(real: Real) -> None:
     found = real.client.get_table(path)
     assert timedelta(hours=23) < found.expires - datetime.now(UTC) <= timedelta(days=1)
     assert found.labels == {"layer": "raw", "table": table.name, "run": "run-1"}
-    warehouse.publish(staging)
+    warehouse.discard(staging)
     with pytest.raises(NotFound):
         real.client.get_table(path)
 
@@ -364,9 +399,9 @@ def test_jobs_are_labelled(real: Real) -> None:
     """The jobs of a publication carry layer, table and run as labels."""
     table, warehouse = own(ORDERS), real.warehouse()
     day = staged(real.folder, orders({1: "one"}), table=table, rejected=["{}"])
-    publication = warehouse.publish(warehouse.stage(table, [day], "run-1"))
-    assert [job.kind for job in publication.jobs] == ["load", "load", "query"]
-    for cost in publication.jobs:
+    jobs = publish_staged(warehouse, table, [day], "run-1").jobs
+    assert [job.kind for job in jobs] == ["load", "load", "query"]
+    for cost in jobs:
         job = real.client.get_job(cost.job_id, location=real.client.location)
         assert job.labels == {"layer": "raw", "table": table.name, "run": "run-1"}
 
@@ -375,7 +410,7 @@ def test_costs_are_told(real: Real) -> None:
     """A publication tells bytes, bill and slot time of its jobs; loading is free."""
     table, warehouse = own(ORDERS), real.warehouse()
     day = staged(real.folder, orders({1: "one"}), table=table)
-    load, query = warehouse.publish(warehouse.stage(table, [day], "run-1")).jobs
+    load, query = publish_staged(warehouse, table, [day], "run-1").jobs
     assert (load.kind, load.bytes_billed) == ("load", 0)
     assert load.bytes_processed > 0
     assert query.bytes_processed > 0

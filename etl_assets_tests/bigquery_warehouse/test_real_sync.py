@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from etl_assets.core.table import versions_of
-from etl_assets.warehouse.base import Mode
 from etl_assets_tests.bigquery_warehouse.real import Real, own
 from etl_assets_tests.contract.days import (
     AS_OF,
@@ -15,6 +14,7 @@ from etl_assets_tests.contract.days import (
     NEXT,
     ORDERS,
     at,
+    bring,
     changes_of,
     orders,
     publish,
@@ -52,7 +52,7 @@ def test_keys_move_and_versions_are_kept(real: Real) -> None:
     changes = changes_of(
         real.folder, token_of(warehouse, table), gone=found.filter(id=1), table=table
     )
-    publish(warehouse, *days, mode=Mode.CHANGES, table=table, changes=changes)
+    bring(warehouse, changes, *days, table=table)
     assert values(warehouse, real.folder, DAY, NEXT, table=table) == {2: "b", 3: "d"}
     assert warehouse.table_state(table) == changes.position
     assert table.versions is not None

@@ -1,6 +1,7 @@
-"""What BigQuery adds to a warehouse: quotas, costs, labels, pruning, two ways to read."""
+"""What BigQuery adds to a warehouse: costs, labels, pruning, keys as parameters, two readers."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,27 +12,34 @@ from google.api_core.exceptions import PermissionDenied
 from polars.testing import assert_frame_equal
 
 from etl_assets.core.errors import WarehouseError
-from etl_assets.core.partitions import Window
-from etl_assets.core.state import Happening
-from etl_assets.warehouse.base import Mode
+from etl_assets.core.partitions import WHOLE, Window
+from etl_assets.core.table import versions_of
+from etl_assets.pipeline.publish import publish_staged
+from etl_assets.warehouse.bigquery import given
 from etl_assets.warehouse.bigquery.bucket import Bucket
 from etl_assets.warehouse.bigquery.clients import Clients
+from etl_assets.warehouse.bigquery.types import on_days
 from etl_assets.warehouse.bigquery.warehouse import BigQueryWarehouse
-from etl_assets_tests.bigquery_warehouse.conftest import Place
+from etl_assets.warehouse.publication import Facts, changes
+from etl_assets_tests.bigquery_warehouse.conftest import WAYS, Place
+from etl_assets_tests.bigquery_warehouse.keys import KEYS, keys_are_matched
 from etl_assets_tests.contract.days import (
     DAY,
     NEXT,
     ORDERS,
     at,
-    entry,
+    bring,
+    changes_of,
     orders,
     own_row,
     publish,
     published,
+    spooled,
     staged,
+    token_of,
+    tombstones,
     values,
 )
-from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
 
 def test_a_table_is_partitioned_by_day_clustered_by_key_and_labelled(place: Place) -> None:
@@ -44,20 +52,23 @@ def test_a_table_is_partitioned_by_day_clustered_by_key_and_labelled(place: Plac
     assert table.require_partition_filter
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("way", WAYS)
 def test_with_a_required_partition_filter_every_way_to_publish_and_read_works(
-    place: Place, mode: Mode
+    place: Place, way: str
 ) -> None:
     warehouse = place.warehouse(more="&require_partition_filter=true")
-    publish(warehouse, staged(place.folder, orders({1: "one", 2: "two"})))
-    if mode is not Mode.APPEND:
-        day = staged(place.folder, orders({2: "moved"}, NEXT), NEXT)
+    table = replace(ORDERS, versions=versions_of(ORDERS))
+    publish(warehouse, staged(place.folder, orders({1: "one", 2: "two"}), table=table), table=table)
+    days = [
+        staged(place.folder, orders({}), table=table, row_count=1),
+        staged(place.folder, orders({2: "moved"}, NEXT), NEXT, table=table),
+    ]
+    if way == "replace":
+        publish(warehouse, days[1], table=table)
     else:
-        day = staged(place.folder, orders({3: "more"}, NEXT), NEXT)
-    publish(warehouse, day, mode=mode)
-    assert values(warehouse, place.folder, NEXT) == (
-        {3: "more"} if mode is Mode.APPEND else {2: "moved"}
-    )
+        bring(warehouse, changes_of(place.folder, token_of(warehouse)), *days, table=table)
+    assert values(warehouse, place.folder, DAY, NEXT, table=table) == {1: "one", 2: "moved"}
+    assert [state.row_count for state in warehouse.state(table)] == [1, 1]
 
 
 def test_staging_tables_are_gone_afterwards_and_would_expire_by_themselves(place: Place) -> None:
@@ -70,21 +81,21 @@ def test_staging_tables_are_gone_afterwards_and_would_expire_by_themselves(place
         left = table.expires - datetime.now(UTC)
         assert timedelta(hours=23) < left <= timedelta(days=1)
         assert table.labels["run"] == "run-1"
-        warehouse.publish(staging)
+        warehouse.discard(staging)
         assert list(client.list_tables(dataset)) == []
+        warehouse.discard(staging)  # what is gone is no error
 
 
 def test_a_publication_tells_what_each_job_has_cost(place: Place) -> None:
-    warehouse = place.warehouse()
     day = staged(place.folder, orders({1: "one"}), rejected=["{}"])
-    publication = warehouse.publish(warehouse.stage(ORDERS, [day], "run-1"))
-    assert [job.kind for job in publication.jobs] == ["load", "load", "query"]
+    jobs = publish_staged(place.warehouse(), ORDERS, [day], "run-1").jobs
+    assert [job.kind for job in jobs] == ["load", "load", "query"]
     with closing(place.server.client()) as client:
-        for cost in publication.jobs:
+        for cost in jobs:
             job = client.get_job(cost.job_id)
             assert job.state == "DONE"
             assert job.labels == {"layer": "raw", "table": "orders", "run": "run-1"}
-    assert publication.jobs[0].bytes_billed == 0  # loading is free
+    assert jobs[0].bytes_billed == 0  # loading is free
 
 
 def test_one_job_loads_all_files_of_all_days(place: Place) -> None:
@@ -93,81 +104,109 @@ def test_one_job_loads_all_files_of_all_days(place: Place) -> None:
     days[0].files.close()
     days.append(staged(place.folder, orders({3: "three"}, NEXT), NEXT))
     warehouse = place.warehouse()
-    publication = warehouse.publish(warehouse.stage(ORDERS, days, "run-1"))
-    assert [job.kind for job in publication.jobs] == ["load", "query"]
+    jobs = publish_staged(warehouse, ORDERS, days, "run-1").jobs
+    assert [job.kind for job in jobs] == ["load", "query"]
     assert sorted(values(warehouse, place.folder, DAY, NEXT)) == [1, 2, 3]
 
 
-def test_every_modification_is_counted_by_table_and_day(place: Place) -> None:
-    warehouse = place.warehouse()
-    publish(warehouse, staged(place.folder, orders({1: "one"})))
-    publish(warehouse, staged(place.folder, orders({2: "two"})), mode=Mode.APPEND)
-    publish(warehouse, staged(place.folder, orders({2: "two"})), mode=Mode.APPEND)  # no job
-    today = datetime.now(UTC).date()
-    assert place.query("SELECT * FROM {p}etl.etl_modifications") == [("raw/orders", today, 1, 2)]
+def test_nothing_is_loaded_where_there_are_no_rows(place: Place) -> None:
+    empty = staged(place.folder, orders({}))
+    jobs = publish_staged(place.warehouse(), ORDERS, [empty], "run-1").jobs
+    assert [job.kind for job in jobs] == ["query"]
 
 
-def test_a_row_that_leaves_another_day_costs_a_statement_more(place: Place) -> None:
-    warehouse = place.warehouse()
-    publish(warehouse, staged(place.folder, orders({1: "one", 2: "two"})))
-    publish(warehouse, staged(place.folder, orders({1: "moved"}, NEXT), NEXT))
-    assert values(warehouse, place.folder, DAY, NEXT) == {1: "moved", 2: "two"}
-    assert place.query("SELECT dml_statements FROM {p}etl.etl_modifications") == [(5,)]
-
-
-def test_the_state_of_an_earlier_release_is_read_and_gains_its_column(place: Place) -> None:
-    publish(place.warehouse(), staged(place.folder, orders({1: "one"})))
-    before = place.warehouse().state()
-    place.query("ALTER TABLE {p}etl.etl_state DROP COLUMN made_of")
-    warehouse = place.warehouse()
-    assert warehouse.state() == before
-    assert warehouse.look(ORDERS).states == before
-    made = staged(place.folder, orders({2: "two"}, NEXT), NEXT, made_of="a digest")
-    publish(warehouse, made)
-    assert [state.made_of for state in warehouse.state()] == [None, "a digest"]
-
-
-def test_a_look_has_the_newest_of_each_kind(place: Place) -> None:
-    warehouse = place.warehouse()
-    assert warehouse.look(ORDERS).newest == {}
-    newest, columns = entry("2", moment=at(NEXT)), entry("3", kind=Happening.COLUMNS)
-    older = entry("1", moment=at(DAY))
-    warehouse.move(own_row(), None, [older, newest, columns])
-    look = warehouse.look(ORDERS)
-    assert look.newest == {Happening.WATERMARK: newest, Happening.COLUMNS: columns}
-    assert look.own is not None
-    assert look.own == warehouse.table_state(ORDERS)
-    assert look.states == []
-
-
-def test_appends_are_refused_before_the_daily_limit_and_nothing_is_lost(place: Place) -> None:
-    warehouse = place.warehouse(more="&load_jobs_a_day=2")
-    publish(warehouse, staged(place.folder, orders({1: "one"})), mode=Mode.APPEND)
-    two_more = [
-        staged(place.folder, orders({2: "two"})),
-        staged(place.folder, orders({3: "three"}, NEXT), NEXT),
-    ]
-    told = r"raw/orders had 1 load jobs today \(UTC\); 2 more would pass the 2 that BigQuery takes"
-    with pytest.raises(WarehouseError, match=told):
-        publish(warehouse, *two_more, mode=Mode.APPEND)
-    assert values(warehouse, place.folder, DAY, NEXT) == {1: "one"}
-    publish(warehouse, two_more[0], mode=Mode.APPEND)  # one still fits
-    publish(warehouse, two_more[1], mode=Mode.MERGE)  # and other ways have no such limit
-    assert sorted(values(warehouse, place.folder, DAY, NEXT)) == [1, 2, 3]
-
-
-def test_json_cannot_be_appended_and_the_message_says_how_else(place: Place) -> None:
-    table = layer_table(
-        {"id": pl.Int64, "day_at": UTC_MOMENT, "v": pl.String}, {"v": {"logical": "json"}}
-    )
-    frame = orders({1: "{}"}).drop("updated_at")
-    with pytest.raises(WarehouseError, match="Publish it by merge or replace"):
-        publish(
-            place.warehouse(),
-            staged(place.folder, frame, table=table),
-            table=table,
-            mode=Mode.APPEND,
+def test_few_keys_that_leave_are_a_parameter_and_many_are_loaded(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, table = place.warehouse(), ORDERS
+    publish(warehouse, staged(place.folder, orders({1: "one", 2: "two", 3: "three"})))
+    for most, key, kinds in ((1, 1, ["query"]), (0, 2, ["load", "query"])):
+        monkeypatch.setattr(given, "_MOST_ROWS", most)
+        day = staged(place.folder, orders({}), run_id="run-2", row_count=3 - key)
+        staging = warehouse.stage(table, [day], "run-2")
+        gone = spooled(place.folder, pl.DataFrame({"id": [key]}))
+        stones = spooled(place.folder, tombstones(f"id={key}"))
+        plan = changes(
+            staging,
+            warehouse.recorded(table),
+            Facts.nothing(table),
+            table_state=own_row(),
+            leaving=gone,
+            tombstones=stones,
         )
+        loads = kinds[:1] * 2 + kinds[1:] if most == 0 else kinds
+        assert [job.kind for job in warehouse.publish(plan)] == loads
+    assert values(warehouse, place.folder) == {3: "three"}
+    assert place.query("SELECT row_key FROM {p}etl.etl_tombstones ORDER BY row_key") == [
+        ("id=1",),
+        ("id=2",),
+    ]
+    with closing(place.server.client()) as client:
+        assert list(client.list_tables(f"{place.prefix}etl_staging")) == []
+
+
+@pytest.mark.parametrize("most", [1000, 0], ids=["as a parameter", "loaded"])
+@pytest.mark.parametrize("kind", KEYS)
+def test_r1_keys_of_every_dtype_are_equal_to_themselves_and_to_nothing_else(
+    place: Place, monkeypatch: pytest.MonkeyPatch, kind: str, most: int
+) -> None:
+    monkeypatch.setattr(given, "_MOST_ROWS", most)
+    keys_are_matched(place.warehouse(), place.folder, kind)
+
+
+def test_two_processes_that_open_a_tables_row_at_once_have_one_table(place: Place) -> None:
+    """Both may add a row: every publication changes both alike, and reading takes one."""
+    warehouse = place.warehouse()
+    warehouse.ensure(ORDERS)
+    assert warehouse.table_state(ORDERS) is None
+    for _ in range(2):
+        place.query(
+            "INSERT INTO {p}etl.etl_tables (table_name, load_id, run_id, as_of, updated_at, "
+            "row_count) VALUES ('raw/orders', '', '', CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP(), 0)"
+        )
+    assert (warehouse.table_state(ORDERS), warehouse.table_states()) == (None, [])
+    publish(warehouse, staged(place.folder, orders({1: "one"})))
+    first = warehouse.table_state(ORDERS)
+    assert first is not None
+    assert warehouse.table_states() == [first]
+    publish(warehouse, staged(place.folder, orders({2: "two"})))
+    assert token_of(warehouse) != first.load_id
+    assert place.query("SELECT COUNT(DISTINCT load_id), COUNT(*) FROM {p}etl.etl_tables") == [
+        (1, 2)
+    ]
+
+
+def test_many_scattered_days_are_changed_by_one_short_statement(place: Place) -> None:
+    warehouse = place.warehouse()
+    days = [DAY + timedelta(days=2 * number) for number in range(120)]
+    publish(warehouse, *(staged(place.folder, orders({n: "x"}, d), d) for n, d in enumerate(days)))
+    publish(warehouse, staged(place.folder, orders({500: "between"}, NEXT), NEXT))
+    publish(warehouse, *(staged(place.folder, orders({}, d), d) for d in days))
+    assert values(warehouse, place.folder, days[0], days[-1]) == {500: "between"}
+    sql = on_days(ORDERS, [DAY + timedelta(days=2 * number) for number in range(20_000)])
+    assert len(sql) < 500_000
+
+
+def test_a_table_without_days_has_neither_partitions_nor_a_filter(place: Place) -> None:
+    table = replace(ORDERS, partition_column=None, name="lookup")
+    for read in ("storage", "rest"):
+        warehouse = place.warehouse(more=f"&require_partition_filter=true&read={read}")
+        for value in ("old", "new"):
+            rows = orders({1: value, 2: read})
+            publish(warehouse, staged(place.folder, rows, WHOLE, table=table), table=table)
+        assert values(warehouse, place.folder, WHOLE, table=table) == {1: "new", 2: read}
+        asked = spooled(place.folder, pl.DataFrame({"id": [2]}))
+        found = warehouse.lookup(table, asked, place.folder / read).collect()
+        assert found["v"].to_list() == [read]
+    (state,) = warehouse.state(table)
+    assert (state.partition_key, state.row_count) == (WHOLE, 2)
+    assert warehouse.profile(table, [WHOLE])["_rows"].to_list() == [2]
+    assert warehouse.digests(table, [WHOLE], 1)["rows"].to_list() == [2]
+    assert warehouse.row_digests(table, WHOLE, 1, [0]).height == 2
+    with closing(place.server.client()) as client:
+        made = client.get_table(f"{place.prefix}raw.lookup")
+    assert (made.time_partitioning, made.require_partition_filter) == (None, None)
+    assert made.clustering_fields == ["id"]
 
 
 def test_rest_and_storage_read_the_same(place: Place) -> None:
@@ -189,11 +228,11 @@ class Forbidding:
 
 
 def test_where_storage_read_is_not_allowed_rest_is_used(place: Place) -> None:
-    given = place.warehouse()
-    publish(given, staged(place.folder, orders({1: "one"})))
+    first = place.warehouse()
+    publish(first, staged(place.folder, orders({1: "one"})))
     storage = Forbidding()
-    clients = Clients(given._clients.rest, storage)  # type: ignore[arg-type]
-    warehouse = BigQueryWarehouse(given.options, lambda: clients)
+    clients = Clients(first._clients.rest, storage)  # type: ignore[arg-type]
+    warehouse = BigQueryWarehouse(first.options, lambda: clients)
     assert values(warehouse, place.folder) == {1: "one"}
     assert values(warehouse, place.folder) == {1: "one"}
     assert storage.asked == 1
@@ -207,9 +246,9 @@ def test_only_the_contracts_columns_and_the_windows_days_are_asked_for(place: Pl
     assert storage is not None
     create = storage.create_read_session
 
-    def noting(**given: object) -> object:
-        asked.append(given["read_session"])
-        return create(**given)
+    def noting(**options: object) -> object:
+        asked.append(options["read_session"])
+        return create(**options)
 
     storage.create_read_session = noting  # type: ignore[method-assign]
     values(warehouse, place.folder, DAY, NEXT)
@@ -225,17 +264,16 @@ def test_with_a_bucket_files_are_loaded_from_there_and_removed(place: Place) -> 
     folder = place.server.buckets / place.prefix / "etl"
     folder.mkdir(parents=True)
     bucket = Bucket(obstore.store.LocalStore(folder), f"gs://{place.prefix}/etl")
-    given = place.warehouse()
-    clients = Clients(given._clients.rest, given._clients.storage, bucket)
-    warehouse = BigQueryWarehouse(given.options, lambda: clients)
+    first = place.warehouse()
+    clients = Clients(first._clients.rest, first._clients.storage, bucket)
+    warehouse = BigQueryWarehouse(first.options, lambda: clients)
     publish(warehouse, staged(place.folder, orders({1: "one"}), rejected=["{}"]))
-    publish(warehouse, staged(place.folder, orders({2: "two"})), mode=Mode.APPEND)
-    assert values(warehouse, place.folder) == {1: "one", 2: "two"}
+    assert values(warehouse, place.folder) == {1: "one"}
     with closing(place.server.client()) as client:
         sources = [
             job.source_uris for job in client.list_jobs(max_results=30) if job.job_type == "load"
         ]
-    assert sum(str(uris).count(f"gs://{place.prefix}/etl/") for uris in sources if uris) == 3
+    assert sum(str(uris).count(f"gs://{place.prefix}/etl/") for uris in sources if uris) == 2
     assert list(folder.iterdir()) == []
 
 

@@ -1,5 +1,6 @@
 """What BigQuery would refuse late, or change in silence, is refused before anything is sent."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import WarehouseError
+from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.bigquery.spooled import check_days, write_parquet
@@ -24,6 +26,10 @@ def table_of(dtype: Any, **options: Any) -> LayerTable:
     return layer_table({"id": pl.Int64, "day_at": UTC_MOMENT, "v": dtype}, {"v": options})
 
 
+def written(folder: Path, table: LayerTable, spooled: list[SpoolFiles]) -> Path:
+    return write_parquet(table, table.columns, spooled, folder / "out.parquet")
+
+
 def spooled(folder: Path, table: LayerTable, *values: Any, strict: bool = True) -> list[SpoolFiles]:
     rows = [(number, at(DAY), value) for number, value in enumerate(values)]
     schema = polars_schema(table.columns)
@@ -36,6 +42,7 @@ def spooled(folder: Path, table: LayerTable, *values: Any, strict: bool = True) 
 REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "no array": (pl.List(pl.Int64), None, {}, "NULL array"),
     "NULL in an array": (pl.List(pl.Int64), [1, None], {}, "array with a NULL in it"),
+    "NULL in an array of bytes": (pl.List(pl.Binary), [b"x", None], {}, "array with a NULL in it"),
     "NULL array in a struct": (STRUCT, {"tags": None, "at": None}, {}, "NULL array"),
     "NULL in an array in a struct": (STRUCT, {"tags": [None], "at": None}, {}, "with a NULL in it"),
     "missing": (pl.String, None, {"nullable": False}, "has a null, and is required"),
@@ -55,7 +62,7 @@ def test_a_value_that_bigquery_cannot_hold_is_refused_by_column(tmp_path: Path, 
     dtype, value, options, told = REFUSED[case]
     table = table_of(dtype, **options)
     with pytest.raises(WarehouseError, match=f"'v' of raw/things.*{told}.*pl.String") as caught:
-        write_parquet(table, spooled(tmp_path, table, value), tmp_path / "out.parquet")
+        written(tmp_path, table, spooled(tmp_path, table, value))
     assert "secret" not in str(caught.value)
 
 
@@ -78,7 +85,7 @@ KEPT: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 def test_what_it_holds_is_written(tmp_path: Path, case: str) -> None:
     dtype, value, options = KEPT[case]
     table = table_of(dtype, **options)
-    path = write_parquet(table, spooled(tmp_path, table, value), tmp_path / "out.parquet")
+    path = written(tmp_path, table, spooled(tmp_path, table, value))
     assert pq.read_table(path)["v"].to_pylist() == [value]
 
 
@@ -90,13 +97,13 @@ def test_a_year_beyond_the_calendar_is_refused(tmp_path: Path) -> None:
     files.write(frame.cast(dict(polars_schema(table.columns))))
     files.close()
     with pytest.raises(WarehouseError, match="a year outside of 1 to 9999"):
-        write_parquet(table, [files], tmp_path / "out.parquet")
+        written(tmp_path, table, [files])
 
 
 def test_rows_of_another_dtype_than_the_contracts_are_refused(tmp_path: Path) -> None:
-    files = spooled(tmp_path, table_of(pl.Int64), 1)
+    files, other = spooled(tmp_path, table_of(pl.Int64), 1), table_of(pl.String)
     with pytest.raises(WarehouseError, match="differ from its contract in v"):
-        write_parquet(table_of(pl.String), files, tmp_path / "out.parquet")
+        written(tmp_path, other, files)
 
 
 def test_several_files_become_one_with_a_row_group_each(tmp_path: Path) -> None:
@@ -104,9 +111,16 @@ def test_several_files_become_one_with_a_row_group_each(tmp_path: Path) -> None:
     (files,) = spooled(tmp_path, table, b"\x00", b"")
     files.write(pl.read_parquet(files.files[0]))
     files.close()
-    path = write_parquet(table, [files], tmp_path / "out.parquet")
+    path = written(tmp_path, table, [files])
     assert pq.ParquetFile(path).num_row_groups == 2
     assert pq.read_table(path)["v"].to_pylist() == ["AA==", "", "AA==", ""]
+
+
+def test_m12_bytes_in_a_list_travel_as_text(tmp_path: Path) -> None:
+    table = table_of(pl.List(pl.Binary))
+    files = spooled(tmp_path, table, [b"\x00\xff", b""], [])
+    path = written(tmp_path, table, files)
+    assert pq.read_table(path)["v"].to_pylist() == [["AP8=", ""], []]
 
 
 def test_days_that_have_no_partition_are_refused() -> None:
@@ -115,6 +129,7 @@ def test_days_that_have_no_partition_are_refused() -> None:
     for day in (date(1959, 12, 31), date(2160, 1, 1)):
         with pytest.raises(WarehouseError, match=f"no partition for raw/things {day}"):
             check_days(table, [DAY, day])
+    check_days(replace(table, partition_column=None), [WHOLE])
 
 
 @pytest.mark.parametrize("name", ['say "hi"', "semi;colon", "it's", "per%cent", "tick`", "a.b"])
@@ -140,6 +155,9 @@ TYPES = {
     "DATETIME": pl.Datetime("us"),
     "TIME": pl.Time,
     "ARRAY<TIMESTAMP>": pl.List(UTC_MOMENT),
+    "BYTES": pl.Binary,
+    "ARRAY<BYTES>": pl.List(pl.Binary),
+    "BIGNUMERIC(38, 38)": pl.Decimal(38, 38),
     "STRUCT<`tags` ARRAY<STRING>, `at` DATE>": STRUCT,
     "ARRAY<STRUCT<`n` NUMERIC(10, 2)>>": pl.List(pl.Struct({"n": pl.Decimal(10, 2)})),
 }
@@ -171,5 +189,5 @@ def test_json_and_modes_follow_from_the_contract() -> None:
 def test_a_moment_is_written_in_microseconds(tmp_path: Path) -> None:
     table = table_of(UTC_MOMENT)
     moment = datetime(2024, 5, 17, 1, 2, 3, 4, UTC)
-    path = write_parquet(table, spooled(tmp_path, table, moment), tmp_path / "out.parquet")
+    path = written(tmp_path, table, spooled(tmp_path, table, moment))
     assert pq.read_table(path)["v"].to_pylist() == [moment]

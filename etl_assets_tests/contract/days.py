@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ import polars as pl
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.partitions import Window
 from etl_assets.core.rows import TOMBSTONE_SCHEMA, quarantine_rows
-from etl_assets.core.state import WHOLE_TABLE, Happening, HistoryEntry, PartitionState
+from etl_assets.core.state import Happening, HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
+from etl_assets.pipeline.publish import publish_staged
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import Changes, Mode, StagedDay, Warehouse
+from etl_assets.warehouse.base import Warehouse
+from etl_assets.warehouse.publication import StagedDay, changes
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
 DAY = date(2024, 5, 17)
@@ -100,44 +102,79 @@ def spooled(folder: Path, frame: pl.DataFrame | None = None) -> SpoolFiles:
     return files
 
 
-def publish(
-    warehouse: Warehouse,
-    *days: StagedDay,
-    mode: Mode = Mode.REPLACE,
-    table: LayerTable = ORDERS,
-    changes: Changes | None = None,
-) -> None:
-    """Stage and publish; changes that are not given are those of a sync that found only rows."""
-    if mode is Mode.CHANGES and changes is None:
-        changes = changes_of(days[0].files.folder.parent, token_of(warehouse, table), table=table)
+def publish(warehouse: Warehouse, *days: StagedDay, table: LayerTable = ORDERS) -> None:
+    """Replace the parts, as a load does."""
     run_id = days[0].state.run_id if days else "run-1"
-    warehouse.publish(warehouse.stage(table, days, run_id, mode, changes))
+    publish_staged(warehouse, table, days, run_id)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a sync brings beside its days: `gone` are rows that leave."""
+
+    token: str | None
+    position: TableState
+    gone: SpoolFiles
+    tombstones: SpoolFiles
+    cleared: Sequence[str] = ()
+    history: Sequence[HistoryEntry] = ()
+
+
+def bring(
+    warehouse: Warehouse,
+    changed: Changed,
+    *days: StagedDay,
+    table: LayerTable = ORDERS,
+    harm: bool = False,
+) -> None:
+    """Publish changes, as a sync does: each staged row takes the place of that of its key.
+
+    With `harm` the file of the keys that leave is broken.
+    """
+    staging = warehouse.stage(table, days, "run-2")
+    try:
+        known = warehouse.recorded(table, versions=True)
+        own = known.table_state or changed.position
+        known = replace(
+            known, table_state=replace(own, load_id=changed.token) if changed.token else None
+        )
+        files = [path for part in (changed.gone, *(d.files for d in days)) for path in part.files]
+        keys = [pl.read_parquet(path, columns=list(table.key)) for path in files]
+        leaving = spooled(changed.gone.folder, pl.concat(keys).unique() if keys else None)
+        if harm:
+            leaving.files[0].write_bytes(b"text")
+        publication = changes(
+            staging,
+            known,
+            warehouse.facts(staging, elsewhere=False, versions=table.versions is not None),
+            table_state=changed.position,
+            leaving=leaving,
+            cleared=changed.cleared,
+            tombstones=changed.tombstones,
+            history=changed.history,
+        )
+        warehouse.publish(publication)
+    finally:
+        warehouse.discard(staging)
 
 
 def token_of(warehouse: Warehouse, table: LayerTable = ORDERS) -> str | None:
-    """The `load_id` of the table's own row."""
+    """The `load_id` of the table's row."""
     own = warehouse.table_state(table)
     return own.load_id if own else None
 
 
-def own_row(table: LayerTable = ORDERS, **fields: Any) -> PartitionState:
-    """A table's own row, with a token of its own; `fields` overrides what it says."""
-    found = PartitionState(
+def own_row(table: LayerTable = ORDERS, **fields: Any) -> TableState:
+    """A table's row, with a token of its own; `fields` overrides what it says."""
+    found = TableState(
         table_name=table.path,
-        partition_key=WHOLE_TABLE,
-        high_watermark=at(NEXT),
-        watermark_key='["7"]',
-        row_count=2,
-        source_count=None,
-        quarantined_count=0,
-        checks_passed=3,
-        checks_failed=0,
-        as_of=AS_OF,
         load_id=uuid.uuid4().hex,
         run_id="run-2",
-        seconds=0.5,
-        verified_through=None,
+        as_of=AS_OF,
         updated_at=AS_OF,
+        row_count=2,
+        high_watermark=at(NEXT),
+        watermark_key='["7"]',
     )
     return replace(found, **fields)
 
@@ -146,15 +183,15 @@ def changes_of(
     folder: Path,
     token: str | None,
     *,
-    position: PartitionState | None = None,
+    position: TableState | None = None,
     gone: pl.DataFrame | None = None,
     tombstones: pl.DataFrame | None = None,
     cleared: Sequence[str] = (),
     history: Sequence[HistoryEntry] = (),
     table: LayerTable = ORDERS,
-) -> Changes:
+) -> Changed:
     """What a sync brings beside its days."""
-    return Changes(
+    return Changed(
         token,
         position or own_row(table),
         spooled(folder, gone),

@@ -1,6 +1,7 @@
-"""Mode.CHANGES: what a sync or a repair looked up before, published in one transaction."""
+"""Changes: what a sync or a repair looked up before, published in one transaction."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,8 @@ import pytest
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError, LostTurn
 from etl_assets.core.state import Happening
-from etl_assets.warehouse.base import Changes, Mode, StagedDay, Warehouse
+from etl_assets.warehouse.base import Warehouse
+from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
 from etl_assets_tests.contract.backends import Backend, Rows
 from etl_assets_tests.contract.days import (
     AS_OF,
@@ -17,6 +19,7 @@ from etl_assets_tests.contract.days import (
     NEXT,
     ORDERS,
     at,
+    bring,
     changes_of,
     entry,
     orders,
@@ -33,15 +36,12 @@ from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 AFTER = at(NEXT, 20)
 
 
-def bring(warehouse: Warehouse, changes: Changes, *days: StagedDay) -> None:
-    publish(warehouse, *days, mode=Mode.CHANGES, changes=changes)
-
-
 def everything(backend: Backend, folder: Path) -> dict[str, Rows]:
     """All that a warehouse holds, seen past its interface."""
     audit = ["_ingested_at", "_source", "_run_id"]
     state = ["table_name", "partition_key", "row_count", "high_watermark", "load_id", "run_id"]
     columns = {
+        "etl_tables": ["table_name", "load_id", "row_count", "high_watermark", "run_id"],
         "etl_state": state,
         "etl_quarantine": ["partition_key", "source_position", "payload"],
         "etl_tombstones": ["partition_key", "row_key", "payload"],
@@ -77,7 +77,7 @@ def test_new_changed_and_gone_rows_are_published_with_the_states_as_given(
         9: "far",
     }
     assert warehouse.state(ORDERS) == [day.state, untouched.state]
-    assert warehouse.table_state(ORDERS) == position
+    assert warehouse.table_state(ORDERS) == replace(position, row_count=4)
     assert backend.rows(tmp_path, "raw", "orders", ["id", "_source", "_run_id"]) == [
         (1, "postgres:public.orders", "run-1"),
         (2, "postgres:elsewhere", "run-2"),
@@ -127,7 +127,7 @@ def test_keys_of_two_columns_are_replaced_and_removed_as_a_whole(
         tmp_path, token_of(warehouse, lines), gone=rows({(1, "ä"): "a"}), table=lines
     )
     day = staged(tmp_path, rows({(2, "it's"): "changed"}), table=lines, row_count=3)
-    publish(warehouse, day, table=lines, mode=Mode.CHANGES, changes=changes)
+    bring(warehouse, changes, day, table=lines)
     found = published(warehouse, tmp_path, table=lines).select("id", "line", "v").rows()
     assert found == [(1, "b", "b"), (2, "it's", "changed"), (2, "ä", "c")]
 
@@ -148,7 +148,7 @@ def test_without_days_the_position_moves_and_what_is_published_stays(
     )
     bring(warehouse, changes)
     assert warehouse.state(ORDERS) == [day.state]
-    assert warehouse.table_state(ORDERS) == position
+    assert warehouse.table_state(ORDERS) == replace(position, row_count=1)
     assert warehouse.history(ORDERS, Happening.WATERMARK) == [happened]
     held = everything(backend, tmp_path)
     assert [row[0] for row in held["rows"]] == [1]
@@ -166,7 +166,7 @@ def test_a_table_that_nobody_published_yet_is_synced_from_nothing(
     bring(warehouse, changes_of(tmp_path, None, position=position), day)
     assert values(warehouse, tmp_path) == {1: "one"}
     assert warehouse.state(ORDERS) == [day.state]
-    assert warehouse.table_state(ORDERS) == position
+    assert warehouse.table_state(ORDERS) == replace(position, row_count=1)
 
 
 def test_of_the_quarantine_only_cleared_positions_leave(
@@ -192,16 +192,20 @@ def test_of_the_quarantine_only_cleared_positions_leave(
         ("late", "id=9", NEXT, "raw/orders"),
         ("theirs", "id=8", DAY, "raw/other"),
     ]
-    assert warehouse.quarantined(ORDERS).sort("source_position").rows() == [
-        (DAY, "id=8", "again"),
-        (NEXT, "id=9", "late"),
-        (NEXT, "it's 7", "kept"),
+    found = warehouse.quarantined(ORDERS)
+    assert found.schema == QUARANTINED_SCHEMA
+    assert found.sort("source_position").rows() == [
+        (DAY, "v: isin", "id=8", "again"),
+        (NEXT, "v: isin", "id=9", "late"),
+        (NEXT, "v: isin", "it's 7", "kept"),
     ]
-    assert warehouse.quarantined(ORDERS).schema == {
-        "partition_key": pl.Date,
-        "source_position": pl.String,
-        "payload": pl.String,
-    }
+    some = warehouse.quarantined(ORDERS, positions=["id=8", "it's 7", "id=1"])
+    assert sorted(some["payload"]) == ["again", "kept"]
+    assert sorted(warehouse.quarantined(ORDERS, days=[NEXT])["payload"]) == ["kept", "late"]
+    both = warehouse.quarantined(ORDERS, positions=["id=8", "id=9"], days=[NEXT])
+    assert both["payload"].to_list() == ["late"]
+    assert warehouse.quarantined(ORDERS, positions=[]).schema == QUARANTINED_SCHEMA
+    assert warehouse.quarantine_counts(ORDERS) == {DAY: 1, NEXT: 2}
 
 
 def test_l3_changes_that_were_looked_up_before_another_publication_change_nothing(
@@ -255,7 +259,7 @@ def test_l3_of_changes_that_race_with_one_token_one_is_published(
     assert len(warehouse.history(ORDERS, Happening.WATERMARK)) == 1
 
 
-@pytest.mark.parametrize("part", ["gone", "tombstones"])
+@pytest.mark.parametrize("part", ["leaving", "tombstones"])
 def test_l2_changes_that_break_in_the_middle_change_nothing(
     warehouse: Warehouse, backend: Backend, tmp_path: Path, part: str
 ) -> None:
@@ -269,8 +273,10 @@ def test_l2_changes_that_break_in_the_middle_change_nothing(
         cleared=["id=0"],
         history=[entry()],
     )
-    getattr(changes, part).files[0].write_bytes(b"text")
+    if part == "tombstones":
+        changes.tombstones.files[0].write_bytes(b"text")
+    day = staged(tmp_path, orders({2: "new"}), rejected=["[]"])
     with pytest.raises(EtlError) as caught:
-        bring(warehouse, changes, staged(tmp_path, orders({2: "new"}), rejected=["[]"]))
+        bring(warehouse, changes, day, harm=part == "leaving")
     assert everything(backend, tmp_path) == before
     assert "old" not in str(caught.value), "the message must not quote rows"

@@ -1,15 +1,15 @@
 """Tables that sync: a token that every publication changes, a key on one day only, versions."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from etl_assets.core.errors import LostTurn
-from etl_assets.core.state import WHOLE_TABLE, Happening
+from etl_assets.core.state import Happening, TableState
 from etl_assets.core.table import versions_of
-from etl_assets.warehouse.base import Mode, Warehouse
+from etl_assets.warehouse.base import Warehouse
 from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.contract.days import (
     AS_OF,
@@ -17,6 +17,8 @@ from etl_assets_tests.contract.days import (
     NEXT,
     ORDERS,
     at,
+    bring,
+    changes_of,
     entry,
     orders,
     own_row,
@@ -34,31 +36,27 @@ VERSIONED = replace(ORDERS, versions=versions_of(ORDERS))
 VERSIONS = versions_of(ORDERS)
 
 
-@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.MERGE, Mode.APPEND])
 def test_every_publication_changes_the_token_and_leaves_the_position(
-    warehouse: Warehouse, tmp_path: Path, mode: Mode
+    warehouse: Warehouse, tmp_path: Path
 ) -> None:
     day = staged(tmp_path, orders({1: "one"}))
-    publish(warehouse, day, mode=mode)
+    publish(warehouse, day)
     own = warehouse.table_state(ORDERS)
-    assert own is not None
-    assert (own.table_name, own.partition_key) == ("raw/orders", WHOLE_TABLE)
-    assert (own.load_id, own.high_watermark, own.watermark_key) == (day.state.load_id, None, None)
+    assert own == TableState("raw/orders", day.state.load_id, "run-1", AS_OF, AS_OF, row_count=1)
+    assert warehouse.table_states() == [own]
     position = own_row()
     warehouse.move(position, own.load_id, [])
     other = staged(tmp_path, orders({2: "two"}, NEXT), NEXT)
-    publish(warehouse, other, mode=mode)
+    publish(warehouse, other)
     own = warehouse.table_state(ORDERS)
-    assert own is not None
-    assert own.load_id == other.state.load_id
-    assert (own.high_watermark, own.watermark_key) == (at(NEXT), position.watermark_key)
+    assert own == replace(position, load_id=other.state.load_id, run_id="run-1")
     assert warehouse.state() == [day.state, other.state]
 
 
-def test_a_table_that_does_not_sync_has_no_token_and_keeps_its_days_apart(
+def test_a_table_that_is_made_from_others_keeps_its_days_apart(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    table = replace(ORDERS, cursor_column=None)
+    table = replace(ORDERS, cursor_column=None, source=None)
     day, other = (
         staged(tmp_path, orders({1: "here"})),
         staged(tmp_path, orders({1: "there"}, NEXT), NEXT),
@@ -67,8 +65,25 @@ def test_a_table_that_does_not_sync_has_no_token_and_keeps_its_days_apart(
     publish(warehouse, other, table=table)
     assert values(warehouse, tmp_path, DAY, table=table) == {1: "here"}
     assert values(warehouse, tmp_path, NEXT, table=table) == {1: "there"}
-    assert warehouse.table_state(table) is None
+    assert token_of(warehouse, table) == other.state.load_id
     assert warehouse.state() == [day.state, other.state]
+
+
+@pytest.mark.parametrize("newer", [DAY, NEXT], ids=["the first day", "the other day"])
+def test_c8_without_a_cursor_a_key_stays_on_the_day_that_was_read_last(
+    warehouse: Warehouse, tmp_path: Path, newer: date
+) -> None:
+    table = replace(ORDERS, cursor_column=None)
+    for day in (DAY, NEXT):
+        rows = orders({1: "both", day.day + 100: "own"}, day)
+        as_of = LATER if day == newer else AS_OF
+        publish(warehouse, staged(tmp_path, rows, day, as_of=as_of), table=table)
+    there = {day: values(warehouse, tmp_path, day, table=table) for day in (DAY, NEXT)}
+    assert {day: sorted(rows) for day, rows in there.items()} == {
+        day: ([1] if day == newer else []) + [day.day + 100] for day in (DAY, NEXT)
+    }
+    counts = {state.partition_key: state.row_count for state in warehouse.state(table)}
+    assert counts == {day: len(rows) for day, rows in there.items()}
 
 
 def test_c8_replacing_a_day_takes_its_keys_from_other_days(
@@ -133,15 +148,14 @@ def test_every_version_that_was_seen_is_kept_once(
     (state,) = kept = warehouse.state(VERSIONS)
     assert (state.table_name, state.partition_key) == ("raw/orders_versions", DAY)
     assert (state.row_count, state.high_watermark) == (2, at(DAY))
-    for mode, value, hour in [
-        (Mode.MERGE, "c", 13),
-        (Mode.REPLACE, "d", 14),
-        (Mode.CHANGES, "e", 1),
-    ]:  # beside a version that is there already
+    for value, hour in [("c", 13), ("d", 14)]:  # beside a version that is there already
         rows = orders({1: value}, updated=at(NEXT, hour)).vstack(orders({2: "b"}))
-        publish(warehouse, staged(tmp_path, rows, run_id="run-2"), mode=mode, table=VERSIONED)
+        publish(warehouse, staged(tmp_path, rows, run_id="run-2"), table=VERSIONED)
+    rows = orders({1: "e"}, updated=at(NEXT, 1)).vstack(orders({2: "b"}))
+    changed = changes_of(tmp_path, token_of(warehouse), table=VERSIONED)
+    bring(warehouse, changed, staged(tmp_path, rows, run_id="run-2"), table=VERSIONED)
     late = staged(tmp_path, orders({3: "f"}, NEXT, updated=at(NEXT, 2)), NEXT, source="a file")
-    publish(warehouse, late, mode=Mode.APPEND, table=VERSIONED)
+    publish(warehouse, late, table=VERSIONED)
     found = published(warehouse, tmp_path, DAY, NEXT, table=VERSIONS).sort("updated_at", "id")
     assert found["v"].to_list() == ["a", "b", "e", "f", "c", "d"]
     columns = ["v", "_source", "_run_id", "_ingested_at"]
@@ -189,12 +203,13 @@ def test_what_was_equal_is_recorded_and_never_moves_back(
 ) -> None:
     days = staged(tmp_path, orders({1: "a"})), staged(tmp_path, orders({2: "b"}, NEXT), NEXT)
     publish(warehouse, *days)
-    warehouse.verify(ORDERS, [DAY, WHOLE_TABLE, LAST], LATER)
-    warehouse.verify(ORDERS, [DAY, NEXT], AS_OF)
-    assert [state.verified_through for state in warehouse.state(ORDERS)] == [LATER, AS_OF]
+    warehouse.verify(ORDERS, [DAY, LAST], LATER)
     own = warehouse.table_state(ORDERS)
     assert own is not None
-    assert own.verified_through == LATER
+    assert own.verified_through is None, "a day was never compared"
+    warehouse.verify(ORDERS, [DAY, NEXT], AS_OF)
+    assert [state.verified_through for state in warehouse.state(ORDERS)] == [LATER, AS_OF]
+    assert warehouse.table_state(ORDERS) == replace(own, verified_through=AS_OF)
     warehouse.verify(replace(ORDERS, name="others"), [DAY], LATER + timedelta(days=1))
     warehouse.verify(ORDERS, [], LATER + timedelta(days=1))
     assert [state.verified_through for state in warehouse.state(ORDERS)] == [LATER, AS_OF]

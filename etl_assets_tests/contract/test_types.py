@@ -37,6 +37,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     ),
     "decimal(18,2)": (pl.Decimal(18, 2), [Decimal("9999999999999999.99"), Decimal("0.00"), None]),
     "decimal(38,0)": (pl.Decimal(38, 0), [Decimal("9" * 38), Decimal("-" + "9" * 38)]),
+    "decimal(38,38)": (pl.Decimal(38, 38), [Decimal("0." + "9" * 38), Decimal("-0." + "01" * 19)]),
     "date": (pl.Date, [date(1, 1, 1), date(1969, 12, 31), date(9999, 12, 31), None]),
     "time": (pl.Time, [time(0), time(23, 59, 59, 999_999), None]),
     "moment": (
@@ -58,6 +59,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
         ["", " ", "NULL", "\\N", "a\tb\r\nc", "quote \" and '", "ÄÖ€ 日本 🎈", "e\u0301", None],
     ),
     "bytes": (pl.Binary, [b"", b"\x00\xff\x00", b"plain", None]),
+    "list of bytes": (pl.List(pl.Binary), [[b"", b"\x00\xff", b"plain"], []]),
     "list of int64": (pl.List(pl.Int64), [[], [1, None, -(2**63)], [None], None]),
     "list of text": (pl.List(pl.String), [[], ["", None, "a,b]["], None]),
     "list of decimal": (pl.List(pl.Decimal(38, 9)), [[Decimal("0.000000001"), None], [], None]),

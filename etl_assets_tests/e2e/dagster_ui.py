@@ -140,7 +140,7 @@ def running_ui(home: Path) -> Iterator[DagsterUI]:
             f"UPDATE orders SET currency = '€' WHERE created_at::date = '{BAD}'",
         )
         environment = {name: v for name, v in os.environ.items() if name not in _OURS}
-        environment |= {"ETL_HOME": str(home), "ETL_LAST_DAY": KEYS[-1]}
+        environment |= {"ETL_HOME": str(home), "ETL_LAST_DAY": KEYS[-1], "ETL_DEMO": "1"}
         command = str(Path(sys.executable).with_name("etl-assets"))
         with (home / "dev.log").open("w") as log:
             common: dict[str, Any] = {

@@ -14,11 +14,13 @@ from etl_assets.config import Settings
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.demo.server import stop_postgres
-from etl_assets.tables.registry import layer_tables
+from etl_assets.table_modules import tables_from
 from etl_assets.warehouse.base import Warehouse
 from etl_assets_tests.contract.backends import Backend, Rows, settings_of
 from etl_assets_tests.contract.every_backend import BACKENDS
 from etl_assets_tests.e2e.command import Commands
+
+CATALOG = tables_from()
 
 REFERENCE = "duckdb"
 OTHERS = sorted(set(BACKENDS) - {REFERENCE})
@@ -106,9 +108,9 @@ def other(request: pytest.FixtureRequest, demos: Demos) -> Filled:
     return demos.run(request, request.param)
 
 
-@pytest.mark.parametrize("path", layer_tables())
+@pytest.mark.parametrize("path", CATALOG)
 def test_every_table_has_the_same_rows(reference: Filled, other: Filled, path: str) -> None:
-    table = layer_tables()[path]
+    table = CATALOG[path]
     expected = reference.rows(table)
     assert expected.height
     assert_frame_equal(_json_as_values(table, other.rows(table)), _json_as_values(table, expected))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etl_assets.core.errors import StalePublication
-from etl_assets.core.table import Thresholds
+from etl_assets.core.policies import Thresholds
 from etl_assets.pipeline.days import Published
 from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets_tests.hazards import load_road

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,7 @@ import pytest
 from etl_assets.core.errors import ContractMismatch, SourceUnavailable
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.load import load_days
-from etl_assets.sources.base import DayRead
+from etl_assets.sources.base import Days
 from etl_assets.sources.postgres.source import PostgresSource
 from etl_assets_tests.checksums import form_of, frame_sums, source_sums
 from etl_assets_tests.source_tables import DAY, plain_table, read_day, reader_of, run, snapshot_of
@@ -161,8 +161,8 @@ def test_c10_columns_that_swapped_names_between_attempts_stop_the_load(database_
 
     with reader_of(database_url) as reader:
         source = PostgresSource(reader, table)
-        with source.open() as open_day:
-            open_day(DAY).evidence()
+        with source.open() as snapshot:
+            snapshot.day(DAY).evidence()
         swap(database_url)
         with pytest.raises(ContractMismatch, match="columns of raw/things changed"), source.open():
             pass
@@ -192,8 +192,8 @@ def test_c11_a_column_added_between_attempts_stops_nothing(database_url: str) ->
         with source.open():
             pass
         run(database_url, "ALTER TABLE things ADD extra text", "ALTER TABLE things DROP extra")
-        with source.open() as open_day:
-            assert open_day(DAY).evidence().row_count == 500
+        with source.open() as snapshot:
+            assert snapshot.day(DAY).evidence().row_count == 500
 
 
 @dataclass
@@ -206,13 +206,13 @@ class Observed:
     errors: list[SourceUnavailable] = field(default_factory=list)
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[date], DayRead]]:
+    def open(self) -> Iterator[Days]:
         self.opened += 1
         if self.opened == 2:
             run(self.url, "DELETE FROM armed")
         try:
-            with self.inner.open() as open_day:
-                yield open_day
+            with self.inner.open() as snapshot:
+                yield snapshot
         except SourceUnavailable as error:
             self.errors.append(error)
             raise

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.core.table import Drift
+from etl_assets.core.policies import Drift
 from etl_assets_tests.changing import LATER, MUCH, START, changing_table, frame_of, make_things
 from etl_assets_tests.source_tables import plain_table, run, snapshot_of
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from etl_assets.core.position import Position
-from etl_assets.core.table import Parent
+from etl_assets.core.source_specs import Parent
 from etl_assets_tests.changing import (
     LATER,
     MUCH,

@@ -17,8 +17,7 @@ from etl_assets.core.partitions import Window
 from etl_assets.demo.shop import fill_shop
 from etl_assets.orchestration.backfill import BackfillResult, backfill, run_range
 from etl_assets.orchestration.build import build_definitions
-from etl_assets.orchestration.platform import Platform
-from etl_assets.tables.registry import layer_tables
+from etl_assets.pipeline.platform import Platform
 from etl_assets_tests.source_tables import run
 
 DAYS = [date(2024, 1, number) for number in (1, 2, 3, 4)]
@@ -61,7 +60,9 @@ class Shop:
     ) -> dg.ExecuteInProcessResult:
         """One run over the range from the first to the last of the days; default: all tables."""
         window = Window(days[0], days[-1])
-        return run_range(self.definitions, self.instance, paths or list(layer_tables()), window)
+        return run_range(
+            self.definitions, self.instance, paths or list(self.platform.catalog), window
+        )
 
     def backfill(self, *paths: str) -> BackfillResult:
         """All days of these tables, layer by layer."""
@@ -94,7 +95,7 @@ class Shop:
 
     def state(self, path: str) -> dict[date, Any]:
         """What the warehouse remembers of a table, by day."""
-        table = layer_tables()[path]
+        table = self.platform.catalog[path]
         return {state.partition_key: state for state in self.platform.warehouse.state(table)}
 
     def check_state(self, path: str, check: str) -> dict[str, set[str]]:
@@ -116,7 +117,7 @@ def open_shop(url: str, home: Path, **changes: Any) -> Iterator[Shop]:
         home=home, database_url=url, first_day=DAYS[0], last_day=DAYS[-1], **changes
     )
     platform = Platform(settings)
-    definitions = build_definitions(settings, {"platform": platform})
+    definitions = build_definitions(settings, overrides={"platform": platform})
     with dg.DagsterInstance.ephemeral() as instance:
         yield Shop(url, settings, platform, definitions, instance)
     platform.close()

@@ -15,7 +15,7 @@ from google.cloud import bigquery
 
 from etl_assets.config import Settings
 from etl_assets.core.errors import ConfigError
-from etl_assets.orchestration.platform import Platform
+from etl_assets.orchestration.platform import open_platform
 from etl_assets.warehouse.bigquery import BigQueryWarehouse
 from etl_assets_tests.bigquery_server import EmulatedBigQuery
 from etl_assets_tests.orchestration.shop import DAYS, metadata_of, open_shop
@@ -51,7 +51,7 @@ def test_credentials_project_and_location_come_from_the_settings(
 ) -> None:
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     url = "bigquery://other-project?location=EU"
-    platform = Platform(Settings(home=tmp_path, warehouse_url=url, gcp_credentials=key))
+    platform = open_platform(Settings(home=tmp_path, warehouse_url=url, gcp_credentials=key))
     with closing(platform.warehouse) as warehouse:
         client = clients_of(warehouse)
         assert client._credentials.service_account_email == ACCOUNT
@@ -65,7 +65,7 @@ def test_two_accounts_at_once_are_refused(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     settings = Settings(home=tmp_path, warehouse_url="bigquery://p", gcp_credentials=key)
     with pytest.raises(ConfigError, match="both set"):
-        Platform(settings).warehouse.state()
+        open_platform(settings).warehouse.state()
 
 
 @pytest.mark.parametrize("wrong", ["not base64 at all", base64.b64encode(b"{}").decode()])
@@ -75,7 +75,7 @@ def test_a_key_that_is_none_is_refused_and_never_shown(
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     settings = Settings(home=tmp_path, warehouse_url="bigquery://p", gcp_credentials=wrong)
     with pytest.raises(ConfigError, match="no usable Google credentials") as caught:
-        Platform(settings).warehouse.state()
+        open_platform(settings).warehouse.state()
     assert wrong not in str(caught.value)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from etl_assets.core.table import Layer
 from etl_assets.orchestration.metadata import MASK
-from etl_assets.tables.registry import layer_tables
+from etl_assets.table_modules import tables_from
 from etl_assets_tests.orchestration.shop import (
     CHECK_NAMES,
     DAYS,
@@ -21,16 +21,18 @@ from etl_assets_tests.orchestration.shop import (
     metadata_of,
 )
 
+CATALOG = tables_from()
+
 KEYS = [day.isoformat() for day in DAYS]
 EMPTY = KEYS[3]
-ORDER_TABLES = [path for path in layer_tables() if "order" in path or "revenue" in path]
+ORDER_TABLES = [path for path in CATALOG if "order" in path or "revenue" in path]
 
 
 def test_one_run_materialises_every_table_once_a_day(loaded_shop: Shop) -> None:
     assert loaded_shop.run.success
     found = materialised(loaded_shop.run)
     assert {path: found.pop(path) for path in VERSIONS}.keys() == set(VERSIONS)
-    assert found == dict.fromkeys(layer_tables(), KEYS)
+    assert found == dict.fromkeys(CATALOG, KEYS)
 
 
 def test_one_run_records_every_check_of_every_table_once_a_day(loaded_shop: Shop) -> None:
@@ -39,9 +41,7 @@ def test_one_run_records_every_check_of_every_table_once_a_day(loaded_shop: Shop
         for one in evaluations(loaded_shop.run)
     ]
     assert sorted(recorded) == sorted(
-        (path, key, name)
-        for path, key in product(layer_tables(), KEYS)
-        for name in check_names(path)
+        (path, key, name) for path, key in product(CATALOG, KEYS) for name in check_names(path)
     )
 
 
@@ -58,7 +58,7 @@ def test_the_ui_shows_a_verdict_for_each_day_of_a_check(loaded_shop: Shop, check
     assert shown["SUCCEEDED"] >= set(KEYS) - {EMPTY}
 
 
-@pytest.mark.parametrize("path", list(layer_tables()))
+@pytest.mark.parametrize("path", list(CATALOG))
 def test_the_metadata_of_a_day_are_of_that_day(loaded_shop: Shop, path: str) -> None:
     states, days = loaded_shop.state(path), metadata_of(loaded_shop.run, path)
     for day, key in zip(DAYS, KEYS, strict=True):
@@ -154,6 +154,6 @@ def test_an_empty_day_is_published_with_the_sources_own_count_as_evidence(
 
 
 def test_a_raw_table_says_which_source_query_made_it(loaded_shop: Shop) -> None:
-    for path, table in layer_tables().items():
+    for path, table in CATALOG.items():
         query = metadata_of(loaded_shop.run, path)[KEYS[1]].get("source_query", "")
         assert (KEYS[1] in query) == (table.layer is Layer.RAW)

@@ -12,14 +12,16 @@ from etl_assets.core.lateness import Late, late_days
 from etl_assets.orchestration.commands import run_job
 from etl_assets.orchestration.lateness import plan
 from etl_assets.orchestration.syncs import SYNC_JOB
-from etl_assets.tables.registry import layer_tables
+from etl_assets.table_modules import tables_from
 from etl_assets_tests.orchestration.shop import DAYS, Shop
 
-ORDERS = layer_tables()["raw/orders"]
+CATALOG = tables_from()
+
+ORDERS = CATALOG["raw/orders"]
 
 
 def late(shop: Shop) -> list[tuple[str, date]]:
-    found = late_days(layer_tables(), shop.platform.warehouse.state())
+    found = late_days(CATALOG, shop.platform.warehouse.state())
     return [(one.table, one.day) for one in found]
 
 

@@ -9,7 +9,7 @@ import pytest
 from etl_assets.orchestration.commands import run_job
 from etl_assets.orchestration.syncs import RECONCILE_JOB, SYNC_JOB, SyncReport
 from etl_assets.pipeline.reconcile import Reconciliation
-from etl_assets.tables.registry import layer_tables
+from etl_assets.table_modules import tables_from
 from etl_assets_tests.orchestration.shop import (
     DAYS,
     Shop,
@@ -19,11 +19,13 @@ from etl_assets_tests.orchestration.shop import (
     metadata_of,
 )
 
+CATALOG = tables_from()
+
 ORDERS, CUSTOMERS = "raw/orders", "raw/customers"
 
 
 def run(shop: Shop, job: str, *paths: str, **config: bool) -> dg.ExecuteInProcessResult:
-    tables = [layer_tables()[path] for path in paths]
+    tables = [CATALOG[path] for path in paths]
     return run_job(shop.platform, job, tables, shop.instance, config or None)
 
 

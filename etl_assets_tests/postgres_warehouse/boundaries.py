@@ -5,6 +5,7 @@ Armed in whatever process calls `arm`; that process should be a child.
 
 from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,16 @@ from typing import Any
 import psycopg
 import psycopg.copy
 
-from etl_assets.warehouse.base import Changes, Mode
 from etl_assets.warehouse.postgres import PostgresWarehouse
 from etl_assets_tests.contract.days import (
     NEXT,
-    ORDERS,
     at,
+    bring,
     changes_of,
     entry,
     orders,
     own_row,
+    publish,
     staged,
     token_of,
     tombstones,
@@ -29,28 +30,33 @@ from etl_assets_tests.contract.days import (
 from etl_assets_tests.postgres_warehouse.warehouses import warehouse_at
 
 Kill = Callable[[], None]
+
+
+class Way(StrEnum):
+    """How the new day comes: whole, as a load brings it, or as the changes that a sync found."""
+
+    REPLACE = "replace"
+    CHANGES = "changes"
+
+
 OLD = dict.fromkeys(range(1, 101), "old")
 NEW = dict.fromkeys(range(51, 151), "new")
 GONE = dict.fromkeys(range(1, 51), "old")
-EXPECTED = {Mode.REPLACE: NEW, Mode.MERGE: OLD | NEW, Mode.CHANGES: NEW}
 _PUBLISHING = "etl_assets publishing"
 
 
 def put_old(warehouse: PostgresWarehouse, folder: Path) -> None:
-    day = staged(folder, orders(OLD), run_id="old", rejected=['{"old": 1}'])
-    warehouse.publish(warehouse.stage(ORDERS, [day], "old"))
+    publish(warehouse, staged(folder, orders(OLD), run_id="old", rejected=['{"old": 1}']))
 
 
-def put_new(warehouse: PostgresWarehouse, folder: Path, mode: Mode, run_id: str) -> None:
+def put_new(warehouse: PostgresWarehouse, folder: Path, way: Way, run_id: str) -> None:
+    """Make of the old day the new one."""
     rows = orders(NEW, updated=at(NEXT))
     day = staged(folder, rows, run_id=run_id, rejected=['{"new": 1}'])
-    changes = new_changes(warehouse, folder, run_id) if mode is Mode.CHANGES else None
-    warehouse.publish(warehouse.stage(ORDERS, [day], run_id, mode, changes))
-
-
-def new_changes(warehouse: PostgresWarehouse, folder: Path, run_id: str) -> Changes:
-    """What makes of the old day the new one, together with its rows."""
-    return changes_of(
+    if way is Way.REPLACE:
+        publish(warehouse, day)
+        return
+    changed = changes_of(
         folder,
         token_of(warehouse),
         position=own_row(run_id=run_id),
@@ -59,13 +65,14 @@ def new_changes(warehouse: PostgresWarehouse, folder: Path, run_id: str) -> Chan
         cleared=["id=0"],
         history=[replace(entry(), run_id=run_id)],
     )
+    bring(warehouse, changed, day)
 
 
-def publish_until(url: str, folder: Path, mode: Mode, boundary: str, kill: Kill) -> None:
+def publish_until(url: str, folder: Path, way: Way, boundary: str, kill: Kill) -> None:
     """In a child: publish, and kill at the boundary."""
     arm(boundary, kill)
     with warehouse_at(url) as warehouse:
-        put_new(warehouse, folder, mode, "killed")
+        put_new(warehouse, folder, way, "killed")
 
 
 def arm(boundary: str, kill: Kill) -> None:
@@ -137,26 +144,27 @@ _ARMED: dict[str, Callable[[Kill], None]] = {
     "before the turn": _sql("SELECT pg_advisory_xact_lock", "before"),
     "in the turn": _sql("SELECT pg_advisory_xact_lock"),
     "after the rows are deleted": _sql('DELETE FROM "raw"'),
-    "after moved rows are deleted": _sql("WITH moved AS (DELETE"),
+    "after the keys that leave are copied": _sql('ANALYZE "etl_staging"."keys_'),
     "after the rows are inserted": _sql('INSERT INTO "raw"'),
-    "after the quarantine is deleted": _sql("DELETE FROM etl.etl_quarantine"),
+    "after the quarantine is deleted": _sql('DELETE FROM "etl"."etl_quarantine"'),
     "after the quarantine is inserted": _sql("INSERT INTO etl.etl_quarantine"),
     "after the tombstones are put": _sql("INSERT INTO etl.etl_tombstones"),
     "after the history is written": _sql("INSERT INTO etl.etl_history"),
     "after the state is put": _sql("INSERT INTO etl.etl_state"),
+    "after the table's row is put": _sql("INSERT INTO etl.etl_tables"),
     "before COMMIT": _commit("before"),
     "after COMMIT": _commit("after"),
     "before the staging table is dropped": _sql("SET LOCAL lock_timeout = '100ms'", "before"),
 }
-_OF_ONE_MODE = {
-    Mode.MERGE: ("after moved rows are deleted",),
-    Mode.CHANGES: ("after the tombstones are put", "after the history is written"),
-}
-_COMMIT = ("before COMMIT", "after COMMIT")
-BOUNDARIES = [  # what all modes do alike is shown with one of them
-    *((b, Mode.REPLACE) for b in _ARMED if b not in sum(_OF_ONE_MODE.values(), ())),
-    *((b, mode) for mode, own in _OF_ONE_MODE.items() for b in (*own, *_COMMIT)),
-    ("after the rows are deleted", Mode.CHANGES),
+_OF_CHANGES = (
+    "after the keys that leave are copied",
+    "after the tombstones are put",
+    "after the history is written",
+)
+BOUNDARIES = [  # what both ways do alike is shown with one of them
+    *((boundary, Way.REPLACE) for boundary in _ARMED if boundary not in _OF_CHANGES),
+    *((boundary, Way.CHANGES) for boundary in (*_OF_CHANGES, "before COMMIT", "after COMMIT")),
+    ("after the rows are deleted", Way.CHANGES),
 ]
 COMMITTED = frozenset({"after COMMIT", "before the staging table is dropped"})
 """The boundaries after which the new day is there."""

@@ -20,16 +20,17 @@ from etl_assets.core.errors import (
     WarehouseUnavailable,
 )
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import Mode
 from etl_assets.warehouse.postgres import PostgresWarehouse
 from etl_assets.warehouse.postgres.engine import Interrupted, classify
-from etl_assets.warehouse.postgres.locks import lock_days, lock_table
+from etl_assets.warehouse.postgres.locks import lock_table
+from etl_assets.warehouse.publication import Publication
 from etl_assets_tests.contract.days import (
     DAY,
     NEXT,
     ORDERS,
     at,
     orders,
+    own_row,
     publish,
     staged,
     values,
@@ -80,51 +81,34 @@ def test_two_rows_of_one_key_are_refused_without_their_values(
     assert CANARY not in told(caught.value, caplog)
 
 
-LOCKS = {
-    "day": lambda c: lock_days(c, ORDERS, [DAY]),
-    "table": lambda c: lock_table(c, ORDERS.path),
-}
-DAYWISE = replace(ORDERS, source=None)
-"""The same table, but one that does not sync."""
-
-
 @pytest.mark.parametrize(
-    ("held", "table", "mode", "day", "waits"),
+    ("table", "day", "waits"),
     [
-        ("day", DAYWISE, Mode.REPLACE, DAY, True),
-        ("day", DAYWISE, Mode.APPEND, DAY, True),
-        ("day", DAYWISE, Mode.REPLACE, NEXT, False),
-        ("day", DAYWISE, Mode.MERGE, NEXT, True),
-        ("day", DAYWISE, Mode.CHANGES, NEXT, True),
-        ("table", DAYWISE, Mode.REPLACE, NEXT, True),
-        ("day", ORDERS, Mode.REPLACE, NEXT, True),
+        (ORDERS, DAY, True),
+        (ORDERS, NEXT, True),
+        (replace(ORDERS, source=None), NEXT, True),
+        (replace(ORDERS, name="others"), DAY, False),
     ],
 )
-def test_l3_a_publication_waits_for_its_days_and_no_others_unless_it_may_move_rows(
-    database_url: str,
-    tmp_path: Path,
-    held: str,
-    table: LayerTable,
-    mode: Mode,
-    day: date,
-    waits: bool,
+def test_l3_publications_of_one_table_take_turns_and_of_two_do_not(
+    database_url: str, tmp_path: Path, table: LayerTable, day: date, waits: bool
 ) -> None:
     with warehouse_at(database_url, wait_seconds=0.3) as warehouse:
         with_days(warehouse)
         before = everything(database_url)
-        part = staged(tmp_path, orders({1: "one"}, day), day)
-        with holding(warehouse, LOCKS[held]):
+        part = staged(tmp_path, orders({1: "one"}, day), day, table=table)
+        with holding(warehouse, lambda c: lock_table(c, ORDERS.path)):
             if waits:
                 with pytest.raises(
                     WarehouseBusy, match=r"publishing raw/orders; waited 0 s"
                 ) as busy:
-                    publish(warehouse, part, mode=mode, table=table)
+                    publish(warehouse, part, table=table)
                 assert busy.value.retryable
                 assert everything(database_url) == before
             else:
-                publish(warehouse, part, mode=mode, table=table)
-        publish(warehouse, part, mode=mode, table=table)
-        assert values(warehouse, tmp_path, day) == {1: "one"}
+                publish(warehouse, part, table=table)
+        publish(warehouse, part, table=table)
+        assert values(warehouse, tmp_path, day, table=table) == {1: "one"}
     assert staging_tables(database_url) == []
 
 
@@ -229,7 +213,41 @@ def test_staged_days_of_two_runs_have_tables_of_their_own(
     )
     assert kinds == [("u",)]
     for staging in staged_twice:
-        warehouse.publish(staging)
-    warehouse.publish(staged_twice[0])  # from the spool again
+        warehouse.discard(staging)
+        warehouse.discard(staging)
     assert staging_tables(database_url) == []
+    plan = Publication(
+        staged_twice[0],
+        token=None,
+        table_state=own_row(row_count=1),
+        states=[day.state],
+        replaced=[DAY],
+    )
+    warehouse.publish(plan)  # from the spool again
     assert values(warehouse, tmp_path) == {1: "one"}
+    warehouse.discard(staged_twice[0])
+    assert staging_tables(database_url) == []
+
+
+def test_discarding_never_fails(
+    warehouse: PostgresWarehouse, database_url: str, tmp_path: Path
+) -> None:
+    staging = warehouse.stage(ORDERS, [staged(tmp_path, orders({1: "one"}))], "run")
+    with psycopg.connect(database_url) as other:
+        other.execute(f'SELECT * FROM etl_staging."{staging.name}"'.encode())
+        warehouse.discard(staging)  # it is in use: the sweep of a later day takes it
+        assert staging_tables(database_url) == [staging.name]
+    with warehouse_at(NOBODY) as far:
+        far.discard(staging)
+
+
+def test_parts_without_rows_need_no_staging_table_and_no_partition(
+    warehouse: PostgresWarehouse, database_url: str, tmp_path: Path
+) -> None:
+    day = staged(tmp_path, orders({}), rejected=["{}"])
+    staging = warehouse.stage(ORDERS, [day], "run")
+    assert staging_tables(database_url) == []
+    warehouse.discard(staging)
+    publish(warehouse, day)
+    assert warehouse.state() == [day.state]
+    assert run(database_url, "SELECT count(*) FROM pg_inherits") == [(0,)]

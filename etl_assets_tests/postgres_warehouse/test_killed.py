@@ -4,24 +4,35 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
+import psycopg
 import pytest
+import tenacity
 
 from etl_assets.core.errors import EtlError
 from etl_assets.demo.postmaster import postmaster
 from etl_assets.demo.server import EmbeddedPostgres, start_postgres
-from etl_assets.warehouse.base import Mode
 from etl_assets.warehouse.postgres import PostgresWarehouse
-from etl_assets_tests.contract.days import DAY, ORDERS, orders, staged, values
+from etl_assets_tests.contract.days import (
+    DAY,
+    NEXT,
+    ORDERS,
+    at,
+    orders,
+    publish,
+    staged,
+    values,
+)
 from etl_assets_tests.postgres_warehouse.boundaries import (
     BOUNDARIES,
     COMMITTED,
-    EXPECTED,
     NEW,
     OLD,
-    new_changes,
+    Way,
     publish_until,
     put_new,
     put_old,
@@ -32,17 +43,15 @@ from etl_assets_tests.source_tables import run
 
 GAVE_UP = 3
 SERVER_KILLS = [
-    ("its process", "in mid-load", Mode.REPLACE),
-    ("its process", "after the rows are inserted", Mode.MERGE),
-    ("its process", "before COMMIT", Mode.REPLACE),
-    ("the server", "in mid-load", Mode.REPLACE),
-    ("the server", "after staging", Mode.MERGE),
-    ("the server", "after the rows are inserted", Mode.REPLACE),
-    ("the server", "before COMMIT", Mode.MERGE),
-    ("the server", "after COMMIT", Mode.REPLACE),
-    ("the server", "after COMMIT", Mode.MERGE),
-    ("the server", "after staging", Mode.CHANGES),
-    ("the server", "after COMMIT", Mode.CHANGES),
+    ("its process", "in mid-load", Way.REPLACE),
+    ("its process", "after the rows are inserted", Way.CHANGES),
+    ("its process", "before COMMIT", Way.REPLACE),
+    ("the server", "in mid-load", Way.REPLACE),
+    ("the server", "after the rows are inserted", Way.REPLACE),
+    ("the server", "before COMMIT", Way.CHANGES),
+    ("the server", "after COMMIT", Way.REPLACE),
+    ("the server", "after staging", Way.CHANGES),
+    ("the server", "after COMMIT", Way.CHANGES),
 ]
 
 
@@ -58,10 +67,11 @@ def whole(
     (state,) = warehouse.state()
     assert (state.run_id, state.row_count, state.quarantined_count) == (run_id, len(rows), 1)
     assert run(url, "SELECT run_id FROM etl.etl_quarantine") == [(run_id,)]
+    own = warehouse.table_state(ORDERS)
+    assert own is not None
+    assert (own.run_id, own.row_count) == (run_id, len(rows))
     if runs := brought(url):
-        own = warehouse.table_state(ORDERS)
-        assert own is not None
-        assert own.run_id == runs[-1] == run_id
+        assert runs[-1] == run_id
 
 
 def brought(url: str) -> list[str]:
@@ -71,21 +81,21 @@ def brought(url: str) -> list[str]:
     return [run_id for (run_id,) in runs]
 
 
-@pytest.mark.parametrize(("boundary", "mode"), BOUNDARIES)
+@pytest.mark.parametrize(("boundary", "way"), BOUNDARIES)
 def test_l2_a_worker_killed_at_a_boundary(
-    database_url: str, tmp_path: Path, boundary: str, mode: Mode
+    database_url: str, tmp_path: Path, boundary: str, way: Way
 ) -> None:
     with warehouse_at(database_url) as warehouse:
         put_old(warehouse, tmp_path)
-        killed = start(publish_until, database_url, tmp_path, mode, boundary, kill_worker)
+        killed = start(publish_until, database_url, tmp_path, way, boundary, kill_worker)
         assert ended(killed) == -signal.SIGKILL
         is_new = boundary in COMMITTED
-        rows, run_id = (EXPECTED[mode], "killed") if is_new else (OLD, "old")
+        rows, run_id = (NEW, "killed") if is_new else (OLD, "old")
         whole(warehouse, database_url, tmp_path, rows, run_id)
-        put_new(warehouse, tmp_path, mode, "again")
-        whole(warehouse, database_url, tmp_path, EXPECTED[mode], "again")
+        put_new(warehouse, tmp_path, way, "again")
+        whole(warehouse, database_url, tmp_path, NEW, "again")
         changed = (["killed"] if is_new else []) + ["again"]
-        assert brought(database_url) == (changed if mode is Mode.CHANGES else [])
+        assert brought(database_url) == (changed if way is Way.CHANGES else [])
     assert len(staging_tables(database_url)) <= 1, "the killed run's, for the sweep a day later"
 
 
@@ -93,12 +103,12 @@ def test_l2_a_worker_killed_at_a_boundary(
 def test_l2_a_worker_killed_in_the_first_publication_of_all(
     database_url: str, tmp_path: Path, boundary: str
 ) -> None:
-    killed = start(publish_until, database_url, tmp_path, Mode.REPLACE, boundary, kill_worker)
+    killed = start(publish_until, database_url, tmp_path, Way.REPLACE, boundary, kill_worker)
     assert ended(killed) == -signal.SIGKILL
     with warehouse_at(database_url) as warehouse:
         assert values(warehouse, tmp_path) == {}
         assert warehouse.state() == []
-        put_new(warehouse, tmp_path, Mode.REPLACE, "again")
+        put_new(warehouse, tmp_path, Way.REPLACE, "again")
         whole(warehouse, database_url, tmp_path, NEW, "again")
 
 
@@ -133,9 +143,24 @@ class KillServer:
                 child.kill()
             psutil.wait_procs(ours, 20)
         else:
-            for process in [psutil.Process(pid), *children]:
-                process.kill()
+            server = [psutil.Process(pid), *children]
+            # Stopped first: one that saw another one go would undo what it did, in an orderly way.
+            for signal_ in (signal.SIGSTOP, signal.SIGKILL):
+                for process in server:
+                    with suppress(psutil.NoSuchProcess):
+                        process.send_signal(signal_)
             psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], 1)
+
+
+def until_it_answers(url: str) -> None:
+    """Wait for the end of a server's recovery; fails after a minute."""
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(psycopg.OperationalError),
+        stop=tenacity.stop_after_delay(60),
+        wait=tenacity.wait_fixed(0.05),
+        reraise=True,
+    )
+    attempts(lambda: run(url, "SELECT 1"))
 
 
 def _title(process: psutil.Process) -> str:
@@ -145,56 +170,76 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def _publish_and_survive(
-    url: str, folder: Path, mode: Mode, boundary: str, kill: KillServer
-) -> None:
+def _publish_and_survive(url: str, folder: Path, way: Way, boundary: str, kill: KillServer) -> None:
     """In a child: a worker whose server is killed under it; exits with GAVE_UP if it did."""
     try:
-        publish_until(url, folder, mode, boundary, kill)
+        publish_until(url, folder, way, boundary, kill)
     except EtlError as error:
         os._exit(GAVE_UP if error.retryable else 1)
 
 
-@pytest.mark.parametrize(("what", "boundary", "mode"), SERVER_KILLS)
+@pytest.mark.parametrize(("what", "boundary", "way"), SERVER_KILLS)
 def test_l2_the_server_killed_under_a_worker(
-    fragile: EmbeddedPostgres, folder: Path, tmp_path: Path, what: str, boundary: str, mode: Mode
+    fragile: EmbeddedPostgres, folder: Path, tmp_path: Path, what: str, boundary: str, way: Way
 ) -> None:
     name = f"killed_{uuid.uuid4().hex[:12]}"
     fragile.ensure_database(name)
     url = fragile.url(name)
     with warehouse_at(url) as warehouse:
         put_old(warehouse, tmp_path)
-    worker = start(_publish_and_survive, url, tmp_path, mode, boundary, KillServer(folder, what))
+    worker = start(_publish_and_survive, url, tmp_path, way, boundary, KillServer(folder, what))
     code = ended(worker)
     assert code in {0, GAVE_UP}
-    start_postgres(folder)  # unless it restarted by itself
+    start_postgres(folder)  # unless it restarts by itself
+    until_it_answers(url)
     with warehouse_at(url) as warehouse:
         if code == 0 or boundary in COMMITTED:
-            whole(warehouse, url, tmp_path, EXPECTED[mode], "killed")
+            whole(warehouse, url, tmp_path, NEW, "killed")
         else:
             whole(warehouse, url, tmp_path, OLD, "old")
-        put_new(warehouse, tmp_path, mode, "again")
-        whole(warehouse, url, tmp_path, EXPECTED[mode], "again")
+        put_new(warehouse, tmp_path, way, "again")
+        whole(warehouse, url, tmp_path, NEW, "again")
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("after", ["stage", "facts"])
+@pytest.mark.parametrize("way", Way)
 def test_l2_what_a_crash_emptied_is_staged_again(
-    fragile: EmbeddedPostgres, folder: Path, tmp_path: Path, mode: Mode
+    fragile: EmbeddedPostgres,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Way,
+    after: str,
 ) -> None:
-    name = f"emptied_{mode}"
+    """What was asked of the staged rows is asked again, or it would be the answer of none."""
+    name = f"emptied_{way}_{after}"
     fragile.ensure_database(name)
     url = fragile.url(name)
+    crashes: list[str] = []
+    method = getattr(PostgresWarehouse, after)
+
+    def crashing(*arguments: Any, **named: Any) -> Any:
+        found = method(*arguments, **named)
+        if not crashes:
+            crashes.extend(staging_tables(url))
+            KillServer(folder, "the server")()
+            start_postgres(folder)
+            counted = run(url, f'SELECT count(*) FROM etl_staging."{crashes[0]}"')
+            assert counted == [(0,)]
+        return found
+
     with warehouse_at(url) as warehouse:
-        if mode is not Mode.APPEND:
-            put_old(warehouse, tmp_path)
-        changes = new_changes(warehouse, tmp_path, "run-1") if mode is Mode.CHANGES else None
-        day = staged(tmp_path, orders(NEW), DAY)
-        staging = warehouse.stage(ORDERS, [day], "run-1", mode, changes)
-        KillServer(folder, "the server")()
-        start_postgres(folder)
-        assert run(url, f'SELECT count(*) FROM etl_staging."{staging.name}"') == [(0,)]
-        warehouse.publish(staging)
-        assert values(warehouse, tmp_path).items() >= NEW.items()
-        (state,) = warehouse.state()
-        assert state.row_count == len(values(warehouse, tmp_path))
+        put_old(warehouse, tmp_path)
+        publish(warehouse, staged(tmp_path, orders({7: "new"}, NEXT, updated=at(NEXT)), NEXT))
+        monkeypatch.setattr(PostgresWarehouse, after, crashing)
+        if way is Way.CHANGES:
+            put_new(warehouse, tmp_path, way, "again")
+        else:  # the key 60 is on the first day as well, in an older version
+            moved = orders({7: "new", 60: "new"}, NEXT, updated=at(NEXT))
+            publish(warehouse, staged(tmp_path, moved, NEXT))
+        assert len(crashes) == 1
+        rows = values(warehouse, tmp_path, DAY, NEXT)
+        rest = {key: value for key, value in OLD.items() if key not in {7, 60}}
+        assert rows == (NEW | {7: "new"} if way is Way.CHANGES else rest | {7: "new", 60: "new"})
+        assert sum(state.row_count for state in warehouse.state()) == len(rows)
     assert staging_tables(url) == []

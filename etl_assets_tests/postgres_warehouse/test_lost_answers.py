@@ -9,12 +9,13 @@ import pytest
 from etl_assets.core.errors import WarehouseUnavailable
 from etl_assets.core.state import Happening
 from etl_assets.demo.server import EmbeddedPostgres
-from etl_assets.warehouse.base import Mode, StagedDay
+from etl_assets.warehouse.publication import StagedDay
 from etl_assets_tests.contract.days import (
     DAY,
     NEXT,
     ORDERS,
     at,
+    bring,
     changes_of,
     entry,
     orders,
@@ -24,6 +25,7 @@ from etl_assets_tests.contract.days import (
     token_of,
     values,
 )
+from etl_assets_tests.postgres_warehouse.boundaries import Way
 from etl_assets_tests.postgres_warehouse.warehouses import (
     everything,
     staging_tables,
@@ -50,7 +52,7 @@ def new_day(folder: Path, **state: Any) -> StagedDay:
     return staged(folder, rows, rejected=["{}"], run_id="run-2", **state)
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("way", Way)
 @pytest.mark.parametrize("words", [PUBLISHING, STAGING])
 @pytest.mark.parametrize(
     "breaks",
@@ -58,33 +60,28 @@ def new_day(folder: Path, **state: Any) -> StagedDay:
     ids=["answer lost", "reset", "four in a row"],
 )
 def test_l1_a_broken_commit_is_made_good_by_itself(
-    proxy: TcpProxy, database_url: str, tmp_path: Path, mode: Mode, words: str, breaks: list[Break]
+    proxy: TcpProxy, database_url: str, tmp_path: Path, way: Way, words: str, breaks: list[Break]
 ) -> None:
     with (
         warehouse_at(database_url) as direct,
         warehouse_at(proxy.url(name_of(database_url))) as far,
     ):
-        publish(direct, staged(tmp_path, orders({1: "old", 2: "old"})), mode=mode)
-        day, changes = new_day(tmp_path), None
-        if mode is Mode.APPEND:
-            day = staged(tmp_path, orders(dict.fromkeys(range(3, 103), "new")), rejected=["{}"])
-        if mode is Mode.CHANGES:
-            day = new_day(tmp_path, row_count=101)
-            changes = changes_of(tmp_path, token_of(direct), history=[entry()])
-        proxy.break_at(words, *breaks)
-        publish(far, day, mode=mode, changes=changes)
+        publish(direct, staged(tmp_path, orders({1: "old", 2: "old"})))
+        expected = dict.fromkeys(range(2, 102), "new")
+        if way is Way.REPLACE:
+            proxy.break_at(words, *breaks)
+            publish(far, new_day(tmp_path))
+        else:
+            changed = changes_of(tmp_path, token_of(direct), history=[entry()])
+            proxy.break_at(words, *breaks)
+            bring(far, changed, new_day(tmp_path, row_count=101))
+            expected[1] = "old"
         assert proxy.broken == breaks
-        expected = {
-            Mode.REPLACE: dict.fromkeys(range(2, 102), "new"),
-            Mode.MERGE: {1: "old"} | dict.fromkeys(range(2, 102), "new"),
-            Mode.CHANGES: {1: "old"} | dict.fromkeys(range(2, 102), "new"),
-            Mode.APPEND: {1: "old", 2: "old"} | dict.fromkeys(range(3, 103), "new"),
-        }[mode]
         assert values(direct, tmp_path) == expected
         (state,) = direct.state()
         assert state.row_count == len(expected)
         assert len(everything(database_url)["quarantine"]) == 1
-        assert len(direct.history(ORDERS, Happening.WATERMARK)) == (mode is Mode.CHANGES)
+        assert len(direct.history(ORDERS, Happening.WATERMARK)) == (way is Way.CHANGES)
     assert staging_tables(database_url) == []
 
 

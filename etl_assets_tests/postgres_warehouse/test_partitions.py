@@ -1,7 +1,7 @@
 """Days as partitions: how they are made, named, pruned and found, and whom that disturbs."""
 
 import threading
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +11,6 @@ import pytest
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.partitions import Window
-from etl_assets.warehouse.base import Mode
 from etl_assets.warehouse.postgres import PostgresWarehouse
 from etl_assets.warehouse.postgres.types import within
 from etl_assets_tests.contract.days import (
@@ -19,12 +18,16 @@ from etl_assets_tests.contract.days import (
     NEXT,
     ORDERS,
     at,
+    bring,
+    changes_of,
     orders,
     publish,
     published,
     staged,
+    token_of,
     values,
 )
+from etl_assets_tests.postgres_warehouse.boundaries import Way
 from etl_assets_tests.postgres_warehouse.warehouses import warehouse_at, with_days
 from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, layer_table, run
 
@@ -153,7 +156,7 @@ def test_a_contract_with_another_key_is_refused_with_a_statement_that_works(
     run(database_url, str(caught.value).split("migrate the table: ")[1])
     rows = [(1, at(DAY), "a"), (1, at(DAY), "b")]
     frame = pl.DataFrame(rows, schema=polars_schema(wider.columns), orient="row")
-    publish(warehouse, staged(tmp_path, frame, table=wider), table=wider, mode=Mode.MERGE)
+    publish(warehouse, staged(tmp_path, frame, table=wider), table=wider)
     assert published(warehouse, tmp_path, table=wider).equals(frame)
 
 
@@ -166,36 +169,9 @@ def test_rows_of_another_day_are_refused(warehouse: PostgresWarehouse, tmp_path:
     assert values(warehouse, tmp_path) == {1: "one"}
 
 
-def test_a_merge_counts_every_day_that_it_took_rows_from(
-    warehouse: PostgresWarehouse, tmp_path: Path
-) -> None:
-    days = MONTH[:4]
-    publish(
-        warehouse,
-        *(staged(tmp_path, orders({n: "v", n + 10: "v"}, d), d) for n, d in enumerate(days)),
-    )
-    moved = orders({0: "moved", 1: "moved", 12: "moved"}, days[3], updated=at(date(2024, 6, 1)))
-    publish(warehouse, staged(tmp_path, moved, days[3]), mode=Mode.MERGE)
-    assert [state.row_count for state in warehouse.state()] == [1, 1, 1, 5]
-    assert len(values(warehouse, tmp_path, *days)) == 8
-
-
-def test_of_two_staged_days_with_one_key_a_merge_keeps_the_newer_version(
-    warehouse: PostgresWarehouse, tmp_path: Path
-) -> None:
-    newer = staged(tmp_path, orders({1: "newer"}, DAY, updated=at(NEXT)))
-    older = staged(tmp_path, orders({1: "older"}, NEXT, updated=at(DAY)), NEXT)
-    publish(warehouse, newer, older, mode=Mode.MERGE)
-    assert values(warehouse, tmp_path, DAY, NEXT) == {1: "newer"}
-    assert [state.row_count for state in warehouse.state()] == [1, 0]
-    late = staged(tmp_path, orders({1: "late"}, NEXT, updated=at(DAY)), NEXT)
-    publish(warehouse, late, mode=Mode.MERGE)  # an older version of another day changes nothing
-    assert values(warehouse, tmp_path, DAY, NEXT) == {1: "newer"}
-
-
-@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.CHANGES])
+@pytest.mark.parametrize("way", Way)
 def test_partitions_of_days_that_have_nothing_to_do_with_it_are_left_alone(
-    database_url: str, tmp_path: Path, mode: Mode
+    database_url: str, tmp_path: Path, way: Way
 ) -> None:
     """Changes say which days they touch; replaced days look for their keys on published ones."""
     with warehouse_at(database_url, wait_seconds=0.3) as warehouse:
@@ -203,7 +179,11 @@ def test_partitions_of_days_that_have_nothing_to_do_with_it_are_left_alone(
         publish(warehouse, staged(tmp_path, orders({1: "one"})))
         with psycopg.connect(database_url) as other:
             other.execute("LOCK TABLE raw.orders_p20240518 IN ACCESS EXCLUSIVE MODE")
-            publish(warehouse, staged(tmp_path, orders({1: "new"})), mode=mode)
+            day = staged(tmp_path, orders({1: "new"}))
+            if way is Way.REPLACE:
+                publish(warehouse, day)
+            else:
+                bring(warehouse, changes_of(tmp_path, token_of(warehouse)), day)
             assert values(warehouse, tmp_path) == {1: "new"}
 
 

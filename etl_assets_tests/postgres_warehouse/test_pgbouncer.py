@@ -17,12 +17,10 @@ from etl_assets_tests.contract.days import orders, publish, staged, values
 from etl_assets_tests.contract.on_postgres import POSTGRES
 
 # These are the tests that run here: collected under this module, with its fixtures.
-from etl_assets_tests.contract.test_appending import *  # noqa: F403
 from etl_assets_tests.contract.test_changes import *  # noqa: F403
 from etl_assets_tests.contract.test_concurrency import *  # noqa: F403
 from etl_assets_tests.contract.test_concurrency import DAYS, rows_of
 from etl_assets_tests.contract.test_digests import *  # noqa: F403
-from etl_assets_tests.contract.test_merging import *  # noqa: F403
 from etl_assets_tests.contract.test_publishing import *  # noqa: F403
 from etl_assets_tests.contract.test_reading import *  # noqa: F403
 from etl_assets_tests.contract.test_tokens import *  # noqa: F403

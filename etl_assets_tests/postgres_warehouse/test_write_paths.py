@@ -1,8 +1,7 @@
-"""Core inserts, COPY and upserts: they leave the same rows behind, and volume decides."""
+"""Core inserts and COPY: they leave the same rows behind, and volume decides."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -12,9 +11,8 @@ import sqlalchemy as sa
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.postgres import PostgresWarehouse, write_paths
-from etl_assets.warehouse.postgres.models import Event
 from etl_assets.warehouse.postgres.types import column_type, encoded
-from etl_assets.warehouse.postgres.write_paths import Conflict, Target
+from etl_assets.warehouse.postgres.write_paths import Target
 from etl_assets_tests.contract.test_types import VALUES
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table, run
 
@@ -80,67 +78,7 @@ def rows_of(*rows: Row) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=schema, orient="row")
 
 
-THERE = rows_of((1, NOON, "there"), (2, None, "blank"), (3, NOON, "there"), (4, NOON, "stays"))
-LATER, EARLIER = NOON + timedelta(seconds=1), NOON - timedelta(seconds=1)
-COMING = rows_of(
-    (1, EARLIER, "older"),
-    (2, EARLIER, "stamped"),
-    (3, NOON, "equal"),
-    (4, None, "without"),
-    (5, LATER, "late"),
-    (5, NOON, "early"),
-    (6, NOON, "first"),
-    (6, NOON, "second"),
-    (7, None, "blank"),
-)
-NEWEST = {
-    1: "there",
-    2: "stamped",
-    3: "equal",
-    4: "stays",
-    5: "late",
-    6: "second",
-    7: "blank",
-}
-LAST = {1: "older", 2: "stamped", 3: "equal", 4: "without", 5: "early", 6: "second", 7: "blank"}
-
-
-@pytest.mark.parametrize("way", ["core", "copy"])
-@pytest.mark.parametrize(("newer", "expected"), [("at", NEWEST), (None, LAST)])
-def test_a2_an_upsert_keeps_the_newest_version_either_way(
-    prepared: PostgresWarehouse, database_url: str, way: str, newer: str | None, expected: Any
-) -> None:
-    make(database_url, MANY, "id")
-    conflict = Conflict(["id"], newer)
-
-    def work(connection: sa.Connection) -> None:
-        write_paths.insert_core(connection, MANY, THERE)
-        for _ in range(2):  # doing it twice changes nothing
-            if way == "core":
-                write_paths.upsert_core(connection, MANY, COMING, conflict)
-            else:
-                write_paths.upsert_copy(
-                    connection, MANY, [COMING.head(6), COMING.tail(3)], conflict
-                )
-
-    within(prepared, work)
-    assert dict(run(database_url, 'SELECT id, "v %s" FROM versions')) == expected
-    assert run(database_url, "SELECT tablename FROM pg_tables WHERE schemaname='etl_staging'") == []
-
-
-def test_an_upsert_of_keys_alone_adds_what_is_missing(
-    prepared: PostgresWarehouse, database_url: str
-) -> None:
-    target = Target("public", "ids", {"id": "bigint"})
-    make(database_url, target, "id")
-    conflict = Conflict(["id"])
-    for frame in (pl.DataFrame({"id": [1, 2]}), pl.DataFrame({"id": [2, 3]})):
-        within(prepared, lambda c, f=frame: write_paths.upsert_core(c, target, f, conflict))
-        within(prepared, lambda c, f=frame: write_paths.upsert_copy(c, target, [f], conflict))
-    assert run(database_url, "SELECT id FROM ids ORDER BY 1") == [(1,), (2,), (3,)]
-
-
-@pytest.mark.parametrize("rows", [0, 1, 29, 30, 59, 60, 1000])
+@pytest.mark.parametrize("rows", [0, 1, 29, 30, 1000])
 def test_volume_decides(
     prepared: PostgresWarehouse, database_url: str, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,10 +92,6 @@ def test_volume_decides(
     within(prepared, lambda c: write_paths.insert(c, MANY, [frame], rows))
     by_core = [text for text in statements if text.startswith("INSERT")]
     assert bool(by_core) == (0 < rows < write_paths.COPY_FROM_ROWS)
-    statements.clear()
-    within(prepared, lambda c: write_paths.upsert(c, MANY, [frame], rows, Conflict(["id"])))
-    by_core = [text for text in statements if text.startswith("INSERT")]
-    assert bool(by_core) == (0 < rows < write_paths.UPSERT_COPY_FROM_ROWS)
     assert run(database_url, "SELECT count(*) FROM versions") == [(rows,)]
 
 
@@ -174,24 +108,3 @@ def test_core_sends_many_rows_in_a_statement(
     frame = rows_of(*((n, NOON, "v") for n in range(250)))
     within(prepared, lambda c: write_paths.insert_core(c, MANY, frame))
     assert sizes == [300, 300, 150]
-
-
-@pytest.mark.parametrize("rows", [10, 500])
-def test_events_are_upserted_by_their_id(
-    prepared: PostgresWarehouse, database_url: str, rows: int
-) -> None:
-    columns = ["event_id", "event_type", "occurred_at", "amount", "attributes", "source"]
-    target = Target.of(Event.__table__, [*columns, "ingested_at"])
-    frame = pl.DataFrame(
-        [
-            (f"e{n}", "purchase", NOON, Decimal("9.99"), '{"n":  1}', "api", NOON)
-            for n in range(rows)
-        ],
-        schema=dict.fromkeys(target.types),
-        orient="row",
-    )
-    conflict = Conflict(["event_id"], "occurred_at")
-    for _ in range(2):
-        within(prepared, lambda c: write_paths.upsert(c, target, [frame], rows, conflict))
-    found = run(database_url, "SELECT count(*), min(attributes::text), sum(amount) FROM etl.events")
-    assert found == [(rows, '{"n":  1}', Decimal("9.99") * rows)]

@@ -10,13 +10,14 @@ from uuid import uuid4
 import polars as pl
 
 from etl_assets.core.partitions import Window
+from etl_assets.core.policies import Thresholds
 from etl_assets.core.scope import Scope
-from etl_assets.core.table import LayerTable, Thresholds, versions_of
+from etl_assets.core.table import LayerTable, versions_of
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets.pipeline.reconcile import Reconciliation, Reconciling
-from etl_assets.pipeline.retry_refused import settle
+from etl_assets.pipeline.run_days import Reloaded, reload
 from etl_assets.pipeline.sync import Chunk, Sync, SyncPolicy
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.sources.postgres.reader import PostgresReader
@@ -26,14 +27,12 @@ from etl_assets_tests.source_tables import UTC_MOMENT, layer_table, run
 
 FIRST_DAY = date(2024, 5, 1)
 SCOPE = Scope(FIRST_DAY)
-QUICK = SyncPolicy(
-    chunk_rows=7,
-    patience=timedelta(seconds=20),
-    horizon=HorizonPolicy(
-        lag=timedelta(0), prepared_wait=timedelta(0), margin=timedelta(milliseconds=1)
-    ),
-)
+QUICK = SyncPolicy(chunk_rows=7, patience=timedelta(seconds=20))
 """Chunks of seven rows, so that a few dozen rows take several."""
+CLOSE = HorizonPolicy(
+    lag=timedelta(0), prepared_wait=timedelta(0), margin=timedelta(milliseconds=1)
+)
+"""A horizon close behind the source's clock."""
 
 CREATE = """
     CREATE TABLE {name} (
@@ -75,6 +74,7 @@ class Shelf:
     reader: PostgresReader
     policy: SyncPolicy = QUICK
     scope: Scope = SCOPE
+    horizon: HorizonPolicy = CLOSE
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """Change or ask the source, each statement in a transaction of its own."""
@@ -84,7 +84,7 @@ class Shelf:
         """A sync, chunk by chunk as it is committed."""
         sync = Sync(
             self.table,
-            self.reader,
+            self.source(),
             self.warehouse,
             self.scope,
             self.folder / uuid4().hex,
@@ -94,14 +94,19 @@ class Shelf:
         return sync.run()
 
     def sync(self) -> list[Chunk]:
-        """A whole sync, and the days that it owed."""
+        """A whole sync, and the days that must be loaded whole."""
         chunks = list(self.chunks())
-        settle(self.table, self.source(), self.warehouse, self.folder / uuid4().hex, "owed")
+        self.load_waiting()
         return chunks
+
+    def load_waiting(self) -> Reloaded:
+        """Load the days that must be loaded whole."""
+        folder = self.folder / uuid4().hex
+        return reload(self.table, self.source(), self.warehouse, folder, "reload")
 
     def source(self) -> PostgresSource:
         """The table by days."""
-        return PostgresSource(self.reader, self.table)
+        return PostgresSource(self.reader, self.table, None, self.scope, self.horizon)
 
     def reconcile(
         self, *, repair: bool = True, confirmed: bool = True, chunk_rows: int = 50_000
@@ -109,7 +114,7 @@ class Shelf:
         """A comparison, repaired unless said otherwise."""
         return Reconciling(
             self.table,
-            self.reader,
+            self.source(),
             self.warehouse,
             self.scope,
             self.folder / uuid4().hex,
@@ -143,7 +148,12 @@ class Shelf:
         last = max((s.partition_key for s in self.warehouse.state(table)), default=FIRST_DAY)
         windows = [Window(min(FIRST_DAY, last), last)]
         frame = self.warehouse.read(table, windows, self.folder / uuid4().hex).frames[0].collect()
-        return sorted(frame.rows())
+        return sorted(frame.rows(), key=nulls_first)
+
+
+def nulls_first(row: tuple[Any, ...]) -> list[tuple[bool, Any]]:
+    """What rows are sorted by: their values, from left to right."""
+    return [(value is not None, value) for value in row]
 
 
 def put(shelf: Shelf, rows: int, days: int = 3, first: int = 1, stamp: str = "now()") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_assets.core.table import LOOKBACK
+from etl_assets.core.policies import LOOKBACK
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets_tests.source_tables import reader_of

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from etl_assets.core.table import Deletes, Thresholds
+from etl_assets.core.policies import Deletes, Thresholds
 from etl_assets.pipeline.reconcile import MassDelete
 from etl_assets_tests.sync.shelf import Shelf, put
 
@@ -39,8 +39,8 @@ def test_c7_deleted_rows_and_changed_keys_leave_by_reconciliation_and_a_tombston
     found = shelf.reconcile(confirmed=False)
     assert found.differences.extra["id"].sort().to_list() == [4, 5, 6]
     assert found.differences.missing["id"].to_list() == [16]
-    assert found.outcome is not None
-    assert found.outcome.removed == 3
+    assert found.repair is not None
+    assert found.repair.outcome.removed == 3
     assert shelf.published() == shelf.wanted()
     kept = tombstones(shelf)
     if policy is Deletes.REMOVE:
@@ -79,9 +79,10 @@ def test_c7_a_mass_delete_is_refused_until_it_is_confirmed(shelf: Shelf) -> None
     before = shelf.published()
     shelf.sql("DELETE FROM shelf WHERE id <= 11", "UPDATE shelf SET v = 'x' WHERE id = 40")
     found = shelf.reconcile(confirmed=False)
-    assert isinstance(found.mass_delete, MassDelete)
-    assert "11 of 40 rows of raw/shelf are gone from the source" in found.mass_delete.what
-    assert "--repair --confirm-deletes" in found.mass_delete.next_step
+    refusal = found.repair.mass_delete if found.repair else None
+    assert isinstance(refusal, MassDelete)
+    assert "11 of 40 rows of raw/shelf are gone from the source" in refusal.what
+    assert "--repair --confirm-deletes" in refusal.next_step
     assert not found.is_equal
     # All else is repaired.
     assert shelf.published()[:39] == before[:39]
@@ -108,7 +109,8 @@ def test_c8_a_row_that_changes_its_day_leaves_the_old_one_and_both_are_touched(
     assert (chunk.outcome.changed, chunk.outcome.outside, chunk.outcome.removed) == (1, 2, 2)
     assert shelf.published() == shelf.wanted()
     states = {s.partition_key: (s.row_count, s.load_id) for s in shelf.warehouse.state(shelf.table)}
-    assert states == {day: (rows, chunk.outcome.load_id) for day, rows in days.items()}
+    (load_id,) = {load_id for _, load_id in states.values()}
+    assert states == {day: (rows, load_id) for day, rows in days.items()}
 
     shelf.sql("UPDATE shelf SET created_at = '2024-05-03Z', updated_at = now() WHERE id IN (3, 6)")
     shelf.sync()

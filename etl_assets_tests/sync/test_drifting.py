@@ -9,8 +9,8 @@ import pytest
 
 from etl_assets.core.checks import SCHEMA_DRIFT, CheckResult, Severity
 from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.policies import Drift
 from etl_assets.core.state import Happening
-from etl_assets.core.table import Drift
 from etl_assets.pipeline.sync import Chunk
 from etl_assets.pipeline.sync_log import accept
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
@@ -57,16 +57,16 @@ def test_c11_a_new_column_is_reported_with_its_type_and_not_read(shelf: Shelf) -
 
 def test_c11_a_frozen_table_stops_before_anything_is_published(shelf: Shelf) -> None:
     shelf = filled(shelf, Drift.FREEZE)
-    before = shelf.published(), shelf.warehouse.look(shelf.table).own
+    before = shelf.published(), shelf.warehouse.table_state(shelf.table)
     shelf.sql(ADD, "ALTER TABLE shelf ALTER v TYPE varchar(9)", TOUCH.format(2))
     with pytest.raises(ContractMismatch) as stopped:
         shelf.sync()
     assert "colour (text) was added; v was text and is character varying(9)" in stopped.value.what
     assert "etl-assets state accept raw/shelf" in stopped.value.next_step
-    assert (shelf.published(), shelf.warehouse.look(shelf.table).own) == before
+    assert (shelf.published(), shelf.warehouse.table_state(shelf.table)) == before
 
     with shelf.reader.snapshot(shelf.table) as snapshot:
-        accept(shelf.warehouse, shelf.table, snapshot.source_types)
+        accept(shelf.warehouse, shelf.table, snapshot.columns, "accepted")
     shelf.sync()
     assert shelf.published() == shelf.wanted()
     shelf.sync()  # what it knows now is what stays frozen
@@ -110,11 +110,11 @@ def test_c10_a_required_column_that_is_gone_stops_the_sync_with_both_sides(
     shelf: Shelf, change: str, back: str, says: str
 ) -> None:
     shelf = filled(shelf, Drift.REPORT)
-    before = shelf.published(), shelf.warehouse.look(shelf.table).own
+    before = shelf.published(), shelf.warehouse.table_state(shelf.table)
     shelf.sql(f"ALTER TABLE shelf {change}", TOUCH.format(2))
     with pytest.raises(ContractMismatch, match=says):
         shelf.sync()
-    assert (shelf.published(), shelf.warehouse.look(shelf.table).own) == before
+    assert (shelf.published(), shelf.warehouse.table_state(shelf.table)) == before
     shelf.sql(f"ALTER TABLE shelf {back}", "UPDATE shelf SET updated_at = now()")
     shelf.sync()
     assert shelf.published() == shelf.wanted()

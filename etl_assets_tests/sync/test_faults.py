@@ -172,13 +172,13 @@ def test_a_full_disk_in_the_spool_is_one_error_and_the_next_sync_goes_on(shelf: 
     shelf.sync()
     noise = "SELECT string_agg(md5(n::text), '') FROM generate_series(1, 40000) AS n"
     shelf.sql(f"UPDATE shelf SET updated_at = now(), v = id || ({noise}) WHERE id <= 6")
-    before = shelf.published(), shelf.warehouse.look(shelf.table).own
+    before = shelf.published(), shelf.warehouse.table_state(shelf.table)
     size = (shelf.folder / "w.duckdb").stat().st_size
     print("SIZE", size)
     with files_at_most(size + 2_000_000), pytest.raises(DiskFull) as full:
         shelf.sync()
     assert re.search(r"No space is left on the disk of .*/[0-9a-f]{32}/.*rows", full.value.what)
     assert "Free some space" in full.value.next_step
-    assert (shelf.published(), shelf.warehouse.look(shelf.table).own) == before
+    assert (shelf.published(), shelf.warehouse.table_state(shelf.table)) == before
     shelf.sync()
     assert shelf.published() == shelf.wanted()

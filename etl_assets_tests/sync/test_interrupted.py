@@ -1,7 +1,7 @@
 """Syncs that die (L2), run at once (L3), or meet a full load of the same day (L5)."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -14,8 +14,8 @@ import pytest
 from etl_assets.core.errors import StalePublication
 from etl_assets.core.state import Happening
 from etl_assets.pipeline.publish import publish_days
-from etl_assets.warehouse.base import Publication, Staging
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
+from etl_assets.warehouse.publication import JobCost, Publication
 from etl_assets_tests.hazards.load_road import _sql
 from etl_assets_tests.processes import ended, start
 from etl_assets_tests.source_tables import reader_of
@@ -109,11 +109,11 @@ def test_l3_a_sync_that_another_one_overtakes_loses_its_turn_and_takes_the_next(
     put(shelf, 10, stamp=ONE_A_SECOND)
     slow, publish, turns = same(shelf), DuckDBWarehouse.publish, []
 
-    def overtaken(staging: Staging) -> Publication:
-        turns.append(len(staging.days))
+    def overtaken(publication: Publication) -> Sequence[JobCost]:
+        turns.append(len(publication.staging.days))
         if len(turns) == 1:
             shelf.sync()
-        return publish(slow.warehouse, staging)  # type: ignore[arg-type]
+        return publish(slow.warehouse, publication)  # type: ignore[arg-type]
 
     slow.warehouse.publish = overtaken  # type: ignore[method-assign]
     chunks = slow.sync()
@@ -173,12 +173,12 @@ def test_l5_a_sync_that_read_before_a_full_load_reads_again(shelf: Shelf) -> Non
     shelf.sql("UPDATE shelf SET v = 'older', updated_at = now() WHERE id = 1")
     slow, publish, turns = same(shelf), DuckDBWarehouse.publish, []
 
-    def overtaken(staging: Staging) -> Publication:
-        turns.append(staging.days[0].state.as_of)
+    def overtaken(publication: Publication) -> Sequence[JobCost]:
+        turns.append(publication.staging.days[0].state.as_of)
         if len(turns) == 1:
             shelf.sql("UPDATE shelf SET v = 'newer', updated_at = now() WHERE id = 1")
             shelf.reload(FIRST_DAY)
-        return publish(slow.warehouse, staging)  # type: ignore[arg-type]
+        return publish(slow.warehouse, publication)  # type: ignore[arg-type]
 
     slow.warehouse.publish = overtaken  # type: ignore[method-assign]
     slow.sync()

@@ -8,12 +8,12 @@ import pytest
 
 from etl_assets.core.errors import ConfigError, LostTurn, StateError
 from etl_assets.core.scope import Scope
-from etl_assets.core.state import Happening, PartitionState
+from etl_assets.core.state import Happening, TableState
 from etl_assets.pipeline.sync_log import rewind
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
 
 
-def own(shelf: Shelf) -> PartitionState:
+def own(shelf: Shelf) -> TableState:
     row = shelf.warehouse.table_state(shelf.table)
     assert row is not None
     return row
@@ -101,7 +101,7 @@ def test_l6_setting_back_loses_to_a_publication_that_came_in_between(shelf: Shel
     look = shelf.warehouse.table_state
     shelf.sql("UPDATE shelf SET updated_at = now(), v = 'between'")
 
-    def overtaken(table: object) -> PartitionState:
+    def overtaken(table: object) -> TableState:
         del shelf.warehouse.table_state
         shelf.sync()
         return before

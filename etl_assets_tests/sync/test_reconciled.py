@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from etl_assets.core.errors import EtlError
+from etl_assets.core.policies import Deletes, Thresholds
 from etl_assets.core.state import Happening
-from etl_assets.core.table import Deletes, Thresholds
 from etl_assets.pipeline import compare
 from etl_assets_tests.source_tables import contract_of
 from etl_assets_tests.sync.shelf import Shelf, put
@@ -94,7 +94,7 @@ def test_changes_that_the_next_sync_brings_are_no_differences(shelf: Shelf) -> N
     )
     before = shelf.published()
     found = shelf.reconcile()
-    assert (found.differences.count, found.is_equal, found.outcome) == (0, True, None)
+    assert (found.differences.count, found.is_equal, found.repair) == (0, True, None)
     assert found.differences.pending >= 5
     assert shelf.published() == before
     shelf.sync()
@@ -200,8 +200,9 @@ def test_a_repair_in_several_chunks_brings_every_key(shelf: Shelf) -> None:
     shelf.sync()
     shelf.sql("UPDATE shelf SET v = 'silent'", "DELETE FROM shelf WHERE id % 5 = 0")
     found = shelf.reconcile(chunk_rows=8)
-    assert found.outcome is not None
-    assert (found.outcome.changed, found.outcome.removed) == (24, 6)
+    assert found.repair is not None
+    assert (found.repair.outcome.changed, found.repair.outcome.removed) == (24, 6)
+    assert found.is_equal
     assert shelf.published() == shelf.wanted()
 
 

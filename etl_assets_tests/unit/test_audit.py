@@ -12,7 +12,8 @@ from etl_assets.core import checks
 from etl_assets.core.audit import SAMPLES, DayAudit, Expectation
 from etl_assets.core.checks import CHECKS, SOURCE_CHECKS, CheckResult, Severity
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.table import LayerTable, Thresholds
+from etl_assets.core.policies import Thresholds
+from etl_assets.core.table import LayerTable
 from etl_assets_tests.source_tables import DAY, NAIVE, UTC_MOMENT, layer_table
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)

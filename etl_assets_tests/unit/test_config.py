@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_assets.config import DEMO_LAST_DAY, Settings, read_settings
+from etl_assets.config import DEMO_LAST_DAY, FIRST_DAY, Settings, read_settings, shown_url
 from etl_assets.core.errors import ConfigError, EtlError
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets.warehouse.factory import open_warehouse
@@ -106,3 +106,93 @@ def test_a_bad_warehouse_url_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(EtlError, match=r"WAREHOUSE_URL.*duckdb:///path/to/") as caught:
         warehouse_path(url)
     assert CANARY not in str(caught.value)
+
+
+def test_databases_of_other_connections_come_from_their_variables_in_lower_case() -> None:
+    settings = read_settings(
+        {
+            "DATABASE_URL_BILLING": "postgresql://b/d",
+            "DATABASE_URL_OLD_SHOP": "",
+            "DATABASE_URL": "",
+        }
+    )
+    assert dict(settings.databases) == {"billing": "postgresql://b/d"}
+    assert settings.database_url is None
+    assert settings.last_day is None, "the days of the demo shop end, not those of billing"
+    assert CANARY not in repr(read_settings({"DATABASE_URL_BILLING": CANARY}))
+
+
+def test_the_packages_of_the_tables_are_a_list_with_commas() -> None:
+    assert read_settings({"ETL_TABLES": "a.tables, b.tables"}).tables == ("a.tables", "b.tables")
+    assert read_settings({}).tables == ("etl_assets.tables",)
+
+
+@pytest.mark.parametrize(("text", "is_demo"), [("1", True), ("no", False), ("", False)])
+def test_the_demo_is_asked_for_by_a_variable(text: str, is_demo: bool) -> None:
+    assert read_settings({"ETL_DEMO": text}).demo is is_demo
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("ETL_DEMO", "is neither 1 nor 0"),
+        ("ETL_SYNC_CHUNK_ROWS", "is not a number from 1 to"),
+        ("ETL_WAREHOUSE_POOL_SIZE", "is not a number from 1 to 1000. Set it to 20, say."),
+        ("ETL_WAREHOUSE_POOL_RECYCLE_SECONDS", "is not a number of seconds up to"),
+        ("ETL_SYNC_LAG_SECONDS", "is not a number of seconds up to 604800. Set it to 600, say."),
+        ("ETL_LATE_DAYS_A_TICK", "is not a number from 1 to"),
+        ("ETL_LAST_DAY", "is not a day. Write it as YYYY-MM-DD."),
+    ],
+)
+def test_every_kind_of_setting_says_what_it_should_be(name: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_settings({name: CANARY})
+    assert str(caught.value).startswith(f"{name} {says}")
+    assert CANARY not in str(caught.value)
+
+
+def test_settings_of_code_read_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere/d")
+    monkeypatch.setenv("ETL_SYNC_CHUNK_ROWS", "7")
+    settings = Settings(home=Path("/data"))
+    assert (settings.database_url, settings.sync.chunk_rows) == (None, 50_000)
+
+
+def test_the_environment_wins_over_the_file_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://file/d\nETL_FIRST_DAY=2024-02-01\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://shell/d")
+    monkeypatch.delenv("ETL_FIRST_DAY", raising=False)
+    settings = read_settings()
+    assert settings.database_url == "postgresql://shell/d"
+    assert str(settings.first_day) == "2024-02-01"
+
+
+def test_settings_that_are_changed_are_checked_and_the_old_ones_stay() -> None:
+    settings = Settings(home=Path("/data"), hash_key=CANARY)
+    assert settings.changed(warehouse_wait_seconds=1).hash_key == CANARY
+    assert settings.warehouse_wait_seconds == 120
+    with pytest.raises(ValueError, match="ETL_WAREHOUSE_WAIT_SECONDS"):
+        settings.changed(warehouse_wait_seconds=-1)
+
+
+def test_the_demo_has_its_own_tables_days_and_source_whatever_is_set() -> None:
+    environment = {"DATABASE_URL": "postgresql://h/d", "ETL_TABLES": "a"}
+    demo = read_settings(environment).for_demo()
+    assert (demo.database_url, demo.tables, demo.demo) == (None, ("etl_assets.tables",), True)
+    assert (demo.first_day, demo.last_day) == (FIRST_DAY, DEMO_LAST_DAY)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"postgresql://u:{CANARY}@db:5433/shop?x={CANARY}", "postgresql://db:5433/shop"),
+        (f"postgresql://postgres:{CANARY}@/shop?host=/socket", "postgresql:///shop"),
+        ("duckdb:///data/w.duckdb", "duckdb:///data/w.duckdb"),
+        (f"postgresql://h:{CANARY}/d", "a database"),
+    ],
+)
+def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    assert shown_url(url) == shown

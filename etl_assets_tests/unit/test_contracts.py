@@ -4,6 +4,7 @@ from typing import Annotated
 
 import polars as pl
 import pytest
+from etl_assets.tables.registry import layer_tables
 
 from etl_assets.core.contracts import (
     Contract,
@@ -11,9 +12,8 @@ from etl_assets.core.contracts import (
     columns_of,
     key_of,
     polars_schema,
-    rules_of,
 )
-from etl_assets.tables.registry import layer_tables
+from etl_assets.core.rules import rules_of
 
 
 class Things(Contract):

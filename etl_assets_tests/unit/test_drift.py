@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from etl_assets.core.drift import compare, from_json, to_json
-from etl_assets.core.table import Drift, Parent
+from etl_assets.core.policies import Drift
+from etl_assets.core.source_specs import Parent
 from etl_assets_tests.changing import THINGS, changing_table
 
 KNOWN = [("id", "bigint"), ("day_at", "timestamp with time zone"), ("updated_at", "date")]

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.core.table import Parent
+from etl_assets.core.source_specs import Parent
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets_tests.source_tables import (
     DAY,

@@ -6,7 +6,7 @@ import pytest
 from psycopg import sql
 
 from etl_assets.core.partitions import Window
-from etl_assets.core.table import Parent
+from etl_assets.core.source_specs import Parent
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import read_column
 from etl_assets.postgres.copy import copy_frames

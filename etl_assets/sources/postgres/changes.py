@@ -11,23 +11,22 @@ from datetime import UTC, datetime
 import polars as pl
 from psycopg import sql
 
-from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of
 from etl_assets.postgres.columns import from_text
 from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
+from etl_assets.sources.base import Ability, unable
 from etl_assets.sources.found import Rejected, RejectedChanges
 from etl_assets.sources.postgres.keyset import FIRST, LAST, Keyset
-from etl_assets.sources.postgres.opened import OpenTable
+from etl_assets.sources.postgres.opened import OpenTable, cannot_of
 
-KEYS_A_STATEMENT = 10_000
 Order = Sequence[sql.Composable]
 
 
 @dataclass(frozen=True)
-class ChangeRead:
+class PostgresChangeRead:
     """Rows of an open snapshot, by predicates that no row meets twice; read it within the snapshot.
 
     `rows` is the source's own count, with those that are rejected. `last` is the position of the
@@ -62,66 +61,63 @@ class ChangeRead:
             return read_rejects(self.opened, self.wheres if self._bad else ())
 
 
-@dataclass(frozen=True)
+@dataclass
 class ChangeReads(OpenTable):
     """The ways to read a table's changes; each raises SourceUnavailable or SourceError."""
 
     def changes(
         self, after: Position | None, until: datetime, most_rows: int, most_bytes: int
-    ) -> ChangeRead:
+    ) -> PostgresChangeRead:
         """What changed after a position, None for all, until a moment and at it.
 
-        At most so many rows, and bytes of them as the source counts, but at least one row.
+        At most so many rows, and bytes of them as the source counts, but at least one row; and as
+        many again that have a NULL in their key.
         """
         keyset = _keyset_of(self)
-        through = Position(until)
+        through = upper = Position(until)
         end = self._page(keyset.placed(after, through), keyset.order, most_rows, most_bytes)
-        last = None if end is None else Position(_utc(end.values[0]), end.values[1:])
+        last = end.position if end else None
         is_last = end is None or end.is_last
-        upper = through if last is None or is_last else last
-        wheres = keyset.between(after, upper) if end or keyset.has_null_keys else []
-        return self._read(wheres, keyset.order, last, is_last)
+        if last and not is_last:
+            upper = last
+        if keyset.has_null_keys:
+            where = keyset.placed_nulls(after, upper)
+            nulls = self._page(where, keyset.order, most_rows, most_bytes)
+            if nulls and not nulls.is_last:
+                last = upper = nulls.position
+                is_last = False
+            elif nulls and (last is None or nulls.position.moment >= last.moment):
+                last = nulls.position
+        wheres = keyset.between(after, upper) if last else []
+        return read_of(self, wheres, keyset.order, last, is_last=is_last)
 
     def beyond(
         self, moment: datetime, after: Position | None, most_rows: int, most_bytes: int
-    ) -> ChangeRead:
+    ) -> PostgresChangeRead:
         """What is stamped later than `moment`, the source's clock: the year 2999 (C5)."""
         return self.changes(after or Position(moment), LAST, most_rows, most_bytes)
 
     def without_cursor(
-        self, after_key: Sequence[str] | None, most_rows: int, most_bytes: int
-    ) -> ChangeRead:
+        self, after_key: Sequence[str | None] | None, most_rows: int, most_bytes: int
+    ) -> PostgresChangeRead:
         """Rows whose cursor is NULL or no calendar date (infinity), in the key's order (C5).
 
         The moment of their position means nothing.
         """
-        keyset = _keyset_of(self)
-        end = self._page(keyset.unplaced(after_key), keyset.key_order, most_rows, most_bytes)
-        is_last = end is None or end.is_last
-        through = None if end is None or is_last else end.values
-        wheres = keyset.unplaced_between(after_key, through) if end or keyset.has_null_keys else []
+        keyset, order = _keyset_of(self), _keyset_of(self).key_order
+        wheres: list[sql.Composed] = []
+        end = None
+        amid_nulls = after_key is not None and None in after_key
+        if not amid_nulls:
+            end = self._page(keyset.unplaced(after_key), order, most_rows, most_bytes)
+            wheres += [keyset.unplaced(after_key, end.values)] if end else []
+        if keyset.has_null_keys and (end is None or end.is_last):
+            after = after_key if amid_nulls else None
+            nulls = self._page(keyset.unplaced_nulls(after), order, most_rows, most_bytes)
+            wheres += [keyset.unplaced_nulls(after, nulls.values)] if nulls else []
+            end = nulls or end
         last = Position(FIRST, end.values) if end else None
-        return self._read(wheres, keyset.key_order, last, is_last)
-
-    def by_keys(self, keys: pl.DataFrame) -> ChangeRead:
-        """The rows with these keys (the key's columns, in the contract's dtypes), in no order."""
-        keyset = _keyset_of(self)
-        texts = keys.select(_as_text(self.table.column(name)) for name in self.table.key).unique()
-        wheres = [
-            keyset.among(chunk.get_columns()) for chunk in texts.iter_slices(KEYS_A_STATEMENT)
-        ]
-        return self._read(wheres, (), None, True)
-
-    def _read(
-        self, wheres: Sequence[sql.Composable], order: Order, last: Position | None, is_last: bool
-    ) -> ChangeRead:
-        with source_errors(f"counting changes of {self.source}"):
-            counts = [
-                self.connection.execute(self.selects.count(where)).fetchone() or (0, 0)
-                for where in wheres
-            ]
-        rows, bad = (sum(count[n] for count in counts) for n in (0, 1))
-        return ChangeRead(self, wheres, rows, last, is_last, bad, order)
+        return read_of(self, wheres, order, last, is_last=end is None or end.is_last)
 
     def _page(
         self, where: sql.Composable, order: Order, most_rows: int, most_bytes: int
@@ -161,8 +157,31 @@ class ChangeReads(OpenTable):
 class _End:
     """The texts of what the last row of a page is ordered by, and whether no row follows it."""
 
-    values: tuple[str, ...]
+    values: tuple[str | None, ...]
     is_last: bool
+
+    @property
+    def position(self) -> Position:
+        """The place of that row, where rows are ordered by (cursor, key)."""
+        return Position(_utc(self.values[0] or ""), self.values[1:])
+
+
+def read_of(
+    opened: OpenTable,
+    wheres: Sequence[sql.Composable],
+    order: Order,
+    last: Position | None,
+    *,
+    is_last: bool,
+) -> PostgresChangeRead:
+    """The rows of the predicates, counted; raises SourceUnavailable or SourceError."""
+    with source_errors(f"counting changes of {opened.source}"):
+        counts = [
+            opened.connection.execute(opened.selects.count(where)).fetchone() or (0, 0)
+            for where in wheres
+        ]
+    rows, bad = (sum(count[n] for count in counts) for n in (0, 1))
+    return PostgresChangeRead(opened, wheres, rows, last, is_last, bad, order)
 
 
 def read_rejects(opened: OpenTable, wheres: Sequence[sql.Composable]) -> RejectedChanges:
@@ -194,6 +213,9 @@ def read_rejects(opened: OpenTable, wheres: Sequence[sql.Composable]) -> Rejecte
 
 
 def _keyset_of(opened: OpenTable) -> Keyset:
+    cannot = cannot_of(opened.table)
+    if Ability.CHANGES in cannot:
+        raise unable(opened.table, Ability.CHANGES, cannot)
     keyset = opened.selects.keyset
     if keyset is None:
         raise ContractMismatch(
@@ -207,15 +229,3 @@ def _keyset_of(opened: OpenTable) -> Keyset:
 def _utc(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _as_text(column: Column) -> pl.Expr:
-    """A text that PostgreSQL reads as the value."""
-    value = pl.col(column.name)
-    if isinstance(column.dtype, pl.Binary):
-        return pl.concat_str(pl.lit("\\x"), value.bin.encode("hex")).alias(column.name)
-    if isinstance(column.dtype, pl.Datetime) and column.source_zone is not None:
-        value = value.dt.convert_time_zone(column.source_zone).dt.replace_time_zone(None)
-    if isinstance(column.dtype, pl.Time):  # a cast leaves the fraction of a second out
-        return value.dt.to_string("%H:%M:%S%.6f")
-    return value.cast(pl.String)

@@ -15,10 +15,11 @@ from etl_assets.postgres import digest_text
 from etl_assets.postgres.columns import ColumnRead
 from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
-from etl_assets.sources.postgres.opened import OpenTable
+from etl_assets.sources.base import Ability, unable
+from etl_assets.sources.postgres.opened import OpenTable, cannot_of
 
 
-@dataclass(frozen=True)
+@dataclass
 class DigestReads(OpenTable):
     """What source and warehouse are compared by; each raises SourceUnavailable or SourceError.
 
@@ -79,6 +80,9 @@ class DigestReads(OpenTable):
         return ColumnRead("day", day, pa.date32(), day)
 
     def _bucket(self, buckets: int) -> ColumnRead:
+        cannot = cannot_of(self.table)
+        if Ability.DIGESTS in cannot:
+            raise unable(self.table, Ability.DIGESTS, cannot)
         key = [self.table.column(name) for name in self.table.key]
         bucket = digest_text.bucket_of(self._line(key), buckets)
         return ColumnRead("bucket", bucket, pa.int64(), bucket)

@@ -5,31 +5,40 @@ between them, and while the transaction lasts no column can change its name or t
 connection that breaks is replaced, and the day that it broke is read again from its start (C14).
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 import polars as pl
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from etl_assets.core.drift import DriftReport, SourceColumns
+from etl_assets.core.drift import SourceColumns
 from etl_assets.core.partitions import Window
 from etl_assets.core.position import Horizon
+from etl_assets.core.source_specs import DEFAULT_CONNECTION, PostgresTable
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres.catalogue import column_fingerprint, read_columns
 from etl_assets.postgres.connection import PoolSettings, source_errors
 from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
-from etl_assets.sources.base import Evidence
+from etl_assets.sources.base import DayEvidence, Snapshot
 from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
 from etl_assets.sources.postgres.digests import DigestReads
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
+from etl_assets.sources.postgres.key_reads import KeyReads
+from etl_assets.sources.postgres.row_security import (
+    HiddenRows,
+    hidden_by_policies,
+    refuse_hidden_rows,
+    row_security_errors,
+)
 from etl_assets.sources.postgres.select import plan_selects
 
-_SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}"
+_SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}; SET LOCAL row_security = {}"
 
 
 class PostgresReader:
@@ -39,24 +48,36 @@ class PostgresReader:
         self._engine = engine
         self._statement_timeout = (pool or PoolSettings()).statement_timeout * 1000
 
+    def connect(self) -> None:
+        """Connect once, to see that it is possible; raises SourceUnavailable or SourceError."""
+        with source_errors("connecting to the source"), self._engine.connect():
+            return
+
     @contextmanager
     def snapshot(self, table: LayerTable) -> Iterator["TableSnapshot"]:
         """One moment of a table; raises SourceUnavailable, SourceError or ContractMismatch."""
         assert table.source is not None  # noqa: S101 - only raw tables are read from a source
         source = table.source
         qualified = f"{source.schema}.{source.table}"
-        with source_errors(f"reading {qualified}"), self._engine.connect() as connection:
+        with (
+            row_security_errors(table),
+            source_errors(f"reading {qualified}"),
+            self._engine.connect() as connection,
+        ):
             connection = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
             driver = _driver_of(connection)
-            connection.exec_driver_sql(_SESSION.format(self._statement_timeout))
+            # What would hide rows is refused by PostgreSQL, unless the spec accepts it (R3).
+            row_security = "on" if source.row_security else "off"
+            connection.exec_driver_sql(_SESSION.format(self._statement_timeout, row_security))
             related = [source.table, *([source.parent.table] if source.parent else [])]
             for name in related:  # before the first query: the snapshot is younger than the lock
                 relation = sql.Identifier(source.schema, name)
                 driver.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(relation))
             # The query that takes the snapshot; its start is the last moment before it.
             moment = connection.scalar(sa.text("SELECT statement_timestamp()"))
+            refuse_hidden_rows(driver, table)
             catalogues = [read_columns(connection, source.schema, name) for name in related]
             own, parent = catalogues[0], catalogues[1] if source.parent else {}
             selects = plan_selects(table, own, parent)
@@ -64,16 +85,24 @@ class PostgresReader:
             try:
                 yield TableSnapshot(
                     table=table,
-                    source=f"postgres:{qualified}",
+                    source=label_of(source),
                     connection=driver,
                     selects=selects,
                     as_of=moment,
-                    source_types=tuple((c.name, c.shown) for c in own.values()),
-                    fingerprint=fingerprint,
+                    columns=tuple((c.name, c.shown) for c in own.values()),
+                    digest_of_columns=fingerprint,
                 )
             finally:
                 if driver.closed:  # so that nobody tries to roll it back
                     connection.invalidate()
+
+    def hidden_by_policies(self, table: LayerTable) -> Sequence[HiddenRows]:
+        """What hides rows of the table from our role, whatever its spec says of that.
+
+        Raises SourceUnavailable or SourceError.
+        """
+        with source_errors(f"looking for policies of {table.path}"), self._engine.connect() as sa_:
+            return hidden_by_policies(_driver_of(sa_), table)
 
     def horizon(self, policy: HorizonPolicy, watermark: datetime | None) -> Horizon:
         """How far changes may be read; ask before the snapshot that they are read from is taken.
@@ -110,43 +139,67 @@ def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:
     }
 
 
-@dataclass(frozen=True)
-class TableSnapshot(ChangeReads, DigestReads):
-    """A table at one moment (`as_of`, on the source's clock), readable by day or by change.
+def label_of(source: PostgresTable) -> str:
+    """The value of `_source` in a table's rows: `postgres:public.orders`, and with the connection's
+    name `postgres[billing]:public.orders` where that is not the default one."""
+    named = "" if source.connection == DEFAULT_CONNECTION else f"[{source.connection}]"
+    return f"postgres{named}:{source.schema}.{source.table}"
 
-    `source_types` has name and shown type of each column of the table, `source_columns` the names.
-    """
+
+@dataclass
+class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
+    """A table at one moment, readable in every way that a `Snapshot` may be."""
 
     as_of: datetime
-    source_types: SourceColumns
-    fingerprint: str
+    columns: SourceColumns
+    digest_of_columns: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with every column that is read, the parent's among them."""
+        return self.digest_of_columns
 
     @property
     def source_columns(self) -> tuple[str, ...]:
         """The names of the table's columns."""
-        return tuple(name for name, _ in self.source_types)
+        return tuple(name for name, _ in self.columns)
+
+    @cached_property
+    def repeated(self) -> pl.DataFrame:
+        """The repeated keys of the days that the platform has, asked for once a snapshot."""
+        return self.repeated_keys(self.scope)
 
     def day(self, day: date) -> "PostgresDay":
         """One day of the table, not read yet."""
-        return PostgresDay(self, day, self.source)
+        return PostgresDay(self, day)
+
+    def hidden_by_policies(self) -> Sequence[HiddenRows]:
+        """What hides rows of the table from our role; empty unless the spec accepts that."""
+        with source_errors(f"looking for policies of {self.table.path}"):
+            return hidden_by_policies(self.connection, self.table)
 
     def without_day(self) -> int:
         """How many rows no day will ever hold: their moment is missing or not a calendar date."""
+        if not self.table.has_days:
+            return 0
         with source_errors(f"counting rows without a day in {self.table.path}"):
             counted = self.connection.execute(self.selects.without_day()).fetchone()
         return counted[0] if counted else 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class PostgresDay:
-    """A `DayRead` of one day of a snapshot; `source` is what `_source` says of its rows."""
+    """A `DayRead` of one day of a snapshot."""
 
     snapshot: TableSnapshot
     day: date
-    source: str
-    drift: DriftReport | None = None
 
-    def evidence(self) -> Evidence:
+    @property
+    def source(self) -> str:
+        """The value of `_source` in its rows."""
+        return self.snapshot.source
+
+    def evidence(self) -> DayEvidence:
         """Counts what there is, and fetches what no dtype can hold."""
         snapshot, selects = self.snapshot, self.snapshot.selects
         where = selects.within(Window.of(self.day))
@@ -155,7 +208,14 @@ class PostgresDay:
             rows, bad = counted or (0, 0)
             rejected = read_rejects(snapshot, [where]).rows if bad else Rejected()
             query = selects.rows(where).as_string(snapshot.connection)
-        return Evidence(snapshot.as_of, rows, query, rejected, self.drift)
+        return DayEvidence(
+            as_of=snapshot.as_of,
+            row_count=rows,
+            query=query,
+            rejected=rejected,
+            drift=snapshot.drift,
+            repeated=snapshot.repeated,
+        )
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
         """Frames in the contract's columns and dtypes."""

@@ -14,10 +14,14 @@ from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.core.partitions import ONE_DAY, Window
-from etl_assets.core.table import Drift, LayerTable, PostgresTable
+from etl_assets.core.partitions import ONE_DAY, WHOLE, Window
+from etl_assets.core.policies import Drift
+from etl_assets.core.scope import Scope
+from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.table import LayerTable
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
+from etl_assets.sources.postgres.keys import KeyPart, key_parts
 from etl_assets.sources.postgres.keyset import Keyset, keyset_of
 
 _OWN, _PARENT = "t", "parent"
@@ -28,13 +32,16 @@ Catalogue = Mapping[str, SourceColumn]
 class TableSelects:
     """The plan for one table: its columns and the pieces of SQL that all its SELECTs share.
 
-    `keyset` is None where the table cannot be read by its changes.
+    `own` is the table's catalogue. `partition` is the column that a row's day comes from, None for
+    a table without days. `keyset` is None where the table cannot be read by its changes.
     """
 
     columns: tuple[ColumnRead, ...]
+    own: Catalogue
     key: tuple[str, ...]
+    key_parts: tuple[KeyPart, ...]
     relation: sql.Composed
-    partition: str
+    partition: str | None
     partition_zone: str | None
     keyset: Keyset | None
 
@@ -98,19 +105,23 @@ class TableSelects:
 
     def has_day(self) -> sql.Composed:
         """That the row belongs to a day."""
+        if self.partition is None:
+            return sql.SQL("TRUE").format()
         return sql.SQL("{m} >= '0001-01-01' AND {m} < '10000-01-01'").format(
             m=sql.SQL(self.partition)
         )
 
     def day(self) -> sql.Composed:
-        """The row's UTC day, NULL where it has none."""
+        """The row's UTC day, NULL where it has none; always WHOLE for a table without days."""
+        if self.partition is None:
+            return sql.SQL("DATE {}").format(sql.Literal(WHOLE.isoformat()))
         return sql.SQL("CASE WHEN {} THEN {}::date END").format(self.has_day(), self._moment())
 
-    def guards(self) -> sql.Composable:
-        """That the declared dtypes can hold the row."""
+    def guards(self, columns: Sequence[ColumnRead] | None = None) -> sql.Composable:
+        """That the declared dtypes can hold the row, or only these columns of it."""
         broken = [
             sql.SQL("({}) IS FALSE").format(sql.SQL(column.guard))
-            for column in self.columns
+            for column in (self.columns if columns is None else columns)
             if column.guard
         ]
         if not broken:
@@ -120,18 +131,33 @@ class TableSelects:
         return sql.SQL("CASE WHEN {} THEN FALSE ELSE TRUE END").format(sql.SQL(" OR ").join(broken))
 
     def within(self, window: Window) -> sql.Composed:
-        """The rows of these days."""
-        moment = sql.SQL(self.partition)
+        """The rows of these days; all rows of a table without days."""
+        if self.partition is None:
+            return sql.SQL("TRUE").format()
+        return self._since(window.start, window.end)
+
+    def in_scope(self, scope: Scope | None) -> sql.Composed:
+        """The rows of the days of a scope, None for every day."""
+        if scope is None or self.partition is None:
+            return self.has_day()
+        if scope.last is not None:
+            return self.within(Window(scope.first, scope.last))
+        return sql.SQL("{} AND {}").format(
+            self.has_day(), self._since(Window.of(scope.first).start)
+        )
+
+    def _since(self, start: datetime, end: datetime | None = None) -> sql.Composed:
+        moment = sql.SQL(self.partition or "")
         if self.partition_zone is None:
-            return _between(moment, window.start, window.end)
+            return _between(moment, start, end)
         # The bare column too, a day wider: an index on it can serve only that.
         return sql.SQL("{} AND {}").format(
-            _between(self._moment(), window.start, window.end),
-            _between(moment, window.start - ONE_DAY, window.end + ONE_DAY),
+            _between(self._moment(), start, end),
+            _between(moment, start - ONE_DAY, end + ONE_DAY if end else None),
         )
 
     def _moment(self) -> sql.Composable:
-        moment = sql.SQL(self.partition)
+        moment = sql.SQL(self.partition or "")
         if self.partition_zone is None:
             return moment
         return sql.SQL("({} AT TIME ZONE {})").format(moment, sql.Literal(self.partition_zone))
@@ -169,13 +195,17 @@ def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> TableS
         for declared in table.columns
     )
     cursor = table.column(table.cursor_column) if table.cursor_column else None
+    parts = key_parts(table.key, found, {column.name: column for column in columns})
+    dated = table.partition_column
     return TableSelects(
         columns=columns,
+        own=own,
         key=table.key,
+        key_parts=parts,
         relation=_relation(source),
-        partition=found[table.partition_column][2],
-        partition_zone=table.column(table.partition_column).source_zone,
-        keyset=keyset_of(cursor, found, table.key),
+        partition=found[dated][2] if dated else None,
+        partition_zone=table.column(dated).source_zone if dated else None,
+        keyset=keyset_of(cursor, found, parts),
     )
 
 
@@ -200,10 +230,11 @@ def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> No
         )
 
 
-def _between(moment: sql.Composable, start: datetime, end: datetime) -> sql.Composed:
-    return sql.SQL("{m} >= {} AND {m} < {}").format(
-        sql.Literal(start.isoformat()), sql.Literal(end.isoformat()), m=moment
-    )
+def _between(moment: sql.Composable, start: datetime, end: datetime | None) -> sql.Composed:
+    since = sql.SQL("{} >= {}").format(moment, sql.Literal(start.isoformat()))
+    if end is None:
+        return since
+    return sql.SQL("{} AND {} < {}").format(since, moment, sql.Literal(end.isoformat()))
 
 
 def _relation(source: PostgresTable) -> sql.Composed:

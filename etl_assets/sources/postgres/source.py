@@ -1,47 +1,45 @@
-"""A source table as a `DaySource`: what the loader opens, and opens again if it breaks off."""
+"""A source table of PostgreSQL as a `Source`: what a load, a sync and a reconciliation open."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import date
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
 
-from etl_assets.core.drift import SourceColumns, compare, thaw
-from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.drift import SourceColumns
+from etl_assets.core.position import Horizon
+from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import DayRead
-from etl_assets.sources.postgres.reader import PostgresReader
+from etl_assets.sources.base import Ability, Source, unable
+from etl_assets.sources.postgres.horizon import HorizonPolicy
+from etl_assets.sources.postgres.opened import cannot_of
+from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
 
 
-@dataclass
-class PostgresSource:
-    """Days of one raw table, for one load: all its snapshots must have the same columns.
+class PostgresSource(Source):
+    """One raw table; `policy` says how careful its syncs are."""
 
-    `seen` are the source's columns when they were looked at last, None if never; `columns` are
-    they now, once it was opened.
-    """
+    def __init__(
+        self,
+        reader: PostgresReader,
+        table: LayerTable,
+        seen: SourceColumns | None = None,
+        scope: Scope | None = None,
+        policy: HorizonPolicy | None = None,
+    ) -> None:
+        super().__init__(table, seen, scope)
+        self.reader = reader
+        self.policy = policy or HorizonPolicy()
 
-    reader: PostgresReader
-    table: LayerTable
-    seen: SourceColumns | None = None
-    columns: SourceColumns = field(default=(), init=False)
-    _fingerprint: str | None = field(default=None, init=False)
+    @property
+    def cannot(self) -> Mapping[Ability, str]:
+        """Without a cursor changes cannot be told, and not every key can be compared."""
+        return cannot_of(self.table)
 
-    @contextmanager
-    def open(self) -> Iterator[Callable[[date], DayRead]]:
-        """One snapshot of the table; all days read inside are of that moment.
+    def snapshot(self) -> AbstractContextManager[TableSnapshot]:
+        """One moment; see `PostgresReader.snapshot`."""
+        return self.reader.snapshot(self.table)
 
-        Raises what `PostgresReader.snapshot` raises, and ContractMismatch where columns changed
-        since this source was opened first (C10), or in a way that the table's policy forbids.
-        """
-        with self.reader.snapshot(self.table) as snapshot:
-            self._fingerprint = self._fingerprint or snapshot.fingerprint
-            if self._fingerprint != snapshot.fingerprint:
-                raise ContractMismatch(
-                    f"The source columns of {self.table.path} changed while it was being read.",
-                    "Compare the contract with the table, then run the days again.",
-                )
-            self.columns = snapshot.source_types
-            report = compare(self.table, self.columns, self.seen)
-            if report.refuses:
-                raise ContractMismatch(report.refuses, thaw(self.table))
-            yield lambda day: replace(snapshot.day(day), drift=report)
+    def horizon(self, watermark: datetime | None) -> Horizon:
+        """See `PostgresReader.horizon`."""
+        if Ability.CHANGES in self.cannot:
+            raise unable(self.table, Ability.CHANGES, self.cannot)
+        return self.reader.horizon(self.policy, watermark)

@@ -11,10 +11,9 @@ from etl_assets.core.contracts import Column
 from etl_assets.core.digests import BUCKETS_SCHEMA, SEPARATOR, compared, row_digests_schema
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.bigquery.jobs import Jobs
-from etl_assets.warehouse.bigquery.reading import typed
+from etl_assets.warehouse.bigquery.reading import frame_of
 from etl_assets.warehouse.bigquery.schema import Datasets
-from etl_assets.warehouse.bigquery.scripts import on_days
-from etl_assets.warehouse.bigquery.types import quote
+from etl_assets.warehouse.bigquery.types import day_of, on_days, quote
 
 
 class Digests:
@@ -24,7 +23,7 @@ class Digests:
         self._jobs, self._datasets = jobs, datasets
 
     def of_buckets(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
-        """See `Warehouse.digests`."""
+        """See `Rows.digests`."""
         if not days or self._datasets.find(table) is None:
             return pl.DataFrame(schema=BUCKETS_SCHEMA)
         digest = _md5(compared(table))
@@ -32,17 +31,17 @@ class Digests:
             f"SELECT x.day AS `day`, x.bucket AS `bucket`, COUNT(*) AS `rows`, "  # noqa: S608
             f"SUM({_eight_digits('x.digest', 1)}) AS `low`, "
             f"SUM({_eight_digits('x.digest', 9)}) AS `high` FROM ("
-            f"SELECT DATE(t.{quote(table.partition_column)}) AS day, "
+            f"SELECT {day_of(table, 't.')} AS day, "
             f"{_bucket(table, buckets)} AS bucket, {digest} AS digest "
             f"FROM {self._datasets.published(table)} AS t WHERE {on_days(table, days, 't.')}"
             ") AS x GROUP BY 1, 2"
         )
-        return _frame(job, BUCKETS_SCHEMA)
+        return frame_of(job, BUCKETS_SCHEMA)
 
     def of_rows(
         self, table: LayerTable, day: date, buckets: int, among: Collection[int]
     ) -> pl.DataFrame:
-        """See `Warehouse.row_digests`."""
+        """See `Rows.row_digests`."""
         schema = row_digests_schema(table)
         if not among or self._datasets.find(table) is None:
             return pl.DataFrame(schema=schema)
@@ -53,15 +52,10 @@ class Digests:
             f"FROM {self._datasets.published(table)} AS t "
             f"WHERE {on_days(table, [day], 't.')} AND {_bucket(table, buckets)} IN ({wanted})"
         )
-        return _frame(job, schema)
+        return frame_of(job, schema)
 
     def _query(self, sql: str) -> QueryJob:
         return self._jobs.query(sql, f"etl_digest_{uuid4().hex}")
-
-
-def _frame(job: QueryJob, schema: pl.Schema) -> pl.DataFrame:
-    batches = job.result().to_arrow_iterable(bqstorage_client=None)
-    return pl.concat([pl.DataFrame(schema=schema), *(typed(batch, schema) for batch in batches)])
 
 
 def _bucket(table: LayerTable, buckets: int) -> str:

@@ -4,21 +4,34 @@ An answer that was lost is not a job that was lost (hazard L1): asking again wit
 409, and the job that is there is taken. A job that failed has spent its id; the next has another.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
 
 import tenacity
-from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound, ServiceUnavailable
+from google.api_core.exceptions import (
+    Conflict,
+    GoogleAPICallError,
+    GoogleAPIError,
+    NotFound,
+    ServiceUnavailable,
+)
 from google.cloud import bigquery
 
 from etl_assets.core.errors import WarehouseError
-from etl_assets.warehouse.base import JobCost
-from etl_assets.warehouse.bigquery.failures import CONNECTION_ERRORS, may_pass, polling_retry
+from etl_assets.warehouse.bigquery.failures import (
+    CONNECTION_ERRORS,
+    may_pass,
+    polling_retry,
+    request_retry,
+)
 from etl_assets.warehouse.bigquery.options import BigQueryOptions
+from etl_assets.warehouse.publication import JobCost
 
 _MOST_ATTEMPTS = 30
+_CANCEL_SECONDS = 5.0
 _UPLOAD_RETRIES = 2  # of a chunk; then the whole job is asked for again, by the same id
 Job = bigquery.QueryJob | bigquery.LoadJob
 
@@ -34,22 +47,16 @@ class Jobs:
         self._retry = polling_retry(wait_seconds / 3)
         self._turns = Lock()
 
-    def transact(
-        self,
-        sql: str,
-        job_id: str,
-        *,
-        labels: Mapping[str, str] | None = None,
-        parameters: Sequence[Any] = (),
-    ) -> bigquery.QueryJob:
-        """`query`, for a script that is a transaction: threads take turns.
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A turn of this thread among those that run transactions.
 
-        The service would abort all but one of those that write `etl_state` at once. Who waited
+        The service would abort all but one of those that write `etl_tables` at once. Who waited
         too long goes ahead, as other processes do: then it is the service that decides.
         """
         its_turn = self._turns.acquire(timeout=self._wait_seconds)
         try:
-            return self.query(sql, job_id, labels=labels, parameters=parameters)
+            yield
         finally:
             if its_turn:
                 self._turns.release()
@@ -98,8 +105,7 @@ class Jobs:
             write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
             create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
         )
-        if schema:  # else the table's own
-            config.schema = list(schema)
+        config.schema = list(schema)
         config.parquet_options = bigquery.ParquetOptions()  # type: ignore[no-untyped-call]
         config.parquet_options.enable_list_inference = True
         config.column_name_character_map = "V2"  # names with spaces and the like stay as they are
@@ -157,6 +163,11 @@ class Jobs:
                     error.etl_job_id = name  # type: ignore[attr-defined]
                     spent += may_pass(error) and self._is_spent(name)
                     raise
+                except Exception:
+                    raise
+                except BaseException:  # an interrupt: what the job does is not wanted any more
+                    self._cancel(name)
+                    raise
                 return job
         raise AssertionError("tenacity ends with a result or an error")
 
@@ -172,6 +183,16 @@ class Jobs:
             return cast("Job", self._client.get_job(name, location=location, retry=self._retry))
         except NotFound:  # "already exists" may come before the job can be seen
             raise _passing(f"job {name} cannot be seen yet") from None
+
+    def _cancel(self, name: str) -> None:
+        """Ask the service to stop a job; an open transaction of a script is rolled back then."""
+        with suppress(GoogleAPIError, *CONNECTION_ERRORS):
+            self._client.cancel_job(
+                name,
+                location=self._options.location,
+                retry=request_retry(_CANCEL_SECONDS),
+                timeout=_CANCEL_SECONDS,
+            )
 
     def _await(self, job: Job) -> None:
         timeout = self._options.job_timeout_seconds

@@ -1,4 +1,4 @@
-"""What is asked of published tables but not read by days: rows by key, profiles, quarantine."""
+"""What is asked of published tables but not read by days: rows by key, and profiles."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -7,8 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import polars as pl
-from google.api_core.exceptions import NotFound
-from google.cloud.bigquery import QueryJob, ScalarQueryParameter
+from google.cloud.bigquery import QueryJob
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError
@@ -16,33 +15,29 @@ from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import profile_schema
 from etl_assets.warehouse.bigquery.failures import bigquery_errors
+from etl_assets.warehouse.bigquery.given import Given, Giver, key_columns
 from etl_assets.warehouse.bigquery.jobs import Jobs
-from etl_assets.warehouse.bigquery.loading import Loading
 from etl_assets.warehouse.bigquery.reading import typed
-from etl_assets.warehouse.bigquery.schema import STAGING_DATASET, Datasets
-from etl_assets.warehouse.bigquery.scripts import on_any_day, on_days, same_key, system
-from etl_assets.warehouse.bigquery.types import quote
-
-_QUARANTINED = pl.Schema(
-    {"partition_key": pl.Date(), "source_position": pl.String(), "payload": pl.String()}
-)
+from etl_assets.warehouse.bigquery.schema import Datasets
+from etl_assets.warehouse.bigquery.types import day_of, on_any_day, on_days, quote, same_key
 
 
 class Lookups:
     """Queries on published tables; a table that nobody published yet is empty."""
 
-    def __init__(self, jobs: Jobs, datasets: Datasets, loading: Loading) -> None:
-        self._jobs, self._datasets, self._loading = jobs, datasets, loading
+    def __init__(self, jobs: Jobs, datasets: Datasets, giver: Giver) -> None:
+        self._jobs, self._datasets, self._giver = jobs, datasets, giver
 
     def rows(self, table: LayerTable, keys: SpoolFiles, folder: Path) -> pl.LazyFrame:
-        """See `Warehouse.lookup`: the keys are looked for on all days, rows read from theirs."""
+        """See `Rows.lookup`: the keys are looked for on all days, rows read from theirs."""
         schema = polars_schema(table.columns)
         found = SpoolFiles(folder / "found")
         if keys.rows and self._datasets.find(table) is not None:
             name = f"etl_lookup_{uuid4().hex}"
+            columns = key_columns(table)
             try:
-                self._loading.load_keys(table, keys, name, "lookup", folder)
-                self._spool(table, name, found)
+                given = self._giver.give(table, columns, keys, name, "lookup", folder)
+                self._spool(table, given, found)
             finally:
                 with suppress(EtlError), bigquery_errors("dropping staging tables"):
                     self._datasets.drop_staging(name)
@@ -51,53 +46,41 @@ class Lookups:
         return pl.scan_parquet(found.files, schema=schema, glob=False)
 
     def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
-        """See `Warehouse.profile`."""
+        """See `Rows.profile`."""
         nullable = [column.name for column in table.columns if column.nullable]
         schema = profile_schema(table)
         if not days or self._datasets.find(table) is None:
             return pl.DataFrame(schema=schema)
         nulls = "".join(f", COUNTIF(t.{quote(name)} IS NULL)" for name in nullable)
         job = self._query(
-            f"SELECT DATE(t.{quote(table.partition_column)}), COUNT(*){nulls} "  # noqa: S608
+            f"SELECT {day_of(table, 't.')}, COUNT(*){nulls} "  # noqa: S608 - quoted
             f"FROM {self._datasets.published(table)} AS t "
             f"WHERE {on_days(table, days, 't.')} GROUP BY 1 ORDER BY 1"
         )
         rows = [tuple(row.values()) for row in job.result()]
         return pl.DataFrame(rows, schema=schema, orient="row")
 
-    def quarantined(self, table: LayerTable) -> pl.DataFrame:
-        """See `Warehouse.quarantined`."""
-        try:
-            job = self._query(
-                "SELECT partition_key, source_position, payload "  # noqa: S608 - quoted
-                f"FROM {system(self._datasets, 'etl_quarantine')} "
-                "WHERE table_name = @table ORDER BY partition_key, source_position",
-                ScalarQueryParameter("table", "STRING", table.path),
-            )
-        except NotFound:
-            return pl.DataFrame(schema=_QUARANTINED)  # nothing was ever published
-        rows = [tuple(row.values()) for row in job.result()]
-        return pl.DataFrame(rows, schema=_QUARANTINED, orient="row")
-
-    def _spool(self, table: LayerTable, keys_name: str, sink: SpoolFiles) -> None:
+    def _spool(self, table: LayerTable, keys: Given, sink: SpoolFiles) -> None:
         target = self._datasets.published(table)
-        keys, same = self._datasets.name(STAGING_DATASET, keys_name), same_key(table)
-        job = self._query(
-            f"SELECT DISTINCT DATE(t.{quote(table.partition_column)}) FROM {target} AS t "  # noqa: S608
-            f"JOIN {keys} AS s ON {same} WHERE {on_any_day(table, 't')}"
-        )
-        days = [row[0] for row in job.result()]
-        if not days:
-            return
+        where = on_any_day(table, "t.")
+        has_key = f"EXISTS (SELECT 1 FROM {keys.relation} AS k WHERE {same_key(table, 'k', 't')})"  # noqa: S608
+        if table.has_days:
+            job = self._query(
+                f"SELECT DISTINCT {day_of(table, 't.')} FROM {target} AS t "  # noqa: S608 - quoted
+                f"WHERE {where} AND {has_key}",
+                keys,
+            )
+            days = [row[0] for row in job.result()]
+            if not days:
+                return
+            where = on_days(table, days, "t.")
         names = ", ".join(f"t.{quote(column.name)}" for column in table.columns)
-        job = self._query(
-            f"SELECT {names} FROM {target} AS t WHERE {on_days(table, days, 't.')} "  # noqa: S608
-            f"AND EXISTS (SELECT 1 FROM {keys} AS s WHERE {same})"
-        )
+        job = self._query(f"SELECT {names} FROM {target} AS t WHERE {where} AND {has_key}", keys)  # noqa: S608
         schema = polars_schema(table.columns)
         for batch in job.result().to_arrow_iterable(bqstorage_client=None):
             sink.write(typed(batch, schema))
         sink.close()
 
-    def _query(self, sql: str, *parameters: ScalarQueryParameter) -> QueryJob:
+    def _query(self, sql: str, keys: Given | None = None) -> QueryJob:
+        parameters = keys.parameters if keys else ()
         return self._jobs.query(sql, f"etl_lookup_{uuid4().hex}", parameters=parameters)

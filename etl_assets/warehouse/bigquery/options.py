@@ -7,9 +7,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 from etl_assets.core.errors import ConfigError
 
-LOAD_JOBS_A_DAY = 1500
-"""Load and copy jobs that BigQuery takes for one table in a day ("Quotas and limits")."""
-
 _PREFIX = re.compile(r"[A-Za-z0-9_]{0,200}")
 _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*|")
 
@@ -22,8 +19,7 @@ class BigQueryOptions:
     and the layer, made in `location`. `require_partition_filter` makes new tables refuse queries
     that would scan every day. `maximum_bytes_billed` bounds each query job, `job_timeout_seconds`
     every job. With `bucket` (`name` or `name/folder`) files are loaded from there instead of being
-    uploaded into the job. `read` is `storage` or `rest`. `load_jobs_a_day` is what may be loaded
-    straight into one table before we refuse, ahead of the service.
+    uploaded into the job. `read` is `storage` or `rest`.
     """
 
     project: str | None = None
@@ -34,7 +30,6 @@ class BigQueryOptions:
     job_timeout_seconds: int = 3600
     bucket: str | None = None
     read: str = "storage"
-    load_jobs_a_day: int = LOAD_JOBS_A_DAY
 
 
 def parse_url(url: str) -> BigQueryOptions:
@@ -57,7 +52,7 @@ def parse_url(url: str) -> BigQueryOptions:
 def _parsed(name: str, text: str) -> str | int | bool:
     if name == "require_partition_filter" and text in {"true", "false"}:
         return text == "true"
-    if name in {"maximum_bytes_billed", "job_timeout_seconds", "load_jobs_a_day"}:
+    if name in {"maximum_bytes_billed", "job_timeout_seconds"}:
         if text.isdecimal() and int(text) > 0:
             return int(text)
     elif (

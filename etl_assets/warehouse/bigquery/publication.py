@@ -1,192 +1,130 @@
-"""The scripts that publish: one multi-statement transaction for rows, quarantine and state.
+"""The script that publishes: one multi-statement transaction for rows, quarantine and state.
 
-Text only; `warehouse.py` runs it. Two transactions that change one table at once cannot both
-commit, and each changes its row of `etl_modifications`: a DELETE that meets no rows may be no
-change, so that two first loads of a day could both insert (hazard L3).
+Text only, step by step as `warehouse/publication.py` says; `publishing.py` runs it. What changes
+rows has constant bounds on the day, so that it prunes.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date
+from collections.abc import Mapping
 from typing import Any
 
 from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
 
 from etl_assets.core.rows import QUARANTINE_SCHEMA, TOMBSTONE_SCHEMA
-from etl_assets.core.state import WHOLE_TABLE, PartitionState, bare
-from etl_assets.warehouse.base import Changes, Mode, Staging
-from etl_assets.warehouse.bigquery.placing import placement
+from etl_assets.warehouse.bigquery.given import Given
 from etl_assets.warehouse.bigquery.schema import STAGING_DATASET, Datasets
 from etl_assets.warehouse.bigquery.scripts import (
-    OWN_DAY,
-    RACED,
-    STALE,
     Script,
-    count_statements,
-    history_parameter,
+    insert,
     put_history,
     put_states,
+    put_table,
     quarantine_name,
-    refuse_if,
-    refuse_lost_turn,
-    states_parameter,
-    struct_rows,
-    system,
-    tombstones_name,
     transaction,
 )
-from etl_assets.warehouse.bigquery.versions import versions_kept
+from etl_assets.warehouse.bigquery.system import system
+from etl_assets.warehouse.bigquery.types import day_of, on_days, quote, same_key
+from etl_assets.warehouse.bigquery.versions import cursor_days, new_versions
+from etl_assets.warehouse.publication import STAGED_DAY, Publication
+from etl_assets.warehouse.system_tables import QUARANTINE, TOMBSTONES
+
+LEAVING, LEFT_OUT, STONES = "leaving", "left_out", "tombstones"
+"""The rows that a publication is given beside the staged ones."""
 
 
-def publication(
-    datasets: Datasets,
-    staging: Staging,
-    states: Sequence[PartitionState],
-    ledger_day: date,
-    *,
-    before: Sequence[PartitionState] = (),
-    contents: Sequence[tuple[date, str, int]] = (),
-) -> Script:
-    """The transaction that publishes staged days, with the rows of `etl_state` that belong to them.
+def publication(datasets: Datasets, plan: Publication, given: Mapping[str, Given]) -> Script:
+    """The transaction; `given` has those of LEAVING, LEFT_OUT and STONES that there are.
 
-    Appended rows are there already: what is committed is that they are (`contents`: day, digest,
-    rows), unless the states are no longer those that were read (`before`).
+    The table's row comes first: of two publications at once the later one fails early.
     """
-    placed, changes = placement(datasets, staging), staging.changes
-    marked = staging.table.syncs and changes is None
+    own, own_given = put_table(datasets, plan.table_state, plan.token)
+    states, states_given = put_states(datasets, plan.states)
+    history, history_given = put_history(datasets, plan.history)
     steps = [
-        count_statements(datasets, placed.statements),
-        *_guards(datasets, staging),
-        *_quarantine(datasets, staging),
-        *put_states(datasets, first=marked),
-        *placed.steps,
-        *([_mark_table(datasets)] if marked else []),
-        *versions_kept(datasets, staging),
-        *(_add_beside(datasets, staging, changes) if changes else []),
-        *([_remember(datasets)] if staging.mode is Mode.APPEND else []),
+        *own,
+        *_removals(datasets, plan, given.get(LEAVING)),
+        *_rows(datasets, plan, given.get(LEFT_OUT)),
+        *_quarantine(datasets, plan),
+        *_versions(datasets, plan),
+        *states,
+        *_tombstones(datasets, given.get(STONES)),
+        *history,
     ]
-    written = [*states, changes.position] if changes else states
+    beside = [parameter for rows in given.values() for parameter in rows.parameters]
     return Script(
         transaction(steps),
-        [
-            *_scalars(staging, written, ledger_day),
-            states_parameter(written),
-            *([states_parameter([_own(written)], "own")] if marked else []),
-            struct_rows(
-                "before",
-                {"day": "DATE", "load_id": "STRING"},
-                [(state.partition_key, state.load_id) for state in before],
-            ),
-            struct_rows("contents", {"day": "DATE", "content": "STRING", "n": "INT64"}, contents),
-            *(_beside(changes) if changes else []),
-        ],
+        [*own_given, *_scalars(plan), *states_given, *history_given, *beside],
     )
 
 
-def _scalars(staging: Staging, written: Sequence[PartitionState], ledger_day: date) -> list[Any]:
-    table, versions = staging.table, staging.table.versions
+def _scalars(plan: Publication) -> list[Any]:
+    moments = [staged.state.updated_at for staged in plan.staging.days]
+    runs = [staged.state.run_id for staged in plan.staging.days]
     return [
-        ScalarQueryParameter("table", "STRING", table.path),
-        ScalarQueryParameter("versions", "STRING", versions.path if versions else None),
-        ScalarQueryParameter("at", "TIMESTAMP", max(state.updated_at for state in written)),
-        ScalarQueryParameter("as_of", "TIMESTAMP", max(state.as_of for state in written)),
-        ScalarQueryParameter("run", "STRING", written[0].run_id),
-        ScalarQueryParameter("load_id", "STRING", written[0].load_id),
-        ScalarQueryParameter("ledger_day", "DATE", ledger_day),
+        ScalarQueryParameter("at", "TIMESTAMP", max(moments, default=plan.table_state.updated_at)),
+        ScalarQueryParameter("run", "STRING", runs[0] if runs else plan.table_state.run_id),
+        ArrayQueryParameter("replaced", "DATE", list(plan.replaced)),
+        ArrayQueryParameter("cleared", "STRING", list(plan.cleared)),
     ]
 
 
-def _beside(changes: Changes) -> list[Any]:
-    return [
-        ScalarQueryParameter("token", "STRING", changes.token),
-        ArrayQueryParameter("cleared", "STRING", list(changes.cleared)),
-        history_parameter(changes.history),
-    ]
-
-
-def _guards(datasets: Datasets, staging: Staging) -> list[str]:
-    if staging.changes is not None:  # its token says more than the moments of its days
-        return [refuse_lost_turn(datasets, staging.changes.token)]
-    return _guard_append(datasets) if staging.mode is Mode.APPEND else [_guard(datasets)]
-
-
-def _guard(datasets: Datasets) -> str:
-    return refuse_if(
-        f"EXISTS (SELECT 1 FROM {system(datasets, 'etl_state')} AS n "  # noqa: S608 - quoted
-        "JOIN UNNEST(@states) AS new ON new.partition_key = n.partition_key "
-        f"WHERE n.table_name = @table AND n.partition_key <> {OWN_DAY} AND n.as_of > new.as_of)",
-        STALE,
-    )
-
-
-def _guard_append(datasets: Datasets) -> list[str]:
-    return [
-        refuse_if(
-            f"EXISTS (SELECT 1 FROM {system(datasets, 'etl_appends')} AS a "  # noqa: S608 - quoted
-            "JOIN UNNEST(@contents) AS c ON c.day = a.partition_key AND c.content = a.content "
-            "WHERE a.table_name = @table)",
-            RACED,
-        ),
-        refuse_if(
-            f"EXISTS (SELECT 1 FROM {system(datasets, 'etl_state')} AS n "  # noqa: S608 - quoted
-            "JOIN UNNEST(@states) AS new ON new.partition_key = n.partition_key "
-            "LEFT JOIN UNNEST(@before) AS b ON b.day = n.partition_key AND b.load_id = n.load_id "
-            "WHERE n.table_name = @table AND b.load_id IS NULL)",
-            RACED,
-        ),
-    ]
-
-
-def _quarantine(datasets: Datasets, staging: Staging) -> list[str]:
-    quarantine = system(datasets, "etl_quarantine")
-    days = "partition_key IN (SELECT new.partition_key FROM UNNEST(@states) AS new)"
-    if staging.mode is Mode.APPEND:
-        left = ""
-    elif staging.changes is None:
-        left = days
-    else:
-        left = "source_position IN UNNEST(@cleared)" if staging.changes.cleared else ""
-    steps = []
-    if left:
-        steps.append(f"DELETE FROM {quarantine} WHERE table_name = @table AND {left}")  # noqa: S608
-    if any(staged.quarantine.rows for staged in staging.days):
-        staged_rows = datasets.name(STAGING_DATASET, quarantine_name(staging.name))
-        names = ", ".join(QUARANTINE_SCHEMA)
+def _removals(datasets: Datasets, plan: Publication, leaving: Given | None) -> list[str]:
+    table, quarantine = plan.table, system(datasets, QUARANTINE)
+    target, steps = datasets.published(table), []
+    if plan.replaced:
+        steps += [
+            f"DELETE FROM {target} WHERE {on_days(table, plan.replaced)}",  # noqa: S608 - quoted
+            f"DELETE FROM {quarantine} WHERE table_name = @table "  # noqa: S608
+            "AND partition_key IN UNNEST(@replaced)",
+        ]
+    if leaving is not None and plan.leaving_from:
         steps.append(
-            f"INSERT INTO {quarantine} ({names}) "  # noqa: S608 - quoted
-            f"SELECT {names} FROM {staged_rows} WHERE {days}"
+            f"DELETE FROM {target} AS t WHERE {on_days(table, plan.leaving_from, 't.')} "  # noqa: S608
+            f"AND EXISTS (SELECT 1 FROM {leaving.relation} AS k WHERE {same_key(table, 'k', 't')})"
+        )
+    if plan.cleared:
+        steps.append(
+            f"DELETE FROM {quarantine} WHERE table_name = @table "  # noqa: S608 - quoted
+            "AND source_position IN UNNEST(@cleared)"
         )
     return steps
 
 
-def _mark_table(datasets: Datasets) -> str:
-    """The table's own row gets this load's id: who looked before is found out (`LostTurn`)."""
-    return (
-        f"UPDATE {system(datasets, 'etl_state')} SET load_id = @load_id "  # noqa: S608 - quoted
-        f"WHERE table_name = @table AND partition_key = {OWN_DAY}"
-    )
-
-
-def _own(states: Sequence[PartitionState]) -> PartitionState:
-    """The table's own row as the first publication makes it: without a position."""
-    return replace(bare(states[0], WHOLE_TABLE), as_of=max(state.as_of for state in states))
-
-
-def _add_beside(datasets: Datasets, staging: Staging, changes: Changes) -> list[str]:
-    steps = []
-    if changes.tombstones.rows:
-        names = ", ".join(TOMBSTONE_SCHEMA)
-        staged = datasets.name(STAGING_DATASET, tombstones_name(staging.name))
-        steps.append(
-            f"INSERT INTO {system(datasets, 'etl_tombstones')} ({names}) "  # noqa: S608 - quoted
-            f"SELECT {names} FROM {staged}"
+def _rows(datasets: Datasets, plan: Publication, left_out: Given | None) -> list[str]:
+    table = plan.table
+    if not plan.staging.rows:
+        return []
+    condition = ""
+    if left_out is not None:
+        condition = (
+            f" WHERE NOT EXISTS (SELECT 1 FROM {left_out.relation} AS k "  # noqa: S608 - quoted
+            f"WHERE k.{quote(STAGED_DAY)} = {day_of(table, 's.')} AND {same_key(table, 'k', 's')})"
         )
-    return [*steps, put_history(datasets)] if changes.history else steps
+    return [insert(datasets, plan.staging, table, condition)]
 
 
-def _remember(datasets: Datasets) -> str:
-    return (
-        f"INSERT INTO {system(datasets, 'etl_appends')} "  # noqa: S608 - quoted
-        "(table_name, partition_key, content, row_count, run_id, appended_at) "
-        "SELECT @table, c.day, c.content, c.n, @run, @at FROM UNNEST(@contents) AS c"
-    )
+def _quarantine(datasets: Datasets, plan: Publication) -> list[str]:
+    if not any(staged.quarantine.rows for staged in plan.staging.days):
+        return []
+    staged = datasets.name(STAGING_DATASET, quarantine_name(plan.staging.name))
+    names = ", ".join(QUARANTINE_SCHEMA)
+    return [
+        f"INSERT INTO {system(datasets, QUARANTINE)} ({names}) SELECT {names} FROM {staged}"  # noqa: S608
+    ]
+
+
+def _versions(datasets: Datasets, plan: Publication) -> list[str]:
+    versions, days = plan.table.versions, cursor_days(plan.staging)
+    if versions is None or not days:
+        return []
+    condition = new_versions(datasets, versions, days)
+    return [insert(datasets, plan.staging, versions, condition)]
+
+
+def _tombstones(datasets: Datasets, stones: Given | None) -> list[str]:
+    if stones is None:
+        return []
+    names = ", ".join(TOMBSTONE_SCHEMA)
+    return [
+        f"INSERT INTO {system(datasets, TOMBSTONES)} ({names}) "  # noqa: S608 - quoted
+        f"SELECT {names} FROM {stones.relation}"
+    ]

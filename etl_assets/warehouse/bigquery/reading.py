@@ -13,9 +13,10 @@ import polars as pl
 import pyarrow as pa
 from google.api_core.exceptions import MethodNotImplemented, PermissionDenied
 from google.api_core.retry import Retry
+from google.cloud.bigquery import QueryJob
 
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.partitions import Window, windows_of
+from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import CHUNK_ROWS, SpoolFiles
 from etl_assets.warehouse.bigquery.jobs import Jobs
@@ -46,7 +47,7 @@ class StorageReader:
                 data_format=types.DataFormat.ARROW,
                 read_options=types.ReadSession.TableReadOptions(
                     selected_fields=[column.name for column in table.columns],
-                    row_restriction=within(table, window),
+                    row_restriction=within(table, window) if table.has_days else "",
                 ),
                 table_modifiers=types.ReadSession.TableModifiers(snapshot_time=as_of),
             ),
@@ -85,6 +86,12 @@ def typed(batch: pa.RecordBatch, schema: pl.Schema) -> pl.DataFrame:
     return cast("pl.DataFrame", pl.from_arrow(rows, schema=empty.schema))
 
 
+def frame_of(job: QueryJob, schema: pl.Schema) -> pl.DataFrame:
+    """All rows of a finished query, in the columns and dtypes of the schema."""
+    batches = job.result().to_arrow_iterable(bqstorage_client=None)
+    return pl.concat([pl.DataFrame(schema=schema), *(typed(batch, schema) for batch in batches)])
+
+
 class Reader:
     """Storage Read, and from the first refusal on REST."""
 
@@ -114,7 +121,7 @@ class Reader:
     def _fill(
         self, sinks: Sequence[tuple[Window, SpoolFiles]], table: LayerTable, batches: Batches
     ) -> None:
-        day = pl.col(table.partition_column).cast(pl.Date)
+        day = pl.col(table.day_column).cast(pl.Date) if table.has_days else pl.lit(WHOLE)
         pending = 0
         for batch in batches:
             frame = typed(batch, polars_schema(table.columns))

@@ -1,10 +1,11 @@
 """Makes BigQuery's datasets and tables what contracts say, or says what a person has to do.
 
-What a contract's column is in BigQuery is in `types.py`.
+What a contract's column is in BigQuery is in `types.py`; the platform's own tables are `system.py`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import tenacity
 from google.api_core.exceptions import NotFound
@@ -13,14 +14,13 @@ from google.cloud import bigquery
 from google.cloud.bigquery import SchemaField, TimePartitioning
 
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import SYSTEM_DATASET
 from etl_assets.warehouse.bigquery.options import BigQueryOptions
 from etl_assets.warehouse.bigquery.types import (
     check_names,
     clustering,
     column_types,
     labels,
-    partition_type,
+    on_any_day,
     published_schema,
     quote,
     type_of,
@@ -31,6 +31,7 @@ from etl_assets.warehouse.contract_tables import (
     missing_columns,
     required_columns,
 )
+from etl_assets.warehouse.system_tables import SYSTEM_DATASET
 
 STAGING_DATASET = f"{SYSTEM_DATASET}_staging"
 _STAGED_FOR = timedelta(days=1)
@@ -44,73 +45,12 @@ _ONCE_MADE = tenacity.Retrying(
     retry_error_callback=lambda state: state.outcome and state.outcome.result(),
 )
 
-SYSTEM_TABLES: dict[str, list[SchemaField]] = {
-    "etl_state": [
-        SchemaField("table_name", "STRING", "REQUIRED"),
-        SchemaField("partition_key", "DATE", "REQUIRED"),
-        SchemaField("high_watermark", "TIMESTAMP"),
-        SchemaField("watermark_key", "STRING"),
-        SchemaField("row_count", "INT64", "REQUIRED"),
-        SchemaField("source_count", "INT64"),
-        SchemaField("quarantined_count", "INT64", "REQUIRED"),
-        SchemaField("checks_passed", "INT64", "REQUIRED"),
-        SchemaField("checks_failed", "INT64", "REQUIRED"),
-        SchemaField("as_of", "TIMESTAMP", "REQUIRED"),
-        SchemaField("load_id", "STRING", "REQUIRED"),
-        SchemaField("run_id", "STRING", "REQUIRED"),
-        SchemaField("seconds", "FLOAT64", "REQUIRED"),
-        SchemaField("verified_through", "TIMESTAMP"),
-        SchemaField("updated_at", "TIMESTAMP", "REQUIRED"),
-        SchemaField("made_of", "STRING"),
-    ],
-    "etl_quarantine": [
-        SchemaField("table_name", "STRING", "REQUIRED"),
-        SchemaField("partition_key", "DATE", "REQUIRED"),
-        SchemaField("rule", "STRING", "REQUIRED"),
-        SchemaField("source_position", "STRING", "REQUIRED"),
-        SchemaField("payload", "STRING", "REQUIRED"),
-        SchemaField("run_id", "STRING", "REQUIRED"),
-        SchemaField("quarantined_at", "TIMESTAMP", "REQUIRED"),
-    ],
-    "etl_tombstones": [
-        SchemaField("table_name", "STRING", "REQUIRED"),
-        SchemaField("partition_key", "DATE", "REQUIRED"),
-        SchemaField("row_key", "STRING", "REQUIRED"),
-        SchemaField("payload", "STRING", "REQUIRED"),
-        SchemaField("run_id", "STRING", "REQUIRED"),
-        SchemaField("found_at", "TIMESTAMP", "REQUIRED"),
-    ],
-    "etl_history": [
-        SchemaField("table_name", "STRING", "REQUIRED"),
-        SchemaField("kind", "STRING", "REQUIRED"),
-        SchemaField("at", "TIMESTAMP", "REQUIRED"),
-        SchemaField("run_id", "STRING", "REQUIRED"),
-        SchemaField("payload", "STRING", "REQUIRED"),
-    ],
-    "etl_appends": [
-        SchemaField("table_name", "STRING", "REQUIRED"),
-        SchemaField("partition_key", "DATE", "REQUIRED"),
-        SchemaField("content", "STRING", "REQUIRED"),
-        SchemaField("row_count", "INT64", "REQUIRED"),
-        SchemaField("run_id", "STRING", "REQUIRED"),
-        SchemaField("appended_at", "TIMESTAMP", "REQUIRED"),
-    ],
-    "etl_modifications": [
-        SchemaField("table_name", "STRING", "REQUIRED"),
-        SchemaField("day", "DATE", "REQUIRED"),
-        SchemaField("load_jobs", "INT64", "REQUIRED"),
-        SchemaField("dml_statements", "INT64", "REQUIRED"),
-    ],
-}
-"""The platform's own tables; see `core/state.py`, `core/rows.py`, `ledger.py`."""
-
 
 class Datasets:
     """Datasets and tables of one warehouse; `retry` bounds every request."""
 
     def __init__(self, client: bigquery.Client, options: BigQueryOptions, retry: Retry) -> None:
         self._client, self._options, self._retry = client, options, retry
-        self._has_system = False
 
     def path(self, dataset: str, table: str) -> str:
         """`project.dataset.table`, for the API."""
@@ -128,26 +68,34 @@ class Datasets:
         """The published table, if it is there."""
         return self._find(self.path(str(table.layer), table.name))
 
-    def ensure_system(self) -> list[str]:
-        """Create the platform's own tables, or return what adds a column that a release gained.
+    def find_in(self, dataset: str, table: str) -> bigquery.Table | None:
+        """A table of a dataset, if it is there; one that is being made is waited for."""
+        return _ONCE_MADE(self._find, self.path(dataset, table))
 
-        Two requests where all are there, and none the next time.
-        """
-        if self._has_system:
-            return []
-        dataset = self._dataset(SYSTEM_DATASET)
+    def names_in(self, dataset: str) -> set[str]:
+        """The names of the tables of a dataset; none where it is not there."""
+        path = self._dataset(dataset)
         try:
-            found = {item.table_id for item in self._client.list_tables(dataset, retry=self._retry)}
+            return {item.table_id for item in self._client.list_tables(path, retry=self._retry)}
         except NotFound:
-            found = set()
-        for name, schema in SYSTEM_TABLES.items():
-            if name not in found:
-                made = bigquery.Table(self.path(SYSTEM_DATASET, name), schema)
-                made.clustering_fields = ["table_name"]
-                self._create(made)
-        gained = self._gained(found)
-        self._has_system = not gained  # else it is looked at again, after they were added
-        return gained
+            return set()
+
+    def create_in(self, dataset: str, table: str, schema: Sequence[SchemaField]) -> None:
+        """Create a table of a dataset, clustered by its first column."""
+        made = bigquery.Table(self.path(dataset, table), schema)
+        made.clustering_fields = [schema[0].name]
+        self._create(made)
+
+    def rows_in(
+        self, dataset: str, table: str, fields: Sequence[SchemaField]
+    ) -> Iterator[dict[str, Any]]:
+        """All rows of a table, of these fields, which are in the table's order; it takes no job.
+
+        Raises NotFound. Pages are of one moment.
+        """
+        path = self.path(dataset, table)
+        for row in self._client.list_rows(path, selected_fields=fields, retry=self._retry):
+            yield dict(row.items())
 
     def ensure(self, table: LayerTable) -> list[str]:
         """Create the table, or return the statements that add the columns its contract gained.
@@ -193,26 +141,13 @@ class Datasets:
         except NotFound:
             return None
 
-    def _gained(self, found: Collection[str]) -> list[str]:
-        """What an `etl_state` that an earlier release made lacks."""
-        state = "etl_state"
-        made = _ONCE_MADE(self._find, self.path(SYSTEM_DATASET, state)) if state in found else None
-        if made is None:
-            return []
-        there = {field.name for field in made.schema}
-        return [
-            f"ALTER TABLE {self.name(SYSTEM_DATASET, state)} "
-            f"ADD COLUMN IF NOT EXISTS {quote(field.name)} {type_of(field)}"
-            for field in SYSTEM_TABLES[state]
-            if field.name not in there and field.mode == "NULLABLE"
-        ]
-
     def _published(self, table: LayerTable) -> bigquery.Table:
         made = bigquery.Table(self.path(str(table.layer), table.name), published_schema(table))
         made.description = table.description
         made.labels = dict(labels(layer=table.layer, table=table.name))
-        made.time_partitioning = TimePartitioning(field=table.partition_column)
-        made.require_partition_filter = self._options.require_partition_filter
+        if table.has_days:
+            made.time_partitioning = TimePartitioning(field=table.day_column)
+            made.require_partition_filter = self._options.require_partition_filter
         made.clustering_fields = clustering(table) or None
         return made
 
@@ -231,7 +166,7 @@ class Datasets:
     def _statements(self, table: LayerTable) -> Statements:
         relation = self.published(table)
         alter = f"ALTER TABLE {relation}"
-        everything = f"{quote(table.partition_column)} >= {_earliest(table)}"
+        everything = on_any_day(table)
         described = {field.name: field.description for field in published_schema(table)}
 
         def add(name: str, type_: str) -> str:
@@ -268,7 +203,3 @@ def literal(text: str) -> str:
     """A string literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
     return f"'{escaped.replace(chr(13), chr(92) + 'r')}'"
-
-
-def _earliest(table: LayerTable) -> str:
-    return f"{partition_type(table)} '0001-01-01'"

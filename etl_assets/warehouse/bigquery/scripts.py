@@ -1,10 +1,11 @@
-"""What the scripts that publish are made of: names, conditions, parameters, our own messages.
+"""What the scripts that publish are made of: names, parameters, our own messages.
 
-Text only. A staged row is `s`, a published one `t`, a row of `etl_state` is `n`.
+Text only. A staged row is `s`, a published one `t`, a key that was handed in `k`. Conditions on
+days and keys are `types.py`.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date
 from typing import Any
@@ -18,22 +19,17 @@ from google.cloud.bigquery import (
     StructQueryParameterType,
 )
 
-from etl_assets.core.partitions import windows_of
-from etl_assets.core.state import WHOLE_TABLE, HistoryEntry, PartitionState
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import AUDIT_COLUMNS, SYSTEM_DATASET, Mode, StagedDay, Staging
-from etl_assets.warehouse.bigquery.schema import STAGING_DATASET, SYSTEM_TABLES, Datasets, literal
-from etl_assets.warehouse.bigquery.types import parsed, partition_type, quote, within
+from etl_assets.warehouse.base import AUDIT_COLUMNS
+from etl_assets.warehouse.bigquery.schema import STAGING_DATASET, Datasets, literal
+from etl_assets.warehouse.bigquery.system import system, types_of
+from etl_assets.warehouse.bigquery.types import on_days, parsed, quote
 from etl_assets.warehouse.contract_tables import schema_version
+from etl_assets.warehouse.publication import StagedDay, Staging
+from etl_assets.warehouse.system_tables import HISTORY, STATE, TABLES
 
-STALE = "etl_assets: a newer snapshot is published"
-RACED = "etl_assets: another run was faster"
 LOST = "etl_assets: another run published meanwhile"
-OWN_DAY = f"DATE '{WHOLE_TABLE}'"
-"""The day of a table's own row of `etl_state`."""
-STATE_COLUMNS = tuple(PartitionState.__dataclass_fields__)
-_STATE_TYPES = {field.name: field.field_type for field in SYSTEM_TABLES["etl_state"]}
-_HISTORY_TYPES = {field.name: field.field_type for field in SYSTEM_TABLES["etl_history"]}
 
 
 @dataclass(frozen=True)
@@ -49,25 +45,9 @@ def transaction(steps: Sequence[str]) -> str:
     return ";\n".join(["BEGIN TRANSACTION", *steps, "COMMIT TRANSACTION"]) + ";"
 
 
-def block(statements: Sequence[str]) -> str:
-    """Statements with variables of their own, which are declared first."""
-    return f"BEGIN {'; '.join(statements)}; END"
-
-
-def only_if(condition: str, statements: Sequence[str], otherwise: Sequence[str] = ()) -> str:
-    """Statements that run where the condition holds, and those that run where it does not."""
-    other = f" ELSE {'; '.join(otherwise)};" if otherwise else ""
-    return f"IF {condition} THEN {'; '.join(statements)};{other} END IF"
-
-
-def refuse_if(condition: str, message: str) -> str:
-    """End the script, and undo its transaction, where the condition holds."""
-    return only_if(condition, [f"RAISE USING MESSAGE = {literal(message)}"])
-
-
-def system(datasets: Datasets, name: str) -> str:
-    """One of the platform's own tables."""
-    return datasets.name(SYSTEM_DATASET, name)
+def only_if(condition: str, statements: Sequence[str]) -> str:
+    """Statements that run where the condition holds."""
+    return f"IF {condition} THEN {'; '.join(statements)}; END IF"
 
 
 def staged_rows(datasets: Datasets, staging: Staging) -> str:
@@ -86,57 +66,6 @@ def staging_name(table: LayerTable, days: Sequence[StagedDay], run_id: str) -> s
 def quarantine_name(name: str) -> str:
     """The staging table of a staging's rejected rows."""
     return f"{name}_quarantine"
-
-
-def gone_name(name: str) -> str:
-    """The staging table of the keys that leave."""
-    return f"{name}_gone"
-
-
-def tombstones_name(name: str) -> str:
-    """The staging table of a staging's tombstones."""
-    return f"{name}_tombstones"
-
-
-def has_staged_rows(staging: Staging) -> bool:
-    """Whether there is a staging table of rows.
-
-    What is appended goes straight into the table; its versions are told from staged rows.
-    """
-    staged = staging.mode is not Mode.APPEND or staging.table.versions is not None
-    return staged and any(day.files.rows for day in staging.days)
-
-
-def same_key(table: LayerTable, published: str = "t") -> str:
-    """Whether a staged row has a published one's key."""
-    return " AND ".join(
-        f"{parsed(table.column(name), 's')} = {published}.{quote(name)}" for name in table.key
-    )
-
-
-def key_columns(table: LayerTable, alias: str) -> str:
-    """The key's columns of a row."""
-    return ", ".join(f"{alias}.{quote(name)}" for name in table.key)
-
-
-def on_days(table: LayerTable, days: Collection[date], alias: str = "") -> str:
-    """Whether a row is on one of these days, in constants, so that it prunes."""
-    spans = [f"({within(table, window, alias)})" for window in windows_of(days)]
-    return f"({' OR '.join(spans)})"
-
-
-def between(table: LayerTable) -> str:
-    """Whether a row of `t` is on one of the days from `etl_first` to `etl_last`."""
-    column, kind = f"t.{quote(table.partition_column)}", partition_type(table)
-    if kind == "DATE":
-        return f"{column} BETWEEN etl_first AND etl_last"
-    end = f"{kind}(DATE_ADD(etl_last, INTERVAL 1 DAY))"
-    return f"{column} >= {kind}(etl_first) AND {column} < {end}"
-
-
-def on_any_day(table: LayerTable, alias: str) -> str:
-    """True of every row, for tables that refuse a query without a condition on the day."""
-    return f"{alias}.{quote(table.partition_column)} >= {partition_type(table)} '0001-01-01'"
 
 
 def insert(datasets: Datasets, staging: Staging, target: LayerTable, condition: str = "") -> str:
@@ -165,59 +94,59 @@ def _source(staging: Staging) -> str:
     return f"CASE {' '.join(cases)} END"
 
 
-def count_statements(datasets: Datasets, number: int) -> str:
-    """Count DML in the ledger; two transactions that both do this cannot both commit (L3)."""
-    return (
-        f"UPDATE {system(datasets, 'etl_modifications')} "  # noqa: S608 - quoted
-        f"SET dml_statements = dml_statements + {number} "
-        "WHERE table_name = @table AND day = @ledger_day"
-    )
+def put_table(datasets: Datasets, state: TableState, token: str | None) -> tuple[list[str], Any]:
+    """Let the table's row, which must have the token, say `state`; with its parameters.
 
-
-def refuse_lost_turn(datasets: Datasets, token: str | None) -> str:
-    """End the script unless the table's own row has the token, or is missing where it is None."""
-    own = (
-        f"EXISTS (SELECT 1 FROM {system(datasets, 'etl_state')} "  # noqa: S608 - quoted
-        f"WHERE table_name = @table AND partition_key = {OWN_DAY}"
-    )
-    if token is None:
-        return refuse_if(f"{own})", LOST)
-    return refuse_if(f"NOT {own} AND load_id = @token)", LOST)
-
-
-def put_states(datasets: Datasets, *, first: bool = False) -> list[str]:
-    """Let `@states` take the place of the rows of the same days; `first` adds `@own` if missing."""
-    state, names = system(datasets, "etl_state"), ", ".join(STATE_COLUMNS)
-    values = ", ".join(f"new.{name}" for name in STATE_COLUMNS)
-    own = (
-        f" UNION ALL SELECT {values} FROM UNNEST(@own) AS new WHERE NOT EXISTS "  # noqa: S608
-        f"(SELECT 1 FROM {state} WHERE table_name = @table AND partition_key = {OWN_DAY})"
-    )
-    return [
-        f"DELETE FROM {state} WHERE table_name = @table "  # noqa: S608 - quoted
-        "AND partition_key IN (SELECT new.partition_key FROM UNNEST(@states) AS new)",
-        f"INSERT INTO {state} ({names}) SELECT {values} FROM UNNEST(@states) AS new"  # noqa: S608
-        f"{own if first else ''}",
+    Two transactions that both do this cannot both commit (L3). A row without a `load_id` was never
+    published, which is what the token None means.
+    """
+    tables = system(datasets, TABLES)
+    row = f"EXISTS (SELECT 1 FROM {tables} WHERE table_name = @table"  # noqa: S608 - quoted
+    lost = f"{row} AND load_id <> '')" if token is None else f"NOT {row} AND load_id = @token)"
+    types = types_of(TABLES)
+    values = dict(zip(types, astuple(state), strict=True))
+    changed = [name for name in types if name != "table_name"]
+    steps = [
+        only_if(lost, [f"RAISE USING MESSAGE = {literal(LOST)}"]),
+        f"UPDATE {tables} SET {', '.join(f'{n} = @own_{n}' for n in changed)} "  # noqa: S608
+        "WHERE table_name = @table",
+    ]
+    return steps, [
+        ScalarQueryParameter("table", "STRING", state.table_name),
+        ScalarQueryParameter("token", "STRING", token),
+        *(ScalarQueryParameter(f"own_{name}", types[name], values[name]) for name in changed),
     ]
 
 
-def put_history(datasets: Datasets) -> str:
-    """Add `@history` to `etl_history`."""
-    names = list(_HISTORY_TYPES)
-    return (
-        f"INSERT INTO {system(datasets, 'etl_history')} ({', '.join(names)}) "  # noqa: S608
-        f"SELECT {', '.join(f'h.{name}' for name in names)} FROM UNNEST(@history) AS h"
+def put_states(datasets: Datasets, states: Sequence[PartitionState]) -> tuple[list[str], Any]:
+    """Let the states take the place of those of the same table and part; with their parameters."""
+    if not states:
+        return [], []
+    state, types = system(datasets, STATE), types_of(STATE)
+    steps = [
+        f"DELETE FROM {state} AS n WHERE n.table_name IN UNNEST(@tables) AND EXISTS "  # noqa: S608
+        "(SELECT 1 FROM UNNEST(@states) AS new "
+        "WHERE new.table_name = n.table_name AND new.partition_key = n.partition_key)",
+        f"INSERT INTO {state} ({', '.join(types)}) "  # noqa: S608 - quoted
+        f"SELECT {', '.join(f'new.{name}' for name in types)} FROM UNNEST(@states) AS new",
+    ]
+    tables = list(dict.fromkeys(found.table_name for found in states))
+    return steps, [
+        ArrayQueryParameter("tables", "STRING", tables),
+        struct_rows("states", types, [astuple(found) for found in states]),
+    ]
+
+
+def put_history(datasets: Datasets, history: Sequence[HistoryEntry]) -> tuple[list[str], Any]:
+    """Add to `etl_history`; with the parameters."""
+    if not history:
+        return [], []
+    types = types_of(HISTORY)
+    step = (
+        f"INSERT INTO {system(datasets, HISTORY)} ({', '.join(types)}) "  # noqa: S608 - quoted
+        f"SELECT {', '.join(f'h.{name}' for name in types)} FROM UNNEST(@history) AS h"
     )
-
-
-def states_parameter(states: Sequence[PartitionState], name: str = "states") -> Any:
-    """`@states`, or rows of `etl_state` by another name."""
-    return struct_rows(name, _STATE_TYPES, [astuple(state) for state in states])
-
-
-def history_parameter(history: Sequence[HistoryEntry]) -> Any:
-    """`@history`."""
-    return struct_rows("history", _HISTORY_TYPES, [astuple(entry) for entry in history])
+    return [step], [struct_rows("history", types, [astuple(entry) for entry in history])]
 
 
 def struct_rows(name: str, types: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> Any:

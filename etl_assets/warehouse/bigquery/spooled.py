@@ -21,6 +21,7 @@ from etl_assets.core.contracts import Column, polars_schema, struct_fields
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles, disk_errors, full_disk
+from etl_assets.warehouse.bigquery.types import is_bytes_list
 
 # A day-partitioned table takes these days: "Partitioned tables, limitations".
 FIRST_DAY, LAST_DAY = date(1960, 1, 1), date(2159, 12, 31)
@@ -29,26 +30,18 @@ _MOST_INTEGER, _LEAST_INTEGER = 2**64 - 1, -(2**63)
 
 
 def write_parquet(
-    table: LayerTable,
-    spooled: Sequence[SpoolFiles],
-    path: Path,
-    constants: Sequence[pl.Expr] = (),
-    *,
-    columns: Sequence[Column] = (),
+    table: LayerTable, columns: Sequence[Column], spooled: Sequence[SpoolFiles], path: Path
 ) -> Path:
-    """Write all rows into one file at `path`, a row group a spool file; returns `path`.
+    """Write these columns of all rows into one file, a row group a spool file; returns `path`.
 
-    JSON stays text and bytes become base64 where the file is for a staging table. With `constants`
-    (the audit columns) it is for the published table, and bytes stay bytes. With `columns` it has
-    those alone.
+    It is for a staging table: JSON stays text and bytes become base64.
     Raises WarehouseError for what BigQuery cannot hold, DiskFull.
     """
     writer: pq.ParquetWriter | None = None
     with disk_errors(path.parent):
         try:
-            for frame in _frames(table, columns or table.columns, spooled):
-                sent = frame.with_columns(constants) if constants else _as_text(table, frame)
-                arrow = sent.to_arrow()
+            for frame in checked_frames(table, columns, spooled):
+                arrow = _as_text(columns, frame).to_arrow()
                 arrow = arrow.cast(pa.schema([_micros(field) for field in arrow.schema]))
                 writer = writer or pq.ParquetWriter(path, arrow.schema, compression="snappy")
                 writer.write_table(arrow)
@@ -61,7 +54,7 @@ def write_parquet(
 def merge_parquet(spooled: Sequence[SpoolFiles], path: Path) -> Path:
     """Write the files of a fixed schema (the quarantine's) into one at `path`; returns `path`."""
     files = [file for part in spooled for file in part.files]
-    with disk_errors(path.parent), _readable("quarantine"):
+    with disk_errors(path.parent), readable("quarantine"):
         pl.scan_parquet(files, glob=False).sink_parquet(path, compression="snappy")
     return path
 
@@ -69,19 +62,21 @@ def merge_parquet(spooled: Sequence[SpoolFiles], path: Path) -> Path:
 def check_days(table: LayerTable, days: Sequence[date]) -> None:
     """Raise WarehouseError for days that a partitioned table does not take."""
     outside = [str(day) for day in days if not FIRST_DAY <= day <= LAST_DAY]
-    if outside:
+    if outside and table.has_days:
         raise WarehouseError(
             f"BigQuery has no partition for {table.path} {', '.join(outside)}.",
             f"Its days go from {FIRST_DAY} to {LAST_DAY}: set ETL_FIRST_DAY and ETL_LAST_DAY.",
         )
 
 
-def _frames(
+def checked_frames(
     table: LayerTable, columns: Sequence[Column], spooled: Sequence[SpoolFiles]
 ) -> Iterator[pl.DataFrame]:
+    """The rows of each spool file in these columns; raises WarehouseError, which quotes no value,
+    for what BigQuery cannot hold and for a file that cannot be read."""
     wanted = polars_schema(columns)
     for path in [path for files in spooled for path in files.files]:
-        with _readable(table.path):
+        with readable(table.path):
             frame = pl.read_parquet(path, glob=False)
         found = dict(frame.schema)
         differing = [name for name, dtype in wanted.items() if found.get(name) != dtype]
@@ -97,7 +92,8 @@ def _frames(
 
 
 @contextmanager
-def _readable(of: str) -> Iterator[None]:
+def readable(of: str) -> Iterator[None]:
+    """Turn what reading a spool file of a table raises into WarehouseError, but for a full disk."""
     try:
         yield
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -177,11 +173,14 @@ def _refuse(table: LayerTable, column: Column, what: str) -> NoReturn:
     )
 
 
-def _as_text(table: LayerTable, frame: pl.DataFrame) -> pl.DataFrame:
+def _as_text(columns: Sequence[Column], frame: pl.DataFrame) -> pl.DataFrame:
+    text = pl.element().bin.encode("base64")
     return frame.with_columns(
-        pl.col(column.name).bin.encode("base64")
-        for column in table.columns
-        if column.name in frame.columns and isinstance(column.dtype, pl.Binary)
+        pl.col(column.name).list.eval(text)
+        if is_bytes_list(column)
+        else pl.col(column.name).bin.encode("base64")
+        for column in columns
+        if isinstance(column.dtype, pl.Binary) or is_bytes_list(column)
     )
 
 

@@ -1,158 +1,227 @@
-"""What the platform remembers of tables: `etl_state` and `etl_history`, read and moved on."""
+"""`etl_tables`, `etl_state`, `etl_quarantine` and `etl_history`: read, and moved on.
 
-from collections.abc import Callable, Collection, Sequence
+What is small is listed, which is no job and costs nothing; what may be large is asked for.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
 
+import polars as pl
 from google.api_core.exceptions import GoogleAPICallError, NotFound
-from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
+from google.cloud.bigquery import ArrayQueryParameter, QueryJob, ScalarQueryParameter
 
-from etl_assets.core.state import WHOLE_TABLE, HistoryEntry, PartitionState
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.bigquery.jobs import Jobs
-from etl_assets.warehouse.bigquery.ledger import Ledger
 from etl_assets.warehouse.bigquery.schema import Datasets
 from etl_assets.warehouse.bigquery.scripts import (
     LOST,
-    OWN_DAY,
-    STATE_COLUMNS,
-    count_statements,
-    history_parameter,
+    Script,
     put_history,
-    put_states,
-    refuse_lost_turn,
-    states_parameter,
-    system,
+    put_table,
     transaction,
 )
+from etl_assets.warehouse.bigquery.system import System, system
+from etl_assets.warehouse.publication import lost_turn
+from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
+from etl_assets.warehouse.system_tables import HISTORY, QUARANTINE, STATE, TABLES
 
-_HISTORY = ", ".join(HistoryEntry.__dataclass_fields__)
+_MOST_LISTED = 100_000
 
 
 class States:
-    """`etl_state` and `etl_history`; all methods raise what Google's client raises.
+    """What is remembered of tables; all methods raise what Google's client raises.
 
-    Reading finds nothing where nothing was ever published; `ensure_system` makes the tables.
+    Reading finds nothing where nothing was ever published, and makes no table.
     """
 
-    def __init__(
-        self, jobs: Jobs, datasets: Datasets, ledger: Ledger, ensure_system: Callable[[], None]
-    ) -> None:
-        self._jobs, self._datasets, self._ledger = jobs, datasets, ledger
-        self._ensure_system = ensure_system
+    def __init__(self, jobs: Jobs, datasets: Datasets, platform: System) -> None:
+        self._jobs, self._datasets, self._system = jobs, datasets, platform
 
-    def of_both(self, table: LayerTable) -> tuple[PartitionState | None, Sequence[PartitionState]]:
-        """The table's own row and its partitions' states, of one moment."""
-        found = self._states("TRUE", table)
-        days = [state for state in found if state.partition_key != WHOLE_TABLE]
-        return (found[0] if len(days) < len(found) else None), days
+    def of_tables(self) -> list[TableState]:
+        """The row of every table, by name.
 
-    def of_days(self, table: LayerTable | None = None) -> list[PartitionState]:
-        """The state of every published partition, by table and day."""
-        return self._states(f"partition_key <> {OWN_DAY}", table)
+        A row without a `load_id` was never published. Of two rows, which two processes made at
+        once, every publication changes both alike.
+        """
+        found = {
+            row["table_name"]: TableState(**row)
+            for row in self._system.rows(TABLES)
+            if row["load_id"]
+        }
+        return [found[name] for name in sorted(found)]
 
-    def of_table(self, table: LayerTable) -> PartitionState | None:
-        """The table's own row."""
-        found = self._states(f"partition_key = {OWN_DAY}", table)
-        return found[0] if found else None
+    def of_table(self, path: str) -> TableState | None:
+        """The row of the table of that path (`raw/orders`)."""
+        return next((state for state in self.of_tables() if state.table_name == path), None)
 
-    def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
-        """See `Warehouse.verify`."""
-        if not days:
-            return
-        self._ensure_system()
+    def of_parts(self, *paths: str) -> list[PartitionState]:
+        """The state of every published part, by table and part; of the tables of these paths."""
+        is_old = not self._system.is_current()  # a table's own row stood there as well
+        states = [
+            PartitionState(**row)
+            for row in self._system.rows(STATE)
+            if not paths or row["table_name"] in paths
+            if not (is_old and row["partition_key"] == WHOLE)
+        ]
+        return sorted(states, key=lambda state: (state.table_name, state.partition_key))
+
+    def take_turn(self, state: TableState, token: str | None) -> bool:
+        """Let the table have a row before a transaction updates it; False if it is `state` already.
+
+        What is updated inside a transaction must be there before, or two of them do not collide
+        (L3): where there is no row, one without a `load_id` is added. Raises LostTurn where the
+        table's row has another token: that is known here for nothing, and a job would only fail.
+        """
+        found = [
+            row["load_id"]
+            for row in self._system.rows(TABLES)
+            if row["table_name"] == state.table_name
+        ]
+        told = next((load_id for load_id in found if load_id), None)
+        if told == state.load_id != token:  # an attempt whose answer was lost has written it
+            return False
+        if told != token:
+            raise lost_turn(state.table_name)
+        if not found:
+            self._open_row(state)
+        return True
+
+    def _open_row(self, state: TableState) -> None:
+        tables = system(self._datasets, TABLES)
         self._jobs.query(
-            f"UPDATE {system(self._datasets, 'etl_state')} SET verified_through = "  # noqa: S608
-            "GREATEST(IFNULL(verified_through, @moment), @moment) "
-            "WHERE table_name = @table AND partition_key IN UNNEST(@days)",
-            f"etl_verify_{uuid4().hex}",
+            f"INSERT INTO {tables} "  # noqa: S608 - quoted
+            "(table_name, load_id, run_id, as_of, updated_at, row_count) "
+            "SELECT @table, '', '', @as_of, @as_of, 0 FROM (SELECT 1) "
+            f"WHERE NOT EXISTS (SELECT 1 FROM {tables} WHERE table_name = @table)",
+            f"etl_open_{uuid4().hex}",
             parameters=[
-                ScalarQueryParameter("table", "STRING", table.path),
-                ScalarQueryParameter("moment", "TIMESTAMP", moment),
-                ArrayQueryParameter("days", "DATE", list(days)),
+                ScalarQueryParameter("table", "STRING", state.table_name),
+                ScalarQueryParameter("as_of", "TIMESTAMP", state.as_of),
             ],
         )
 
-    def move(
-        self, position: PartitionState, token: str | None, history: Sequence[HistoryEntry]
-    ) -> bool:
-        """See `Warehouse.move`; whether the table's own row still had the token."""
-        self._ensure_system()
-        day = self._ledger.open_day(position.table_name)
+    def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
+        """See `StateStore.verify`."""
+        self._system.upgrade()
+        state, tables = system(self._datasets, STATE), system(self._datasets, TABLES)
         steps = [
-            count_statements(self._datasets, 0),
-            refuse_lost_turn(self._datasets, token),
-            *put_states(self._datasets),
-            *([put_history(self._datasets)] if history else []),
+            f"UPDATE {state} SET verified_through = "  # noqa: S608 - quoted
+            "GREATEST(IFNULL(verified_through, @moment), @moment) "
+            "WHERE table_name = @table AND partition_key IN UNNEST(@days)",
+            f"UPDATE {tables} SET verified_through = (SELECT "  # noqa: S608 - quoted
+            "IF(COUNT(*) = COUNT(n.verified_through), MIN(n.verified_through), NULL) "
+            f"FROM {state} AS n WHERE n.table_name = @table) WHERE table_name = @table",
         ]
+        parameters = [
+            ScalarQueryParameter("table", "STRING", table.path),
+            ScalarQueryParameter("moment", "TIMESTAMP", moment),
+            ArrayQueryParameter("days", "DATE", list(days)),
+        ]
+        with self._jobs.turn():
+            sql, job_id = transaction(steps), f"etl_verify_{uuid4().hex}"
+            self._jobs.query(sql, job_id, parameters=parameters)
+
+    def move(
+        self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
+    ) -> None:
+        """See `StateStore.move`; raises LostTurn."""
+        self._system.upgrade()
+        own, own_given = put_table(self._datasets, table_state, token)
+        log, log_given = put_history(self._datasets, history)
+        script = Script(transaction([*own, *log]), [*own_given, *log_given])
+        with self._jobs.turn():
+            if self.take_turn(table_state, token):
+                self.transact(script, f"etl_move_{uuid4().hex}", table_state)
+
+    def transact(
+        self,
+        script: Script,
+        job_id: str,
+        state: TableState,
+        labels: Mapping[str, str] | None = None,
+    ) -> QueryJob | None:
+        """Run a transaction that begins with `put_table` of the state; raises LostTurn.
+
+        None where an attempt whose answer was lost has done it.
+        """
         try:
-            self._jobs.transact(
-                transaction(steps),
-                f"etl_move_{uuid4().hex}",
-                parameters=[
-                    ScalarQueryParameter("table", "STRING", position.table_name),
-                    ScalarQueryParameter("token", "STRING", token),
-                    ScalarQueryParameter("ledger_day", "DATE", day),
-                    states_parameter([position]),
-                    history_parameter(history),
-                ],
-            )
+            return self._jobs.query(script.sql, job_id, labels=labels, parameters=script.parameters)
         except GoogleAPICallError as error:
             if LOST not in str(error):
                 raise
-            return False
-        return True
+        found = self.of_table(state.table_name)
+        if found is None or found.load_id != state.load_id:
+            raise lost_turn(state.table_name)
+        return None
 
     def record(self, history: Sequence[HistoryEntry]) -> None:
-        """See `Warehouse.record`."""
+        """See `StateStore.record`."""
         if history:
-            self._ensure_system()
-            self._jobs.query(
-                put_history(self._datasets),
-                f"etl_record_{uuid4().hex}",
-                parameters=[history_parameter(history)],
-            )
+            self._system.upgrade()
+            (step,), given = put_history(self._datasets, history)
+            self._jobs.query(step, f"etl_record_{uuid4().hex}", parameters=given)
 
     def history(self, table: LayerTable, kind: str, most: int) -> list[HistoryEntry]:
-        """See `Warehouse.history`."""
-        rows = self._rows(
-            f"SELECT {_HISTORY} FROM {system(self._datasets, 'etl_history')} "  # noqa: S608
-            "WHERE table_name = @table AND kind = @kind ORDER BY at DESC LIMIT @most",
+        """See `StateStore.history`."""
+        rows = self._asked(
+            f"SELECT {', '.join(f'`{name}`' for name in HISTORY.names)} "  # noqa: S608 - ours
+            f"FROM {system(self._datasets, HISTORY)} "
+            "WHERE table_name = @table AND kind = @kind ORDER BY `at` DESC LIMIT @most",
             [
                 ScalarQueryParameter("table", "STRING", table.path),
                 ScalarQueryParameter("kind", "STRING", str(kind)),
                 ScalarQueryParameter("most", "INT64", most),
             ],
         )
-        return [HistoryEntry(**row) for row in rows]
+        return [HistoryEntry(*row) for row in rows]
 
-    def newest(self, table: LayerTable) -> dict[str, HistoryEntry]:
-        """The newest entry of each kind in the table's history."""
-        rows = self._rows(
-            f"SELECT {_HISTORY} FROM {system(self._datasets, 'etl_history')} "  # noqa: S608
-            "WHERE table_name = @table "
-            "QUALIFY ROW_NUMBER() OVER (PARTITION BY kind ORDER BY at DESC) = 1",
-            [ScalarQueryParameter("table", "STRING", table.path)],
+    def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
+        """See `StateStore.quarantine_counts`."""
+        if self._system.size(QUARANTINE) > _MOST_LISTED:
+            rows = self._asked(
+                f"SELECT partition_key, COUNT(*) FROM {system(self._datasets, QUARANTINE)} "  # noqa: S608
+                "WHERE table_name = @table GROUP BY partition_key",
+                [ScalarQueryParameter("table", "STRING", table.path)],
+            )
+            return dict(rows)
+        listed = self._system.rows(QUARANTINE, "table_name", "partition_key")
+        return dict(Counter(r["partition_key"] for r in listed if r["table_name"] == table.path))
+
+    def quarantined(
+        self,
+        table: LayerTable,
+        positions: Collection[str] | None,
+        days: Collection[date] | None,
+    ) -> pl.DataFrame:
+        """See `StateStore.quarantined`."""
+        empty = pl.DataFrame(schema=QUARANTINED_SCHEMA)
+        given: list[Any] = [ScalarQueryParameter("table", "STRING", table.path)]
+        where = "table_name = @table"
+        for name, column, type_, among in (
+            ("positions", "source_position", "STRING", positions),
+            ("days", "partition_key", "DATE", days),
+        ):
+            if among is not None:
+                where += f" AND {column} IN UNNEST(@{name})"
+                given.append(ArrayQueryParameter(name, type_, list(among)))
+                if not among:
+                    return empty
+        names = ", ".join(QUARANTINED_SCHEMA)
+        rows = self._asked(
+            f"SELECT {names} FROM {system(self._datasets, QUARANTINE)} "  # noqa: S608 - quoted
+            f"WHERE {where} ORDER BY {names}",
+            given,
         )
-        return {row["kind"]: HistoryEntry(**row) for row in rows}
+        return pl.DataFrame(rows, schema=QUARANTINED_SCHEMA, orient="row")
 
-    def _states(self, condition: str, table: LayerTable | None) -> list[PartitionState]:
-        only = " AND table_name = @table" if table else ""
-        rows = self._rows(
-            # All columns: one that this release has may be missing until it publishes.
-            f"SELECT * FROM {system(self._datasets, 'etl_state')} "  # noqa: S608 - quoted
-            f"WHERE {condition}{only} ORDER BY table_name, partition_key",
-            [ScalarQueryParameter("table", "STRING", table.path)] if table else [],
-        )
-        return [
-            PartitionState(**{name: row[name] for name in STATE_COLUMNS if name in row})
-            for row in rows
-        ]
-
-    def _rows(self, sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+    def _asked(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         try:
             job = self._jobs.query(sql, f"etl_state_{uuid4().hex}", parameters=parameters)
         except NotFound:
             return []  # nothing was ever published
-        return [dict(row.items()) for row in job.result()]
+        return [tuple(row.values()) for row in job.result()]

@@ -1,11 +1,12 @@
 """BigQuery's side of a contract: column types, names, and the form in which values travel.
 
 Parquet carries most values as they are. What a load job would refuse or change travels as text in
-the staging table and is parsed at publication: JSON, and bytes as base64.
+the staging table and is parsed at publication: JSON, and bytes (also in lists) as base64.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -13,7 +14,7 @@ from google.cloud.bigquery import SchemaField
 
 from etl_assets.core.contracts import Column, struct_fields
 from etl_assets.core.errors import WarehouseError
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.contract_tables import description, required_columns
 
@@ -29,6 +30,19 @@ _PLAIN: dict[type[pl.DataType], str] = {
     pl.String: "STRING",
     pl.Binary: "BYTES",
 }
+_ZEROS = {
+    "BOOL": "FALSE",
+    "INT64": "0",
+    "FLOAT64": "0.0",
+    "NUMERIC": "NUMERIC '0'",
+    "BIGNUMERIC": "BIGNUMERIC '0'",
+    "DATE": "DATE '0001-01-01'",
+    "TIME": "TIME '00:00:00'",
+    "DATETIME": "DATETIME '0001-01-01 00:00:00'",
+    "TIMESTAMP": "TIMESTAMP '0001-01-01 00:00:00+00'",
+    "STRING": "''",
+    "BYTES": "b''",
+}
 _AUDIT_TYPES = {
     "_ingested_at": "TIMESTAMP",
     "_source": "STRING",
@@ -39,6 +53,7 @@ _AUDIT_TYPES = {
 _NUMERIC_WHOLE, _NUMERIC_SCALE = 29, 9
 _CLUSTERABLE = {"INT64", "NUMERIC", "BIGNUMERIC", "BOOL", "DATE", "DATETIME", "STRING", "TIMESTAMP"}
 _MOST_CLUSTERED = 4
+_MOST_SPANS = 100
 _SYNONYMS = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 # https://cloud.google.com/bigquery/docs/tables#table_naming, …/schemas#flexible-column-names
 _TABLE_NAME = re.compile(r"[\w\- ]{1,1024}")
@@ -85,16 +100,18 @@ def published_schema(table: LayerTable) -> list[SchemaField]:
 
 
 def travels_as_text(column: Column) -> bool:
-    """Whether a staging table holds the column as text."""
-    return column.logical == "json" or isinstance(column.dtype, pl.Binary)
+    """Whether a staging table holds the column as text, or as a list of texts."""
+    return column.logical == "json" or isinstance(column.dtype, pl.Binary) or is_bytes_list(column)
+
+
+def is_bytes_list(column: Column) -> bool:
+    """Whether the column is a list of bytes."""
+    return isinstance(column.dtype, pl.List) and isinstance(column.dtype.inner, pl.Binary)
 
 
 def staged_schema(columns: Sequence[Column]) -> list[SchemaField]:
     """The schema of a staging table: all nullable, without audit columns."""
-    return [
-        SchemaField(c.name, **({"field_type": "STRING"} if travels_as_text(c) else _kind(c.dtype)))
-        for c in columns
-    ]
+    return [SchemaField(c.name, **_staged_kind(c)) for c in columns]
 
 
 def parsed(column: Column, alias: str) -> str:
@@ -102,7 +119,21 @@ def parsed(column: Column, alias: str) -> str:
     value = f"{alias}.{quote(column.name)}"
     if column.logical == "json":  # what rounding would change was refused before (`spooled.py`)
         return f"PARSE_JSON({value}, wide_number_mode => 'round')"
+    if is_bytes_list(column):
+        items = f"FROM UNNEST({value}) AS item WITH OFFSET AS place ORDER BY place"
+        return f"ARRAY(SELECT FROM_BASE64(item) {items})"
     return f"FROM_BASE64({value})" if travels_as_text(column) else value
+
+
+def parameter_type(column: Column) -> str:
+    """The type of a query parameter that holds a value of the column."""
+    return str(_kind(column.dtype)["field_type"])
+
+
+def _staged_kind(column: Column) -> dict[str, Any]:
+    if not travels_as_text(column):
+        return _kind(column.dtype)
+    return {"field_type": "STRING", "mode": "REPEATED" if is_bytes_list(column) else "NULLABLE"}
 
 
 def _kind(dtype: pl.DataType) -> dict[str, Any]:
@@ -120,7 +151,7 @@ def _kind(dtype: pl.DataType) -> dict[str, Any]:
     if type(dtype) in _PLAIN:
         return {"field_type": _PLAIN[type(dtype)]}
     inner = dtype.inner if isinstance(dtype, pl.List) else None
-    if isinstance(inner, pl.DataType) and not isinstance(inner, pl.List | pl.Binary):
+    if isinstance(inner, pl.DataType) and not isinstance(inner, pl.List):
         return {**_kind(inner), "mode": "REPEATED"}
     raise WarehouseError(
         f"BigQuery has no column type for the contract's {dtype}.",
@@ -155,18 +186,72 @@ def clustering(table: LayerTable) -> list[str]:
 
 def partition_type(table: LayerTable) -> str:
     """DATE, TIMESTAMP or DATETIME: the type of the partition column."""
-    return column_types(table)[table.partition_column]
+    return column_types(table)[table.day_column]
 
 
 def within(table: LayerTable, window: Window, alias: str = "") -> str:
-    """The half-open condition on the partition column, in constants, so that it prunes."""
+    """The half-open condition on the partition column, in constants, so that it prunes.
+
+    Of a table without days: whether the window is that of its only part.
+    """
+    if not table.has_days:
+        return "TRUE" if window.first == WHOLE else "FALSE"
     kind = partition_type(table)
-    name = alias + quote(table.partition_column)
+    name = alias + quote(table.day_column)
     if kind == "DATE":
         return f"{name} BETWEEN DATE '{window.first}' AND DATE '{window.last}'"
     zone = "+00" if kind == "TIMESTAMP" else ""
     start, end = (f"{m:%Y-%m-%d} 00:00:00{zone}" for m in (window.start, window.end))
     return f"{name} >= {kind} '{start}' AND {name} < {kind} '{end}'"
+
+
+def on_days(table: LayerTable, days: Collection[date], alias: str = "") -> str:
+    """The condition that a row is on one of the parts, of which there is at least one.
+
+    It prunes by constants. Many scattered days are a list within one span: a statement has at
+    most a million characters.
+    """
+    spans = windows_of(days)
+    if len(spans) > _MOST_SPANS:
+        span = within(table, Window(spans[0].first, spans[-1].last), alias)
+        listed = ", ".join(f"'{day}'" for day in sorted(days))
+        return f"({span} AND {day_of(table, alias)} IN ({listed}))"
+    return f"({' OR '.join(f'({within(table, window, alias)})' for window in spans)})"
+
+
+def on_any_day(table: LayerTable, alias: str = "") -> str:
+    """True of every row, for tables that refuse a query without a condition on the day."""
+    if not table.has_days:
+        return "TRUE"
+    return f"{alias}{quote(table.day_column)} >= {partition_type(table)} '0001-01-01'"
+
+
+def day_of(table: LayerTable, alias: str = "") -> str:
+    """The part (DATE) that a row is on: its UTC day; `alias` is the row's with a point."""
+    if not table.has_days:
+        return f"DATE '{WHOLE}'"
+    return f"DATE({alias}{quote(table.day_column)})"
+
+
+def same_key(table: LayerTable, one: str, other: str) -> str:
+    """The condition that two rows, by their aliases, have one key; NULL is equal to NULL.
+
+    A row `s` is a staged one, whose values are parsed. Equalities of two expressions are all that
+    there is: the service joins by nothing else, so neither OR nor IS NOT DISTINCT FROM will do.
+    """
+    equal = []
+    for column in (table.column(name) for name in table.key):
+        left, right = (_value(column, alias) for alias in (one, other))
+        if column.nullable:
+            equal.append(f"({left} IS NULL) = ({right} IS NULL)")
+            zero = _ZEROS.get(parameter_type(column))
+            left, right = (f"IFNULL({value}, {zero})" for value in (left, right))
+        equal.append(f"{left} = {right}")
+    return " AND ".join(equal)
+
+
+def _value(column: Column, alias: str) -> str:
+    return parsed(column, alias) if alias == "s" else f"{alias}.{quote(column.name)}"
 
 
 def labels(**given: str) -> Mapping[str, str]:

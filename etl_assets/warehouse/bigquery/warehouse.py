@@ -1,52 +1,50 @@
-"""The warehouse of production: days are loaded beside the tables, and published by one transaction.
+"""The warehouse of production: parts are loaded beside the tables, published by one transaction.
 
 The steps are here; what is sent is in the modules beside this one.
 """
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
-from google.api_core.exceptions import GoogleAPICallError
 
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.errors import EtlError, StalePublication
+from etl_assets.core.errors import EtlError
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import HistoryEntry, PartitionState
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import (
-    Changes,
-    Extract,
-    Look,
-    Mode,
-    Publication,
-    StagedDay,
-    Staging,
-    Warehouse,
-    lost_turn,
-    newer_is_published,
-)
-from etl_assets.warehouse.bigquery.appending import Appending
+from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.bigquery.clients import Clients
 from etl_assets.warehouse.bigquery.digests import Digests
+from etl_assets.warehouse.bigquery.facts import Inquiries
 from etl_assets.warehouse.bigquery.failures import bigquery_errors, request_retry
-from etl_assets.warehouse.bigquery.jobs import Jobs, cost_of
-from etl_assets.warehouse.bigquery.ledger import Ledger
-from etl_assets.warehouse.bigquery.loading import Loading, run_of
+from etl_assets.warehouse.bigquery.given import Giver
+from etl_assets.warehouse.bigquery.jobs import Jobs
+from etl_assets.warehouse.bigquery.loading import Loading
 from etl_assets.warehouse.bigquery.lookups import Lookups
 from etl_assets.warehouse.bigquery.options import BigQueryOptions
-from etl_assets.warehouse.bigquery.publication import publication
+from etl_assets.warehouse.bigquery.publishing import Publishing
 from etl_assets.warehouse.bigquery.reading import Reader, RestReader, StorageReader
 from etl_assets.warehouse.bigquery.schema import Datasets
-from etl_assets.warehouse.bigquery.scripts import LOST, STALE, staging_name
+from etl_assets.warehouse.bigquery.scripts import staging_name
 from etl_assets.warehouse.bigquery.spooled import check_days
 from etl_assets.warehouse.bigquery.states import States
-from etl_assets.warehouse.bigquery.types import check_names, labels
+from etl_assets.warehouse.bigquery.system import System
+from etl_assets.warehouse.bigquery.types import check_names
+from etl_assets.warehouse.publication import (
+    Facts,
+    JobCost,
+    Publication,
+    Recorded,
+    StagedDay,
+    Staging,
+)
+from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 
 
 class BigQueryWarehouse(Warehouse):
@@ -67,62 +65,40 @@ class BigQueryWarehouse(Warehouse):
         self._retry = request_retry(wait_seconds)
 
     def ensure(self, table: LayerTable) -> None:
-        """See `Warehouse.ensure`."""
+        """See `Rows.ensure`."""
         with bigquery_errors(f"creating {table.path}"):
-            self._ensure_system()
-            for statement in self._datasets.ensure(table):
-                self._jobs.query(statement, _new_id("alter"))
+            self._system.upgrade()
+            self._ensure(table)
 
-    def stage(
-        self,
-        table: LayerTable,
-        days: Sequence[StagedDay],
-        run_id: str,
-        mode: Mode = Mode.REPLACE,
-        changes: Changes | None = None,
-    ) -> Staging:
-        """See `Warehouse.stage`."""
+    def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+        """See `Rows.stage`."""
         check_names(table)
         check_days(table, [staged.day for staged in days])
-        name = staging_name(table, days, run_id)
-        staging = Staging(table, days, name, mode, changes)
-        if not days and changes is None:
-            return staging
+        staging = Staging(table, days, staging_name(table, days, run_id))
         with bigquery_errors(f"loading {table.path}"):
-            self._ensure_system()
             return self._loading.stage(staging)
 
-    def publish(self, staging: Staging) -> Publication:
-        """See `Warehouse.publish`."""
-        table = staging.table
-        if not staging.days and staging.changes is None:
-            return Publication()
-        with self._dropped_afterwards(staging), bigquery_errors(f"publishing {table.path}"):
-            self.ensure(table)
-            if table.versions is not None:
-                self.ensure(table.versions)
-            if staging.mode is Mode.APPEND:
-                return self._appending.publish(staging)
-            states = [staged.state for staged in staging.days]
-            day = self._ledger.open_day(table.path)
-            script = publication(self._datasets, staging, states, day)
-            try:
-                job = self._jobs.transact(
-                    script.sql,
-                    f"etl_publish_{staging.name}",
-                    labels=labels(layer=table.layer, table=table.name, run=run_of(staging)),
-                    parameters=script.parameters,
-                )
-            except GoogleAPICallError as error:
-                if LOST in str(error):
-                    raise lost_turn(table.path) from None
-                if STALE in str(error):
-                    raise self._stale(staging) from None
-                raise
-            return Publication([*staging.jobs, cost_of(job)])
+    def facts(self, staging: Staging, *, elsewhere: bool, versions: bool) -> Facts:
+        """See `Rows.facts`."""
+        with bigquery_errors(f"comparing what is staged for {staging.table.path}"):
+            return self._inquiries.facts(staging, elsewhere=elsewhere, versions=versions)
+
+    def publish(self, publication: Publication) -> Sequence[JobCost]:
+        """See `Rows.publish`."""
+        table = publication.table
+        with bigquery_errors(f"publishing {table.path}"):
+            self._system.upgrade()
+            for needed in filter(None, (table, table.versions)):
+                self._ensure(needed)
+            return self._publishing.publish(publication)
+
+    def discard(self, staging: Staging) -> None:
+        """See `Rows.discard`: what cannot be dropped expires by itself."""
+        with suppress(EtlError), bigquery_errors("dropping staging tables"):
+            self._loading.drop(staging)
 
     def read(self, table: LayerTable, windows: Sequence[Window], folder: Path) -> Extract:
-        """See `Warehouse.read`."""
+        """See `Rows.read`."""
         schema = polars_schema(table.columns)
         with bigquery_errors(f"reading {table.path}"):
             as_of = self._now()
@@ -139,72 +115,112 @@ class BigQueryWarehouse(Warehouse):
             as_of,
         )
 
-    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
-        """See `Warehouse.state`."""
-        with bigquery_errors("reading etl_state"):
-            return self._states.of_days(table)
-
-    def table_state(self, table: LayerTable) -> PartitionState | None:
-        """See `Warehouse.table_state`."""
-        with bigquery_errors("reading etl_state"):
-            return self._states.of_table(table)
-
-    def look(self, table: LayerTable) -> Look:
-        """See `Warehouse.look`; what is read after the token is as new as it, or newer."""
-        with bigquery_errors(f"looking at {table.path}"):
-            own, days = self._states.of_both(table)
-            quarantined = self._lookups.quarantined(table)
-            return Look(own, days, quarantined, self._states.newest(table))
-
     def lookup(self, table: LayerTable, keys: SpoolFiles, folder: Path) -> pl.LazyFrame:
-        """See `Warehouse.lookup`."""
-        with bigquery_errors(f"looking keys up in {table.path}"):
+        """See `Rows.lookup`."""
+        with bigquery_errors(f"looking up rows of {table.path}"):
             return self._lookups.rows(table, keys, folder)
 
     def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
-        """See `Warehouse.profile`."""
-        with bigquery_errors(f"counting {table.path}"):
+        """See `Rows.profile`."""
+        with bigquery_errors(f"counting rows of {table.path}"):
             return self._lookups.profile(table, days)
 
-    def quarantined(self, table: LayerTable) -> pl.DataFrame:
-        """See `Warehouse.quarantined`."""
-        with bigquery_errors("reading etl_quarantine"):
-            return self._lookups.quarantined(table)
-
     def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
-        """See `Warehouse.digests`."""
+        """See `Rows.digests`."""
         with bigquery_errors(f"comparing {table.path}"):
             return self._digests.of_buckets(table, days, buckets)
 
     def row_digests(
         self, table: LayerTable, day: date, buckets: int, among: Collection[int]
     ) -> pl.DataFrame:
-        """See `Warehouse.row_digests`."""
+        """See `Rows.row_digests`."""
         with bigquery_errors(f"comparing {table.path}"):
             return self._digests.of_rows(table, day, buckets, among)
 
+    def version(self) -> str | None:
+        """See `StateStore.version`."""
+        with bigquery_errors("reading etl_tables"):
+            return self._system.fingerprint()
+
+    def table_states(self) -> list[TableState]:
+        """See `StateStore.table_states`."""
+        with bigquery_errors("reading etl_tables"):
+            return self._states.of_tables()
+
+    def table_state(self, table: LayerTable) -> TableState | None:
+        """See `StateStore.table_state`."""
+        with bigquery_errors("reading etl_tables"):
+            # Work goes on from here: what an earlier release wrote counts.
+            if self._system.upgrade(from_nothing=False) is None:
+                return None
+            return self._states.of_table(table.path)
+
+    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
+        """See `StateStore.state`."""
+        with bigquery_errors("reading etl_state"):
+            return self._states.of_parts(*([table.path] if table else []))
+
+    def recorded(
+        self, table: LayerTable, *, versions: bool = False, quarantine: bool = False
+    ) -> Recorded:
+        """See `StateStore.recorded`; the table's row is listed first."""
+        own, kept = self.table_state(table), table.versions if versions else None
+        with bigquery_errors("reading etl_state"):
+            found = self._states.of_parts(table.path, *([kept.path] if kept else []))
+        counts = self.quarantine_counts(table) if quarantine else {}
+        return Recorded(
+            own,
+            {state.partition_key: state for state in found if state.table_name == table.path},
+            {state.partition_key: state for state in found if state.table_name != table.path},
+            counts,
+        )
+
+    def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
+        """See `StateStore.quarantine_counts`."""
+        with bigquery_errors("reading etl_quarantine"):
+            return self._states.quarantine_counts(table)
+
+    def quarantined(
+        self,
+        table: LayerTable,
+        *,
+        positions: Collection[str] | None = None,
+        days: Collection[date] | None = None,
+    ) -> pl.DataFrame:
+        """See `StateStore.quarantined`."""
+        with bigquery_errors("reading etl_quarantine"):
+            return self._states.quarantined(table, positions, days)
+
     def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
-        """See `Warehouse.verify`."""
+        """See `StateStore.verify`."""
         with bigquery_errors("writing etl_state"):
             self._states.verify(table, days, moment)
 
     def move(
-        self, position: PartitionState, token: str | None, history: Sequence[HistoryEntry]
+        self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
     ) -> None:
-        """See `Warehouse.move`."""
-        with bigquery_errors("writing etl_state"):
-            if not self._states.move(position, token, history):
-                raise lost_turn(position.table_name)
+        """See `StateStore.move`."""
+        with bigquery_errors(f"moving the position of {table_state.table_name}"):
+            self._states.move(table_state, token, history)
 
     def record(self, history: Sequence[HistoryEntry]) -> None:
-        """See `Warehouse.record`."""
+        """See `StateStore.record`."""
         with bigquery_errors("writing etl_history"):
             self._states.record(history)
 
     def history(self, table: LayerTable, kind: str, most: int = 100) -> list[HistoryEntry]:
-        """See `Warehouse.history`."""
+        """See `StateStore.history`."""
         with bigquery_errors("reading etl_history"):
             return self._states.history(table, kind, most)
+
+    def migrate(self) -> str:
+        """See `Warehouse.migrate`."""
+        with bigquery_errors("migrating the platform's tables"):
+            before = self._system.upgrade()
+        if before == SCHEMA_VERSION:
+            return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
+        was = "none" if before is None else before
+        return f"Migrated the platform's tables from version {was} to {SCHEMA_VERSION}."
 
     def close(self) -> None:
         """Close the sessions to Google; using the warehouse again opens new ones."""
@@ -226,16 +242,28 @@ class BigQueryWarehouse(Warehouse):
         return Jobs(self._clients.rest, self.options, self._wait_seconds)
 
     @cached_property
-    def _ledger(self) -> Ledger:
-        return Ledger(self._jobs, self._datasets, self.options.load_jobs_a_day)
+    def _system(self) -> System:
+        return System(self._jobs, self._datasets)
 
     @cached_property
     def _states(self) -> States:
-        return States(self._jobs, self._datasets, self._ledger, self._ensure_system)
+        return States(self._jobs, self._datasets, self._system)
+
+    @cached_property
+    def _giver(self) -> Giver:
+        return Giver(self._datasets, self._loading)
 
     @cached_property
     def _lookups(self) -> Lookups:
-        return Lookups(self._jobs, self._datasets, self._loading)
+        return Lookups(self._jobs, self._datasets, self._giver)
+
+    @cached_property
+    def _inquiries(self) -> Inquiries:
+        return Inquiries(self._jobs, self._datasets)
+
+    @cached_property
+    def _publishing(self) -> Publishing:
+        return Publishing(self._jobs, self._datasets, self._giver, self._states)
 
     @cached_property
     def _digests(self) -> Digests:
@@ -246,10 +274,6 @@ class BigQueryWarehouse(Warehouse):
         return Loading(self._jobs, self._datasets, self._clients.bucket)
 
     @cached_property
-    def _appending(self) -> Appending:
-        return Appending(self._jobs, self._datasets, self._ledger, self._loading, self.state)
-
-    @cached_property
     def _reader(self) -> Reader:
         storage = self._clients.storage
         return Reader(
@@ -257,8 +281,8 @@ class BigQueryWarehouse(Warehouse):
             RestReader(self._jobs, self._datasets, lambda: _new_id("read")),
         )
 
-    def _ensure_system(self) -> None:
-        for statement in self._datasets.ensure_system():
+    def _ensure(self, table: LayerTable) -> None:
+        for statement in self._datasets.ensure(table):
             self._jobs.query(statement, _new_id("alter"))
 
     def _now(self) -> datetime:
@@ -266,24 +290,6 @@ class BigQueryWarehouse(Warehouse):
         job = self._jobs.query("SELECT CURRENT_TIMESTAMP()", _new_id("clock"))
         moment: datetime = next(iter(job.result()))[0]
         return moment
-
-    def _stale(self, staging: Staging) -> StalePublication:
-        as_of = {staged.day: staged.state.as_of for staged in staging.days}
-        days = [
-            state.partition_key
-            for state in self.state(staging.table)
-            if state.partition_key in as_of and state.as_of > as_of[state.partition_key]
-        ]
-        return newer_is_published(staging.table, days)
-
-    @contextmanager
-    def _dropped_afterwards(self, staging: Staging) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            # What cannot be dropped expires by itself: no reason to fail, nor to hide a failure.
-            with suppress(EtlError), bigquery_errors("dropping staging tables"):
-                self._loading.drop(staging)
 
 
 _CONNECTED = tuple(

@@ -14,9 +14,17 @@ from etl_assets.core.contracts import Column, polars_schema
 from etl_assets.core.digests import BUCKETS_SCHEMA, SEPARATOR, compared, row_digests_schema
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import SYSTEM_DATASET, profile_schema
+from etl_assets.warehouse.base import profile_schema
 from etl_assets.warehouse.duckdb.schema import exists
-from etl_assets.warehouse.duckdb.types import day_of, literal, on_days, quote, relation, same_key
+from etl_assets.warehouse.duckdb.types import (
+    day_of,
+    literal,
+    on_days,
+    quote,
+    relation,
+    same_key,
+)
+from etl_assets.warehouse.publication import CURSOR, STAGED_DAY, Facts, Staging
 
 
 def copy_out(
@@ -59,16 +67,70 @@ def profile(
     )
 
 
-def quarantined(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> pl.DataFrame:
-    """See `Warehouse.quarantined`."""
+def facts(
+    connection: duckdb.DuckDBPyConnection, staging: Staging, *, elsewhere: bool, versions: bool
+) -> Facts:
+    """See `Rows.facts`."""
+    files = [str(path) for staged in staging.days for path in staged.files.files]
+    nothing = Facts.nothing(staging.table)
+    is_there = exists(connection, staging.table)
+    return Facts(
+        _elsewhere(connection, staging, files, nothing.elsewhere.schema)
+        if elsewhere and files and is_there
+        else nothing.elsewhere,
+        _gains(connection, staging, files, nothing.versions.schema)
+        if versions and files
+        else nothing.versions,
+    )
+
+
+def _elsewhere(
+    connection: duckdb.DuckDBPyConnection, staging: Staging, files: list[str], schema: pl.Schema
+) -> pl.DataFrame:
+    table = staging.table
+    cursor = f"t.{quote(table.cursor_column)}" if table.cursor_column else "NULL"
+    columns = {name: f"t.{quote(name)}" for name in table.key}
+    columns |= {STAGED_DAY: day_of(table, "t."), CURSOR: cursor}
+    days = on_days(table, [staged.day for staged in staging.days])
     return _frame(
         connection,
-        pl.Schema(
-            {"partition_key": pl.Date(), "source_position": pl.String(), "payload": pl.String()}
-        ),
-        f"SELECT partition_key, source_position, payload FROM {SYSTEM_DATASET}.etl_quarantine "  # noqa: S608
-        "WHERE table_name = $table ORDER BY ALL",
-        {"table": table.path},
+        schema,
+        f"SELECT {', '.join(columns[name] for name in schema)} "  # noqa: S608 - quoted
+        f"FROM {relation(table)} AS t WHERE NOT coalesce({days}, FALSE) "
+        f"AND EXISTS (SELECT 1 FROM read_parquet($files) AS s WHERE {same_key(table)})",
+        {"files": files},
+    )
+
+
+def _gains(
+    connection: duckdb.DuckDBPyConnection, staging: Staging, files: list[str], schema: pl.Schema
+) -> pl.DataFrame:
+    versions = staging.table.versions
+    if versions is None:
+        return pl.DataFrame(schema=schema)
+    moment = f"s.{quote(versions.day_column)}"
+    return _frame(
+        connection,
+        schema,
+        f"SELECT {day_of(versions, 's.')} AS day, count(*), CAST(max({moment}) AS TIMESTAMPTZ) "  # noqa: S608
+        f"FROM ({new_versions(connection, versions)}) AS s GROUP BY day ORDER BY day",
+        {"files": files},
+    )
+
+
+def new_versions(connection: duckdb.DuckDBPyConnection, versions: LayerTable) -> str:
+    """The query of the staged rows (`$files`) whose version is not there yet, each once."""
+    there = ""
+    if exists(connection, versions):
+        there = (
+            f"AND NOT EXISTS (SELECT 1 FROM {relation(versions)} AS t "  # noqa: S608 - quoted
+            f"WHERE {same_key(versions)}) "
+        )
+    key = ", ".join(f"s.{quote(name)}" for name in versions.key)
+    return (
+        "SELECT * FROM read_parquet($files) AS s "  # noqa: S608 - quoted
+        f"WHERE s.{quote(versions.day_column)} IS NOT NULL {there}"
+        f"QUALIFY row_number() OVER (PARTITION BY {key}) = 1"
     )
 
 

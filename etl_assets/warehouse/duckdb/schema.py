@@ -3,12 +3,14 @@
 What a contract's column is in DuckDB is in `types.py`.
 """
 
+from itertools import pairwise
+
 import duckdb
 
+from etl_assets.core.errors import WarehouseError
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.contract_tables import Statements, missing_columns
 from etl_assets.warehouse.duckdb.types import (
-    SYSTEM_TABLES,
     column_types,
     comment_on,
     create_table,
@@ -22,8 +24,8 @@ def ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> None:
 
     Raises WarehouseError, with the statements to run, where the published table differs otherwise.
     """
-    connection.execute(SYSTEM_TABLES)
     if not exists(connection, table):
+        _refuse_names_that_collide(connection, table)
         connection.execute(create_table(table))
         return
     found, not_null = _published_columns(connection, table)
@@ -32,6 +34,34 @@ def ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> None:
     for name in missing_columns(table, wanted, found, not_null, statements):
         connection.execute(statements.add(name, wanted[name]))
         connection.execute(comment_on(table, name))
+
+
+def _refuse_names_that_collide(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> None:
+    """DuckDB keeps the case of names, and takes no notice of it: "ABC" and "abc" are one."""
+    names = sorted(column_types(table), key=lambda name: (_folded(name), name))
+    same = [pair for pair in pairwise(names) if _folded(pair[0]) == _folded(pair[1])]
+    if same:
+        raise WarehouseError(
+            f"The columns {' and '.join(map(repr, same[0]))} of {table.path} differ in upper and "
+            "lower case only, and DuckDB takes them for one.",
+            "Leave one of them out of the contract, or rename it in a view of the source.",
+        )
+    there = connection.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = ?",
+        [str(table.layer)],
+    ).fetchall()
+    found = [name for (name,) in there if _folded(name) == _folded(table.name)]
+    if found:
+        raise WarehouseError(
+            f"The warehouse has a table {table.layer}.{found[0]}, and DuckDB takes "
+            f"{table.layer}.{table.name} for the same: they differ in upper and lower case only.",
+            "Give one of them another name in etl_assets/tables/.",
+        )
+
+
+def _folded(name: str) -> str:
+    """The name as DuckDB compares it: of A to Z only it takes no notice of the case."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
 
 
 def _statements(table: LayerTable) -> Statements:

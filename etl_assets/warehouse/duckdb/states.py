@@ -1,160 +1,174 @@
-"""`etl_state` and `etl_history`: read, and written inside the caller's transaction."""
+"""`etl_tables`, `etl_state`, `etl_quarantine` and `etl_history` of a DuckDB file.
+
+They are read, and written inside the caller's transaction; what they say is decided elsewhere.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple, fields, replace
+from dataclasses import astuple
 from datetime import date, datetime
+from typing import Any, TypeVar
 
 import duckdb
+import polars as pl
 
-from etl_assets.core.state import WHOLE_TABLE, HistoryEntry, PartitionState, bare
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import SYSTEM_DATASET, Staging, lost_turn
-from etl_assets.warehouse.duckdb.types import day_of, quote, relation
+from etl_assets.warehouse.duckdb.system import columns_there, name_of
+from etl_assets.warehouse.duckdb.types import quote
+from etl_assets.warehouse.publication import lost_turn
+from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
+from etl_assets.warehouse.system_tables import HISTORY, QUARANTINE, STATE, TABLES, SystemTable
 
-STATE = f"{SYSTEM_DATASET}.etl_state"
-_HISTORY = f"{SYSTEM_DATASET}.etl_history"
-_STATE_COLUMNS = tuple(field.name for field in fields(PartitionState))
-_HISTORY_COLUMNS = tuple(quote(field.name) for field in fields(HistoryEntry))
-
-
-def states(connection: duckdb.DuckDBPyConnection, table: LayerTable | None) -> list[PartitionState]:
-    """The states of all partitions, by table and day; of one table if given."""
-    return _read(
-        connection,
-        "partition_key <> $whole AND ($table IS NULL OR table_name = $table)",
-        {"whole": WHOLE_TABLE, "table": table.path if table else None},
-    )
+Row = TypeVar("Row", TableState, PartitionState, HistoryEntry)
 
 
-def own_row(connection: duckdb.DuckDBPyConnection, table_name: str) -> PartitionState | None:
-    """The row of a whole table (`WHOLE_TABLE`)."""
-    found = _read(
-        connection,
-        "partition_key = $whole AND table_name = $table",
-        {"whole": WHOLE_TABLE, "table": table_name},
-    )
-    return found[0] if found else None
+def table_states(
+    connection: duckdb.DuckDBPyConnection, table_name: str | None = None
+) -> list[TableState]:
+    """The rows of `etl_tables`, by name; that of one table if given."""
+    where, given = ("table_name = $table", {"table": table_name}) if table_name else ("TRUE", {})
+    return _read(connection, TABLES, TableState, where, given, order="table_name")
 
 
-def token_of(connection: duckdb.DuckDBPyConnection, table_name: str) -> str | None:
-    """The `load_id` of that row."""
-    own = own_row(connection, table_name)
-    return own.load_id if own else None
-
-
-def _read(
-    connection: duckdb.DuckDBPyConnection, condition: str, given: Mapping[str, object]
+def states(
+    connection: duckdb.DuckDBPyConnection, table_name: str | None = None
 ) -> list[PartitionState]:
-    rows = connection.sql(
-        f"SELECT {', '.join(_STATE_COLUMNS)} FROM {STATE} "  # noqa: S608 - our columns
-        f"WHERE {condition} ORDER BY table_name, partition_key",
-        params=dict(given),
-    ).pl()
-    return [PartitionState(**row) for row in rows.to_dicts()]
+    """The states of all parts, by table and part; of one table if given."""
+    where, given = ("table_name = $table", {"table": table_name}) if table_name else ("TRUE", {})
+    if not columns_there(connection, TABLES):  # written by an earlier release: see `system.py`
+        where += f" AND partition_key <> DATE '{WHOLE}'"
+    order = "table_name, partition_key"
+    return _read(connection, STATE, PartitionState, where, given, order=order)
+
+
+def put_table(connection: duckdb.DuckDBPyConnection, state: TableState) -> None:
+    """Put the row in the place of its table's."""
+    connection.execute(
+        f"DELETE FROM {name_of(TABLES)} WHERE table_name = ?",  # noqa: S608 - our own table
+        [state.table_name],
+    )
+    _insert(connection, TABLES, [state])
 
 
 def put_states(connection: duckdb.DuckDBPyConnection, given: Sequence[PartitionState]) -> None:
-    """Put rows of one table in the place of those of the same days."""
-    if not given:
-        return
-    connection.execute(
-        f"DELETE FROM {STATE} WHERE table_name = ? AND partition_key = ANY(?)",  # noqa: S608
-        [given[0].table_name, [state.partition_key for state in given]],
-    )
-    marks = ", ".join("?" for _ in _STATE_COLUMNS)
-    connection.executemany(
-        f"INSERT INTO {STATE} ({', '.join(_STATE_COLUMNS)}) VALUES ({marks})",  # noqa: S608
-        [[getattr(state, column) for column in _STATE_COLUMNS] for state in given],
-    )
-
-
-def give_token(connection: duckdb.DuckDBPyConnection, staging: Staging) -> None:
-    """Give a table that syncs this publication's token; its position stays where it is."""
-    if not staging.table.syncs:
-        return
-    state = staging.days[0].state
-    known = connection.execute(
-        f"UPDATE {STATE} SET load_id = ?, updated_at = ? "  # noqa: S608 - our own table
-        "WHERE table_name = ? AND partition_key = ? RETURNING load_id",
-        [state.load_id, state.updated_at, state.table_name, WHOLE_TABLE],
-    ).fetchall()
-    if not known:
-        put_states(connection, [bare_state(staging, state.table_name, WHOLE_TABLE)])
-
-
-def bare_state(staging: Staging, table_name: str, day: date) -> PartitionState:
-    """A state of this publication, of its newest moment, that says nothing else yet."""
-    newest = max(staged.state.as_of for staged in staging.days)
-    return replace(bare(staging.days[0].state, day, table_name), as_of=newest)
-
-
-def recount(
-    connection: duckdb.DuckDBPyConnection,
-    table: LayerTable,
-    days: Collection[date] | None = None,
-) -> None:
-    """Make the states of the days, or of all, say how many rows are published."""
-    connection.execute(
-        f"UPDATE {STATE} AS s SET row_count = (SELECT count(*) FROM {relation(table)} "  # noqa: S608
-        f"WHERE {day_of(table)} = s.partition_key) "
-        "WHERE table_name = $table AND partition_key <> $whole "
-        "AND ($days IS NULL OR partition_key = ANY($days))",
-        {"table": table.path, "whole": WHOLE_TABLE, "days": list(days) if days else None},
-    )
-
-
-def lose_rows(
-    connection: duckdb.DuckDBPyConnection, lost: Mapping[date, int], state: PartitionState
-) -> None:
-    """Make the states of days that lost rows to this publication say so; `state` is one of its."""
-    for day, rows in lost.items():
+    """Put each row in the place of that of its table and part."""
+    for table_name in dict.fromkeys(state.table_name for state in given):
+        parts = [state.partition_key for state in given if state.table_name == table_name]
         connection.execute(
-            f"UPDATE {STATE} SET row_count = row_count - ?, load_id = ?, updated_at = ? "  # noqa: S608
-            "WHERE table_name = ? AND partition_key = ?",
-            [rows, state.load_id, state.updated_at, state.table_name, day],
+            f"DELETE FROM {name_of(STATE)} WHERE table_name = ? AND partition_key = ANY(?)",  # noqa: S608
+            [table_name, parts],
         )
+    _insert(connection, STATE, given)
+
+
+def take_turn(connection: duckdb.DuckDBPyConnection, state: TableState, token: str | None) -> None:
+    """Raise LostTurn unless the table's row has the token, or is missing where it is None."""
+    found = table_states(connection, state.table_name)
+    if (found[0].load_id if found else None) != token:
+        raise lost_turn(state.table_name)
 
 
 def verify(
-    connection: duckdb.DuckDBPyConnection,
-    table: LayerTable,
-    days: Collection[date],
-    moment: datetime,
+    connection: duckdb.DuckDBPyConnection, table: LayerTable, days: Collection[date], at: datetime
 ) -> None:
-    """See `Warehouse.verify`."""
+    """See `StateStore.verify`."""
     connection.execute(
-        f"UPDATE {STATE} SET verified_through = greatest(verified_through, ?) "  # noqa: S608
+        f"UPDATE {name_of(STATE)} SET verified_through = greatest(verified_through, ?) "  # noqa: S608
         "WHERE table_name = ? AND partition_key = ANY(?)",
-        [moment, table.path, list(days)],
+        [at, table.path, list(days)],
     )
-
-
-def move(
-    connection: duckdb.DuckDBPyConnection, position: PartitionState, token: str | None
-) -> None:
-    """See `Warehouse.move`."""
-    if token_of(connection, position.table_name) != token:
-        raise lost_turn(position.table_name)
-    put_states(connection, [position])
+    connection.execute(
+        f"UPDATE {name_of(TABLES)} SET verified_through = (SELECT CASE WHEN "  # noqa: S608
+        "count(*) = count(verified_through) THEN min(verified_through) END "
+        f"FROM {name_of(STATE)} WHERE table_name = $table) WHERE table_name = $table",
+        {"table": table.path},
+    )
 
 
 def record(connection: duckdb.DuckDBPyConnection, entries: Sequence[HistoryEntry]) -> None:
     """Add to `etl_history`."""
-    if entries:
-        marks = ", ".join("?" for _ in _HISTORY_COLUMNS)
-        connection.executemany(
-            f"INSERT INTO {_HISTORY} ({', '.join(_HISTORY_COLUMNS)}) VALUES ({marks})",  # noqa: S608
-            [astuple(entry) for entry in entries],
-        )
+    _insert(connection, HISTORY, entries)
 
 
 def history(
     connection: duckdb.DuckDBPyConnection, table: LayerTable, kind: str, most: int
 ) -> list[HistoryEntry]:
-    """See `Warehouse.history`."""
-    rows = connection.sql(
-        f"SELECT {', '.join(_HISTORY_COLUMNS)} FROM {_HISTORY} "  # noqa: S608 - our columns
-        'WHERE table_name = ? AND kind = ? ORDER BY "at" DESC LIMIT ?',
-        params=[table.path, kind, most],
+    """See `StateStore.history`."""
+    return _read(
+        connection,
+        HISTORY,
+        HistoryEntry,
+        "table_name = $table AND kind = $kind",
+        {"table": table.path, "kind": str(kind)},
+        order=f'"at" DESC LIMIT {int(most)}',
+    )
+
+
+def quarantine_counts(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> dict[date, int]:
+    """See `StateStore.quarantine_counts`."""
+    if not columns_there(connection, QUARANTINE):
+        return {}
+    return dict(
+        connection.execute(
+            f"SELECT partition_key, count(*) FROM {name_of(QUARANTINE)} "  # noqa: S608 - ours
+            "WHERE table_name = ? GROUP BY ALL",
+            [table.path],
+        ).fetchall()
+    )
+
+
+def quarantined(
+    connection: duckdb.DuckDBPyConnection,
+    table: LayerTable,
+    positions: Collection[str] | None,
+    days: Collection[date] | None,
+) -> pl.DataFrame:
+    """See `StateStore.quarantined`."""
+    if not columns_there(connection, QUARANTINE):
+        return pl.DataFrame(schema=QUARANTINED_SCHEMA)
+    given: dict[str, Any] = {"table": table.path}
+    where = "table_name = $table"
+    if positions is not None:
+        given["positions"] = list(positions)
+        where += " AND source_position = ANY($positions)"
+    if days is not None:
+        given["days"] = list(days)
+        where += " AND partition_key = ANY($days)"
+    found: pl.DataFrame = connection.sql(
+        f"SELECT {', '.join(QUARANTINED_SCHEMA)} FROM {name_of(QUARANTINE)} "  # noqa: S608
+        f"WHERE {where} ORDER BY ALL",
+        params=given,
     ).pl()
-    return [HistoryEntry(**row) for row in rows.to_dicts()]
+    return found.cast(QUARANTINED_SCHEMA)
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    table: SystemTable,
+    row: type[Row],
+    condition: str,
+    given: Mapping[str, object],
+    *,
+    order: str,
+) -> list[Row]:
+    # A column that this release added may be missing until it publishes.
+    names = columns_there(connection, table)
+    if not names:
+        return []
+    rows = connection.sql(
+        f"SELECT {', '.join(map(quote, names))} FROM {name_of(table)} "  # noqa: S608 - our columns
+        f"WHERE {condition} ORDER BY {order}",
+        params=dict(given),
+    ).pl()
+    return [row(**found) for found in rows.to_dicts()]
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: SystemTable, rows: Sequence[Any]) -> None:
+    if rows:
+        names = list(type(rows[0]).__dataclass_fields__)
+        connection.executemany(
+            f"INSERT INTO {name_of(table)} ({', '.join(map(quote, names))}) "  # noqa: S608 - ours
+            f"VALUES ({', '.join('?' for _ in names)})",
+            [astuple(row) for row in rows],
+        )

@@ -7,9 +7,8 @@ import polars as pl
 
 from etl_assets.core.contracts import struct_fields
 from etl_assets.core.errors import WarehouseError
-from etl_assets.core.partitions import Window, windows_of
+from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import SYSTEM_DATASET
 from etl_assets.warehouse.contract_tables import description, required_columns
 
 _PLAIN: dict[type[pl.DataType], str] = {
@@ -31,37 +30,6 @@ _AUDIT_TYPES = {
     "_run_id": "VARCHAR",
     "_schema_version": "VARCHAR",
 }
-
-SYSTEM_TABLES = f"""
-CREATE SCHEMA IF NOT EXISTS {SYSTEM_DATASET};
-CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_state (
-    table_name VARCHAR NOT NULL, partition_key DATE NOT NULL,
-    high_watermark TIMESTAMPTZ, watermark_key VARCHAR,
-    row_count BIGINT NOT NULL, source_count BIGINT, quarantined_count BIGINT NOT NULL,
-    checks_passed INTEGER NOT NULL, checks_failed INTEGER NOT NULL,
-    as_of TIMESTAMPTZ NOT NULL, load_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL,
-    seconds DOUBLE NOT NULL, verified_through TIMESTAMPTZ, updated_at TIMESTAMPTZ NOT NULL
-);
-ALTER TABLE {SYSTEM_DATASET}.etl_state ADD COLUMN IF NOT EXISTS made_of VARCHAR;
-CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_quarantine (
-    table_name VARCHAR NOT NULL, partition_key DATE NOT NULL, rule VARCHAR NOT NULL,
-    source_position VARCHAR NOT NULL, payload VARCHAR NOT NULL,
-    run_id VARCHAR NOT NULL, quarantined_at TIMESTAMPTZ NOT NULL
-);
-CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_appends (
-    table_name VARCHAR NOT NULL, partition_key DATE NOT NULL, content VARCHAR NOT NULL,
-    row_count BIGINT NOT NULL, run_id VARCHAR NOT NULL, appended_at TIMESTAMPTZ NOT NULL
-);
-CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_history (
-    table_name VARCHAR NOT NULL, kind VARCHAR NOT NULL, "at" TIMESTAMPTZ NOT NULL,
-    run_id VARCHAR NOT NULL, payload VARCHAR NOT NULL
-);
-CREATE TABLE IF NOT EXISTS {SYSTEM_DATASET}.etl_tombstones (
-    table_name VARCHAR NOT NULL, partition_key DATE NOT NULL, row_key VARCHAR NOT NULL,
-    payload VARCHAR NOT NULL, run_id VARCHAR NOT NULL, found_at TIMESTAMPTZ NOT NULL
-);
-"""
-"""`made_of` comes by ALTER TABLE, so that files which earlier releases made gain it as well."""
 
 
 def quote(name: str) -> str:
@@ -127,9 +95,14 @@ def literal(text: str) -> str:
 
 
 def within(table: LayerTable, window: Window) -> str:
-    """The half-open condition on the partition column, which is a date or a timestamp."""
-    dtype = table.column(table.partition_column).dtype
-    name = quote(table.partition_column)
+    """The half-open condition on the partition column, which is a date or a timestamp.
+
+    Of a table without days: whether the window is that of its only part.
+    """
+    if not table.has_days:
+        return "TRUE" if window.first == WHOLE else "FALSE"
+    dtype = table.column(table.day_column).dtype
+    name = quote(table.day_column)
     if isinstance(dtype, pl.Date):
         return f"{name} BETWEEN DATE '{window.first}' AND DATE '{window.last}'"
     zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone
@@ -139,19 +112,24 @@ def within(table: LayerTable, window: Window) -> str:
     return f"{name} >= {type_} '{start}' AND {name} < {type_} '{end}'"
 
 
-def day_of(table: LayerTable) -> str:
-    """The day (UTC) that a row is on."""
-    return f"CAST({quote(table.partition_column)} AS DATE)"
+def day_of(table: LayerTable, row: str = "") -> str:
+    """The part (DATE) that a row is on: its UTC day; `row` is its alias with a point."""
+    if not table.has_days:
+        return f"DATE '{WHOLE}'"
+    return f"CAST({row}{quote(table.day_column)} AS DATE)"
 
 
 def on_days(table: LayerTable, days: Collection[date]) -> str:
-    """The condition that a row is on one of the days, of which there is at least one.
+    """The condition that a row is on one of the parts, of which there is at least one.
 
     Spans of the bare column: a cast of it costs ten times as much, and passes over no row group.
     """
     return f"({' OR '.join(f'({within(table, window)})' for window in windows_of(days))})"
 
 
-def same_key(table: LayerTable) -> str:
-    """The condition that `s` and `t` have one key."""
-    return " AND ".join(f"s.{quote(name)} = t.{quote(name)}" for name in table.key)
+def same_key(table: LayerTable, one: str = "s", other: str = "t") -> str:
+    """The condition that two rows, by their aliases, have one key; NULL is equal to NULL."""
+    signs = {c.name: "IS NOT DISTINCT FROM" if c.nullable else "=" for c in table.columns}
+    return " AND ".join(
+        f"{one}.{quote(name)} {signs[name]} {other}.{quote(name)}" for name in table.key
+    )

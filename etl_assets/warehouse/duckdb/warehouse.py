@@ -5,7 +5,7 @@ a source, audited or transformed: those work on the spool.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,26 +14,34 @@ import polars as pl
 import tenacity
 
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.errors import WarehouseBusy, WarehouseError
+from etl_assets.core.errors import WarehouseBusy
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import Happening, HistoryEntry, PartitionState
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.spool import SpoolFiles, disk_errors, full_disk
-from etl_assets.warehouse.base import (
-    Changes,
-    Extract,
-    Look,
-    Mode,
-    Publication,
-    StagedDay,
-    Staging,
-    Warehouse,
-)
+from etl_assets.interrupts import stopped_by_signals
+from etl_assets.spool import SpoolFiles, disk_errors
+from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.duckdb import inquiries, states
-from etl_assets.warehouse.duckdb.file_turns import busy, turn
+from etl_assets.warehouse.duckdb.failures import (
+    ENGINE_ERRORS,
+    holder_of,
+    opening_failed,
+    statement_failed,
+)
+from etl_assets.warehouse.duckdb.file_turns import busy, turn, unusable
 from etl_assets.warehouse.duckdb.publication import publish
 from etl_assets.warehouse.duckdb.schema import ensure, exists
-from etl_assets.warehouse.duckdb.types import SYSTEM_TABLES, within
+from etl_assets.warehouse.duckdb.system import upgrade
+from etl_assets.warehouse.duckdb.types import within
+from etl_assets.warehouse.publication import (
+    Facts,
+    JobCost,
+    Publication,
+    Recorded,
+    StagedDay,
+    Staging,
+)
+from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 
 
 class DuckDBWarehouse(Warehouse):
@@ -51,36 +59,39 @@ class DuckDBWarehouse(Warehouse):
         }
 
     def ensure(self, table: LayerTable) -> None:
-        """See `Warehouse.ensure`."""
+        """See `Rows.ensure`."""
         with self._open(f"creating {table.path}") as connection:
+            upgrade(connection)
             ensure(connection, table)
 
-    def stage(
-        self,
-        table: LayerTable,
-        days: Sequence[StagedDay],
-        run_id: str,
-        mode: Mode = Mode.REPLACE,
-        changes: Changes | None = None,
-    ) -> Staging:
-        """See `Warehouse.stage`."""
+    def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+        """See `Rows.stage`."""
         # The spool itself serves: DuckDB reads the Parquet files inside the transaction.
-        return Staging(table, days, f"{table.name}_{run_id}", mode, changes)
+        return Staging(table, days, f"{table.name}_{run_id}")
 
-    def publish(self, staging: Staging) -> Publication:
-        """See `Warehouse.publish`."""
-        table = staging.table
-        if not staging.days and staging.changes is None:
-            return Publication()
+    def facts(self, staging: Staging, *, elsewhere: bool, versions: bool) -> Facts:
+        """See `Rows.facts`."""
+        if not (elsewhere or versions):
+            return Facts.nothing(staging.table)
+        with self._look(f"comparing what is staged for {staging.table.path}") as connection:
+            return inquiries.facts(connection, staging, elsewhere=elsewhere, versions=versions)
+
+    def publish(self, publication: Publication) -> Sequence[JobCost]:
+        """See `Rows.publish`."""
+        table = publication.table
         with self._open(f"publishing {table.path}") as connection:
+            upgrade(connection)
             for needed in filter(None, (table, table.versions)):
                 ensure(connection, needed)
             with _transaction(connection):
-                publish(connection, staging)
-        return Publication()
+                publish(connection, publication)
+        return ()
+
+    def discard(self, staging: Staging) -> None:
+        """See `Rows.discard`: nothing is to be dropped, the spool belongs to the run."""
 
     def read(self, table: LayerTable, windows: Sequence[Window], folder: Path) -> Extract:
-        """See `Warehouse.read`."""
+        """See `Rows.read`."""
         folder.mkdir(parents=True, exist_ok=True)
         with self._look(f"reading {table.path}") as connection:
             as_of = datetime.now(UTC)
@@ -98,99 +109,144 @@ class DuckDBWarehouse(Warehouse):
             ]
         return Extract(frames, as_of)
 
-    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
-        """See `Warehouse.state`."""
-        with self._look("reading etl_state") as connection:
-            return states.states(connection, table)
-
-    def table_state(self, table: LayerTable) -> PartitionState | None:
-        """See `Warehouse.table_state`."""
-        with self._look("reading etl_state") as connection:
-            return states.own_row(connection, table.path)
-
-    def look(self, table: LayerTable) -> Look:
-        """See `Warehouse.look`."""
-        with self._look(f"looking at {table.path}") as connection:
-            newest = {
-                str(kind): entries[0]
-                for kind in Happening
-                if (entries := states.history(connection, table, kind, 1))
-            }
-            return Look(
-                states.own_row(connection, table.path),
-                states.states(connection, table),
-                inquiries.quarantined(connection, table),
-                newest,
-            )
-
     def lookup(self, table: LayerTable, keys: SpoolFiles, folder: Path) -> pl.LazyFrame:
-        """See `Warehouse.lookup`."""
+        """See `Rows.lookup`."""
         folder.mkdir(parents=True, exist_ok=True)
         with self._look(f"looking up rows of {table.path}") as connection:
             return inquiries.lookup(connection, table, keys, folder / "found.parquet")
 
     def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
-        """See `Warehouse.profile`."""
+        """See `Rows.profile`."""
         with self._look(f"counting rows of {table.path}") as connection:
             return inquiries.profile(connection, table, days)
 
-    def quarantined(self, table: LayerTable) -> pl.DataFrame:
-        """See `Warehouse.quarantined`."""
-        with self._look("reading etl_quarantine") as connection:
-            return inquiries.quarantined(connection, table)
-
     def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
-        """See `Warehouse.digests`."""
+        """See `Rows.digests`."""
         with self._look(f"comparing {table.path}") as connection:
             return inquiries.digests(connection, table, days, buckets)
 
     def row_digests(
         self, table: LayerTable, day: date, buckets: int, among: Collection[int]
     ) -> pl.DataFrame:
-        """See `Warehouse.row_digests`."""
+        """See `Rows.row_digests`."""
         with self._look(f"comparing {table.path}") as connection:
             return inquiries.row_digests(connection, table, day, buckets, among)
 
+    def version(self) -> str | None:
+        """See `StateStore.version`: the file's size and time of change."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return "nothing"
+        return f"{found.st_mtime_ns}.{found.st_size}"
+
+    def table_states(self) -> list[TableState]:
+        """See `StateStore.table_states`."""
+        with self._look("reading etl_tables") as connection:
+            return states.table_states(connection)
+
+    def table_state(self, table: LayerTable) -> TableState | None:
+        """See `StateStore.table_state`."""
+        with self._look("reading etl_tables") as connection:
+            if self.path.exists():  # work goes on from here: what an earlier release wrote counts
+                upgrade(connection)
+            found = states.table_states(connection, table.path)
+        return found[0] if found else None
+
+    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
+        """See `StateStore.state`."""
+        with self._look("reading etl_state") as connection:
+            return states.states(connection, table.path if table else None)
+
+    def recorded(
+        self, table: LayerTable, *, versions: bool = False, quarantine: bool = False
+    ) -> Recorded:
+        """See `StateStore.recorded`."""
+        kept = table.versions if versions else None
+        with self._look(f"reading what is recorded of {table.path}") as connection:
+            if self.path.exists():
+                upgrade(connection)
+            own = states.table_states(connection, table.path)
+            parts = states.states(connection, table.path)
+            of_versions = states.states(connection, kept.path) if kept else []
+            counts = states.quarantine_counts(connection, table) if quarantine else {}
+        return Recorded(
+            own[0] if own else None,
+            {state.partition_key: state for state in parts},
+            {state.partition_key: state for state in of_versions},
+            counts,
+        )
+
+    def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
+        """See `StateStore.quarantine_counts`."""
+        with self._look("reading etl_quarantine") as connection:
+            return states.quarantine_counts(connection, table)
+
+    def quarantined(
+        self,
+        table: LayerTable,
+        *,
+        positions: Collection[str] | None = None,
+        days: Collection[date] | None = None,
+    ) -> pl.DataFrame:
+        """See `StateStore.quarantined`."""
+        with self._look("reading etl_quarantine") as connection:
+            return states.quarantined(connection, table, positions, days)
+
     def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
-        """See `Warehouse.verify`."""
+        """See `StateStore.verify`."""
         with self._change("writing etl_state") as connection:
             states.verify(connection, table, days, moment)
 
     def move(
-        self, position: PartitionState, token: str | None, history: Sequence[HistoryEntry]
+        self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
     ) -> None:
-        """See `Warehouse.move`."""
-        with self._change(f"moving {position.table_name}") as connection:
-            states.move(connection, position, token)
+        """See `StateStore.move`."""
+        with self._change(f"moving the position of {table_state.table_name}") as connection:
+            states.take_turn(connection, table_state, token)
+            states.put_table(connection, table_state)
             states.record(connection, history)
 
     def record(self, history: Sequence[HistoryEntry]) -> None:
-        """See `Warehouse.record`."""
+        """See `StateStore.record`."""
         with self._change("writing etl_history") as connection:
             states.record(connection, history)
 
     def history(self, table: LayerTable, kind: str, most: int = 100) -> list[HistoryEntry]:
-        """See `Warehouse.history`."""
+        """See `StateStore.history`."""
         with self._look("reading etl_history") as connection:
             return states.history(connection, table, kind, most)
+
+    def migrate(self) -> str:
+        """See `Warehouse.migrate`."""
+        with self._open("migrating the platform's tables") as connection:
+            before = upgrade(connection)
+        if before == SCHEMA_VERSION:
+            return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
+        was = "none" if before is None else before
+        return f"Migrated the platform's tables from version {was} to {SCHEMA_VERSION}."
 
     @contextmanager
     def _look(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read by; to an empty warehouse where there is no file, which stays so."""
-        if not self.path.exists():
+        if not self._is_there():
             with duckdb.connect() as nothing:
-                nothing.execute(SYSTEM_TABLES)
                 yield nothing
             return
         with self._open(doing) as connection:
-            connection.execute(SYSTEM_TABLES)
             yield connection
+
+    def _is_there(self) -> bool:
+        try:
+            return self.path.exists()
+        except OSError as error:
+            raise unusable(self.path, error) from None
 
     @contextmanager
     def _change(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction on the platform's own tables."""
         with self._open(doing) as connection:
-            connection.execute(SYSTEM_TABLES)
+            upgrade(connection)
             with _transaction(connection):
                 yield connection
 
@@ -199,11 +255,11 @@ class DuckDBWarehouse(Warehouse):
         with disk_errors(self.path.parent), turn(self.path, doing, self.wait_seconds):
             connection = self._connect()
             try:
-                yield connection
-            except duckdb.Error as error:
-                raise full_disk(error, self.path.parent) or _told(error, doing) from None
-            finally:
-                connection.close()  # an open transaction is rolled back
+                # A query looks for no signals, and one that does loses the interrupt.
+                with closing(connection), stopped_by_signals(connection.interrupt):
+                    yield connection  # closing rolls an open transaction back
+            except ENGINE_ERRORS as error:
+                raise statement_failed(error, self.path, doing) from None
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         """Opens the file, waiting for programs that hold it without our lock (DuckDB's own CLI)."""
@@ -220,13 +276,12 @@ class DuckDBWarehouse(Warehouse):
             connection = duckdb.connect(str(self.path), config=self._settings)
             connection.execute("SET TimeZone = 'UTC'")  # else moments come back in the machine's
             return connection
-        except duckdb.IOException as error:
-            held = str(error).find("Conflicting lock is held in ")
-            if held < 0:
-                told = _told(error, f"opening {self.path.name}")
-                raise full_disk(error, self.path.parent) or told from None
-            holder = str(error)[held:].removeprefix("Conflicting lock is held in ")
-            raise busy(self.path, holder.split(". ")[0], self.wait_seconds) from None
+        except Exception as error:
+            # A damaged file makes DuckDB raise errors of any class, also of Python's own.
+            holder = holder_of(error)
+            if holder is None:
+                raise opening_failed(error, self.path) from None
+            raise busy(self.path, holder, self.wait_seconds) from None
 
 
 @contextmanager
@@ -234,12 +289,3 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("BEGIN TRANSACTION")
     yield  # what raises leaves it open, and closing the connection rolls it back
     connection.execute("COMMIT")
-
-
-def _told(error: duckdb.Error, doing: str) -> WarehouseError:
-    # DuckDB's messages quote values after the first line; the first line names the trouble.
-    first = str(error).splitlines()[0][:200]
-    return WarehouseError(
-        f"DuckDB refused while {doing}: {first}",
-        "Nothing was published. Check the file of WAREHOUSE_URL, or name another one.",
-    )

@@ -22,15 +22,20 @@ from etl_assets.core.errors import (
     WarehouseError,
     WarehouseUnavailable,
 )
+from etl_assets.interrupts import interrupt_behind
 from etl_assets.postgres.connection import (
+    OPTION,
     RETRYABLE,
     TLS,
     PoolSettings,
+    bad_option,
     make_engine,
     server_words,
     sqlstate_of,
 )
 from etl_assets.postgres.copy import EXACT_TEXT
+from etl_assets.postgres.interruptible import target_of
+from etl_assets.postgres.sqlstates import meaning_of
 
 _LONGEST_NAME = 63
 _NOTHING_HAPPENED = "Run it again; nothing was published."
@@ -46,8 +51,10 @@ _WHAT_TO_DO = {
     "etl-assets migrate.",
     "42P01": "If it is a table of schema etl, run etl-assets migrate.",
     "42703": "If it is a table of schema etl, run etl-assets migrate.",
+    "54011": "PostgreSQL allows 1,600 columns in a table, fewer of wide types, and the platform "
+    "adds its audit columns to those of the contract. Leave columns out of the contract.",
     "53200": "Raise max_locks_per_transaction or the server's memory: every day of a table is a "
-    "partition that a merge locks.",
+    "partition that a lookup by key locks.",
     "53300": "Lower ETL_WAREHOUSE_POOL_SIZE and ETL_WAREHOUSE_POOL_OVERFLOW, put PgBouncer before "
     "the server, or raise max_connections.",
 }
@@ -135,20 +142,24 @@ def driver_of(connection: sa.Connection) -> psycopg.Connection:
 
 @contextmanager
 def warehouse_errors(doing: str, wait_seconds: float) -> Iterator[None]:
-    """Turn what psycopg and SQLAlchemy raise while `doing` into our errors."""
+    """Turn what psycopg and SQLAlchemy raise while `doing` into our errors.
+
+    An interrupt that one of them has replaced is raised again: nothing is tried again then.
+    """
+    ours: BaseException
     try:
         yield
         return
     except sa.exc.TimeoutError:
-        ours: EtlError = WarehouseBusy(
+        ours = WarehouseBusy(
             f"All connections of the warehouse's pool were in use for too long while {doing}.",
             "Raise ETL_WAREHOUSE_POOL_SIZE or ETL_WAREHOUSE_POOL_TIMEOUT_SECONDS, or let fewer "
             "threads work at once.",
         )
-    except sa.exc.DBAPIError as error:
-        ours = classify(error.orig, doing, wait_seconds)
-    except psycopg.Error as error:
-        ours = classify(error, doing, wait_seconds)
+    except (sa.exc.DBAPIError, psycopg.Error) as error:
+        ours = interrupt_behind(error) or classify(
+            error.orig if isinstance(error, sa.exc.DBAPIError) else error, doing, wait_seconds
+        )
     try:
         raise ours
     finally:
@@ -158,17 +169,23 @@ def warehouse_errors(doing: str, wait_seconds: float) -> Iterator[None]:
 
 def classify(error: BaseException | None, doing: str, wait_seconds: float) -> EtlError:
     """Our error for a driver's: by SQLSTATE where the server answered, else by what libpq says."""
-    state = sqlstate_of(error)
+    state, target = sqlstate_of(error), target_of(error)
+    at = f" at {target.place}," if target else ""
     if state is None:
         return Interrupted(
-            f"The warehouse could not be reached, or broke off, while {doing}.",
+            f"The warehouse{at} could not be reached, or broke off, while {doing}.",
             "Check that the server of WAREHOUSE_URL runs and can be reached from here, "
             "then run it again.",
         )
     if state == TLS:
         return WarehouseError(
-            f"No trusted TLS connection to the warehouse came about while {doing}.",
+            f"No trusted TLS connection to the warehouse{at} came about while {doing}.",
             _WHAT_TO_DO[TLS],
+        )
+    if state == OPTION:
+        return WarehouseError(
+            f"WAREHOUSE_URL has a bad value for {bad_option(error)}.",
+            "Correct the option after the question mark of WAREHOUSE_URL, or leave it out.",
         )
     if state == _LOCK_TIMEOUT:
         return WarehouseBusy(
@@ -184,5 +201,6 @@ def classify(error: BaseException | None, doing: str, wait_seconds: float) -> Et
     if state.startswith(RETRYABLE):
         return WarehouseUnavailable(what, _WHAT_TO_DO.get(state, _NOTHING_HAPPENED))
     return WarehouseError(
-        what, _WHAT_TO_DO.get(state, "Nothing was published; look the SQLSTATE up.")
+        what,
+        _WHAT_TO_DO.get(state, f"Nothing was published. It means that {meaning_of(state)}."),
     )

@@ -29,7 +29,9 @@ _FOUND = sa.text("""
 
 
 def ensure_days(transactions: Transactions, table: LayerTable, days: Iterable[date]) -> None:
-    """Make the partitions that are missing for these days."""
+    """Make the partitions that are missing for these days; a table without days needs none."""
+    if not table.has_days:
+        return
     wanted = sorted(set(days))
     missing = transactions.run(
         f"looking at days of {table.path}", lambda c: _missing(c, table, wanted), reading=True

@@ -1,59 +1,89 @@
-"""`etl_quarantine` in the warehouse, written in the transaction that publishes its days."""
+"""`etl_quarantine` and `etl_tombstones` in PostgreSQL: rows that were set aside, rows that went.
 
-from collections.abc import Sequence
+They are written in the transaction that publishes; which rows they are is decided elsewhere.
+"""
+
+from collections.abc import Collection, Sequence
 from datetime import date
 
 import polars as pl
 import sqlalchemy as sa
+from psycopg import sql
 
-from etl_assets.core.rows import QUARANTINE_SCHEMA
+from etl_assets.core.rows import QUARANTINE_SCHEMA, TOMBSTONE_SCHEMA
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import StagedDay
-from etl_assets.warehouse.postgres.models import EtlQuarantine
+from etl_assets.spool import SpoolFiles
+from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.staging import spooled
-from etl_assets.warehouse.postgres.states import has_table
-from etl_assets.warehouse.postgres.write_paths import Target, insert
-
-_MODEL = EtlQuarantine.__table__
-_QUARANTINE = Target.of(_MODEL, QUARANTINE_SCHEMA)
-_TEXTS: sa.ARRAY[str] = sa.ARRAY(sa.Text())
-_ASKED_FOR = ("partition_key", "source_position", "payload")
-
-
-def delete_days(connection: sa.Connection, table: LayerTable, days: Sequence[date]) -> None:
-    """Delete what was set aside on the days."""
-    connection.execute(
-        sa.delete(EtlQuarantine).where(
-            _MODEL.c.table_name == table.path, _MODEL.c.partition_key.in_(days)
-        )
-    )
+from etl_assets.warehouse.postgres.states import on_parts
+from etl_assets.warehouse.postgres.system import columns_there, target_of
+from etl_assets.warehouse.postgres.write_paths import insert, names
+from etl_assets.warehouse.publication import StagedDay
+from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
+from etl_assets.warehouse.system_tables import QUARANTINE, TOMBSTONES
 
 
-def clear(connection: sa.Connection, table: LayerTable, positions: Sequence[str]) -> None:
-    """Delete what was set aside from these positions of the source, whatever its day."""
-    if positions:
-        connection.execute(
-            sa.delete(EtlQuarantine).where(
-                _MODEL.c.table_name == table.path,
-                # An array is one parameter, and there may be more positions than parameters.
-                _MODEL.c.source_position == sa.any_(sa.literal(list(positions), _TEXTS)),
-            )
-        )
+def delete_parts(connection: sa.Connection, table: LayerTable, days: Collection[date]) -> None:
+    """Delete what was set aside of the parts."""
+    _delete(connection, table, on_parts(days))
+
+
+def clear(connection: sa.Connection, table: LayerTable, positions: Collection[str]) -> None:
+    """Delete what was set aside from these positions of the source, whatever its part."""
+    _delete(connection, table, _at_positions(positions))
 
 
 def add(connection: sa.Connection, table: LayerTable, days: Sequence[StagedDay]) -> None:
-    """Add what was set aside of the staged days."""
-    for staged in days:
-        files = staged.quarantine
-        if files.files:
-            insert(connection, _QUARANTINE, spooled(files, QUARANTINE_SCHEMA, table), files.rows)
+    """Add what was set aside of the staged parts."""
+    frames = (f for day in days for f in spooled(day.quarantine, QUARANTINE_SCHEMA, table))
+    rows = sum(day.quarantine.rows for day in days)
+    insert(connection, target_of(QUARANTINE), frames, rows)
 
 
-def positions(connection: sa.Connection, table: LayerTable) -> pl.DataFrame:
-    """See `Warehouse.quarantined`."""
-    schema = {name: QUARANTINE_SCHEMA[name] for name in _ASKED_FOR}
-    if not has_table(connection, _QUARANTINE):
-        return pl.DataFrame(schema=schema)
-    query = sa.select(*(_MODEL.c[name] for name in _ASKED_FOR))
-    found = connection.execute(query.where(_MODEL.c.table_name == table.path)).tuples().all()
-    return pl.DataFrame(found, schema=schema, orient="row")
+def put_tombstones(connection: sa.Connection, table: LayerTable, files: SpoolFiles) -> None:
+    """Add the spooled tombstones."""
+    frames = spooled(files, TOMBSTONE_SCHEMA, table)
+    insert(connection, target_of(TOMBSTONES), frames, files.rows)
+
+
+def counts(connection: sa.Connection, table: LayerTable) -> dict[date, int]:
+    """See `StateStore.quarantine_counts`."""
+    if not columns_there(connection, QUARANTINE):
+        return {}
+    query = sql.SQL(
+        "SELECT partition_key, count(*) FROM {} WHERE table_name = {} GROUP BY 1 ORDER BY 1"
+    ).format(target_of(QUARANTINE).relation, sql.Literal(table.path))
+    return dict(driver_of(connection).execute(query).fetchall())
+
+
+def quarantined(
+    connection: sa.Connection,
+    table: LayerTable,
+    positions: Collection[str] | None,
+    days: Collection[date] | None,
+) -> pl.DataFrame:
+    """See `StateStore.quarantined`."""
+    if not columns_there(connection, QUARANTINE):
+        return pl.DataFrame(schema=QUARANTINED_SCHEMA)
+    where = sql.SQL("table_name = {}").format(sql.Literal(table.path))
+    if positions is not None:
+        where += sql.SQL(" AND ") + _at_positions(positions)
+    if days is not None:
+        where += sql.SQL(" AND ") + on_parts(days)
+    query = sql.SQL("SELECT {columns} FROM {table} WHERE {where} ORDER BY {columns}").format(
+        columns=names(QUARANTINED_SCHEMA), table=target_of(QUARANTINE).relation, where=where
+    )
+    found = driver_of(connection).execute(query).fetchall()
+    return pl.DataFrame(found, schema=QUARANTINED_SCHEMA, orient="row")
+
+
+def _at_positions(positions: Collection[str]) -> sql.Composed:
+    return sql.SQL("source_position = ANY({}::text[])").format(sql.Literal(list(positions)))
+
+
+def _delete(connection: sa.Connection, table: LayerTable, which: sql.Composable) -> None:
+    driver_of(connection).execute(
+        sql.SQL("DELETE FROM {} WHERE table_name = {} AND {}").format(
+            target_of(QUARANTINE).relation, sql.Literal(table.path), which
+        )
+    )

@@ -3,7 +3,6 @@
 All windows are of one moment of one transaction, whose time on the server's clock goes with them.
 """
 
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,17 +19,9 @@ from etl_assets.postgres.copy import copy_frames
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Extract
 from etl_assets.warehouse.postgres.engine import driver_of
-from etl_assets.warehouse.postgres.models import STAGING_SCHEMA
+from etl_assets.warehouse.postgres.key_tables import spooled_keys
 from etl_assets.warehouse.postgres.schema import exists
-from etl_assets.warehouse.postgres.staging import spooled
-from etl_assets.warehouse.postgres.types import (
-    column_type,
-    encoded,
-    read_as,
-    relation,
-    within,
-)
-from etl_assets.warehouse.postgres.write_paths import Target, create_staging, insert
+from etl_assets.warehouse.postgres.types import read_as, relation, same_key, within
 
 
 def read(
@@ -54,21 +45,9 @@ def lookup(
     """The rows of these keys; see `Warehouse.lookup`. The keys are a table for that long."""
     if not keys.rows or not exists(connection, table):
         return _frame(table, SpoolFiles(folder))
-    columns = [table.column(name) for name in table.key]
-    wanted = Target(
-        STAGING_SCHEMA, f"lookup_{uuid.uuid4().hex}", {c.name: column_type(c) for c in columns}
-    )
-    create_staging(connection, wanted)
-    frames = (encoded(f, columns) for f in spooled(keys, polars_schema(columns), table))
-    insert(connection, wanted, frames, keys.rows)
-    driver_of(connection).execute(sql.SQL("ANALYZE {}").format(wanted.relation))
-    same_row = sql.SQL(" AND ").join(
-        sql.SQL("k.{k} = t.{k}").format(k=sql.Identifier(name)) for name in table.key
-    )
-    among = sql.SQL("EXISTS (SELECT FROM {} AS k WHERE {})").format(wanted.relation, same_row)
-    found = _read(connection, table, among, folder)
-    driver_of(connection).execute(sql.SQL("DROP TABLE {}").format(wanted.relation))
-    return found
+    with spooled_keys(connection, table, keys) as wanted:
+        among = sql.SQL("EXISTS (SELECT FROM {} AS s WHERE {})").format(wanted, same_key(table))
+        return _read(connection, table, among, folder)
 
 
 def _read(

@@ -17,11 +17,13 @@ from etl_assets.warehouse.contract_tables import (
 )
 from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
-from etl_assets.warehouse.postgres.migrate import create_schema
-from etl_assets.warehouse.postgres.types import column_types, relation
+from etl_assets.warehouse.postgres.system import create_schema
+from etl_assets.warehouse.postgres.types import column_types, nullable_key, relation
 from etl_assets.warehouse.postgres.write_paths import names
 
 LONGEST_NAME = 63
+_NULLS_NOT_DISTINCT = 150000
+"""The first server version whose unique indexes can hold NULL equal to NULL."""
 _RANGED = (pl.Int16, pl.Int32, pl.Int64, pl.Decimal, pl.Date, pl.Datetime)
 
 _COLUMNS = sa.text("""
@@ -42,7 +44,7 @@ _UNIQUE_INDEXES = sa.text("""
 
 def unique_key(table: LayerTable) -> list[str]:
     """The key with the partition column, which a unique index of a partitioned table must have."""
-    return list(dict.fromkeys([*table.key, table.partition_column]))
+    return list(dict.fromkeys([*table.key, *filter(None, [table.partition_column])]))
 
 
 def ensure(connection: sa.Connection, table: LayerTable) -> None:
@@ -56,6 +58,7 @@ def ensure(connection: sa.Connection, table: LayerTable) -> None:
     lock_schema_changes(connection)
     missing = _missing(connection, table)  # somebody else may have been faster
     if missing is None:
+        _refuse_old_server(connection, table)
         create_schema(connection, str(table.layer))
         driver_of(connection).execute(_create_table(table))
         return
@@ -86,12 +89,25 @@ def _missing(connection: sa.Connection, table: LayerTable) -> list[str] | None:
 
 
 def _refuse_other_partitioning(connection: sa.Connection, table: LayerTable) -> None:
-    if connection.scalar(_PARTITIONED_BY, _named(table)) != table.partition_column:
+    found, wanted = connection.scalar(_PARTITIONED_BY, _named(table)), table.partition_column
+    if found == wanted:
+        return
+    difference = f"not partitioned by {wanted}" if wanted else f"partitioned by {found}"
+    raise WarehouseError(
+        f"The contract of {table.path} no longer fits the published table (it is {difference}).",
+        f"Change the contract back, or migrate the table: {_aside(table)} "
+        f"Then load {'its days' if wanted else 'it'} again.",
+    )
+
+
+def _refuse_old_server(connection: sa.Connection, table: LayerTable) -> None:
+    nullable, server = nullable_key(table), driver_of(connection).info.server_version
+    if nullable and server < _NULLS_NOT_DISTINCT:
         raise WarehouseError(
-            f"The contract of {table.path} no longer fits the published table (it is not "
-            f"partitioned by {table.partition_column}).",
-            f"Change the contract back, or migrate the table: {_aside(table)} "
-            "Then load its days again.",
+            f"The key of {table.path} has columns that may be NULL ({', '.join(nullable)}); a "
+            f"unique index on them needs PostgreSQL 15, and the server is {server // 10000}.",
+            "Use a newer server, or make these columns not nullable in the contract and its "
+            "transform.",
         )
 
 
@@ -100,8 +116,8 @@ def _refuse_other_key(connection: sa.Connection, table: LayerTable) -> None:
     found = connection.execute(_UNIQUE_INDEXES, _named(table)).all()
     if any(set(columns) == set(key) for _, columns in found):
         return
-    create = sql.SQL("CREATE UNIQUE INDEX ON {} ({});").format(relation(table), names(key))
-    mends = [*(f"DROP INDEX {index};" for index, _ in found), create.as_string()]
+    create = f"{_create_index(table).as_string()};"
+    mends = [*(f"DROP INDEX {index};" for index, _ in found), create]
     raise WarehouseError(
         f"The published table of {table.path} has no unique index on {', '.join(key)}, "
         "which its contract's key needs.",
@@ -119,30 +135,38 @@ def _create_table(table: LayerTable) -> sql.Composed:
         for name, type_ in types.items()
     )
     statements = [
-        sql.SQL("CREATE TABLE {} ({}) PARTITION BY RANGE ({})").format(
-            relation(table), columns, sql.Identifier(table.partition_column)
-        ),
-        # A row by its key; a merge finds its conflicts here.
-        sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(relation(table), names(unique_key(table))),
-        # Hours of a day, and what changed since a moment: rows come about in that order, and a BRIN
-        # costs next to nothing to keep. Days themselves are partitions.
-        sql.SQL("CREATE INDEX ON {} USING brin ({}) WITH (autosummarize = on)").format(
-            relation(table), names(_ranged_columns(table))
-        ),
+        sql.SQL("CREATE TABLE {} ({})").format(relation(table), columns),
+        _create_index(table),
         sql.SQL("COMMENT ON TABLE {} IS {}").format(
             relation(table), sql.Literal(table.description)
         ),
         *(_comment_on(table, name) for name in types),
     ]
+    if table.has_days:
+        statements[0] += sql.SQL(" PARTITION BY RANGE ({})").format(
+            sql.Identifier(table.day_column)
+        )
+    if ranged := _ranged_columns(table):
+        # Hours of a day, and what changed since a moment: rows come about in that order, and a BRIN
+        # costs next to nothing to keep. Days themselves are partitions.
+        brin = sql.SQL("CREATE INDEX ON {} USING brin ({}) WITH (autosummarize = on)")
+        statements.append(brin.format(relation(table), names(ranged)))
     return sql.SQL("; ").join(statements)
+
+
+def _create_index(table: LayerTable) -> sql.Composed:
+    """The unique index on the key: a row by its key, and no key twice, NULL or not."""
+    index = sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(
+        relation(table), names(unique_key(table))
+    )
+    return index + sql.SQL(" NULLS NOT DISTINCT") if nullable_key(table) else index
 
 
 def _ranged_columns(table: LayerTable) -> list[str]:
     cursor = table.cursor_column
     has_range = cursor is not None and isinstance(table.column(cursor).dtype, _RANGED)
-    return list(
-        dict.fromkeys([table.partition_column, *([cursor] if cursor and has_range else [])])
-    )
+    found = [table.partition_column, cursor if has_range else None]
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def _comment_on(table: LayerTable, name: str) -> sql.Composed:

@@ -1,33 +1,33 @@
-"""Staged days: a table of this run that nobody else reads, filled from the spool.
+"""Staged parts: a table of this run that nobody else reads, filled from the spool.
 
 It is made in the transaction that fills it, so that a run killed in mid-load leaves nothing; what
 is left of one that was killed before it published is swept a day later. It costs no write-ahead
-log, and a server that crashes empties it: `publication.py` counts what it publishes.
+log, and a server that crashes empties it: whoever uses it looks whether its rows are there still.
+Where no rows are staged there is no table.
 """
 
 import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
 
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.errors import EtlError, WarehouseError
+from etl_assets.core.errors import EtlError, WarehouseError, WarehouseUnavailable
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import StagedDay, Staging
 from etl_assets.warehouse.postgres.engine import Transactions, driver_of
-from etl_assets.warehouse.postgres.models import STAGING_SCHEMA
+from etl_assets.warehouse.postgres.system import STAGING_SCHEMA
 from etl_assets.warehouse.postgres.types import column_type, encoded
 from etl_assets.warehouse.postgres.write_paths import Target, create_staging, insert
+from etl_assets.warehouse.publication import StagedDay, Staging
 
 KEPT_FOR = timedelta(days=1)
-GONE = -1
-"""What stands for a staged day's number in rows that are only there to be deleted (`Changes`)."""
+DATE = pl.Date()
 
 _LEFT = sa.text("""
     SELECT c.relname::text FROM pg_class c
@@ -39,6 +39,18 @@ _FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS'
 _NOW = sa.text("SELECT to_char(now(), :format)")
 
 
+class StagingLost(WarehouseUnavailable):
+    """The staging table does not hold what was staged: a server that crashed has emptied it."""
+
+    @classmethod
+    def of(cls, table: LayerTable) -> "StagingLost":
+        """The error, once it has happened twice."""
+        return cls(
+            f"What was staged for {table.path} is gone: the warehouse's server crashed meanwhile.",
+            "Run it again; nothing was published.",
+        )
+
+
 def staging_name(table: LayerTable, run_id: str) -> str:
     """A name for one call: whose it is, for people, and what makes it unique."""
     told = f"{table.name}_{run_id}".encode()[:30].decode(errors="ignore")
@@ -47,10 +59,7 @@ def staging_name(table: LayerTable, run_id: str) -> str:
 
 
 def staging_target(staging: Staging) -> Target:
-    """The staging table: the contract's columns, and which of the staged days a row is of.
-
-    That is the day's place in `Staging.days`, or GONE.
-    """
+    """The staging table: the contract's columns, and which of `Staging.days` a row is of."""
     columns = {column.name: column_type(column) for column in staging.table.columns}
     return Target(STAGING_SCHEMA, staging.name, {**columns, part_column(staging.table): "integer"})
 
@@ -64,7 +73,9 @@ def part_column(table: LayerTable) -> str:
 
 
 def fill(transactions: Transactions, staging: Staging) -> None:
-    """Make the staging table and bring all staged rows there, or nothing."""
+    """Make the staging table and bring all staged rows there, or nothing; no rows need no table."""
+    if not staging.rows:
+        return
     target = staging_target(staging)
 
     def work(connection: sa.Connection) -> None:
@@ -76,22 +87,44 @@ def fill(transactions: Transactions, staging: Staging) -> None:
         driver.execute(
             sql.SQL("COMMENT ON TABLE {} IS {}").format(target.relation, sql.Literal(made))
         )
-        insert(connection, target, _frames(staging), rows_of(staging))
+        insert(connection, target, _frames(staging), staging.rows)
         driver.execute(sql.SQL("ANALYZE {}").format(target.relation))
 
     transactions.run(f"staging {staging.table.path}", work)
 
 
-def rows_of(staging: Staging) -> int:
-    """How many rows the staging table has."""
-    gone = staging.changes.gone.rows if staging.changes else 0
-    return gone + sum(staged.files.rows for staged in staging.days)
+def staged_days(staging: Staging) -> set[date]:
+    """The parts that staged rows are on."""
+    return {staged.day for staged in staging.days if staged.files.rows}
 
 
-def is_there(connection: sa.Connection, staging: Staging) -> bool:
-    """Whether the staging table exists: it does not once its days were published."""
-    name = staging_target(staging).relation.as_string()
-    return connection.scalar(sa.text("SELECT to_regclass(:name)"), {"name": name}) is not None
+def version_days(versions: LayerTable, staging: Staging) -> set[date]:
+    """The days that versions of the staged rows belong to."""
+    moment = versions.day_column
+    schema = pl.Schema({moment: versions.column(moment).dtype})
+    days: set[date] = set()
+    for staged in staging.days:
+        for frame in spooled(staged.files, schema, staging.table):
+            days.update(frame[moment].drop_nulls().cast(DATE).unique())
+    return days
+
+
+def refuse_lost(connection: sa.Connection, staging: Staging) -> None:
+    """Raise StagingLost where rows were staged and none are there: a crash empties all or nothing.
+
+    That is so as well where the table is gone.
+    """
+    if not staging.rows:
+        return
+    relation = staging_target(staging).relation
+    there = sa.text("SELECT to_regclass(:name)")
+    if connection.scalar(there, {"name": relation.as_string()}) is not None:
+        found = driver_of(connection).execute(
+            sql.SQL("SELECT EXISTS (SELECT FROM {})").format(relation)
+        )
+        if found.fetchone() == (True,):
+            return
+    raise StagingLost.of(staging.table)
 
 
 def drop(transactions: Transactions, names: Sequence[str]) -> None:
@@ -124,17 +157,10 @@ def _frames(staging: Staging) -> Iterator[pl.DataFrame]:
     table = staging.table
     schema = polars_schema(table.columns)
     for number, staged in enumerate(staging.days):
+        part = pl.lit(number, pl.Int32).alias(part_column(table))
         for frame in spooled(staged.files, schema, table):
             _refuse_other_days(frame, table, staged)
-            yield _numbered(frame, table, number)
-    if staging.changes is not None:
-        for frame in spooled(staging.changes.gone, schema, table):
-            yield _numbered(frame, table, GONE)
-
-
-def _numbered(frame: pl.DataFrame, table: LayerTable, number: int) -> pl.DataFrame:
-    part = pl.lit(number, pl.Int32).alias(part_column(table))
-    return encoded(frame, table.columns).with_columns(part)
+            yield encoded(frame, table.columns).with_columns(part)
 
 
 def spooled(files: SpoolFiles, schema: pl.Schema, table: LayerTable) -> Iterator[pl.DataFrame]:
@@ -157,9 +183,11 @@ def spooled(files: SpoolFiles, schema: pl.Schema, table: LayerTable) -> Iterator
 
 def _refuse_other_days(frame: pl.DataFrame, table: LayerTable, staged: StagedDay) -> None:
     """What is replaced are the days: rows of another one, or of none, would be there for good."""
-    moments = frame[table.partition_column]
+    if not table.has_days:
+        return
+    moments = frame[table.day_column]
     window = Window.of(staged.day)
-    if isinstance(moments.dtype, pl.Date):
+    if moments.dtype == DATE:
         inside = moments == staged.day
     else:
         zone = moments.dtype.time_zone if isinstance(moments.dtype, pl.Datetime) else None
@@ -171,5 +199,5 @@ def _refuse_other_days(frame: pl.DataFrame, table: LayerTable, staged: StagedDay
     if outside:
         raise WarehouseError(
             f"{outside} rows staged for {table.path} {staged.day} are of another day, or of none.",
-            f"Correct {table.partition_column} in the transform; nothing was published.",
+            f"Correct {table.day_column} in the transform; nothing was published.",
         )

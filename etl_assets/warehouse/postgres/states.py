@@ -1,161 +1,168 @@
-"""`etl_state` in the warehouse: read, put in by table and day, corrected where rows moved.
+"""`etl_tables`, `etl_state` and `etl_history` in PostgreSQL.
 
-It is written inside the transaction that publishes the rows (`publication.py`).
+They are read, and written inside the caller's transaction; what they say is decided elsewhere.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
 
-from etl_assets.core.errors import LostTurn
-from etl_assets.core.partitions import Window
-from etl_assets.core.state import WHOLE_TABLE, PartitionState, bare
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.postgres.engine import driver_of
-from etl_assets.warehouse.postgres.models import EtlState
-from etl_assets.warehouse.postgres.types import relation, within
-from etl_assets.warehouse.postgres.write_paths import Conflict, Target, upsert
+from etl_assets.warehouse.postgres.locks import lock_table
+from etl_assets.warehouse.postgres.system import columns_there, schema_of, target_of
+from etl_assets.warehouse.postgres.write_paths import insert, names
+from etl_assets.warehouse.publication import lost_turn
+from etl_assets.warehouse.system_tables import HISTORY, SCHEMA, STATE, TABLES, SystemTable
 
-_STATE_COLUMNS = tuple(PartitionState.__dataclass_fields__)
-_MOMENT = pl.Datetime("us", "UTC")
-_STATE_SCHEMA = pl.Schema(
-    {
-        "table_name": pl.String(),
-        "partition_key": pl.Date(),
-        "high_watermark": _MOMENT,
-        "watermark_key": pl.String(),
-        "row_count": pl.Int64(),
-        "source_count": pl.Int64(),
-        "quarantined_count": pl.Int64(),
-        "checks_passed": pl.Int32(),
-        "checks_failed": pl.Int32(),
-        "as_of": _MOMENT,
-        "load_id": pl.String(),
-        "run_id": pl.String(),
-        "seconds": pl.Float64(),
-        "verified_through": _MOMENT,
-        "updated_at": _MOMENT,
-        "made_of": pl.String(),
-    }
-)
-_MODEL = EtlState.__table__
-_STATE = Target.of(_MODEL, _STATE_COLUMNS)
-_NEWEST_COLUMN = "made_of"
+Row = TypeVar("Row", TableState, PartitionState, HistoryEntry)
 
 
-def states(connection: sa.Connection, table: LayerTable | None) -> list[PartitionState]:
-    """The states of published days, by table and day; of one table if given; none without it."""
-    return _select(
-        connection,
-        _MODEL.c.partition_key != WHOLE_TABLE,
-        *([_MODEL.c.table_name == table.path] if table is not None else []),
-    )
+def version(connection: sa.Connection) -> str | None:
+    """See `StateStore.version`; None where an earlier release wrote last.
 
-
-def own_row(connection: sa.Connection, path: str) -> PartitionState | None:
-    """The row of the table as a whole, None if there is none."""
-    found = _select(connection, _MODEL.c.table_name == path, _MODEL.c.partition_key == WHOLE_TABLE)
-    return found[0] if found else None
-
-
-def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[PartitionState]:
-    if not has_table(connection, _STATE):
-        return []
-    columns: list[sa.ColumnElement[Any]] = [
-        _MODEL.c[name] for name in _STATE_COLUMNS if name != _NEWEST_COLUMN
-    ]
-    # Looking must work, and change nothing, where the newest migration has yet to come.
-    row = sa.func.to_jsonb(sa.literal_column(_STATE.name))
-    columns.append(row.op("->>")(_NEWEST_COLUMN).label(_NEWEST_COLUMN))
-    query = sa.select(*columns).where(*where)
-    query = query.order_by(_MODEL.c.table_name, _MODEL.c.partition_key)
-    return [PartitionState(**row) for row in connection.execute(query).mappings()]
-
-
-def has_table(connection: sa.Connection, target: Target) -> bool:
-    """Whether a table of the platform's own is there."""
-    name = target.relation.as_string()
-    return connection.scalar(sa.text("SELECT to_regclass(:name)"), {"name": name}) is not None
-
-
-def has_turn(
-    connection: sa.Connection, position: PartitionState, token: str | None, lost: LostTurn
-) -> bool:
-    """Whether the table's own row still has the token, so that `position` may take its place.
-
-    False where it is `position` already: the answer to a COMMIT was lost. Raises `lost` where it
-    is anything else. The caller holds the table.
+    Every change of state writes the table's row of `etl_tables`, and an entry of the log alone
+    writes that of `etl_schema` (`record`): a row that was written has another place and another
+    transaction.
     """
-    found = connection.scalar(
-        sa.select(_MODEL.c.load_id).where(
-            _MODEL.c.table_name == position.table_name, _MODEL.c.partition_key == WHOLE_TABLE
-        )
+    if not columns_there(connection, TABLES):
+        return None if columns_there(connection, STATE) else "nothing"
+    written = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT xmin::text || ctid::text AS row FROM {}").format(target_of(t).relation)
+        for t in (TABLES, SCHEMA)
     )
+    query = sql.SQL("SELECT md5(string_agg(row, ' ' ORDER BY row)) FROM ({}) AS rows")
+    found = driver_of(connection).execute(query.format(written)).fetchone()
+    return str(found[0]) if found else None
+
+
+def table_states(connection: sa.Connection, table_name: str | None = None) -> list[TableState]:
+    """The rows of `etl_tables`, by name; that of one table if given."""
+    return _read(connection, TABLES, TableState, _of_table(table_name), "table_name")
+
+
+def states(connection: sa.Connection, table_name: str | None = None) -> list[PartitionState]:
+    """The states of all parts, by table and part; of one table if given."""
+    where = _of_table(table_name)
+    if not columns_there(connection, TABLES):  # written by an earlier release: see `upgrading.py`
+        where += sql.SQL(" AND partition_key <> {}").format(sql.Literal(WHOLE))
+    return _read(connection, STATE, PartitionState, where, "table_name, partition_key")
+
+
+def put_table(connection: sa.Connection, state: TableState) -> None:
+    """Put the row in the place of its table's."""
+    _delete(connection, TABLES, _of_table(state.table_name))
+    _insert(connection, TABLES, [state])
+
+
+def put_states(connection: sa.Connection, given: Sequence[PartitionState]) -> None:
+    """Put each row in the place of that of its table and part."""
+    for name in dict.fromkeys(state.table_name for state in given):
+        parts = [state.partition_key for state in given if state.table_name == name]
+        _delete(connection, STATE, _of_table(name) + sql.SQL(" AND ") + on_parts(parts))
+    _insert(connection, STATE, given)
+
+
+def take_turn(connection: sa.Connection, state: TableState, token: str | None) -> bool:
+    """Whether the table's row still has the token (None: is missing), so that `state` may take its
+    place. The table is locked until the transaction ends.
+
+    False where it is `state` already: the answer to a COMMIT was lost. Raises LostTurn where it is
+    anything else.
+    """
+    lock_table(connection, state.table_name)
+    row = table_states(connection, state.table_name)
+    found = row[0].load_id if row else None
     if found == token:
         return True
-    if found == position.load_id:
+    if found == state.load_id:
         return False
-    raise lost
-
-
-def put_states(connection: sa.Connection, put: Sequence[PartitionState]) -> None:
-    """Put rows of `etl_state` in, each in the place of its day's."""
-    rows = [tuple(getattr(state, name) for name in _STATE_COLUMNS) for state in put]
-    frame = pl.DataFrame(rows, schema=_STATE_SCHEMA, orient="row")
-    conflict = Conflict(["table_name", "partition_key"])
-    upsert(connection, _STATE, [frame], frame.height, conflict)
-
-
-def give_token(connection: sa.Connection, state: PartitionState) -> None:
-    """Make the state's `load_id` the token of its table; one without a position gets a row."""
-    done = connection.execute(
-        sa.update(EtlState)
-        .where(_MODEL.c.table_name == state.table_name, _MODEL.c.partition_key == WHOLE_TABLE)
-        .values(load_id=state.load_id)
-    )
-    if not done.rowcount:
-        put_states(connection, [bare(state, WHOLE_TABLE)])
-
-
-def take_rows(connection: sa.Connection, taken: Mapping[date, int], by: PartitionState) -> None:
-    """Make the states of days say that so many of their rows went, by the load of another day."""
-    for day, rows in sorted(taken.items()):
-        connection.execute(
-            sa.update(EtlState)
-            .where(_MODEL.c.table_name == by.table_name, _MODEL.c.partition_key == day)
-            .values(
-                row_count=_MODEL.c.row_count - rows, load_id=by.load_id, updated_at=by.updated_at
-            )
-        )
-
-
-def count_rows(connection: sa.Connection, table: LayerTable, day: date) -> None:
-    """Make the day's state say how many rows are published now."""
-    driver_of(connection).execute(
-        sql.SQL(
-            "UPDATE {} SET row_count = (SELECT count(*) FROM {} WHERE {}) "
-            "WHERE table_name = {} AND partition_key = {}"
-        ).format(
-            _STATE.relation,
-            relation(table),
-            within(table, Window.of(day)),
-            sql.Literal(table.path),
-            sql.Literal(day),
-        )
-    )
+    raise lost_turn(state.table_name)
 
 
 def verify(
-    connection: sa.Connection, table: LayerTable, days: Collection[date], moment: datetime
+    connection: sa.Connection, table: LayerTable, days: Collection[date], at: datetime
 ) -> None:
-    """See `Warehouse.verify`."""
-    connection.execute(
-        sa.update(EtlState)
-        .where(_MODEL.c.table_name == table.path, _MODEL.c.partition_key.in_(days))
-        # greatest() passes over NULL
-        .values(verified_through=sa.func.greatest(_MODEL.c.verified_through, moment))
+    """See `StateStore.verify`. The table is locked: its row follows from all of its parts."""
+    lock_table(connection, table.path)
+    state, own = target_of(STATE).relation, target_of(TABLES).relation
+    driver_of(connection).execute(
+        sql.SQL(  # greatest() passes over NULL
+            "UPDATE {} SET verified_through = greatest(verified_through, {}) WHERE {} AND {}"
+        ).format(state, sql.Literal(at), _of_table(table.path), on_parts(days))
     )
+    driver_of(connection).execute(
+        sql.SQL(
+            "UPDATE {own} SET verified_through = (SELECT CASE WHEN "
+            "count(*) = count(verified_through) THEN min(verified_through) END "
+            "FROM {state} WHERE {name}) WHERE {name}"
+        ).format(own=own, state=state, name=_of_table(table.path))
+    )
+
+
+def record(connection: sa.Connection, entries: Sequence[HistoryEntry]) -> None:
+    """Add to `etl_history`."""
+    _insert(connection, HISTORY, entries)
+
+
+def mark_written(connection: sa.Connection) -> None:
+    """Let `version` be another one, though no table's row is written."""
+    driver_of(connection).execute(
+        sql.SQL("UPDATE {} SET version = version").format(target_of(SCHEMA).relation)
+    )
+
+
+def history(
+    connection: sa.Connection, table: LayerTable, kind: str, most: int
+) -> list[HistoryEntry]:
+    """See `StateStore.history`."""
+    where = _of_table(table.path) + sql.SQL(" AND kind = {}").format(sql.Literal(str(kind)))
+    order = f"at DESC, id DESC LIMIT {int(most)}"
+    return _read(connection, HISTORY, HistoryEntry, where, order)
+
+
+def on_parts(days: Collection[date]) -> sql.Composed:
+    """The condition that a row of the platform's own tables is of one of the parts."""
+    return sql.SQL("partition_key = ANY({}::date[])").format(sql.Literal(list(days)))
+
+
+def _of_table(table_name: str | None) -> sql.Composed:
+    if table_name is None:
+        return sql.SQL("TRUE").format()
+    return sql.SQL("table_name = {}").format(sql.Literal(table_name))
+
+
+def _read(
+    connection: sa.Connection,
+    table: SystemTable,
+    row: type[Row],
+    condition: sql.Composable,
+    order: str,
+) -> list[Row]:
+    # A column that this release added may be missing until it publishes.
+    asked = columns_there(connection, table)
+    if not asked:
+        return []
+    query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        names(asked), target_of(table).relation, condition, sql.SQL(order)
+    )
+    found = driver_of(connection).execute(query).fetchall()
+    return [row(**dict(zip(asked, values, strict=True))) for values in found]
+
+
+def _delete(connection: sa.Connection, table: SystemTable, condition: sql.Composable) -> None:
+    driver_of(connection).execute(
+        sql.SQL("DELETE FROM {} WHERE {}").format(target_of(table).relation, condition)
+    )
+
+
+def _insert(connection: sa.Connection, table: SystemTable, rows: Sequence[Any]) -> None:
+    values = [tuple(getattr(row, name) for name in table.names) for row in rows]
+    frame = pl.DataFrame(values, schema=schema_of(table), orient="row")
+    insert(connection, target_of(table), [frame], frame.height)

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import WarehouseError
-from etl_assets.core.partitions import Window, windows_of
+from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
@@ -205,7 +205,7 @@ def relation(table: LayerTable) -> sql.Identifier:
 
 def bounds(table: LayerTable, window: Window) -> tuple[sql.Composed, sql.Composed]:
     """Start and end of the half-open window as constants of the partition column's type."""
-    dtype = table.column(table.partition_column).dtype
+    dtype = table.column(table.day_column).dtype
     if isinstance(dtype, pl.Date):
         return tuple(  # type: ignore[return-value]  # two in, two out
             sql.SQL("DATE {}").format(sql.Literal(m.date().isoformat()))
@@ -222,19 +222,51 @@ def bounds(table: LayerTable, window: Window) -> tuple[sql.Composed, sql.Compose
 def within(table: LayerTable, window: Window, row: str | None = None) -> sql.Composed:
     """The half-open condition on the partition column; constants, so that partitions are pruned.
 
-    `row` is the table's alias where the column's name alone could be another table's.
+    `row` is the table's alias where the column's name alone could be another table's. Of a table
+    without days: whether the window is that of its only part.
     """
+    if not table.has_days:
+        return sql.SQL("TRUE" if window.first == WHOLE else "FALSE").format()
     start, end = bounds(table, window)
-    column = sql.Identifier(*filter(None, [row]), table.partition_column)
+    column = sql.Identifier(*filter(None, [row]), table.day_column)
     return sql.SQL("{c} >= {} AND {c} < {}").format(start, end, c=column)
 
 
 def on_days(table: LayerTable, days: Iterable[date], row: str | None = None) -> sql.Composable:
-    """The condition that a row is of one of the days; see `within`."""
+    """The condition that a row is on one of the parts; see `within`."""
     windows = [sql.SQL("({})").format(within(table, w, row)) for w in windows_of(days)]
     return sql.SQL("({})").format(sql.SQL(" OR ").join(windows)) if windows else sql.SQL("FALSE")
 
 
 def day_of(table: LayerTable, row: str) -> sql.Composed:
-    """The day of a row, by its alias."""
-    return sql.SQL("CAST({} AS date)").format(sql.Identifier(row, table.partition_column))
+    """The part (date) that a row is on, by its alias."""
+    if not table.has_days:
+        return sql.SQL("DATE {}").format(sql.Literal(WHOLE.isoformat()))
+    return sql.SQL("CAST({} AS date)").format(sql.Identifier(row, table.day_column))
+
+
+def nullable_key(table: LayerTable) -> list[str]:
+    """The key's columns that may be NULL in the published table; its partition column is none."""
+    return [
+        name for name in table.key if table.column(name).nullable and name != table.partition_column
+    ]
+
+
+def same_key(table: LayerTable, one: str = "s", other: str = "t") -> sql.Composed:
+    """The condition that two rows, by their aliases, have one key; NULL is equal to NULL."""
+    nullable = nullable_key(table)
+    return sql.SQL(" AND ").join(
+        _same(table.column(name), one, other, nullable=name in nullable) for name in table.key
+    )
+
+
+def _same(column: Column, one: str, other: str, *, nullable: bool) -> sql.Composed:
+    condition = "{} = {}"
+    if nullable:
+        # Arrays are equal if their elements are, NULL or not. That can be hashed; IS NOT DISTINCT
+        # FROM cannot, and would compare each row with each.
+        is_list = isinstance(column.dtype, pl.List)
+        condition = "{} IS NOT DISTINCT FROM {}" if is_list else "ARRAY[{}] = ARRAY[{}]"
+    return sql.SQL(condition).format(
+        sql.Identifier(one, column.name), sql.Identifier(other, column.name)
+    )

@@ -1,7 +1,7 @@
 """The warehouse that is a PostgreSQL: which transactions its operations take, and in what order.
 
-What happens inside one is `publication.py`, `staging.py`, `schema.py`, `reading.py` and
-`measuring.py`.
+What happens inside one is `publication.py`, `staging.py`, `states.py`, `schema.py`, `reading.py`,
+`inquiries.py` and `measuring.py`.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -14,36 +14,41 @@ import sqlalchemy as sa
 
 from etl_assets.config import WarehousePool
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import HistoryEntry, PartitionState
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import (
-    Changes,
-    Extract,
-    Mode,
-    Publication,
-    StagedDay,
-    Staging,
-    Warehouse,
-    lost_turn,
-)
+from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.postgres import (
+    inquiries,
     measuring,
-    migrate,
-    quarantine,
     schema,
-    staging,
     states,
+    system,
 )
+from etl_assets.warehouse.postgres import quarantine as of_quarantine
 from etl_assets.warehouse.postgres.engine import Transactions, warehouse_engine
-from etl_assets.warehouse.postgres.history import history, record
-from etl_assets.warehouse.postgres.inserting import StagingLost
-from etl_assets.warehouse.postgres.locks import lock_table
 from etl_assets.warehouse.postgres.partitions import ensure_days
 from etl_assets.warehouse.postgres.publication import publish
 from etl_assets.warehouse.postgres.reading import lookup, read
+from etl_assets.warehouse.postgres.staging import (
+    StagingLost,
+    drop,
+    fill,
+    staged_days,
+    staging_name,
+    sweep,
+    version_days,
+)
 from etl_assets.warehouse.postgres.types import column_types
-from etl_assets.warehouse.postgres.versions import version_days
+from etl_assets.warehouse.publication import (
+    Facts,
+    JobCost,
+    Publication,
+    Recorded,
+    StagedDay,
+    Staging,
+)
+from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 
 T = TypeVar("T")
 
@@ -56,152 +61,210 @@ class PostgresWarehouse(Warehouse):
         self._is_prepared = False
 
     def ensure(self, table: LayerTable) -> None:
-        """See `Warehouse.ensure`."""
+        """See `Rows.ensure`."""
         column_types(table)  # refuses a contract before anything is made
         self._prepare()
         self.transactions.run(f"creating {table.path}", lambda c: schema.ensure(c, table))
 
-    def stage(
-        self,
-        table: LayerTable,
-        days: Sequence[StagedDay],
-        run_id: str,
-        mode: Mode = Mode.REPLACE,
-        changes: Changes | None = None,
-    ) -> Staging:
-        """See `Warehouse.stage`."""
-        assert (mode is Mode.CHANGES) == (changes is not None)  # noqa: S101 - they go together
-        staged = Staging(table, days, staging.staging_name(table, run_id), mode, changes)
+    def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
+        """See `Rows.stage`."""
+        staged = Staging(table, days, staging_name(table, run_id))
         if days:
             self.ensure(table)  # before gigabytes are copied for nothing
-            staging.sweep(self.transactions)
-            staging.fill(self.transactions, staged)
+            sweep(self.transactions)
+            fill(self.transactions, staged)
         return staged
 
-    def publish(self, staging: Staging) -> Publication:
-        """See `Warehouse.publish`."""
-        table, versions = staging.table, staging.table.versions
-        if staging.days:
-            self.ensure(table)
-            ensure_days(self.transactions, table, (staged.day for staged in staging.days))
-            if versions is not None:
-                self.ensure(versions)
-                ensure_days(self.transactions, versions, version_days(versions, staging))
-        if staging.days or staging.changes:
-            self._prepare()
-            self._publish(staging)
-        return Publication()
+    def facts(self, staging: Staging, *, elsewhere: bool, versions: bool) -> Facts:
+        """See `Rows.facts`."""
+        if not (elsewhere or versions):
+            return Facts.nothing(staging.table)
+        return self._with_staged(
+            staging,
+            f"comparing what is staged for {staging.table.path}",
+            lambda c: inquiries.facts(c, staging, elsewhere=elsewhere, versions=versions),
+            reading=True,
+        )
 
-    def _publish(self, staged: Staging) -> None:
-        names = [column.name for column in staged.table.columns]
-        appending = staged.days if staged.mode is Mode.APPEND else ()
-        contents = [day.files.content(names) for day in appending]
+    def publish(self, publication: Publication) -> Sequence[JobCost]:
+        """See `Rows.publish`."""
+        table, staged = publication.table, publication.staging
+        self.ensure(table)
+        ensure_days(self.transactions, table, staged_days(staged))
+        if table.versions is not None:
+            self.ensure(table.versions)
+            days = version_days(table.versions, staged)
+            ensure_days(self.transactions, table.versions, days)
+        doing = f"publishing {table.path}"
+        self._with_staged(staged, doing, lambda c: publish(c, publication))
+        return ()
 
-        def work(connection: sa.Connection) -> None:
-            publish(connection, staged, contents)
-
-        doing = f"publishing {staged.table.path}"
-        try:
-            try:
-                self.transactions.run(doing, work)
-            except StagingLost:  # the spool still has what a crashed server forgot
-                staging.fill(self.transactions, staged)
-                self.transactions.run(doing, work)
-        finally:
-            if staged.days:
-                staging.drop(self.transactions, [staged.name])
+    def discard(self, staging: Staging) -> None:
+        """See `Rows.discard`."""
+        if staging.rows:
+            drop(self.transactions, [staging.name])
 
     def read(self, table: LayerTable, windows: Sequence[Window], folder: Path) -> Extract:
-        """See `Warehouse.read`."""
+        """See `Rows.read`."""
         folder.mkdir(parents=True, exist_ok=True)
         return self._look(f"reading {table.path}", lambda c: read(c, table, windows, folder))
 
-    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
-        """See `Warehouse.state`."""
-        return self._look("reading etl_state", lambda c: states.states(c, table))
-
-    def table_state(self, table: LayerTable) -> PartitionState | None:
-        """See `Warehouse.table_state`."""
-        return self._look("reading etl_state", lambda c: states.own_row(c, table.path))
-
     def lookup(self, table: LayerTable, keys: SpoolFiles, folder: Path) -> pl.LazyFrame:
-        """See `Warehouse.lookup`."""
+        """See `Rows.lookup`."""
         folder.mkdir(parents=True, exist_ok=True)
         return self.transactions.run(
             f"looking up rows of {table.path}", lambda c: lookup(c, table, keys, folder)
         )
 
     def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
-        """See `Warehouse.profile`."""
+        """See `Rows.profile`."""
         doing = f"counting NULLs of {table.path}"
         return self._look(doing, lambda c: measuring.profile(c, table, days))
 
-    def quarantined(self, table: LayerTable) -> pl.DataFrame:
-        """See `Warehouse.quarantined`."""
-        return self._look("reading etl_quarantine", lambda c: quarantine.positions(c, table))
-
     def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
-        """See `Warehouse.digests`."""
+        """See `Rows.digests`."""
         doing = f"comparing {table.path}"
         return self._look(doing, lambda c: measuring.digests(c, table, days, buckets))
 
     def row_digests(
         self, table: LayerTable, day: date, buckets: int, among: Collection[int]
     ) -> pl.DataFrame:
-        """See `Warehouse.row_digests`."""
+        """See `Rows.row_digests`."""
         doing = f"comparing {table.path}"
         return self._look(doing, lambda c: measuring.row_digests(c, table, day, buckets, among))
 
-    def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
-        """See `Warehouse.verify`."""
-        self._prepare()
-        self.transactions.run(
-            f"verifying {table.path}", lambda c: states.verify(c, table, days, moment)
+    def version(self) -> str | None:
+        """See `StateStore.version`."""
+        return self._look("reading etl_tables", states.version)
+
+    def table_states(self) -> list[TableState]:
+        """See `StateStore.table_states`."""
+        return self._look("reading etl_tables", states.table_states)
+
+    def table_state(self, table: LayerTable) -> TableState | None:
+        """See `StateStore.table_state`."""
+        self._bring_over()
+        found = self._look("reading etl_tables", lambda c: states.table_states(c, table.path))
+        return found[0] if found else None
+
+    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
+        """See `StateStore.state`."""
+        name = table.path if table else None
+        return self._look("reading etl_state", lambda c: states.states(c, name))
+
+    def recorded(
+        self, table: LayerTable, *, versions: bool = False, quarantine: bool = False
+    ) -> Recorded:
+        """See `StateStore.recorded`: all of one moment."""
+        kept = table.versions if versions else None
+
+        def work(connection: sa.Connection) -> Recorded:
+            own = states.table_states(connection, table.path)
+            of_versions = states.states(connection, kept.path) if kept else []
+            return Recorded(
+                own[0] if own else None,
+                {state.partition_key: state for state in states.states(connection, table.path)},
+                {state.partition_key: state for state in of_versions},
+                of_quarantine.counts(connection, table) if quarantine else {},
+            )
+
+        self._bring_over()
+        return self._look(f"reading what is recorded of {table.path}", work)
+
+    def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
+        """See `StateStore.quarantine_counts`."""
+        return self._look("reading etl_quarantine", lambda c: of_quarantine.counts(c, table))
+
+    def quarantined(
+        self,
+        table: LayerTable,
+        *,
+        positions: Collection[str] | None = None,
+        days: Collection[date] | None = None,
+    ) -> pl.DataFrame:
+        """See `StateStore.quarantined`."""
+        return self._look(
+            "reading etl_quarantine",
+            lambda c: of_quarantine.quarantined(c, table, positions, days),
         )
 
     def move(
-        self, position: PartitionState, token: str | None, history: Sequence[HistoryEntry]
+        self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
     ) -> None:
-        """See `Warehouse.move`."""
-
-        lost = lost_turn(position.table_name)
+        """See `StateStore.move`."""
 
         def work(connection: sa.Connection) -> None:
-            lock_table(connection, position.table_name)
-            if states.has_turn(connection, position, token, lost):
-                states.put_states(connection, [position])
-                record(connection, history)
+            if states.take_turn(connection, table_state, token):
+                states.put_table(connection, table_state)
+                states.record(connection, history)
 
-        self._prepare()
-        self.transactions.run(f"moving the position of {position.table_name}", work)
+        self._change(f"moving the position of {table_state.table_name}", work)
+
+    def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
+        """See `StateStore.verify`."""
+        self._change(f"verifying {table.path}", lambda c: states.verify(c, table, days, moment))
 
     def record(self, history: Sequence[HistoryEntry]) -> None:
-        """See `Warehouse.record`."""
-        self._prepare()
-        self.transactions.run("writing etl_history", lambda c: record(c, history))
+        """See `StateStore.record`."""
+
+        def work(connection: sa.Connection) -> None:
+            states.record(connection, history)
+            states.mark_written(connection)
+
+        self._change("writing etl_history", work)
 
     def history(self, table: LayerTable, kind: str, most: int = 100) -> list[HistoryEntry]:
-        """See `Warehouse.history`."""
-        return self._look("reading etl_history", lambda c: history(c, table, kind, most))
+        """See `StateStore.history`."""
+        return self._look("reading etl_history", lambda c: states.history(c, table, kind, most))
 
     def migrate(self) -> str:
         """See `Warehouse.migrate`."""
-        before, now = migrate.upgrade(self.transactions)
-        if before == now:
-            return f"Nothing to migrate: the platform's tables are at revision {now}."
-        return f"Migrated the platform's tables from revision {before or 'none'} to {now}."
+        before = system.upgrade(self.transactions)
+        if before == SCHEMA_VERSION:
+            return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
+        was = "none" if before is None else before
+        return f"Migrated the platform's tables from version {was} to {SCHEMA_VERSION}."
 
     def close(self) -> None:
         """See `Warehouse.close`."""
         self.transactions.engine.dispose()
 
+    def _with_staged(
+        self,
+        staged: Staging,
+        doing: str,
+        work: Callable[[sa.Connection], T],
+        *,
+        reading: bool = False,
+    ) -> T:
+        """What `work` returns; done again where what was staged is gone: the spool still has it."""
+        try:
+            return self.transactions.run(doing, work, reading=reading)
+        except StagingLost:
+            fill(self.transactions, staged)
+            return self.transactions.run(doing, work, reading=reading)
+
     def _look(self, doing: str, work: Callable[[sa.Connection], T]) -> T:
         """What `work` returns of one moment; it changes nothing."""
         return self.transactions.run(doing, work, reading=True)
 
+    def _change(self, doing: str, work: Callable[[sa.Connection], None]) -> None:
+        """Do `work` on the platform's own tables, in one transaction."""
+        self._prepare()
+        self.transactions.run(doing, work)
+
+    def _bring_over(self) -> None:
+        """Upgrade what an earlier release wrote, since work goes on from it; nothing is made where
+        nobody published."""
+        if not self._is_prepared and self._version_there() is not None:
+            self._prepare()
+
     def _prepare(self) -> None:
-        """Migrate a database that is new or behind, once a process."""
+        """Upgrade a database that is new or behind, once a process."""
         if not self._is_prepared:
-            if not migrate.is_current(self.transactions):
-                migrate.upgrade(self.transactions)
+            if self._version_there() != SCHEMA_VERSION:
+                system.upgrade(self.transactions)
             self._is_prepared = True
+
+    def _version_there(self) -> int | None:
+        return self._look("looking at the platform's tables", system.version_of)

@@ -1,0 +1,50 @@
+"""`etl-assets derive`: make the late days of staged and enriched tables, and no others.
+
+Which days are late is decided in `core/lateness.py`; `orchestration/derive.py` makes them.
+"""
+
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from etl_assets.cli.backfill import print_result
+from etl_assets.cli.opened import catalog_of
+from etl_assets.cli.output import counted
+from etl_assets.cli.tables import chosen
+from etl_assets.config import read_settings
+
+if TYPE_CHECKING:
+    from etl_assets.orchestration.backfill import BackfillResult
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+def derive(tables: tuple[str, ...]) -> None:
+    """Make the late days of TABLES (staged/orders …; default: all), layer by layer.
+
+    A day is late when what it is made of was published since. `etl-assets dev` does the same every
+    minute.
+    """
+    from etl_assets.orchestration.backfill import home_instance
+    from etl_assets.orchestration.derive import derive_late_days
+    from etl_assets.orchestration.platform import open_platform
+
+    settings = read_settings()
+    with closing(open_platform(settings)) as platform:
+        paths = [table.path for table in chosen(catalog_of(platform), tables)]
+        with home_instance(settings) as instance:
+            result = derive_late_days(platform, paths, instance)
+    print_derived(result)
+    print_result(result)
+    sys.exit(0 if result.succeeded else 1)
+
+
+def print_derived(result: "BackfillResult") -> None:
+    """How many days of each table were made."""
+    told = {path: len(days) for path, days in result.done.items() if days}
+    for path, days in told.items():
+        click.echo(f"{path}: {counted(days, 'late day')} made.")
+    if not told and result.succeeded:
+        click.echo("No derived day is behind what it is made of.")

@@ -1,0 +1,28 @@
+"""What a command works with: the platform of the environment's settings, and its tables.
+
+Nothing is connected here, and Dagster is not imported.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from etl_assets.config import Settings
+    from etl_assets.core.catalog import Catalog
+    from etl_assets.pipeline.platform import Platform
+
+
+def open_platform(settings: "Settings | None" = None, **more: Any) -> "Platform":
+    """The platform of these settings, by default of the environment's; `more` are its fields."""
+    from etl_assets.config import read_settings
+    from etl_assets.pipeline.platform import Platform
+
+    return Platform(settings or read_settings(), **more)
+
+
+def catalog_of(platform: "Platform") -> "Catalog":
+    """The platform's tables; what is wrong with those that are left out is printed to stderr."""
+    from etl_assets.cli.output import print_error
+
+    for message in platform.catalog.errors:
+        print_error(message)
+    return platform.catalog

@@ -1,0 +1,118 @@
+"""From the names that were typed to tables: one resolver for all commands.
+
+Each raises SpecError for a table whose spec is wrong.
+
+A name that is none is answered with the few that may be meant, and a table that the command cannot
+work with with the table or the command that can.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from etl_assets.core.errors import UnknownTable
+
+if TYPE_CHECKING:
+    from etl_assets.core.catalog import Catalog
+    from etl_assets.core.table import LayerTable
+
+_LIKE, _AS_LIKE, _MOST = 0.6, 0.15, 3
+
+
+def chosen(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, each once, or all. Raises click's usage error for a name of none."""
+    return _resolved(catalog, names, lambda _table: True, lambda table: table.path)
+
+
+def syncing(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, or all, that have a cursor. Raises click's usage error for others."""
+
+    def refusal(table: "LayerTable") -> str:
+        if table.source is not None:
+            return (
+                f"{table.path} has no cursor, so its changes cannot be read alone. Load its days: "
+                f"etl-assets backfill {table.path}."
+            )
+        read = ", ".join(path for path in _sources_of(catalog, table) if catalog[path].syncs)
+        instead = f"etl-assets sync {read.replace(',', '')}" if read else "etl-assets backfill"
+        return (
+            f"{table.path} is derived from {read or 'tables without a cursor'}, and is not read "
+            f"from a source itself. Run {instead}, then etl-assets derive {table.path}."
+        )
+
+    return _resolved(catalog, names, lambda table: table.syncs, refusal)
+
+
+def sources(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, or all, that are read from a source. Raises click's usage error."""
+
+    def refusal(table: "LayerTable") -> str:
+        read = ", ".join(_sources_of(catalog, table))
+        return f"{table.path} is derived and has no source of its own: name {read}."
+
+    return _resolved(catalog, names, lambda table: table.source is not None, refusal)
+
+
+def near(name: str, paths: Sequence[str]) -> list[str]:
+    """At most three paths that may be meant by a name, the most alike first.
+
+    A name without a layer is compared with the tables' names, and `raw.orders` is `raw/orders`.
+    """
+    typed = name.strip("/").replace(".", "/").replace("-", "_").lower()
+
+    def likeness(path: str) -> float:
+        of = path if "/" in typed else path.rpartition("/")[2]
+        return difflib.SequenceMatcher(None, typed, of.lower()).ratio()
+
+    scores = {path: likeness(path) for path in paths}
+    best = max(scores.values(), default=0.0)
+    found = [p for p, score in scores.items() if score >= max(_LIKE, best - _AS_LIKE)]
+    return sorted(found, key=lambda path: -scores[path])[:_MOST]
+
+
+def _resolved(
+    catalog: "Catalog",
+    names: Sequence[str],
+    fits: "Callable[[LayerTable], bool]",
+    refusal: "Callable[[LayerTable], str]",
+) -> "list[LayerTable]":
+    possible = [path for path, table in catalog.items() if fits(table)]
+    for name in names:
+        try:
+            catalog.table(name)
+        except UnknownTable:
+            close = near(name, list(catalog) if "/" in name else possible)
+            told = _unknown(name, possible, close)
+            # A name that is near to a table that does not fit: say that at once.
+            only = [catalog[path] for path in close if len(close) == 1 and path not in possible]
+            raise click.UsageError(" ".join([told, *map(refusal, only)])) from None
+        if not fits(catalog[name]):
+            raise click.UsageError(refusal(catalog[name]))
+    return [catalog[path] for path in dict.fromkeys(names or possible)]
+
+
+def _unknown(name: str, paths: Sequence[str], close: Sequence[str]) -> str:
+    same = [path for path in paths if path.rpartition("/")[2] == name]
+    if same:
+        return f"{name} has no layer: write {_either(same)}."
+    if close:
+        return f"There is no table {name}. Did you mean {_either(close)}?"
+    return (
+        f"There is no table {name}. Write a layer and a table, like {next(iter(paths), 'raw/x')}; "
+        "etl-assets dictionary describes all of them."
+    )
+
+
+def _sources_of(catalog: "Catalog", table: "LayerTable") -> list[str]:
+    """The raw tables that it is derived from, in the end."""
+    if table.source is not None:
+        return [table.path]
+    given = [catalog[one.asset] for one in table.inputs.values()]
+    return list(dict.fromkeys(path for one in given for path in _sources_of(catalog, one)))
+
+
+def _either(paths: Sequence[str]) -> str:
+    *earlier, last = paths
+    return f"{', '.join(earlier)} or {last}" if earlier else last

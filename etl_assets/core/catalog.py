@@ -1,0 +1,225 @@
+"""The catalog: every layer table by its path, upstream before downstream, and what is left out.
+
+Made of specs and handed down to whatever works with tables; nothing is global. No I/O: modules are
+looked up and imported in `table_modules.py`.
+"""
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+
+from etl_assets.core.errors import SpecError, UnknownTable
+from etl_assets.core.spec import EnrichedSpec, TableSpec
+from etl_assets.core.table import Layer, LayerTable, file_of
+
+Spec = TableSpec | EnrichedSpec
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A spec, and the Python module that declares it; None where it was made in code."""
+
+    spec: Spec
+    module: str | None = None
+
+    def layer_tables(self) -> tuple[LayerTable, ...]:
+        """The spec's tables, which know where they are declared."""
+        return tuple(
+            replace(
+                table,
+                module=self.module,
+                versions=table.versions and replace(table.versions, module=self.module),
+            )
+            for table in self.spec.layer_tables()
+        )
+
+    @property
+    def place(self) -> str:
+        """The module's file, or the spec's name."""
+        return file_of(self.module) if self.module else f"the spec {self.spec.name}"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Why tables are left out: a sentence or two that say what to change, and their paths."""
+
+    message: str
+    paths: frozenset[str]
+
+
+class Catalog(Mapping[str, LayerTable]):
+    """Layer tables by path (`raw/orders`), upstream first; equal only to itself.
+
+    `errors` says, a message each, what is wrong with the tables that were left out.
+    """
+
+    def __init__(self, tables: Mapping[str, LayerTable], broken: Iterable[Broken] = ()) -> None:
+        self._tables = dict(tables)
+        self._broken = tuple(broken)
+        self._depths: dict[str, int] = {}
+        for path, table in self._tables.items():
+            above = [self._depths[given.asset] for given in table.inputs.values()]
+            self._depths[path] = 1 + max(above, default=0)
+
+    @classmethod
+    def of(cls, specs: Iterable[Spec | Declared], broken: Iterable[Broken] = ()) -> "Catalog":
+        """The catalog of these specs; tables that do not fit together are left out and named.
+
+        `broken` are those that could not even be made into specs. Raises nothing.
+        """
+        declared = [one if isinstance(one, Declared) else Declared(one) for one in specs]
+        unique, doubled = _without_doubled(declared)
+        tables, unplaced = _placed(unique, [*broken, *doubled])
+        return cls(tables, unplaced)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What is wrong with the tables that are left out."""
+        return tuple(dict.fromkeys(broken.message for broken in self._broken))
+
+    def table(self, path: str) -> LayerTable:
+        """The table of that path.
+
+        Raises SpecError for one that was left out, UnknownTable for any other, with near names.
+        """
+        if path in self._tables:
+            return self._tables[path]
+        for broken in self._broken:
+            if path in broken.paths:
+                raise SpecError(broken.message, f"{path} was left out.")
+        near = self.near(path)
+        raise UnknownTable(
+            f"No table {path}.",
+            f"Did you mean {' or '.join(near)}?"
+            if near
+            else f"There are: {', '.join(self._tables) or 'none'}.",
+        )
+
+    def near(self, name: str) -> list[str]:
+        """Paths of tables that may be meant by a name that is none, the nearest first."""
+        layer, _, tail = name.rpartition("/")
+        by_name: dict[str, list[str]] = defaultdict(list)
+        for path, table in self._tables.items():
+            by_name[table.name].append(path)
+        names = [tail] if tail in by_name else difflib.get_close_matches(tail, by_name, n=3)
+        found = [path for close in names for path in by_name[close]]
+        return [path for path in found if path.startswith(f"{layer}/")] or found
+
+    def depth(self, path: str) -> int:
+        """How far the table is from a source, 1 for a raw table; one depth can share a run."""
+        return self._depths[path]
+
+    def downstream_of(self, paths: Iterable[str]) -> list[str]:
+        """What is made of these tables, directly or not, upstream first."""
+        found = set(paths)
+        below = []
+        for path, table in self._tables.items():
+            if any(given.asset in found for given in table.inputs.values()):
+                found.add(path)
+                below.append(path)
+        return below
+
+    def inputs_of(self, table: LayerTable) -> dict[str, LayerTable]:
+        """The tables that it is made of, by the names that its transform knows them by."""
+        return {name: self._tables[given.asset] for name, given in table.inputs.items()}
+
+    def __getitem__(self, path: str) -> LayerTable:
+        return self._tables[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+def _without_doubled(declared: Iterable[Declared]) -> tuple[list[LayerTable], list[Broken]]:
+    """The tables whose path nobody else has, and the others: which one is meant is not known."""
+    by_path: dict[str, list[Declared]] = defaultdict(list)
+    made = [(one, one.layer_tables()) for one in declared]
+    for one, tables in made:
+        for table in tables:
+            for path in [table.path, *([table.versions.path] if table.versions else [])]:
+                by_path[path].append(one)
+    broken = [
+        Broken(
+            f"{' and '.join(dict.fromkeys(one.place for one in owners))}: name: both declare "
+            f"{path}, so neither is used. Give one of them another name.",
+            frozenset(table.path for one in owners for table in one.layer_tables()),
+        )
+        for path, owners in by_path.items()
+        if len(owners) > 1
+    ]
+    left_out = {path for one in broken for path in one.paths}
+    return [t for _, tables in made for t in tables if t.path not in left_out], broken
+
+
+def _placed(
+    tables: Iterable[LayerTable], broken: Iterable[Broken]
+) -> tuple[dict[str, LayerTable], list[Broken]]:
+    """The tables upstream first, without those that have an input that is left out."""
+    layers = list(Layer)
+    known = {t.path: t for t in sorted(tables, key=lambda t: (layers.index(t.layer), t.name))}
+    found = list(broken)
+    while True:
+        left_out = {path for one in found for path in one.paths}
+        unreadable = [
+            _unreadable(table, given.asset, given.asset in left_out, known)
+            for table in known.values()
+            for given in table.inputs.values()
+            if given.asset not in known
+        ]
+        unreadable = unreadable or [
+            _without_days(table)
+            for table in known.values()
+            if table.inputs and table.has_days
+            if not any(known[given.asset].has_days for given in table.inputs.values())
+        ]
+        if unreadable:
+            found += unreadable
+            for one in unreadable:
+                for path in one.paths:
+                    known.pop(path, None)
+            continue
+        graph = {path: {g.asset for g in table.inputs.values()} for path, table in known.items()}
+        try:
+            return {path: known[path] for path in TopologicalSorter(graph).static_order()}, found
+        except CycleError as error:
+            cycle: list[str] = error.args[1]
+            found.append(_cyclic([known[path] for path in cycle[::-1]]))
+            for path in cycle[1:]:
+                known.pop(path)
+
+
+def _unreadable(
+    table: LayerTable, asset: str, is_broken: bool, known: Mapping[str, LayerTable]
+) -> Broken:
+    near = difflib.get_close_matches(asset, known, n=1)
+    hint = f"Write {near[0]}, if that is meant." if near else "Write the path of a table."
+    why = (
+        f"{asset} is broken, so {table.path} is left out as well. Mend {asset} first."
+        if is_broken
+        else f"{table.path} reads {asset}, which no module declares. {hint}"
+    )
+    return Broken(f"{table.declared_in}: inputs: {why}", frozenset([table.path]))
+
+
+def _without_days(table: LayerTable) -> Broken:
+    return Broken(
+        f"{table.declared_in}: partition_column: {table.path} has days, and none of its inputs has "
+        "any, so nothing says which days there are. Write None.",
+        frozenset([table.path]),
+    )
+
+
+def _cyclic(cycle: list[LayerTable]) -> Broken:
+    told = " reads ".join(table.path for table in cycle)
+    return Broken(
+        f"{cycle[0].declared_in}: inputs: {told}, which is a circle. Take one of these inputs out.",
+        frozenset(table.path for table in cycle),
+    )

@@ -1,0 +1,59 @@
+"""Policies of a table: how much may be wrong, and what its columns and its deleted rows may do.
+
+Data only. The checks that apply the thresholds are in `core/checks.py` and `core/audit.py`, drift
+is decided in `core/drift.py`, and deleted rows are handled in `pipeline/`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from etl_assets.core.checks import Severity
+
+LOOKBACK = timedelta(minutes=1)
+"""How far back each sync reads again, unless a spec says otherwise."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """How much may be wrong before a day is not published.
+
+    `max_bad_share`: the share of a day's rows that may be set aside in quarantine.
+    `min_share_of_last`: a day that comes back with fewer rows than this share of what is published
+    is refused. `history_days` and `max_change`: how many earlier days the row count is
+    compared with, and by what factor it may differ from their median.
+    `max_deleted_share`: the share of a table that a reconciliation may remove unconfirmed.
+    `severities` overrides the severity of a check by its name; an error blocks, a warning shows.
+    """
+
+    max_bad_share: float = 0.01
+    min_share_of_last: float = 0.5
+    history_days: int = 7
+    max_change: float = 3.0
+    max_deleted_share: float = 0.2
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+
+
+class Drift(StrEnum):
+    """What a source table's columns may do. What the contract needs must stay, in all three.
+
+    `report`: a new column is a warning, and not read. `freeze`: any change stops the table.
+    `evolve`: a new column is kept, with its values, in the table's overflow column, as JSON.
+    """
+
+    REPORT = "report"
+    FREEZE = "freeze"
+    EVOLVE = "evolve"
+
+
+class Deletes(StrEnum):
+    """What happens to a row that the source deleted.
+
+    `remove`: it leaves the table. `tombstone`: it leaves the table, and its last version is kept
+    in `etl_tombstones`. `keep`: it stays, for sources that prune what the warehouse shall keep.
+    """
+
+    REMOVE = "remove"
+    TOMBSTONE = "tombstone"
+    KEEP = "keep"

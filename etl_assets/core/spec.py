@@ -1,0 +1,158 @@
+"""The specs: what a module in `etl_assets/tables/` declares as its `TABLE`.
+
+Frozen data and pure functions only. The layer tables that a spec becomes are `core/table.py`; what
+all specs are together is `core/catalog.py`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Protocol
+
+import polars as pl
+
+from etl_assets.core.contracts import Contract
+from etl_assets.core.policies import LOOKBACK, Deletes, Drift, Thresholds
+from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.spec_checks import Fault, has_column, refuse, table_faults, two_layer_faults
+from etl_assets.core.table import Input, Layer, LayerTable, versions_of
+
+Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
+
+
+class Enrich(Protocol):
+    """A pure function of named upstream frames."""
+
+    def __call__(self, **frames: pl.LazyFrame) -> pl.LazyFrame:
+        """From lazy frames in the upstream contracts' dtypes to one in this contract's."""
+        ...
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A source table that is landed in raw and cleaned in staged; SpecError where it cannot be.
+
+    `partition_column` is the column whose UTC day a row belongs to; None makes a table without
+    days, which is replaced as a whole when it changed.
+    A table with a `cursor_column` syncs: its changed rows are read by (cursor, key). The source
+    sets the cursor on every change; `lookback` is how far back each sync reads again, for
+    writers whose clock is behind the source's (C6). `keep_versions` keeps every version of a
+    row that was seen in `raw/<name>_versions`. `deletes` and `drift` are policies, and
+    `overflow_column` names the contract's JSON column that is not in the source and
+    takes, with `Drift.EVOLVE`, the columns that the contract does not have.
+    """
+
+    name: str
+    source: PostgresTable
+    raw: type[Contract]
+    staged: type[Contract]
+    stage: Stage
+    description: str
+    partition_column: str | None = "created_at"
+    cursor_column: str | None = "updated_at"
+    domain: str = "sales"
+    owners: tuple[str, ...] = ("team:data",)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    keep_versions: bool = False
+    drift: Drift = Drift.REPORT
+    overflow_column: str | None = None
+    deletes: Deletes = Deletes.REMOVE
+    lookback: timedelta = LOOKBACK
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.keep_versions and self.cursor_column is None:
+            faults.append(
+                Fault(
+                    "keep_versions",
+                    "versions are told apart by their cursor, and the table has none.",
+                    "Name a cursor_column, or leave keep_versions out.",
+                )
+            )
+        raw, staged = self._raw(), self._staged()
+        faults += table_faults(raw, contract="raw", transform="")
+        faults += table_faults(staged, contract="staged", transform="stage")
+        refuse("TableSpec", self.name, faults or two_layer_faults(raw, staged))
+
+    def layer_tables(self) -> tuple[LayerTable, ...]:
+        """`raw/<name>` and `staged/<name>`."""
+        raw = self._raw()
+        if self.keep_versions:
+            raw = replace(raw, versions=versions_of(raw))
+        return raw, self._staged()
+
+    def _raw(self) -> LayerTable:
+        return LayerTable(
+            layer=Layer.RAW,
+            name=self.name,
+            contract=self.raw,
+            partition_column=self.partition_column,
+            cursor_column=self.cursor_column,
+            description=f"{self.description} As the source has it.",
+            domain=self.domain,
+            owners=self.owners,
+            thresholds=self.thresholds,
+            source=self.source,
+            drift=self.drift,
+            overflow_column=self.overflow_column,
+            deletes=self.deletes,
+            lookback=self.lookback,
+        )
+
+    def _staged(self) -> LayerTable:
+        raw = self._raw()
+        return replace(
+            raw,
+            layer=Layer.STAGED,
+            contract=self.staged,
+            # Staged rows need not say when they changed: nothing is synced from them.
+            cursor_column=self.cursor_column
+            if has_column(self.staged, self.cursor_column)
+            else None,
+            description=f"{self.description} Cleaned and typed.",
+            source=None,
+            inputs={"raw": Input(raw.path, sets_grain=True)},
+            transform=self.stage,
+        )
+
+
+@dataclass(frozen=True)
+class EnrichedSpec:
+    """A table made of other layer tables; SpecError where it cannot be.
+
+    Without a `partition_column` it has no days, and is made of all days of its inputs.
+    """
+
+    name: str
+    contract: type[Contract]
+    inputs: Mapping[str, Input]
+    enrich: Enrich | Callable[..., pl.LazyFrame]
+    description: str
+    partition_column: str | None = "created_at"
+    cursor_column: str | None = None
+    domain: str = "sales"
+    owners: tuple[str, ...] = ("team:data",)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def __post_init__(self) -> None:
+        (table,) = self.layer_tables()
+        faults = list(table_faults(table, contract="contract", transform="enrich"))
+        refuse("EnrichedSpec", self.name, faults)
+
+    def layer_tables(self) -> tuple[LayerTable, ...]:
+        """`enriched/<name>`."""
+        return (
+            LayerTable(
+                layer=Layer.ENRICHED,
+                name=self.name,
+                contract=self.contract,
+                partition_column=self.partition_column,
+                cursor_column=self.cursor_column,
+                description=self.description,
+                domain=self.domain,
+                owners=self.owners,
+                thresholds=self.thresholds,
+                inputs=self.inputs,
+                transform=self.enrich,
+            ),
+        )

@@ -1,0 +1,269 @@
+"""What is wrong with a spec, found when it is made: fields that do not fit its contract. Pure.
+
+Whether the source has the table and its columns is asked by `etl-assets doctor`; how tables fit
+together is checked in `core/catalog.py`.
+"""
+
+import inspect
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import polars as pl
+
+from etl_assets.core.contracts import Column, Contract, columns_of, key_of
+from etl_assets.core.errors import SpecError
+from etl_assets.core.policies import Drift
+from etl_assets.core.table import LayerTable
+
+RESERVED = ("_ingested_at", "_source", "_run_id", "_schema_version")
+"""The columns that the platform itself adds to every published table."""
+
+_NAME = re.compile("[A-Za-z0-9_]+")
+_CONNECTION = re.compile("[a-z][a-z0-9_]*")
+_UTC = 'Annotated[pl.Datetime, "us", "UTC"]'
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: the spec's field, what it is, and what to write instead."""
+
+    field: str
+    what: str
+    write: str
+
+
+def refuse(kind: str, name: object, faults: Sequence[Fault]) -> None:
+    """Raises SpecError that says all the faults of the spec, if there are any."""
+    if faults:
+        *earlier, last = faults
+        told = [f"{fault.field}: {fault.what} {fault.write}" for fault in earlier]
+        what = " ".join([f"{kind} {name}:", *told, f"{last.field}: {last.what}"])
+        raise SpecError(what, last.write, table=str(name))
+
+
+def table_faults(table: LayerTable, *, contract: str, transform: str) -> Iterator[Fault]:
+    """What is wrong with one layer table; the names of its fields in the spec are given."""
+    if not _NAME.fullmatch(str(table.name)):
+        yield Fault(
+            "name",
+            f"{table.name!r} cannot be the name of a table.",
+            "Write letters, digits and underscores only.",
+        )
+    faults = list(_contract_faults(table.contract, contract))
+    yield from faults
+    if not faults:
+        yield from _column_faults(table)
+    if table.source is not None:
+        yield from _source_faults(table)
+    else:
+        yield from _transform_faults(table, transform)
+
+
+def two_layer_faults(raw: LayerTable, staged: LayerTable) -> list[Fault]:
+    """A key column that may be NULL in one layer only: each NULL would be lost on the way."""
+    return [
+        Fault(
+            "staged",
+            f"the key column {name!r} may be NULL in {_shown(raw if nullable else staged)} "
+            f"and not in {_shown(staged if nullable else raw)}.",
+            "Declare it nullable in both contracts, or in none.",
+        )
+        for name in raw.key
+        if name in staged.key
+        for nullable in [raw.column(name).nullable]
+        if nullable is not staged.column(name).nullable
+    ]
+
+
+def has_column(contract: type[Contract], name: str | None) -> bool:
+    """Whether the contract declares the column; False for what is no contract."""
+    return any(column.name == name for column in _columns(contract) or ())
+
+
+def _contract_faults(contract: object, field: str) -> Iterator[Fault]:
+    if not (isinstance(contract, type) and issubclass(contract, Contract)):
+        yield Fault(field, "this is no contract.", "Write a class that inherits from Contract.")
+        return
+    name, columns = contract.__name__, _columns(contract)
+    if columns is None:
+        yield Fault(
+            field,
+            f"the contract {name} cannot be read ({_reason(contract)}).",
+            "Declare each column as `name: dtype = column(description=...)`.",
+        )
+        return
+    names = [column.name for column in columns]
+    try:
+        key: tuple[str, ...] = key_of(contract)
+    except TypeError:
+        yield Fault(field, f"{name} declares no key.", 'Write `unique = ["id"]` in its Config.')
+        return
+    for part in key:
+        if part not in names:
+            yield Fault(
+                field,
+                f"{name}.Config.unique names {part!r}, which is no column of it.",
+                _one_of(names),
+            )
+    yield from _name_faults(contract, names, field)
+
+
+def _name_faults(contract: type[Contract], names: Sequence[str], field: str) -> Iterator[Fault]:
+    for name in names:
+        if name.lower() in RESERVED:
+            yield Fault(
+                field,
+                f"{contract.__name__} has a column {name!r}, which the platform itself adds.",
+                "Leave it out, or read it by way of a view under another name.",
+            )
+    twice = Counter(name.lower() for name in names)
+    for lower in (lower for lower, times in twice.items() if times > 1):
+        same = " and ".join(repr(name) for name in names if name.lower() == lower)
+        yield Fault(
+            field,
+            f"the columns {same} of {contract.__name__} differ by case alone, which warehouses do "
+            "not tell apart.",
+            "Keep one, and read the other by way of a view under another name.",
+        )
+
+
+def _column_faults(table: LayerTable) -> Iterator[Fault]:
+    columns = {column.name: column for column in table.columns}
+    day, cursor, overflow = table.partition_column, table.cursor_column, table.overflow_column
+    if day is not None:
+        if day not in columns:
+            without = f"{_one_of(_of_days(columns.values()))} Or None for a table without days."
+            yield Fault("partition_column", _missing(day, table), without)
+        elif not isinstance(columns[day].dtype, pl.Date | pl.Datetime):
+            yield Fault(
+                "partition_column",
+                f"{day!r} of {_shown(table)} is {columns[day].dtype}, which has no days.",
+                "Name a column of dates or timestamps, or None for a table without days.",
+            )
+    if cursor is not None and cursor not in columns:
+        yield Fault(
+            "cursor_column",
+            _missing(cursor, table),
+            f"{_one_of(_of_moments(columns.values()))} Or None if rows do not say when they "
+            "changed.",
+        )
+    elif cursor is not None and not _is_moment(columns[cursor]):
+        yield Fault(
+            "cursor_column",
+            f"{cursor!r} of {_shown(table)} is {columns[cursor].dtype}, and a cursor is a moment.",
+            f"Declare it as {_UTC}, with source_zone where the source has no time zone, or write "
+            "None.",
+        )
+    if table.source is not None:
+        yield from _overflow_faults(table, columns.get(overflow or ""))
+
+
+def _overflow_faults(table: LayerTable, column: Column | None) -> Iterator[Fault]:
+    name = table.overflow_column
+    if name is None:
+        if table.drift is Drift.EVOLVE:
+            yield Fault(
+                "drift",
+                "EVOLVE keeps new columns in an overflow column, and none is named.",
+                "Name the contract's JSON column as overflow_column.",
+            )
+    elif column is None:
+        yield Fault(
+            "overflow_column",
+            _missing(name, table),
+            f'Declare `{name}: pl.String = column(nullable=True, logical="json", ...)` there.',
+        )
+    elif column.dtype != pl.String or not column.nullable or column.logical != "json":
+        yield Fault(
+            "overflow_column",
+            f"{name!r} of {_shown(table)} cannot take new columns.",
+            'Declare it as pl.String with nullable=True and logical="json".',
+        )
+
+
+def _source_faults(table: LayerTable) -> Iterator[Fault]:
+    source = table.source
+    assert source is not None  # noqa: S101 - the caller asked
+    if not _CONNECTION.fullmatch(source.connection):
+        yield Fault(
+            "source",
+            f"connection {source.connection!r} cannot be part of a variable's name.",
+            'Write it in lower case, for example "billing" for DATABASE_URL_BILLING.',
+        )
+    for name in source.parent.columns if source.parent else ():
+        if not has_column(table.contract, name):
+            yield Fault(
+                "source",
+                f"Parent.columns maps {name!r}, which is no column of {_shown(table)}.",
+                "Map the contract's names to the parent's.",
+            )
+
+
+def _transform_faults(table: LayerTable, field: str) -> Iterator[Fault]:
+    if not table.inputs:
+        yield Fault(
+            "inputs", "a table is made of nothing.", 'Name inputs: {"x": Input("staged/x")}.'
+        )
+    given = ", ".join(table.inputs)
+    if table.transform is None or not _takes(table.transform, list(table.inputs)):
+        yield Fault(
+            field,
+            "the function does not take its inputs by name.",
+            f"Give it exactly these parameters: {given}.",
+        )
+
+
+def _takes(transform: Callable[..., object], names: Sequence[str]) -> bool:
+    """Whether it can be called with exactly these names; True where Python cannot tell."""
+    try:
+        signature = inspect.signature(transform)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(**dict.fromkeys(names))
+    except TypeError:
+        return False
+    return True
+
+
+def _columns(contract: object) -> tuple[Column, ...] | None:
+    """The columns of what should be a contract, None where Pandera makes nothing of it."""
+    try:
+        return columns_of(cast("type[Contract]", contract))
+    except Exception:  # Pandera raises what it likes; `_reason` says what
+        return None
+
+
+def _reason(contract: type[Contract]) -> str:
+    try:
+        columns_of(contract)
+    except Exception as error:
+        return f"{type(error).__name__}, {str(error).splitlines()[0] if str(error) else ''}".strip()
+    return ""
+
+
+def _is_moment(column: Column) -> bool:
+    return isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None
+
+
+def _of_moments(columns: Iterable[Column]) -> list[str]:
+    return [column.name for column in columns if _is_moment(column)]
+
+
+def _of_days(columns: Iterable[Column]) -> list[str]:
+    return [column.name for column in columns if isinstance(column.dtype, pl.Date | pl.Datetime)]
+
+
+def _one_of(names: Sequence[str]) -> str:
+    return f"Write one of its columns: {', '.join(names)}." if names else "It has none that fits."
+
+
+def _missing(name: str, table: LayerTable) -> str:
+    return f"{_shown(table)} has no column {name!r}."
+
+
+def _shown(table: LayerTable) -> str:
+    return table.contract.__name__

@@ -1,0 +1,29 @@
+"""Late days from a terminal: what the lateness sensors do, in this process and to the end."""
+
+from collections.abc import Collection
+from datetime import date
+
+import dagster as dg
+
+from etl_assets.core.table import LayerTable
+from etl_assets.orchestration.backfill import BackfillResult, make_by_layer
+from etl_assets.pipeline.platform import Platform
+
+
+def derive_late_days(
+    platform: Platform, paths: Collection[str], instance: dg.DagsterInstance
+) -> BackfillResult:
+    """Make exactly the late days of these tables, a layer at a time: each makes the next one late.
+
+    A day whose upstream day is refused stays late, and is tried again by the next call. Errors of
+    a run are in the result's messages.
+    """
+    result = BackfillResult()
+    derived = [path for path in paths if platform.catalog[path].inputs]
+
+    def days_of(table: LayerTable) -> list[date]:
+        return sorted(one.day for one in platform.late() if one.table == table.path)
+
+    if derived and platform.late():
+        make_by_layer(platform, derived, instance, days_of, result)
+    return result

@@ -1,0 +1,246 @@
+"""One part of a table on its way from a reading to a verdict: rows go in, are checked, and go to
+the spool or are set aside.
+
+A load puts in all rows of a day (`load.py`), a sync or a repair only the changed ones
+(`change_set.py`); the checks and the verdict are the same. Nothing is published here.
+"""
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import cast
+
+import polars as pl
+
+from etl_assets.core.audit import SAMPLES, Bad, DayAudit, Expectation
+from etl_assets.core.checks import UNIQUE_KEY
+from etl_assets.core.drift import DriftReport
+from etl_assets.core.rows import QUARANTINE_SCHEMA, keys_of, payloads_of, quarantine_rows
+from etl_assets.core.state import PartitionState
+from etl_assets.core.table import LayerTable
+from etl_assets.pipeline.days import LoadedDay, Published
+from etl_assets.sources.found import Rejected
+from etl_assets.spool import SpoolFiles
+
+PREVIEW_ROWS = 5
+REPRESENTABLE = "representable"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where and when rows were read: `as_of` on the source's clock (UTC), `query` without secrets.
+
+    `source` is what `_source` says of the rows; `drift` is how the source's columns differ from the
+    contract's, `made_of` the digest of the upstream loads of derived rows.
+    """
+
+    source: str
+    as_of: datetime
+    query: str = ""
+    drift: DriftReport | None = None
+    made_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stays published of a part whose rows are changed and not replaced.
+
+    `rows` and `nulls` (by column) are published rows that stay, `quarantined` the rows that stay in
+    quarantine; `state` is the part's state until now.
+    """
+
+    rows: int = 0
+    nulls: Mapping[str, int] = field(default_factory=dict)
+    quarantined: int = 0
+    state: PartitionState | None = None
+
+
+class DayCheck:
+    """Checks the rows of one part and spools them into `folder`; `finish` gives the verdict.
+
+    One that `holds` keeps what is set aside in memory until `finish`, so that the caller can leave
+    out what is in quarantine already.
+    """
+
+    def __init__(
+        self,
+        table: LayerTable,
+        day: date,
+        origin: Origin,
+        folder: Path,
+        run_id: str,
+        *,
+        holds: bool = False,
+    ) -> None:
+        self._holds = holds
+        self.table, self.day, self.origin = table, day, origin
+        self.files, self.quarantine = SpoolFiles(folder / "rows"), SpoolFiles(folder / "quarantine")
+        self.clock = Clock()
+        self._run_id, self._started = run_id, datetime.now(UTC)
+        self._audit = DayAudit(table, day, origin.as_of if table.syncs else None)
+        self._watermark = Watermark(table)
+        self._preview = pl.DataFrame()
+        self._key = [table.column(name) for name in table.key]
+        self._set_aside_rows: list[pl.DataFrame] = []
+        self.known = 0
+        """How many of the rows that were set aside are in quarantine just so already."""
+
+    def reject(self, rejected: Rejected) -> None:
+        """Set aside rows that no declared dtype can hold."""
+        for column in dict.fromkeys(rejected.columns):
+            pairs = zip(rejected.keys, rejected.columns, strict=True)
+            self._audit.reject(column, [key for key, name in pairs if name == column])
+        rules = [f"{column}: {REPRESENTABLE}" for column in rejected.columns]
+        self._set_aside(rules, rejected.positions, rejected.payloads)
+
+    def repeat(self, rows: pl.DataFrame) -> None:
+        """Set aside rows whose key stands more than once in the source."""
+        if rows.height:
+            self._audit.set_aside(UNIQUE_KEY.name, self._shown(rows))
+            self._set_bad_aside(Bad(rows, [UNIQUE_KEY.name] * rows.height))
+
+    def add(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """Check rows of the contract's columns; the good ones, which are spooled."""
+        with self.clock.step("audit"):
+            rows, bad = self._audit.split(batch)
+            self._watermark.see(rows)
+        if not self._preview.width:
+            self._preview = rows.head(PREVIEW_ROWS)
+        with self.clock.step("spool"):
+            self.files.write(rows)
+            if bad is not None:
+                self._set_bad_aside(bad)
+        return rows
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a row is to be published, or to be put into quarantine."""
+        return self.files.has_rows or any(frame.height for frame in self._set_aside_rows)
+
+    def set_aside_rows(self) -> pl.DataFrame:
+        """The rows that were set aside so far, of a check that holds them, in QUARANTINE_SCHEMA."""
+        return pl.concat([pl.DataFrame(schema=QUARANTINE_SCHEMA), *self._set_aside_rows])
+
+    def forget_known(self, positions: Collection[str]) -> None:
+        """Leave out what was set aside at these source positions: it is in quarantine already."""
+        rows = self.set_aside_rows()
+        is_known = pl.col("source_position").is_in(list(positions))
+        self.known += rows.filter(is_known).height
+        self._set_aside_rows = [rows.filter(~is_known)]
+
+    def finish(
+        self, published: Published, *, source_count: int | None = None, kept: Kept | None = None
+    ) -> LoadedDay:
+        """The verdict on all that was put in, and on what is `kept` beside it.
+
+        Without `kept` the part is loaded whole: its row count is compared with what is published
+        of it, and its keys are counted in the spool.
+        """
+        with self.clock.step("spool"):
+            for rows in self._set_aside_rows:
+                self.quarantine.write(rows)
+            self.files.close()
+            self.quarantine.close()
+        with self.clock.step("audit"):
+            duplicates, sample = self.files.duplicates(self.table.key, SAMPLES)
+        state = kept.state if kept else None
+        if kept:
+            self._audit.keep(kept.rows, kept.nulls, kept.quarantined)
+        days = self.table.thresholds.history_days
+        expected = Expectation(
+            source_count=source_count,
+            published_count=None if kept else published.rows.get(self.day),
+            earlier_counts=published.earlier(self.day, days) if self.table.has_days else (),
+            duplicate_keys=duplicates,
+            duplicates=self._shown(sample) if duplicates else (),
+            drift=self.origin.drift,
+        )
+        mark = self._watermark
+        ahead = state is not None and _later(state.high_watermark, mark.moment)
+        return LoadedDay(
+            table=self.table,
+            day=self.day,
+            source=self.origin.source,
+            as_of=self.origin.as_of,
+            query=self.origin.query,
+            source_count=source_count,
+            quarantined=self._audit.bad_rows,
+            files=self.files,
+            quarantine=self.quarantine,
+            results=self._audit.verdict(expected),
+            null_ratios=self._audit.null_ratios(),
+            high_watermark=state.high_watermark if state and ahead else mark.moment,
+            watermark_key=state.watermark_key if state and ahead else mark.key,
+            preview=self._preview,
+            seconds={} if kept else self.clock.seconds,
+            kept=kept.rows if kept else 0,
+            made_of=self.origin.made_of,
+        )
+
+    def _set_bad_aside(self, bad: Bad) -> None:
+        positions = [f"{self.origin.source} {key}" for key in self._shown(bad.rows)]
+        self._set_aside(bad.rules, positions, payloads_of(bad.rows))
+
+    def _set_aside(
+        self, rules: Sequence[str], positions: Collection[str], payloads: Sequence[str]
+    ) -> None:
+        rows = quarantine_rows(
+            table=self.table.path,
+            day=self.day,
+            rules=rules,
+            positions=list(positions),
+            payloads=payloads,
+            run_id=self._run_id,
+            at=self._started,
+        )
+        if self._holds:
+            self._set_aside_rows.append(rows)
+        else:
+            self.quarantine.write(rows)
+
+    def _shown(self, rows: pl.DataFrame) -> list[str]:
+        return keys_of(rows, self._key)
+
+
+class Watermark:
+    """The greatest (cursor, key) among the rows it saw; rows without a cursor do not count."""
+
+    def __init__(self, table: LayerTable) -> None:
+        self.moment: datetime | None = None
+        self.key: str | None = None
+        self._cursor = table.cursor_column
+        self._key = [table.column(name) for name in table.key]
+
+    def see(self, rows: pl.DataFrame) -> None:
+        """Take rows of the contract's columns into account."""
+        if self._cursor is None or not rows.height:
+            return
+        newest = cast("datetime | None", rows[self._cursor].max())
+        if newest is None or (self.moment is not None and newest < self.moment):
+            return
+        names = [part.name for part in self._key]
+        last = rows.filter(pl.col(self._cursor) == newest).select(names).sort(names).tail(1)
+        self.moment, self.key = newest, keys_of(last, self._key)[0]
+
+
+class Clock:
+    """Seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Count the time of the block to this step."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+def _later(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and (other is None or one > other)

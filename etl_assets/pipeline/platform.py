@@ -1,0 +1,165 @@
+"""What a process works with: catalog, sources, warehouse and spool, each made when it is used.
+
+Importing this module loads no driver, no Dagster, and reads no environment.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl_assets.config import DEMO_TABLES, Settings
+from etl_assets.core.catalog import Catalog
+from etl_assets.core.errors import ConfigError
+from etl_assets.core.lateness import Late, late_days
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.personal import hash_with
+from etl_assets.core.scope import Scope
+from etl_assets.core.source_specs import DEFAULT_CONNECTION
+from etl_assets.core.table import LayerTable
+from etl_assets.pipeline.hash_key import hash_key
+from etl_assets.sources.factory import Sources
+
+if TYPE_CHECKING:
+    from etl_assets.pipeline.reconcile import Reconciliation
+    from etl_assets.pipeline.sync import SyncPolicy
+    from etl_assets.pipeline.sync_report import SyncReport
+    from etl_assets.sources.base import Source
+    from etl_assets.sources.postgres.reader import PostgresReader
+    from etl_assets.warehouse.base import Warehouse
+    from etl_assets.warehouse.bigquery.clients import Connect
+
+
+@dataclass
+class Platform:
+    """The platform as the settings have it.
+
+    `given_catalog` are its tables, None for those of the settings' packages; `google` makes
+    BigQuery's clients, None for Google's default credentials. `on_day` is told of each day that
+    was loaded and checked: table path, day, whether it is good; `on_sync` and `on_reconciled` of
+    each table; `on_failure` of each op that failed for good.
+    """
+
+    settings: Settings
+    on_day: Callable[[str, date, bool], None] = lambda _table, _day, _good: None
+    on_sync: "Callable[[SyncReport], None]" = lambda _report: None
+    on_reconciled: "Callable[[Reconciliation], None]" = lambda _found: None
+    on_failure: Callable[[str, str], None] = lambda _op, _message: None
+    given_catalog: Catalog | None = None
+    google: "Connect | None" = None
+    sources: Sources = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sources = Sources(self.settings)
+        # Of a process with several platforms the last one says it; they share their settings.
+        hash_with(lambda: hash_key(self.settings))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The tables; raises ConfigError for a package of ETL_TABLES that cannot be imported."""
+        from etl_assets.table_modules import tables_from
+
+        return (
+            tables_from(self.settings.tables) if self.given_catalog is None else self.given_catalog
+        )
+
+    @cached_property
+    def warehouse(self) -> "Warehouse":
+        """The warehouse of WAREHOUSE_URL."""
+        from etl_assets.warehouse.factory import open_warehouse
+
+        return open_warehouse(self.settings, self.google)
+
+    def reader(self, table: LayerTable) -> "PostgresReader":
+        """A reader of the table's source for one load.
+
+        Raises ConfigError where no variable names the source, and where only the demo shop is
+        there and the warehouse holds other tables than the demo's.
+        """
+        connection = table.source.connection if table.source else DEFAULT_CONNECTION
+        if self.sources.is_demo(connection):
+            self.refuse_demo_rows()
+        return self.sources.reader(connection)
+
+    def source(self, table: LayerTable) -> "Source":
+        """The table at its source, with what is remembered of its columns; raises ConfigError."""
+        from etl_assets.pipeline.sync_log import columns_seen
+        from etl_assets.sources.postgres.horizon import HorizonPolicy
+        from etl_assets.sources.postgres.source import PostgresSource
+
+        sync = self.settings.sync
+        policy = HorizonPolicy(
+            lag=timedelta(seconds=sync.lag), max_hold=timedelta(seconds=sync.max_hold)
+        )
+        seen = columns_seen(self.warehouse.table_state(table))
+        return PostgresSource(self.reader(table), table, seen, self.scope, policy)
+
+    def read_from(self, tables: Iterable[LayerTable]) -> list[str]:
+        """Which databases these tables are read from, for messages; raises ConfigError."""
+        connections = [table.source.connection for table in tables if table.source]
+        return [self.sources.shown(name) for name in dict.fromkeys(connections)]
+
+    @property
+    def scope(self) -> Scope:
+        """The days that the platform has."""
+        return Scope(self.settings.first_day, self.settings.last_day)
+
+    def late(self) -> list[Late]:
+        """The derived days of this platform that must be made again, upstream tables first.
+
+        Days that it does not have, or that have not come yet, are none of them.
+        """
+        return self.of_this_platform(late_days(self.catalog, self.warehouse.state()))
+
+    def of_this_platform(self, late: Iterable[Late]) -> list[Late]:
+        """Those of the late days that it has, and that have come."""
+        newest, scope = self.settings.newest_partition(), self.scope
+        return [
+            one for one in late if one.day == WHOLE or (one.day <= newest and scope.has(one.day))
+        ]
+
+    def sync_policy(self) -> "SyncPolicy":
+        """How tables sync, as the settings have it."""
+        from etl_assets.pipeline.sync import SyncPolicy
+
+        sync = self.settings.sync
+        return SyncPolicy(
+            chunk_rows=sync.chunk_rows,
+            chunk_bytes=sync.chunk_bytes,
+            patience=timedelta(seconds=sync.patience),
+        )
+
+    def close(self) -> None:
+        """Close idle connections to sources and warehouse; using it again opens new ones."""
+        self.sources.close()
+        if "warehouse" in self.__dict__:
+            self.warehouse.close()
+
+    def spool(self, run_id: str, step: str) -> AbstractContextManager[Path]:
+        """The folder of one step of one run; see `etl_assets.spool.run_spool`."""
+        from etl_assets.spool import run_spool
+
+        return run_spool(self.settings.home, run_id, step)
+
+    def spool_folder(self, run_id: str, step: str) -> Path:
+        """Where that folder is or will be."""
+        from etl_assets.spool import spool_folder
+
+        return spool_folder(self.settings.home, run_id, step)
+
+    def refuse_demo_rows(self) -> None:
+        """Raises ConfigError where the warehouse holds what the demo cannot have published."""
+        from etl_assets.demo.marker import not_of_demo
+        from etl_assets.table_modules import tables_from
+
+        others = not_of_demo(self.warehouse.state(), tables_from(DEMO_TABLES))
+        if others:
+            raise ConfigError(
+                "DATABASE_URL is not set, and the warehouse holds tables that are not the demo's: "
+                f"{', '.join(others[:3])}{' …' if len(others) > 3 else ''}.",
+                "Set DATABASE_URL to the database that they are read from; the demo shop is not "
+                "published into them.",
+            )

@@ -1,0 +1,169 @@
+"""Whole parts of a table, loaded anew: what an asset does, and what a sync does with days that it
+had to leave out.
+
+Loading is `load.py`, publication `publish.py`; which of the loaded parts may be published now is
+decided here.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import tenacity
+
+from etl_assets.core.errors import LostTurn, StalePublication
+from etl_assets.core.partitions import Window
+from etl_assets.core.rows import keys_of
+from etl_assets.core.table import LayerTable
+from etl_assets.pipeline.days import FailedDay, LoadedDay
+from etl_assets.pipeline.load import load_days
+from etl_assets.pipeline.publish import Committed, publish_days, published_counts
+from etl_assets.pipeline.sync_log import change_reloads
+from etl_assets.sources.base import DaySource
+from etl_assets.spool import SpoolFiles
+from etl_assets.warehouse.base import Warehouse
+
+_ROUNDS = 3
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Parts that were loaded, none of them published: those that may be, and those that may not."""
+
+    good: Sequence[LoadedDay] = ()
+    refused: Sequence[LoadedDay | FailedDay] = ()
+
+    @property
+    def audited(self) -> list[LoadedDay]:
+        """The refused parts that were read to their end, so that they have a verdict."""
+        return [day for day in self.refused if isinstance(day, LoadedDay)]
+
+
+@dataclass(frozen=True)
+class Reloaded(Loaded):
+    """Days that had to be loaded whole: the good ones are published, the others still wait."""
+
+    committed: Committed = field(default_factory=Committed)
+
+
+def load(
+    table: LayerTable,
+    source: DaySource,
+    warehouse: Warehouse,
+    days: Iterable[date],
+    folder: Path,
+    run_id: str,
+    tell: Told = lambda _message: None,
+) -> Loaded:
+    """Every part, read and checked; once more those that a sync published newer meanwhile.
+
+    `tell` is told of that. Raises what keeps every part from being read.
+    """
+    found: dict[date, LoadedDay | FailedDay] = {}
+    remaining = list(days)
+    for _ in range(_ROUNDS):
+        published = published_counts(warehouse, table)
+        loaded = list(load_days(table, source, remaining, published, folder, run_id))
+        found |= {day.day: day for day in loaded}
+        if not table.syncs:
+            break
+        newest = {state.partition_key: state.as_of for state in warehouse.state(table)}
+        remaining = [
+            day.day
+            for day in loaded
+            if isinstance(day, LoadedDay) and newest.get(day.day, day.as_of) > day.as_of
+        ]
+        if not remaining:
+            break
+        tell(f"{len(remaining)} days of {table.path} were synced meanwhile: they are read again.")
+    good = [day for day in found.values() if isinstance(day, LoadedDay) and day.is_good]
+    return Loaded(good, [day for day in found.values() if day not in good])
+
+
+def reload(
+    table: LayerTable, source: DaySource, warehouse: Warehouse, folder: Path, run_id: str
+) -> Reloaded:
+    """Load the days that must be loaded whole, and publish the good ones; nothing where none must.
+
+    A day stays on the list, with its new reason, until it is published. Where another run is faster
+    with one of them, they are loaded again (L5). Raises what keeps every day from being read or
+    published.
+    """
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type((StalePublication, LostTurn)),
+        stop=tenacity.stop_after_attempt(_ROUNDS),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+        reraise=True,
+    )
+    reloaded: Reloaded = attempts(_reload, table, source, warehouse, folder, run_id)
+    return reloaded
+
+
+def _reload(
+    table: LayerTable, source: DaySource, warehouse: Warehouse, folder: Path, run_id: str
+) -> Reloaded:
+    known = warehouse.table_state(table)
+    waiting = sorted(known.reload_reasons) if known else []
+    if not waiting:
+        return Reloaded()
+    loaded = load(table, source, warehouse, waiting, folder / uuid.uuid4().hex, run_id)
+    good = list(loaded.good)
+    if good and loaded.refused:
+        held = _held(table, warehouse, good, loaded.audited, folder / uuid.uuid4().hex)
+        good = [day for day in good if day.day not in held]
+    committed = publish_days(warehouse, table, good, run_id)
+    left = set(waiting) - {day.day for day in good}
+    reasons = dict.fromkeys(left, "a row moved between it and a day that was refused")
+    reasons |= {day.day: _reason(day) for day in loaded.refused}
+    if left:
+        change_reloads(warehouse, table, reasons, run_id)
+    return Reloaded(good, loaded.refused, committed)
+
+
+def _reason(day: LoadedDay | FailedDay) -> str:
+    if isinstance(day, FailedDay):
+        return day.error.what
+    return f"refused by {', '.join(day.blocking)}"
+
+
+def _held(
+    table: LayerTable,
+    warehouse: Warehouse,
+    good: Sequence[LoadedDay],
+    refused: Sequence[LoadedDay],
+    folder: Path,
+) -> set[date]:
+    """The good days that a row has left for a refused one: it would be on neither of them."""
+    key, parts = list(table.key), [table.column(name) for name in table.key]
+    elsewhere = [_read(day.files, key) for day in refused]
+    aside = {
+        position
+        for day in refused
+        for (position,) in _read(day.quarantine, ["source_position"]).iter_rows()
+    }
+    held = set()
+    there = warehouse.read(table, [Window.of(day.day) for day in good], folder).frames
+    for day, frame in zip(good, there, strict=True):
+        left = frame.select(key).collect()
+        if day.files.rows:
+            left = left.join(_read(day.files, key), on=key, how="anti", nulls_equal=True)
+        positions = {f"{day.source} {shown}" for shown in keys_of(left, parts)}
+        moved = any(
+            left.join(keys, on=key, how="semi", nulls_equal=True).height
+            for keys in elsewhere
+            if keys.width
+        )
+        if moved or positions & aside:
+            held.add(day.day)
+    return held
+
+
+def _read(files: SpoolFiles, columns: Sequence[str]) -> pl.DataFrame:
+    """What is spooled of the columns; without any of them where nothing is."""
+    if not files.files:
+        return pl.DataFrame()
+    return pl.read_parquet(files.files, columns=list(columns), glob=False)

@@ -1,0 +1,92 @@
+"""Finds the table modules of installed packages: a table is a module with a `TABLE`.
+
+Nothing has to be entered anywhere. What is wrong with one module is told in a sentence, and costs
+that table and what depends on it, never another one. What the specs are together is
+`core/catalog.py`; nothing is kept here between two calls.
+"""
+
+import importlib
+import pkgutil
+import traceback
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+from etl_assets.config import DEMO_TABLES
+from etl_assets.core.catalog import Broken, Catalog, Declared
+from etl_assets.core.errors import ConfigError, SpecError
+from etl_assets.core.spec import EnrichedSpec, TableSpec
+from etl_assets.core.table import Layer, file_of
+
+
+def tables_from(packages: Sequence[str] = DEMO_TABLES) -> Catalog:
+    """The catalog of every table module in these packages, by their dotted names.
+
+    Raises ConfigError for a package that cannot be imported at all.
+    """
+    found: list[Declared] = []
+    broken: list[Broken] = []
+    for package in packages:
+        for module in _modules_of(package):
+            one = _declared(module)
+            if isinstance(one, Broken):
+                broken.append(one)
+            elif one is not None:
+                found.append(one)
+    return Catalog.of(found, broken)
+
+
+def _modules_of(package: str) -> Iterator[str]:
+    try:
+        imported = importlib.import_module(package)
+    except Exception as error:
+        raise ConfigError(
+            f"ETL_TABLES names {package}, which cannot be imported ({_told(error, package)}).",
+            "Install the package beside etl_assets, or correct the name.",
+        ) from None
+    if not hasattr(imported, "__path__"):
+        raise ConfigError(
+            f"ETL_TABLES names {package}, which is a module and not a package.",
+            "Name the package that holds the table modules.",
+        )
+    yield from (f"{package}.{module.name}" for module in pkgutil.iter_modules(imported.__path__))
+
+
+def _declared(module: str) -> Declared | Broken | None:
+    """The module's spec; what is wrong with it; None for a module without a `TABLE`."""
+    try:
+        imported: ModuleType = importlib.import_module(module)
+    except SpecError as error:
+        return _broken(module, str(error), error.table)
+    except Exception as error:
+        why = f"the module cannot be imported ({_told(error, module)}). Correct it."
+        return _broken(module, why)
+    spec = getattr(imported, "TABLE", None)
+    if spec is None:
+        return None
+    if not isinstance(spec, TableSpec | EnrichedSpec):
+        kind = type(spec).__name__
+        why = f"TABLE: this is a {kind}. Write a TableSpec or an EnrichedSpec."
+        return _broken(module, why)
+    return Declared(spec, module)
+
+
+def _broken(module: str, why: str, name: str | None = None) -> Broken:
+    """Where not even the name of its table is known, it is the module's own."""
+    name = name or module.rpartition(".")[2]
+    return Broken(f"{file_of(module)}: {why}", frozenset(f"{layer}/{name}" for layer in Layer))
+
+
+def _told(error: Exception, module: str) -> str:
+    """The error's kind and first line, and the line of the module that it comes from."""
+    first = (str(error).splitlines() or [""])[0]
+    name = type(error).__name__
+    if isinstance(error, SyntaxError):
+        return f"{name} in line {error.lineno} of {error.filename}: {error.msg}"
+    tail = module.replace(".", "/")
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if tail in frame.filename.replace("\\", "/")
+    ]
+    place = f" in line {lines[-1]}" if lines else ""
+    return f"{name}{place}: {first}"

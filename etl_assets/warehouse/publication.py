@@ -1,0 +1,383 @@
+"""What a publication means, said once: which rows leave and come, and what the states are then.
+
+All of it is decided here, as data, before a backend is asked; a backend carries it out in one
+transaction and adds nothing of its own. What has to be known for that (`Facts`) the backend tells
+beforehand; the guard makes sure that it still holds when the transaction runs. No SQL stands here.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+import polars as pl
+
+from etl_assets.core.errors import LostTurn, StalePublication
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
+from etl_assets.core.table import LayerTable
+from etl_assets.spool import SpoolFiles, repeated_keys
+
+STAGED_DAY, CURSOR = "_day", "_cursor"
+"""Columns of facts beside the key's: the part (Date) that a row is on, and its cursor."""
+
+KeySpool = Callable[[pl.DataFrame], SpoolFiles]
+"""Writes a frame of keys to the spool."""
+
+
+@dataclass(frozen=True)
+class StagedDay:
+    """A checked part of a table in the spool, with the state that its publication leaves behind.
+
+    `files` hold rows in the contract's columns, `quarantine` rows in QUARANTINE_SCHEMA.
+    """
+
+    day: date
+    source: str
+    files: SpoolFiles
+    quarantine: SpoolFiles
+    state: PartitionState
+
+
+@dataclass(frozen=True)
+class JobCost:
+    """What one job of a warehouse that bills its jobs has cost; `slot_seconds` are CPU time."""
+
+    job_id: str
+    kind: str
+    bytes_processed: int
+    bytes_billed: int
+    slot_seconds: float
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Parts that lie in the warehouse under a name of this run, seen by no reader.
+
+    `jobs` are those that brought them, where the warehouse bills its jobs.
+    """
+
+    table: LayerTable
+    days: Sequence[StagedDay]
+    name: str
+    jobs: Sequence[JobCost] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows are staged."""
+        return sum(staged.files.rows for staged in self.days)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the warehouse says of staged rows before they are published.
+
+    `elsewhere`: the published rows on other parts than the staged ones whose key is staged, in the
+    key's columns, STAGED_DAY and CURSOR (dtype of the cursor column; null without one).
+    `versions`: for each day of the versions table that gains rows: STAGED_DAY (Date), `rows`
+    (Int64) and `newest` (Datetime us UTC), the greatest cursor among them.
+    """
+
+    elsewhere: pl.DataFrame
+    versions: pl.DataFrame
+
+    @classmethod
+    def nothing(cls, table: LayerTable) -> "Facts":
+        """Nothing is published elsewhere, and no versions are new."""
+        key = {name: table.column(name).dtype for name in table.key}
+        cursor = table.column(table.cursor_column).dtype if table.cursor_column else pl.Null()
+        moment = pl.Datetime("us", "UTC")
+        return cls(
+            pl.DataFrame(schema={**key, STAGED_DAY: pl.Date(), CURSOR: cursor}),
+            pl.DataFrame(schema={STAGED_DAY: pl.Date(), "rows": pl.Int64(), "newest": moment}),
+        )
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What one publication changes, all of it in one transaction and in this order.
+
+    Nothing at all happens unless the table's `load_id` in `etl_tables` is `token` (None: the table
+    has no row there); else LostTurn is raised.
+
+    1. The rows and the quarantine of the parts in `replaced` leave.
+    2. The published rows whose keys are in `leaving` (the key's columns) leave from the parts in
+       `leaving_from`. Keys are compared with NULL equal to NULL.
+    3. Quarantined rows at the source positions `cleared` leave, of whatever part.
+    4. The staged rows come, without those in `left_out` (STAGED_DAY and the key's columns), and the
+       staged quarantine.
+    5. Of a table with versions, each staged row that has a cursor and whose (key, cursor) is not in
+       the versions table comes there, once; rows that are left out too.
+    6. `states` take the place of the states of the same table and part; `table_state` of the
+       table's row. `tombstones` (TOMBSTONE_SCHEMA) and `history` are added.
+    """
+
+    staging: Staging
+    token: str | None
+    table_state: TableState
+    states: Sequence[PartitionState]
+    replaced: Collection[date] = ()
+    leaving: SpoolFiles | None = None
+    leaving_from: Collection[date] = ()
+    left_out: pl.DataFrame | None = None
+    cleared: Collection[str] = ()
+    tombstones: SpoolFiles | None = None
+    history: Sequence[HistoryEntry] = ()
+
+    @property
+    def table(self) -> LayerTable:
+        """The table that is published to."""
+        return self.staging.table
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is remembered of a table before a publication of it is planned.
+
+    `versions` are the states of its versions table, `quarantine_counts` how many rows are in
+    quarantine, both by part.
+    """
+
+    table_state: TableState | None
+    states: Mapping[date, PartitionState] = field(default_factory=dict)
+    versions: Mapping[date, PartitionState] = field(default_factory=dict)
+    quarantine_counts: Mapping[date, int] = field(default_factory=dict)
+
+    @property
+    def token(self) -> str | None:
+        """What the table's row must still say when the publication runs."""
+        return self.table_state.load_id if self.table_state else None
+
+
+def replacement(
+    staging: Staging, recorded: Recorded, facts: Facts, leaving: KeySpool, content: str | None
+) -> Publication:
+    """The staged parts take the place of what is published of them.
+
+    In a table that is read from a source a key is on one part only (C8): its version on another
+    part leaves if it is older or of the same cursor, and the staged one is left out if the other is
+    newer. Without a cursor the moments at which the parts were read decide. `leaving`
+    spools keys. `content` is the digest of the rows of a table without days, None for others.
+    Raises StalePublication where a newer snapshot of one of the parts is published (L5).
+    """
+    table, days = staging.table, {staged.day: staged for staged in staging.days}
+    _refuse_stale(table, staging, recorded.states)
+    left_out, taken = _conflicts(staging, recorded, facts.elsewhere)
+    fewer = dict(left_out.group_by(STAGED_DAY).len().iter_rows())
+    states = [
+        replace(staged.state, row_count=staged.state.row_count - fewer.get(day, 0))
+        for day, staged in days.items()
+    ]
+    any_state = staging.days[0].state
+    for day, rows in sorted(taken.group_by(STAGED_DAY).len().iter_rows()):
+        before = recorded.states[day]
+        states.append(
+            replace(
+                before,
+                row_count=before.row_count - rows,
+                load_id=any_state.load_id,
+                updated_at=any_state.updated_at,
+            )
+        )
+    return Publication(
+        staging=staging,
+        token=recorded.token,
+        table_state=table_state_after(table, recorded, states, staging.days, content=content),
+        states=[*states, *version_states(staging, recorded, facts)],
+        replaced=sorted(days),
+        leaving=leaving(taken.select(table.key)) if taken.height else None,
+        leaving_from=sorted(set(taken[STAGED_DAY])),
+        left_out=left_out if left_out.height else None,
+    )
+
+
+def changes(
+    staging: Staging,
+    recorded: Recorded,
+    facts: Facts,
+    *,
+    table_state: TableState,
+    leaving: SpoolFiles,
+    cleared: Collection[str] = (),
+    tombstones: SpoolFiles | None = None,
+    history: Sequence[HistoryEntry] = (),
+) -> Publication:
+    """The staged rows are new and changed rows; the states of their parts are given whole.
+
+    `leaving` are the keys of published rows that leave, or that a staged row takes the place of;
+    all of them are on the staged parts. `table_state` is the table's row as it will be, with its
+    new token.
+    """
+    states = [staged.state for staged in staging.days]
+    rows = {day: state.row_count for day, state in recorded.states.items()}
+    rows |= {state.partition_key: state.row_count for state in states}
+    return Publication(
+        staging=staging,
+        token=recorded.token,
+        table_state=replace(table_state, row_count=sum(rows.values())),
+        states=[*states, *version_states(staging, recorded, facts)],
+        leaving=leaving if leaving.rows else None,
+        leaving_from=sorted(staged.day for staged in staging.days),
+        cleared=cleared,
+        tombstones=tombstones,
+        history=history,
+    )
+
+
+def table_state_after(
+    table: LayerTable,
+    recorded: Recorded,
+    states: Sequence[PartitionState],
+    days: Sequence[StagedDay],
+    *,
+    content: str | None = None,
+) -> TableState:
+    """The table's row after a publication: a new token; the position stays where it is.
+
+    Days that were replaced need no reload any more.
+    """
+    rows = {day: state.row_count for day, state in recorded.states.items()}
+    rows |= {state.partition_key: state.row_count for state in states}
+    newest = states[0]
+    as_of = max(state.as_of for state in states)
+    before = recorded.table_state
+    if before is None:
+        before = TableState(table.path, "", "", as_of, newest.updated_at)
+    reload = {d: why for d, why in before.reload_reasons.items() if d not in {s.day for s in days}}
+    return replace(
+        before,
+        load_id=newest.load_id,
+        run_id=newest.run_id,
+        as_of=max(as_of, before.as_of),
+        updated_at=newest.updated_at,
+        row_count=sum(rows.values()),
+        content=content,
+    ).with_days_to_reload(reload)
+
+
+def version_states(staging: Staging, recorded: Recorded, facts: Facts) -> list[PartitionState]:
+    """The states of the days of the versions table that gain rows: counts add up, moments grow."""
+    versions = staging.table.versions
+    if versions is None or not staging.days:
+        return []
+    by = staging.days[0].state
+    as_of = max(staged.state.as_of for staged in staging.days)
+    gained = []
+    for day, rows, newest in facts.versions.select(STAGED_DAY, "rows", "newest").iter_rows():
+        before = recorded.versions.get(day)
+        gained.append(
+            PartitionState(
+                table_name=versions.path,
+                partition_key=day,
+                high_watermark=_latest(before.high_watermark if before else None, newest),
+                watermark_key=None,
+                row_count=rows + (before.row_count if before else 0),
+                source_count=None,
+                quarantined_count=0,
+                checks_passed=0,
+                checks_failed=0,
+                as_of=max(as_of, before.as_of) if before else as_of,
+                load_id=by.load_id,
+                run_id=by.run_id,
+                seconds=0.0,
+                verified_through=None,
+                updated_at=by.updated_at,
+            )
+        )
+    return gained
+
+
+def needs_elsewhere(staging: Staging, recorded: Recorded) -> bool:
+    """Whether the warehouse must be asked for published rows of staged keys on other parts."""
+    staged = {day.day for day in staging.days}
+    return bool(
+        staging.table.source is not None
+        and staging.rows
+        and any(s.row_count for day, s in recorded.states.items() if day not in staged)
+    )
+
+
+def newer_is_published(table: LayerTable, days: Collection[date]) -> StalePublication:
+    """The error of a run whose snapshot of the parts is older than what is published (L5)."""
+    return StalePublication(
+        f"A newer snapshot of {table.path} {', '.join(map(str, sorted(days)))} "
+        "is published already; this run read an older one and published nothing.",
+        "Nothing needs doing unless the newer one is wrong; then run the days again.",
+    )
+
+
+def lost_turn(path: str) -> LostTurn:
+    """The error of a publication that was planned before another run published to the table."""
+    return LostTurn(
+        f"Another run published to {path} while this one worked; nothing of this one was.",
+        "It is tried again by itself; if that happens all the time, let the other one finish.",
+    )
+
+
+def _refuse_stale(
+    table: LayerTable, staging: Staging, published: Mapping[date, PartitionState]
+) -> None:
+    stale = [
+        staged.day
+        for staged in staging.days
+        if staged.day in published and published[staged.day].as_of > staged.state.as_of
+    ]
+    if stale:
+        raise newer_is_published(table, stale)
+
+
+def _conflicts(
+    staging: Staging, recorded: Recorded, elsewhere: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(STAGED_DAY, key) of staged rows that are left out, and of published rows that leave."""
+    table, key = staging.table, list(staging.table.key)
+    columns = [STAGED_DAY, *key]
+    several = len({staged.state.as_of for staged in staging.days}) > 1
+    keys = elsewhere.select(key).unique()
+    staged = _staged_rows(staging, keys, all_repeated=table.source is not None and several)
+    if table.cursor_column is None:
+        read_at = {day: state.as_of for day, state in recorded.states.items()}
+        elsewhere = _with_moments(elsewhere, read_at)
+        staged = _with_moments(staged, {one.day: one.state.as_of for one in staging.days})
+    if not staged.height:
+        return elsewhere.clear().select(columns), elsewhere.clear().select(columns)
+    # Of a key that two snapshots saw on two parts, the newest version stays.
+    newest = staged.sort([CURSOR, STAGED_DAY], descending=True, nulls_last=[True, False]).unique(
+        key, keep="first", maintain_order=True
+    )
+    older = staged.join(newest, on=columns, how="anti", nulls_equal=True)
+    both = elsewhere.join(
+        newest.select(*key, pl.col(CURSOR).alias("_staged")), on=key, nulls_equal=True
+    )
+    gives_way = pl.col(CURSOR).is_null() | (pl.col("_staged") >= pl.col(CURSOR)).fill_null(
+        value=False
+    )
+    taken = both.filter(gives_way).select(columns)
+    kept = both.filter(~gives_way)
+    losing = newest.join(kept, on=key, how="semi", nulls_equal=True)
+    return pl.concat([older.select(columns), losing.select(columns)]), taken
+
+
+def _with_moments(rows: pl.DataFrame, moments: Mapping[date, datetime]) -> pl.DataFrame:
+    """The rows with the moment of their part in CURSOR."""
+    moment = pl.col(STAGED_DAY).replace_strict(
+        dict(moments), default=None, return_dtype=pl.Datetime("us", "UTC")
+    )
+    return rows.with_columns(moment.alias(CURSOR))
+
+
+def _staged_rows(staging: Staging, keys: pl.DataFrame, *, all_repeated: bool) -> pl.DataFrame:
+    """STAGED_DAY, key and CURSOR of the staged rows with these keys, or whose key is repeated."""
+    table, cursor = staging.table, staging.table.cursor_column
+    names = list(dict.fromkeys([*table.key, *([cursor] if cursor else [])]))
+    rows = repeated_keys(
+        {staged.day: staged.files for staged in staging.days},
+        table.key,
+        schema={name: table.column(name).dtype for name in names},
+        among=keys,
+        repeated=all_repeated,
+    )
+    moment = pl.col(cursor) if cursor else pl.lit(None)
+    return rows.select(STAGED_DAY, *table.key, moment.alias(CURSOR))
+
+
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((m for m in (one, other) if m is not None), default=None)

@@ -1,0 +1,105 @@
+"""R7: late derived days from a terminal: exactly those; what cannot be made is one line."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from etl_assets.core.partitions import Window
+from etl_assets.orchestration.backfill import backfill
+from etl_assets.orchestration.commands import sync_tables
+from etl_assets.orchestration.derive import derive_late_days
+from etl_assets_tests.orchestration.shop import DAYS, Shop, open_shop
+
+DERIVED = ("staged/orders", "enriched/fact_orders", "enriched/daily_revenue")
+
+
+def change_an_order(shop: Shop, day: date) -> None:
+    shop.sql(
+        "UPDATE orders SET note = 'late', updated_at = now() "
+        f"WHERE id = (SELECT min(id) FROM orders WHERE created_at::date = '{day}')"
+    )
+
+
+def loads(shop: Shop) -> dict[tuple[str, date], str]:
+    states = shop.platform.warehouse.state()
+    return {(s.table_name, s.partition_key): s.load_id for s in states if s.load_id}
+
+
+def test_r7_the_late_days_of_every_layer_are_made_and_no_others(shop: Shop) -> None:
+    shop.load()
+    change_an_order(shop, DAYS[1])
+    shop.load("raw/orders", days=[DAYS[1]])
+    before = loads(shop)
+    result = derive_late_days(shop.platform, list(shop.platform.catalog), shop.instance)
+    assert result.succeeded, result.messages
+    made = {path: days for path, days in result.done.items() if days}
+    assert made == {path: {DAYS[1]} for path in DERIVED}
+    after = loads(shop)
+    changed = {name for name, load in after.items() if before.get(name) != load}
+    assert changed == {(path, DAYS[1]) for path in DERIVED}
+    assert shop.platform.late() == []
+    again = derive_late_days(shop.platform, list(shop.platform.catalog), shop.instance)
+    assert (again.succeeded, again.done) == (True, {})
+
+
+def test_r7_only_the_tables_that_are_named_are_made(shop: Shop) -> None:
+    shop.load()
+    change_an_order(shop, DAYS[2])
+    shop.load("raw/orders", days=[DAYS[2]])
+    result = derive_late_days(shop.platform, ["staged/orders"], shop.instance)
+    assert {path for path, days in result.done.items() if days} == {"staged/orders"}
+    assert [(one.table, one.day) for one in shop.platform.late()] == [
+        ("enriched/fact_orders", DAYS[2])
+    ]
+
+
+def test_r7_a_sync_makes_what_is_late_after_it(shop: Shop) -> None:
+    shop.load()
+    orders = [shop.platform.catalog["raw/orders"]]
+    sync_tables(shop.platform, orders, shop.instance, derive=False)
+    change_an_order(shop, DAYS[0])
+    left = sync_tables(shop.platform, orders, shop.instance, derive=False)
+    assert left.derived.done == {}
+    assert [one.table for one in shop.platform.late()] == ["staged/orders"]
+    synced = sync_tables(shop.platform, orders, shop.instance, derive=None)
+    made = {path: days for path, days in synced.derived.done.items() if days}
+    assert made == {path: {DAYS[0]} for path in DERIVED}
+    assert (synced.failures, shop.platform.late()) == ({}, [])
+
+
+def test_r7_a_range_that_nobody_named_is_what_the_inputs_have(shop: Shop) -> None:
+    shop.load("raw/orders", days=DAYS[1:3])
+    window = Window(DAYS[0], DAYS[-1])
+    done = backfill(shop.platform, ["staged/orders"], window, shop.instance, every_day=False)
+    assert (done.succeeded, done.messages) == (True, [])
+    assert done.done == {"staged/orders": {DAYS[1], DAYS[2]}}
+
+
+def test_r7_named_days_that_cannot_be_made_are_one_message_and_no_run(shop: Shop) -> None:
+    shop.load("raw/orders", days=[DAYS[0]])
+    result = shop.backfill("staged/orders")
+    assert not result.succeeded
+    assert result.done == {"staged/orders": {DAYS[0]}}
+    assert result.failed == {"staged/orders": set(DAYS[1:])}
+    assert result.messages == [
+        f"raw/orders: 3 days from {DAYS[1]} to {DAYS[3]} are not published, and staged/orders is "
+        f"made of them. Load them first: etl-assets backfill raw/orders --from {DAYS[1]} "
+        f"--to {DAYS[3]}."
+    ]
+
+
+@pytest.fixture
+def long_shop(database_url: str, tmp_path: Path) -> Shop:
+    with open_shop(database_url, tmp_path) as opened:
+        opened.settings = opened.settings.changed(first_day=date(2013, 1, 1))
+        opened.platform.settings = opened.settings
+        return opened
+
+
+def test_r7_four_thousand_days_that_cannot_be_made_are_told_in_one_line(long_shop: Shop) -> None:
+    window = Window(date(2013, 1, 1), DAYS[-1])
+    result = backfill(long_shop.platform, ["staged/orders"], window, long_shop.instance)
+    (message,) = result.messages
+    assert message.startswith("raw/orders: 4,021 days from 2013-01-01 to 2024-01-04 are not")
+    assert len(result.failed["staged/orders"]) == 4021

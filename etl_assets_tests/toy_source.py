@@ -1,0 +1,91 @@
+"""A source of another kind than PostgreSQL: a folder of JSON files, one a table, a row an object.
+
+It shows how little a new kind of source has to say.
+"""
+
+import json
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from etl_assets.core.contracts import polars_schema
+from etl_assets.core.errors import ContractMismatch, SourceUnavailable
+from etl_assets.core.table import LayerTable
+from etl_assets.sources.base import Ability, DayEvidence, Snapshot, Source
+
+
+class JsonSource(Source):
+    """The rows of `<folder>/<table>.json`, whose moments are texts with a zone."""
+
+    def __init__(self, folder: Path, table: LayerTable) -> None:
+        super().__init__(table)
+        self.path = folder / f"{table.name}.json"
+
+    @property
+    def cannot(self) -> Mapping[Ability, str]:
+        """A file is read whole, and nothing else."""
+        return dict.fromkeys(Ability, "A file of JSON can only be read whole.")
+
+    @contextmanager
+    def snapshot(self) -> Iterator["JsonSnapshot"]:
+        """The file as it is now."""
+        try:
+            objects = json.loads(self.path.read_text())
+        except FileNotFoundError:
+            raise SourceUnavailable(
+                f"{self.path.name} is not there.", "Deliver it, then run it again."
+            ) from None
+        yield JsonSnapshot(self.table, objects)
+
+
+class JsonSnapshot(Snapshot):
+    """The objects of a file that was read."""
+
+    def __init__(self, table: LayerTable, objects: list[dict[str, object]]) -> None:
+        self.table = table
+        self.source = f"json:{table.name}"
+        self.as_of = datetime.now(UTC)
+        self.columns = [(name, type(value).__name__) for name, value in objects[0].items()]
+        names = [column.name for column in table.columns]
+        missing = set(names) - dict(self.columns).keys()
+        if missing:
+            raise ContractMismatch(
+                f"The file of {table.path} lacks {', '.join(sorted(missing))}.",
+                "Correct the contract, or the file.",
+            )
+        texts = pl.DataFrame([{n: str(o[n]) for n in names} for o in objects])
+        self.rows = texts.select(
+            pl.col(name).str.to_datetime(time_unit="us", time_zone="UTC")
+            if isinstance(dtype, pl.Datetime)
+            else pl.col(name).cast(dtype)
+            for name, dtype in polars_schema(table.columns).items()
+        )
+
+    def day(self, day: date) -> "JsonDay":
+        """One day of the file."""
+        column = self.table.partition_column
+        of_day = pl.col(column).dt.date() == day if column else pl.lit(value=True)
+        return JsonDay(self, day, self.source, self.rows.filter(of_day))
+
+
+@dataclass(frozen=True)
+class JsonDay:
+    """A `DayRead` in memory."""
+
+    snapshot: JsonSnapshot
+    day: date
+    source: str
+    rows: pl.DataFrame
+
+    def evidence(self) -> DayEvidence:
+        """How many objects there are."""
+        return DayEvidence(self.snapshot.as_of, self.rows.height, drift=self.snapshot.drift)
+
+    def batches(self) -> Generator[pl.DataFrame, None, None]:
+        """One batch."""
+        if self.rows.height:
+            yield self.rows

@@ -1,0 +1,119 @@
+"""Which database a table is read from, and when the demo shop may stand in for one."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from etl_assets.config import Settings
+from etl_assets.core.catalog import Catalog
+from etl_assets.core.errors import ConfigError
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.spec import TableSpec
+from etl_assets.core.state import PartitionState
+from etl_assets.demo.marker import is_for_demo, mark_for_demo, not_of_demo
+from etl_assets.pipeline.platform import Platform
+from etl_assets.sources.factory import Sources
+from etl_assets.table_modules import tables_from
+from etl_assets_tests.source_tables import UTC_MOMENT, contract_of, pool_of
+
+SHOP = "postgresql://reader:c4n4ry@shop.example.com/shop?sslmode=require"
+BILLING = "postgresql://reader:c4n4ry@billing.example.com:5433/billing?sslmode=require"
+PLAIN = contract_of({"id": pl.Int64, "created_at": UTC_MOMENT, "updated_at": UTC_MOMENT})
+
+
+def settings(home: Path, **changes: object) -> Settings:
+    given = {"database_url": SHOP, "databases": {"billing": BILLING}, **changes}
+    return Settings(home=home, **given)  # type: ignore[arg-type]
+
+
+def spec(name: str, connection: str) -> TableSpec:
+    source = PostgresTable("orders", connection=connection)
+    return TableSpec(name, source, PLAIN, PLAIN, lambda raw: raw, "")
+
+
+def test_each_connection_has_an_engine_and_a_pool_of_its_own(tmp_path: Path) -> None:
+    sources = Sources(settings(tmp_path))
+    pools = [pool_of(sources.reader(name)) for name in ("default", "billing", "billing")]
+    assert pools[1] is pools[2]
+    assert pools[0] is not pools[1]
+    assert all(isinstance(pool, sa.pool.QueuePool) for pool in pools)
+    sources.close()
+
+
+def test_messages_say_which_databases_are_read_and_no_secret(tmp_path: Path) -> None:
+    catalog = Catalog.of([spec("orders", "default"), spec("billing_orders", "billing")])
+    platform = Platform(settings(tmp_path), given_catalog=catalog)
+    assert platform.read_from(catalog.values()) == [
+        "postgresql://billing.example.com:5433/billing",
+        "postgresql://shop.example.com/shop",
+    ]
+
+
+def test_a_connection_without_a_url_is_said_with_its_variable(tmp_path: Path) -> None:
+    catalog = Catalog.of([spec("orders", "old_shop")])
+    platform = Platform(settings(tmp_path), given_catalog=catalog)
+    with pytest.raises(ConfigError, match=r'DATABASE_URL_OLD_SHOP is not set.* "old_shop"'):
+        platform.reader(catalog["raw/orders"])
+
+
+def test_a_url_that_is_none_is_said_with_the_variable_that_it_comes_from(tmp_path: Path) -> None:
+    sources = Sources(settings(tmp_path, databases={"billing": "mysql://u:c4n4ry@h/d"}))
+    with pytest.raises(ConfigError, match="DATABASE_URL_BILLING is not a PostgreSQL URL") as caught:
+        sources.reader("billing")
+    assert "c4n4ry" not in str(caught.value)
+
+
+@pytest.mark.parametrize("warehouse", [None, "duckdb:///data/w.duckdb", "postgresql://u:p@h/d"])
+def test_r6_the_demo_shop_is_read_only_where_the_demo_was_asked_for(
+    tmp_path: Path, warehouse: str | None
+) -> None:
+    alone = Settings(home=tmp_path, warehouse_url=warehouse)
+    with pytest.raises(ConfigError, match=r"DATABASE_URL is not set.*etl-assets demo.*ETL_DEMO=1"):
+        Sources(alone).reader()
+    assert Sources(alone.changed(demo=True)).is_demo()
+    mark_for_demo(alone)
+    assert Sources(alone).is_demo()
+    assert Sources(alone).shown() == "the embedded demo shop"
+
+
+def test_r6_the_demo_of_one_warehouse_says_nothing_of_another(tmp_path: Path) -> None:
+    mark_for_demo(Settings(home=tmp_path))
+    mark_for_demo(Settings(home=tmp_path, warehouse_url="postgresql://u:c4n4ry@h/demo?x=c4n4ry"))
+    assert is_for_demo(Settings(home=tmp_path))
+    assert is_for_demo(Settings(home=tmp_path, warehouse_url="postgresql://other:p@h/demo"))
+    assert not is_for_demo(Settings(home=tmp_path, warehouse_url="postgresql://u:p@h/production"))
+    assert "c4n4ry" not in (tmp_path / "demo.json").read_text()
+
+
+def test_r6_another_connection_is_never_the_demo_shop(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="DATABASE_URL_BILLING is not set"):
+        Sources(Settings(home=tmp_path, demo=True)).reader("billing")
+
+
+def state(path: str, day: date) -> PartitionState:
+    now = datetime(2024, 1, 5, tzinfo=UTC)
+    return PartitionState(
+        path, day, None, None, 1, 1, 0, 1, 0, now, "load", "run", 0.0, None, now, None
+    )
+
+
+@pytest.mark.parametrize(
+    ("published", "others"),
+    [
+        ([], []),
+        ([("raw/orders", date(2024, 1, 30)), ("enriched/daily_revenue", date(2024, 1, 1))], []),
+        ([("raw/customers_versions", date(2024, 2, 20)), ("raw/orders", WHOLE)], []),
+        ([("raw/invoices", date(2024, 1, 3)), ("raw/orders", date(2024, 1, 3))], ["raw/invoices"]),
+        ([("raw/orders", date(2024, 1, 31))], ["raw/orders"]),
+        ([("raw/orders", date(2023, 12, 31))], ["raw/orders"]),
+    ],
+)
+def test_r6_a_warehouse_with_other_tables_or_days_is_not_the_demos(
+    published: list[tuple[str, date]], others: list[str]
+) -> None:
+    states = [state(path, day) for path, day in published]
+    assert not_of_demo(states, tables_from()) == others

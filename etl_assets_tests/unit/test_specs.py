@@ -1,0 +1,238 @@
+"""M1: what is wrong with a spec is said when it is made: the field, and what to write."""
+
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+import polars as pl
+import pytest
+
+from etl_assets.core.contracts import Contract, column
+from etl_assets.core.errors import SpecError
+from etl_assets.core.policies import Drift
+from etl_assets.core.source_specs import Parent, PostgresTable
+from etl_assets.core.spec import EnrichedSpec, TableSpec
+from etl_assets.core.spec_checks import RESERVED
+from etl_assets.core.table import Input, Layer
+from etl_assets.warehouse.base import AUDIT_COLUMNS
+from etl_assets_tests.source_tables import UTC_MOMENT, contract_of
+
+MOMENTS = {"created_at": UTC_MOMENT, "updated_at": UTC_MOMENT}
+
+
+class Raw(Contract):
+    id: pl.Int64 = column(description="A number.")
+    name: pl.String = column(description="A name.", nullable=True)
+    more: pl.String = column(description="What is new.", nullable=True, logical="json")
+    created_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Made.")
+    updated_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Changed.")
+
+    class Config:
+        unique: ClassVar = ["id"]
+
+
+def stage(raw: pl.LazyFrame) -> pl.LazyFrame:
+    return raw
+
+
+def spec(**changes: Any) -> TableSpec:
+    given = {
+        "name": "things",
+        "source": PostgresTable("things"),
+        "raw": Raw,
+        "staged": Raw,
+        "stage": stage,
+        "description": "Things.",
+    }
+    return TableSpec(**{**given, **changes})
+
+
+def test_a_spec_that_fits_is_two_tables() -> None:
+    assert [table.path for table in spec().layer_tables()] == ["raw/things", "staged/things"]
+
+
+WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
+    (
+        "a partition column that is not there",
+        {"partition_column": "created"},
+        ["partition_column: Raw has no column 'created'.", "created_at, updated_at", "None for"],
+    ),
+    (
+        "a partition column without days",
+        {"partition_column": "id"},
+        ["partition_column: 'id' of Raw is Int64", "None for a table without days"],
+    ),
+    (
+        "a partition column that the transform takes away",
+        {"staged": contract_of({"id": pl.Int64, "updated_at": UTC_MOMENT})},
+        ["partition_column: Made has no column 'created_at'."],
+    ),
+    (
+        "a cursor that is not there",
+        {"cursor_column": "updated"},
+        ["cursor_column: Raw has no column 'updated'.", "created_at, updated_at", "Or None"],
+    ),
+    (
+        "a cursor that is no moment",
+        {"cursor_column": "id"},
+        ["cursor_column: 'id' of Raw is Int64, and a cursor is a moment."],
+    ),
+    (
+        "a cursor without a zone",
+        {
+            "raw": contract_of({"id": pl.Int64, **MOMENTS, "at": pl.Datetime("us")}),
+            "cursor_column": "at",
+        },
+        ["cursor_column: 'at' of Made", "source_zone"],
+    ),
+    (
+        "a key that is not there",
+        {"raw": contract_of({"id": pl.Int64, **MOMENTS}, key=["idd"])},
+        ["raw: Made.Config.unique names 'idd', which is no column of it.", "id, created_at"],
+    ),
+    (
+        "no key",
+        {"staged": contract_of({"id": pl.Int64, **MOMENTS}, key=[])},
+        ["staged: Made declares no key.", 'unique = ["id"]'],
+    ),
+    (
+        "versions without a cursor",
+        {"keep_versions": True, "cursor_column": None},
+        ["keep_versions: versions are told apart by their cursor", "Name a cursor_column"],
+    ),
+    (
+        "a key that may be NULL in one layer only",
+        {
+            "raw": contract_of({"id": pl.Int64, **MOMENTS}),
+            "staged": contract_of({"id": pl.Int64, **MOMENTS}, {"id": {"nullable": False}}),
+        },
+        ["staged: the key column 'id' may be NULL", "nullable in both contracts, or in none"],
+    ),
+    (
+        "an overflow column that is not there",
+        {"overflow_column": "rest", "drift": Drift.EVOLVE},
+        ["overflow_column: Raw has no column 'rest'.", 'logical="json"'],
+    ),
+    (
+        "an overflow column that holds no JSON",
+        {"overflow_column": "name", "drift": Drift.EVOLVE},
+        ["overflow_column: 'name' of Raw cannot take new columns."],
+    ),
+    (
+        "columns that evolve and nowhere to keep them",
+        {"drift": Drift.EVOLVE},
+        ["drift: EVOLVE keeps new columns in an overflow column, and none is named."],
+    ),
+    (
+        "a parent's column that nobody declares",
+        {"source": PostgresTable("things", parent=Parent("heads", {"id": "id"}, {"born": "at"}))},
+        ["source: Parent.columns maps 'born', which is no column of Raw."],
+    ),
+    (
+        "a connection that is no variable's name",
+        {"source": PostgresTable("things", connection="Billing DB")},
+        ["source: connection 'Billing DB'", "DATABASE_URL_BILLING"],
+    ),
+    (
+        "a transform with another parameter",
+        {"stage": lambda rows: rows},
+        ["stage: the function does not take its inputs by name.", "exactly these parameters: raw"],
+    ),
+    (
+        "a transform that is none",
+        {"stage": None},
+        ["stage: the function does not take its inputs by name."],
+    ),
+    ("a name for no table", {"name": "my things"}, ["name: 'my things'", "letters, digits"]),
+    ("a contract that is none", {"raw": dict}, ["raw: this is no contract."]),
+    (
+        "a column of the platform's own",
+        {"raw": contract_of({"id": pl.Int64, "_source": pl.String, **MOMENTS})},
+        ["raw: Made has a column '_source', which the platform itself adds."],
+    ),
+    (
+        "names that differ by case alone",
+        {"raw": contract_of({"id": pl.Int64, "ABC": pl.String, "abc": pl.String, **MOMENTS})},
+        ["raw: the columns 'ABC' and 'abc' of Made differ by case alone"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG]
+)
+def test_m1_a_spec_that_cannot_be_says_its_field_and_what_to_write(
+    changes: dict[str, Any], says: list[str]
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec(**changes)
+    message = str(caught.value)
+    assert message.startswith(f"TableSpec {changes.get('name', 'things')}: ")
+    for words in says:
+        assert words in message, message
+    assert "Traceback" not in message
+
+
+def test_m1_everything_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(SpecError) as caught:
+        spec(partition_column="created", cursor_column="updated")
+    assert "partition_column: " in str(caught.value)
+    assert "cursor_column: " in str(caught.value)
+
+
+def test_m1_a_spec_that_is_changed_is_checked_again() -> None:
+    with pytest.raises(SpecError, match="partition_column"):
+        replace(spec(), partition_column="nowhere")
+
+
+def test_a_table_without_days_and_cursor_is_a_table() -> None:
+    # cases/lookup_table.sql: code text PRIMARY KEY, name text
+    lookup = contract_of({"code": pl.String, "name": pl.String}, key=["code"])
+    raw, staged = spec(
+        raw=lookup, staged=lookup, partition_column=None, cursor_column=None
+    ).layer_tables()
+    assert not raw.has_days
+    assert not staged.has_days
+    assert (raw.syncs, raw.key) == (False, ("code",))
+    with pytest.raises(TypeError, match="raw/things has no days"):
+        assert raw.day_column
+
+
+def test_staged_rows_need_not_say_when_they_changed() -> None:
+    without = contract_of({"id": pl.Int64, "created_at": UTC_MOMENT}, {"id": {"nullable": False}})
+    raw, staged = spec(staged=without).layer_tables()
+    assert (raw.cursor_column, staged.cursor_column) == ("updated_at", None)
+
+
+def enriched(**changes: Any) -> EnrichedSpec:
+    given = {
+        "name": "facts",
+        "contract": Raw,
+        "inputs": {"things": Input("staged/things")},
+        "enrich": lambda things: things,
+        "description": "Facts.",
+    }
+    return EnrichedSpec(**{**given, **changes})
+
+
+def test_an_enriched_spec_that_fits_is_one_table() -> None:
+    assert [table.layer for table in enriched().layer_tables()] == [Layer.ENRICHED]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"inputs": {}, "enrich": lambda: None}, "inputs: a table is made of nothing."),
+        ({"enrich": lambda orders: orders}, "exactly these parameters: things"),
+        ({"enrich": lambda things, orders: things}, "exactly these parameters: things"),
+        ({"partition_column": "day"}, "partition_column: Raw has no column 'day'."),
+        ({"cursor_column": "at"}, "cursor_column: Raw has no column 'at'."),
+    ],
+)
+def test_m1_an_enriched_spec_that_cannot_be_says_so(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        enriched(**changes)
+    assert says in str(caught.value)
+
+
+def test_the_reserved_columns_are_those_that_warehouses_add() -> None:
+    assert set(RESERVED) == set(AUDIT_COLUMNS)

@@ -1,0 +1,121 @@
+"""The seam of the sources: a kind other than PostgreSQL takes the same road to the warehouse."""
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from etl_assets.core.errors import ContractMismatch, SourceError, SourceUnavailable
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.policies import Drift
+from etl_assets.core.scope import Scope
+from etl_assets.pipeline.days import LoadedDay, Published
+from etl_assets.pipeline.load import load_days
+from etl_assets.pipeline.publish import publish_days
+from etl_assets.sources.base import Ability, Snapshot
+from etl_assets.warehouse.duckdb import DuckDBWarehouse
+from etl_assets_tests import toy_source
+from etl_assets_tests.source_tables import DAY, layer_table, plain_table, published_rows
+from etl_assets_tests.toy_source import JsonSource
+
+TABLE = plain_table({"v": pl.String})
+ROWS = [
+    {"id": 1, "day_at": "2024-05-17T00:00:00Z", "v": "a"},
+    {"id": 2, "day_at": "2024-05-17T23:59:59.999999Z", "v": "b"},
+    {"id": 3, "day_at": "2024-05-18T02:00:00+02:00", "v": "c", "more": 1},
+]
+
+
+def deliver(folder: Path, rows: list[dict[str, object]], name: str = "things") -> None:
+    (folder / f"{name}.json").write_text(json.dumps(rows))
+
+
+def test_a_source_of_another_kind_needs_less_than_a_hundred_lines() -> None:
+    assert len(inspect.getsource(toy_source).splitlines()) < 100
+
+
+def test_its_days_are_loaded_checked_and_published(tmp_path: Path) -> None:
+    deliver(tmp_path, ROWS)
+    days = [DAY, DAY + timedelta(days=1)]
+    loaded = list(
+        load_days(TABLE, JsonSource(tmp_path, TABLE), days, Published(), tmp_path / "s", "run")
+    )
+    good = [day for day in loaded if isinstance(day, LoadedDay) and day.is_good]
+    assert [(day.rows, day.source_count) for day in good] == [(2, 2), (1, 1)]
+
+    warehouse = DuckDBWarehouse(tmp_path / "w.duckdb")
+    publish_days(warehouse, TABLE, good, "run")
+    assert published_rows(warehouse, TABLE, days[0], tmp_path)["v"].to_list() == ["a", "b"]
+    assert published_rows(warehouse, TABLE, days[1], tmp_path)["id"].to_list() == [3]
+
+
+def test_a_table_without_days_is_one_part(tmp_path: Path) -> None:
+    table = layer_table({"code": pl.String, "name": pl.String}, name="countries", key=("code",))
+    table = replace(table, partition_column=None)
+    deliver(tmp_path, [{"code": "DE", "name": "Germany"}], name="countries")
+    with JsonSource(tmp_path, table).open() as snapshot:
+        read = snapshot.day(WHOLE)
+        assert read.evidence().row_count == 1
+        assert pl.concat(read.batches()).rows() == [("DE", "Germany")]
+
+
+CANNOT: dict[str, Callable[[Snapshot], object]] = {
+    "changes": lambda snapshot: snapshot.changes(None, snapshot.as_of, 1, 1),
+    "beyond": lambda snapshot: snapshot.beyond(snapshot.as_of, None, 1, 1),
+    "without_cursor": lambda snapshot: snapshot.without_cursor(None, 1, 1),
+    "by_keys": lambda snapshot: snapshot.by_keys(pl.DataFrame({"id": [1]})),
+    "repeated_keys": lambda snapshot: snapshot.repeated_keys(Scope(DAY)),
+    "digests": lambda snapshot: snapshot.digests(None, 1),
+    "row_digests": lambda snapshot: snapshot.row_digests(DAY, 1, [0]),
+    "unreadable": lambda snapshot: snapshot.unreadable(Scope(DAY)),
+}
+
+
+@pytest.mark.parametrize("what", CANNOT)
+def test_what_it_cannot_do_is_refused_with_its_own_reason(tmp_path: Path, what: str) -> None:
+    deliver(tmp_path, ROWS)
+    with (
+        JsonSource(tmp_path, TABLE).open() as snapshot,
+        pytest.raises(SourceError, match=r"raw/things cannot .* can only be read whole\."),
+    ):
+        CANNOT[what](snapshot)
+
+
+def test_without_changes_there_is_no_horizon(tmp_path: Path) -> None:
+    source = JsonSource(tmp_path, TABLE)
+    assert set(source.cannot) == set(Ability)
+    with pytest.raises(SourceError, match="raw/things cannot be synced by its changes"):
+        source.horizon(None)
+
+
+def test_columns_that_change_within_one_load_stop_it_and_another_load_goes_on(
+    tmp_path: Path,
+) -> None:
+    deliver(tmp_path, ROWS)
+    source = JsonSource(tmp_path, TABLE)
+    with source.open() as snapshot:
+        assert snapshot.drift is not None
+        assert not snapshot.drift.found
+    deliver(tmp_path, [{**row, "id": str(row["id"])} for row in ROWS])
+    with pytest.raises(ContractMismatch, match="changed while it was being read"), source.open():
+        pass
+    with source.again(source.columns).open() as snapshot:
+        assert snapshot.drift is not None
+        assert snapshot.drift.since_last == ["id was int and is str"]
+
+
+def test_the_table_s_policy_on_new_columns_holds_for_every_kind_of_source(tmp_path: Path) -> None:
+    deliver(tmp_path, ROWS)
+    source = JsonSource(tmp_path, replace(TABLE, drift=Drift.FREEZE)).again([("id", "int")])
+    with pytest.raises(ContractMismatch, match="policy is to freeze"), source.open():
+        pass
+
+
+def test_a_file_that_is_not_there_yet_is_worth_a_retry(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match="not there"), JsonSource(tmp_path, TABLE).open():
+        pass
