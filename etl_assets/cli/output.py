@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Cell = str | tuple[str, str]
 """A text, or a text and its colour."""
 
-_WIDE = 144
+_WIDE = 160
 
 
 def print_error(message: str) -> None:

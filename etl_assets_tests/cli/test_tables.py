@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import click
 import pytest
-from etl_assets.tables.registry import layer_tables
 
-from etl_assets.cli.tables import chosen, near, sources, syncing
+from etl_assets.cli.tables import chosen, sources, syncing
+from etl_assets.core.catalog import Catalog
+from etl_assets.core.near_names import near
 from etl_assets.core.table import LayerTable
+from etl_assets.table_modules import tables_from
 
-CATALOG = layer_tables()
+CATALOG = tables_from()
 Resolver = Callable[..., list[LayerTable]]
 
 
-def refusal(resolve: Resolver, *names: str, catalog: dict[str, LayerTable] | None = None) -> str:
+def refusal(resolve: Resolver, *names: str, catalog: Catalog | None = None) -> str:
     with pytest.raises(click.UsageError) as refused:
         resolve(catalog or CATALOG, names)
     return refused.value.message
@@ -101,7 +103,7 @@ def test_m4_a_derived_table_is_said_to_be_derived_with_the_commands_to_run(
 
 def test_m4_a_raw_table_without_a_cursor_is_loaded_by_days() -> None:
     table = replace(CATALOG["raw/orders"], cursor_column=None)
-    catalog = {**CATALOG, "raw/orders": table}
+    catalog = Catalog({**CATALOG, "raw/orders": table})
     message = refusal(syncing, "raw/orders", catalog=catalog)
     assert "no cursor" in message
     assert "etl-assets backfill raw/orders" in message
