@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.status import Status
 
 from benchmarks.bigquery import RACE, bigquery_figures, measure_bigquery
+from benchmarks.commands import measure_commands
 from benchmarks.imports import measure_imports
 from benchmarks.memory import measure_memory
 from benchmarks.partitions import measure_partitions
@@ -28,7 +29,7 @@ from benchmarks.upserts import MULTI_SHARE, measure_upserts, upsert_figures
 from etl_assets.config import read_settings
 from etl_assets_tests.bigquery_environment import NoInterpreter
 
-PARTS = ("speed", "memory", "imports", "partitions", "postgres", "bigquery", "sync")
+PARTS = ("speed", "memory", "imports", "commands", "partitions", "postgres", "bigquery", "sync")
 _DISK_BYTES_A_ROW = 600
 
 
@@ -71,6 +72,8 @@ def main(
         tell = _teller(status)
         if "imports" in parts:
             figures |= measure_imports(1 if quick else 5, tell)
+        if "commands" in parts:
+            figures |= measure_commands(source, folder, 1 if quick else 3, tell)
         if "partitions" in parts:
             figures |= measure_partitions(source, folder, days, repeats, tell)
         if "speed" in parts:

@@ -1,57 +1,85 @@
 """The `etl-assets` command: what the UI does, in a terminal.
 
-Commands parse, call and print; what they call is in `orchestration/`, `status.py` and `demo/`.
-Heavy modules are imported by the command that needs them.
+A command is a module of this package with a function of the same name, imported when it is typed:
+`--help` must not wait for anything. Commands read arguments, call and print; what they call is in
+`pipeline/`, `orchestration/` and `demo/`.
 """
 
-import subprocess
+import errno
+import importlib
 import sys
+import traceback
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime
 from typing import Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from etl_assets.cli.derive import derive, print_backfill
-from etl_assets.cli.sync import reconcile, state, sync
-from etl_assets.cli.tables import catalog_of, chosen, print_error, say_sources
-from etl_assets.config import Settings, child_environment, read_settings
+from etl_assets.cli.output import print_error
 from etl_assets.core.errors import EtlError
-from etl_assets.core.partitions import WHOLE, Window, parse_day
 
-console = Console()
-
-
-class Day(click.ParamType[date]):
-    """A UTC day, YYYY-MM-DD."""
-
-    name = "day"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """The date; click's usage error for anything else."""
-        try:
-            return value if isinstance(value, date) else parse_day(value)
-        except EtlError as error:
-            self.fail(str(error), param, ctx)
+COMMANDS = {
+    "backfill": "Load tables for a range of days.",
+    "demo": "Fill the demo shop, and load it through every layer.",
+    "derive": "Make the late days of staged and enriched tables.",
+    "dev": "Open the platform in the Dagster UI, on this machine.",
+    "dictionary": "Print the data dictionary.",
+    "doctor": "Compare the source with the contracts.",
+    "migrate": "Bring the platform's own tables up to this release.",
+    "reconcile": "Compare tables with their source, row by row.",
+    "state": "Show where the sync of a table stands, or set it back.",
+    "status": "Show what is published.",
+    "stop": "Stop the embedded PostgreSQL.",
+    "sync": "Read what changed in the source.",
+}
+"""Each command and its line in `--help`; `etl_assets.cli.<name>` has the function `<name>`."""
 
 
 class Commands(click.Group):
-    """Our errors end every command in one message and a non-zero exit."""
+    """Commands by name, imported when used. Every error ends in one message and a non-zero exit."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order of `--help`."""
+        return sorted(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """The command of that name, None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = getattr(
+            importlib.import_module(f"etl_assets.cli.{cmd_name}"), cmd_name
+        )
+        return found
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """The table of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an EtlError is printed, never traced."""
+        """Run the command; what it raises is printed in one message, without a traceback."""
         try:
             return super().invoke(ctx)
         except EtlError as error:
             print_error(str(error))
-            ctx.exit(1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # the reader of a pipe went away: click ends quietly
+            print_error(_system_error(error))
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if sys.flags.dev_mode:
+                raise
+            print_error(_own_fault(error))
+        return ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,225 +88,20 @@ def main() -> None:
     warnings.simplefilter("ignore")
 
 
-for command in (sync, reconcile, state, derive):
-    main.add_command(command)
-
-
-@main.command()
-@click.argument("tables", nargs=-1)
-@click.option("--from", "first", type=Day(), help="First day (UTC); default: the first of all.")
-@click.option("--to", "last", type=Day(), help="Last day (UTC); default: the newest.")
-def backfill(tables: tuple[str, ...], first: date | None, last: date | None) -> None:
-    """Load TABLES (raw/orders staged/orders …; default: all) for a range of days.
-
-    Without --from and --to a staged or enriched table is made for the days that the tables that it
-    is made of have; days that are named must be there.
-    """
-    settings = read_settings()
-    window = Window(first or settings.first_day, last or settings.newest_day())
-    if not _backfill(settings, tables, window, every_day=bool(first or last)):
-        sys.exit(1)
-
-
-@main.command()
-def status() -> None:
-    """Show what is published: a line a table."""
-    _print_status(read_settings())
-
-
-@main.command()
-def doctor() -> None:
-    """Hold the source against the contracts, without loading anything."""
-    from etl_assets.orchestration.platform import open_platform
-    from etl_assets.pipeline.diagnose import diagnose
-
-    platform = open_platform(read_settings())
-    catalog = catalog_of(platform)
-    found = list(diagnose(catalog.values(), platform.reader))
-    table = Table(title="Source tables", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("table", "can be read", "columns not in the contract", "rows without a day"):
-        table.add_column(name)
-    for line in found:
-        table.add_row(
-            line.table,
-            "[red]no[/]" if line.error else "[green]yes[/]",
-            ", ".join(line.undeclared) or "none",
-            f"[yellow]{line.rows_without_day:,}[/]" if line.rows_without_day else "0",
-        )
-    console.print(table)
-    for message in dict.fromkeys(str(line.error) for line in found if line.error):
-        Console(stderr=True).print(f"[bold red]error:[/] {message}", highlight=False)
-    sys.exit(1 if catalog.errors or any(line.error for line in found) else 0)
-
-
-@main.command()
-def migrate() -> None:
-    """Bring the platform's own tables in the warehouse up to this release."""
-    from etl_assets.orchestration.platform import open_platform
-
-    with closing(open_platform(read_settings()).warehouse) as warehouse:
-        click.echo(warehouse.migrate())
-
-
-@main.command()
-def dictionary() -> None:
-    """Print the data dictionary (docs/data-dictionary.md), made from the contracts."""
-    from etl_assets.core.dictionary import data_dictionary
-    from etl_assets.orchestration.platform import open_platform
-
-    click.echo(data_dictionary(catalog_of(open_platform(read_settings())).values()), nl=False)
-
-
-@main.command()
-def stop() -> None:
-    """Stop the embedded PostgreSQL, should a killed process have left it running."""
-    from etl_assets.demo.server import stop_postgres
-
-    stop_postgres(read_settings().postgres_home)
-
-
-@main.command()
-@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
-def dev(port: int) -> None:
-    """Open the platform in the Dagster UI, on this machine only."""
-    from etl_assets.orchestration.backfill import WORKSPACE_FILE, dagster_home, home_instance
-
-    settings = read_settings()
-    with home_instance(settings):  # keeps the embedded server running while the UI is up
-        console.print(f"Dagster UI: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C stops it)")
-        command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
-        command += ["--host", "127.0.0.1", "--port", str(port), "--workspace", str(WORKSPACE_FILE)]
-        environment = child_environment(
-            DAGSTER_HOME=str(dagster_home(settings)), PYTHONWARNINGS="ignore"
-        )
-        sys.exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
-
-
-@main.command()
-def demo() -> None:
-    """Fill the demo shop, load its 30 days through every layer, and show what came of it."""
-    from etl_assets.demo.marker import mark_for_demo
-    from etl_assets.demo.shared_use import shared_postgres
-    from etl_assets.demo.shop import fill_shop
-    from etl_assets.orchestration.platform import open_platform
-
-    settings = read_settings().for_demo()
-    platform = open_platform(settings)
-    with console.status("Starting the embedded PostgreSQL and filling the demo shop …"):
-        server = shared_postgres(settings.postgres_home)
-        server.ensure_database("shop")
-        counts = fill_shop(server.url("shop"))
-    console.print(
-        f"The demo shop holds [bold]{counts.customers:,}[/] customers, "
-        f"[bold]{counts.products:,}[/] products, [bold]{counts.orders:,}[/] orders and "
-        f"[bold]{counts.order_items:,}[/] order items in a real PostgreSQL.",
-        highlight=False,
+def _system_error(error: OSError) -> str:
+    """What the operating system refused, and of which file."""
+    of = f" {error.filename}" if error.filename else ""
+    return (
+        f"The operating system refused{of}: {error.strerror or type(error).__name__}. Check that "
+        "the file or folder exists and that this user may use it; ETL_HOME and WAREHOUSE_URL say "
+        "where the platform keeps its files."
     )
-    window = Window(settings.first_day, settings.newest_day())
-    with closing(platform.warehouse) as warehouse:
-        published = {(s.table_name, s.partition_key) for s in warehouse.state()}
-    platform.refuse_demo_rows()
-    mark_for_demo(settings)
-    missing = [
-        path
-        for path, table in catalog_of(platform).items()
-        if any((path, d) not in published for d in (window.days() if table.has_days else [WHOLE]))
-    ]
-    good = True
-    if missing:
-        good = _backfill(settings, missing, window)
-    else:
-        console.print("Every day of every table is published already.")
-    _print_status(settings)
-    console.print(
-        "Rows in quarantine broke a rule of their contract; [bold]etl_quarantine[/] holds each "
-        "with the rule and its payload."
+
+
+def _own_fault(error: Exception) -> str:
+    """A fault of ours: where it is, without the error's own words, which may hold values."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"etl-assets has a fault: {type(error).__name__} in {frame.filename}, line {frame.lineno}. "
+        "Please report it with this message; `python -X dev -m etl_assets.cli` shows the traceback."
     )
-    console.print(
-        "Next: [bold]make dev[/] opens the same tables in the Dagster UI; "
-        "[bold].venv/bin/etl-assets status[/] shows this table again."
-    )
-    sys.exit(0 if good else 1)
-
-
-def _backfill(
-    settings: Settings, named: Sequence[str], window: Window, *, every_day: bool = True
-) -> bool:
-    from etl_assets.orchestration.backfill import backfill, home_instance
-    from etl_assets.orchestration.partitions import check_window
-    from etl_assets.orchestration.platform import open_platform
-
-    check_window(window, settings)
-    platform = open_platform(settings)
-    tables = chosen(catalog_of(platform), named)
-    say_sources(platform, tables)
-    paths = [table.path for table in tables]
-    days = (window.last - window.first).days + 1
-    total = sum(days if table.has_days else 1 for table in tables)
-    with _progress(total) as platform.on_day, home_instance(settings) as instance:
-        result = backfill(platform, paths, window, instance, every_day=every_day)
-    print_backfill(result)
-    return result.succeeded
-
-
-@contextmanager
-def _progress(total: int) -> "Iterator[Any]":
-    """A bar that counts table partitions; yields what to call for each."""
-    columns = (
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("starting Dagster", total=total)
-
-        def on_day(path: str, _day: date, _good: bool) -> None:
-            bar.update(task, advance=1, description=path)
-
-        yield on_day
-        bar.update(task, description="done")
-
-
-def _print_status(settings: Settings) -> None:
-    from etl_assets.orchestration.platform import open_platform
-    from etl_assets.pipeline.status import ago, summarise
-
-    platform = open_platform(settings)
-    with closing(platform):
-        lines = summarise(platform.warehouse.state(), catalog_of(platform), datetime.now(UTC))
-        late = Counter(one.table for one in platform.late())
-    if not lines:
-        console.print("Nothing is published yet. Run [bold]etl-assets backfill[/].")
-        return
-    table = Table(title="Published tables", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("table", no_wrap=True)
-    for name in ("days", "rows", "checks passed", "failed", "quarantined"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("high watermark", no_wrap=True)
-    table.add_column("verified through", no_wrap=True)
-    table.add_column("fresh", justify="right", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
-    table.add_column("late days", justify="right", no_wrap=True)
-    for line in lines:
-        mark = line.high_watermark
-        table.add_row(
-            line.table,
-            f"{line.partitions:,}",
-            f"{line.rows:,}",
-            f"[green]{line.checks_passed:,}[/]",
-            f"[yellow]{line.checks_failed}[/]" if line.checks_failed else "0",
-            f"[yellow]{line.quarantined}[/]" if line.quarantined else "0",
-            f"{mark:%Y-%m-%d %H:%M}" if mark else "—",
-            f"{line.verified_through:%Y-%m-%d %H:%M}" if line.verified_through else "—",
-            ago(line.freshness),
-            f"{line.seconds:.1f}",
-            f"[yellow]{late[line.table]:,}[/]" if late[line.table] else "0",
-        )
-    # Wider than a pipe's 80 columns: a row that wraps cannot be read.
-    Console(width=max(console.width, 156)).print(table)
-    if late:
-        console.print(
-            f"{late.total():,} days of staged and enriched tables are behind what they are made "
-            "of. Run [bold]etl-assets derive[/]."
-        )

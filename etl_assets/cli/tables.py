@@ -1,52 +1,98 @@
-"""The tables that a command is about: those named, or all. What is broken is said first."""
+"""From the names that were typed to tables: one resolver for all commands.
 
-from collections.abc import Iterable, Sequence
+A name that is none is answered with the few that may be meant, and a table that the command cannot
+work with with the table or the command that can.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+import click
 
-from etl_assets.core.errors import ConfigError
+from etl_assets.core.catalog import Catalog, near
 
 if TYPE_CHECKING:
-    from etl_assets.core.catalog import Catalog
     from etl_assets.core.table import LayerTable
-    from etl_assets.pipeline.platform import Platform
 
 
-def catalog_of(platform: "Platform") -> "Catalog":
-    """The platform's tables; what is wrong with those that are left out is printed to stderr."""
-    for message in platform.catalog.errors:
-        print_error(message)
-    return platform.catalog
+def chosen(catalog: "Mapping[str, LayerTable]", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, each once, or all. Raises click's usage error for a name of none.
 
-
-def chosen(catalog: "Catalog", paths: Sequence[str]) -> "list[LayerTable]":
-    """The named tables, or all. Raises SpecError for a broken one, UnknownTable for any other."""
-    return [catalog.table(path) for path in paths or catalog]
-
-
-def syncing(catalog: "Catalog", paths: Sequence[str]) -> "list[LayerTable]":
-    """The named tables that have a cursor, or all that have one.
-
-    Raises ConfigError for one that has none, and what `chosen` raises.
+    All of these raise SpecError for a table that was left out because its spec is wrong.
     """
-    tables = chosen(catalog, paths)
-    for table in tables if paths else ():
-        if not table.syncs:
-            raise ConfigError(
-                f"{table.path} has no cursor, so what changed in it cannot be read.",
-                f"These can be synced: {', '.join(t.path for t in catalog.values() if t.syncs)}.",
+    return _resolved(catalog, names, lambda _table: True, lambda table: table.path)
+
+
+def syncing(catalog: "Mapping[str, LayerTable]", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, or all, that have a cursor. Raises click's usage error for others."""
+
+    def refusal(table: "LayerTable") -> str:
+        if table.source is not None:
+            return (
+                f"{table.path} has no cursor, so its changes cannot be read alone. Load its days: "
+                f"etl-assets backfill {table.path}."
             )
-    return [table for table in tables if table.syncs]
+        read = ", ".join(path for path in _sources_of(catalog, table) if catalog[path].syncs)
+        instead = f"etl-assets sync {read.replace(',', '')}" if read else "etl-assets backfill"
+        return (
+            f"{table.path} is derived from {read or 'tables without a cursor'}, and is not read "
+            f"from a source itself. Run {instead}, then etl-assets derive {table.path}."
+        )
+
+    return _resolved(catalog, names, lambda table: table.syncs, refusal)
 
 
-def say_sources(platform: "Platform", tables: "Iterable[LayerTable]") -> None:
-    """Say which databases these tables are read from; ConfigError where there is none."""
-    databases = platform.read_from(tables)
-    if databases:
-        Console().print(f"Read from {', '.join(databases)}.", highlight=False)
+def sources(catalog: "Mapping[str, LayerTable]", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, or all, that are read from a source. Raises click's usage error."""
+
+    def refusal(table: "LayerTable") -> str:
+        read = ", ".join(_sources_of(catalog, table))
+        return f"{table.path} is derived and has no source of its own: name {read}."
+
+    return _resolved(catalog, names, lambda table: table.source is not None, refusal)
 
 
-def print_error(message: str) -> None:
-    """An error in a terminal, on stderr."""
-    Console(stderr=True).print(f"[bold red]error:[/] {message}", highlight=False)
+def _resolved(
+    catalog: "Mapping[str, LayerTable]",
+    names: Sequence[str],
+    fits: "Callable[[LayerTable], bool]",
+    refusal: "Callable[[LayerTable], str]",
+) -> "list[LayerTable]":
+    possible = [path for path, table in catalog.items() if fits(table)]
+    for name in names:
+        if name not in catalog:
+            if isinstance(catalog, Catalog):
+                catalog.refuse_broken(name)
+            close = near(name, list(catalog) if "/" in name else possible)
+            told = _unknown(name, possible, close)
+            # A name that is near to a table that does not fit: say that at once.
+            only = [catalog[path] for path in close if len(close) == 1 and path not in possible]
+            raise click.UsageError(" ".join([told, *map(refusal, only)]))
+        if not fits(catalog[name]):
+            raise click.UsageError(refusal(catalog[name]))
+    return [catalog[path] for path in dict.fromkeys(names or possible)]
+
+
+def _unknown(name: str, paths: Sequence[str], close: Sequence[str]) -> str:
+    same = [path for path in paths if path.rpartition("/")[2] == name]
+    if same:
+        return f"{name} has no layer: write {_either(same)}."
+    if close:
+        return f"There is no table {name}. Did you mean {_either(close)}?"
+    return (
+        f"There is no table {name}. Write a layer and a table, like {next(iter(paths), 'raw/x')}; "
+        "etl-assets dictionary describes all of them."
+    )
+
+
+def _sources_of(catalog: "Mapping[str, LayerTable]", table: "LayerTable") -> list[str]:
+    """The raw tables that it is derived from, in the end."""
+    if table.source is not None:
+        return [table.path]
+    given = [catalog[one.asset] for one in table.inputs.values()]
+    return list(dict.fromkeys(path for one in given for path in _sources_of(catalog, one)))
+
+
+def _either(paths: Sequence[str]) -> str:
+    *earlier, last = paths
+    return f"{', '.join(earlier)} or {last}" if earlier else last

@@ -15,10 +15,11 @@ import polars as pl
 
 from etl_assets.core import checks
 from etl_assets.core.checks import CheckResult, CheckSpec, Evidence
-from etl_assets.core.contracts import polars_schema, rules_of
+from etl_assets.core.contracts import polars_schema
 from etl_assets.core.drift import DriftReport
 from etl_assets.core.partitions import Window
 from etl_assets.core.rows import keys_of
+from etl_assets.core.rules import rules_of
 from etl_assets.core.table import LayerTable
 
 SAMPLES = 5

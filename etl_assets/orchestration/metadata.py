@@ -99,20 +99,30 @@ def preview(rows: pl.DataFrame, columns: Sequence[Column]) -> str:
     if not rows.height:
         return "*no rows*"
     personal = {column.name for column in columns if column.personal}
-    names = rows.columns
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    for row in rows.iter_rows():
-        cells = [
-            MASK if name in personal and value is not None else _cell(value)
-            for name, value in zip(names, row, strict=True)
+    cells = {
+        _cell(name): [
+            MASK if name in personal and value is not None else _cell(value) for value in rows[name]
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        for name in rows.columns
+    }
+    # Polars draws the table, but neither escapes a bar nor keeps a line break in its cell.
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=-1,
+        fmt_str_lengths=2 * _PREVIEW_WIDTH,
+    ):
+        return str(pl.DataFrame(cells))
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= _PREVIEW_WIDTH else text[: _PREVIEW_WIDTH - 1] + "…"
+    """A value in one line, at most so wide, that ends no cell of a Markdown table."""
+    text = "" if value is None else " ".join(str(value).splitlines())
+    text = text if len(text) <= _PREVIEW_WIDTH else text[: _PREVIEW_WIDTH - 1] + "…"
+    return text.replace("|", "\\|")
 
 
 def _table_column(table: LayerTable, column: Column) -> dg.TableColumn:

@@ -24,6 +24,7 @@ from etl_assets.pipeline.hash_key import hash_key
 from etl_assets.sources.factory import Sources
 
 if TYPE_CHECKING:
+    from etl_assets.core.state import PartitionState
     from etl_assets.pipeline.reconcile import Reconciliation
     from etl_assets.pipeline.sync import SyncPolicy
     from etl_assets.pipeline.sync_report import SyncReport
@@ -93,15 +94,16 @@ class Platform:
         """The days that the platform has."""
         return Scope(self.settings.first_day, self.settings.last_day)
 
-    def late(self) -> list[Late]:
+    def late(self, states: "Iterable[PartitionState] | None" = None) -> list[Late]:
         """The derived days of this platform that must be made again, upstream tables first.
 
-        Days that it does not have, or that have not come yet, are none of them.
+        Days that it does not have, or that have not come yet, are none of them. `states` is what
+        is published, asked for where it is not given.
         """
         newest, scope = self.settings.newest_partition(), self.scope
         return [
             one
-            for one in late_days(self.catalog, self.warehouse.state())
+            for one in late_days(self.catalog, self.warehouse.state() if states is None else states)
             if one.day == WHOLE or (one.day <= newest and scope.has(one.day))
         ]
 

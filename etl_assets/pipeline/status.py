@@ -1,9 +1,12 @@
 """The summary a person reads: a line a table, made of the state rows. No I/O, no printing."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.scope import Scope
 from etl_assets.core.state import PartitionState
 
 
@@ -11,9 +14,15 @@ from etl_assets.core.state import PartitionState
 class TableStatus:
     """One table: sums over its published partitions.
 
-    `high_watermark` is UTC; `freshness` the time since the last publication; `seconds` what the
-    last load of each partition took, added up. Through `verified_through` (UTC) a reconciliation
-    found every partition equal to its source; None where one was never compared.
+    A published day passed every blocking check: the checks that it failed are warnings, and
+    `warnings` has the number of days by check, as far as the state names them. `days_to_reload` are
+    days that a check refused: they are published as they were before. `days_outside` are published
+    days that are not among the platform's (any more), so that nothing brings them up to date.
+    `late_days` is how many days of a derived table are behind what they are made of.
+    `is_declared` is False where no module declares the table. `high_watermark` is UTC; `freshness`
+    the time since the last publication; `seconds` what the last load of each partition took, added
+    up. Through `verified_through` (UTC) a reconciliation found every partition equal to its source;
+    None where one was never compared.
     """
 
     table: str
@@ -26,20 +35,106 @@ class TableStatus:
     freshness: timedelta
     seconds: float
     verified_through: datetime | None = None
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    days_to_reload: Sequence[date] = ()
+    days_outside: Sequence[date] = ()
+    is_declared: bool = True
+    late_days: int = 0
+
+    def notes(self) -> list[str]:
+        """What a person should know of it, a sentence or two each."""
+        notes = []
+        if self.warnings:
+            told = [f"{name} on {_days(days)}" for name, days in self.warnings.items()]
+            notes.append(f"{self.table}: checks that warn: {', '.join(told)}.")
+        if self.days_to_reload:
+            notes.append(
+                f"{self.table}: a check refused {_days(len(self.days_to_reload))}, published as "
+                f"before ({_some(self.days_to_reload)}). The next sync tries again, and says why "
+                f"if it is refused again: etl-assets sync {self.table}."
+            )
+        if self.late_days:
+            notes.append(
+                f"{self.table}: {_days(self.late_days)} behind what they are made of. Make them: "
+                f"etl-assets derive {self.table}."
+            )
+        if self.days_outside:
+            notes.append(
+                f"{self.table}: {_days(len(self.days_outside))} published outside ETL_FIRST_DAY "
+                f"and ETL_LAST_DAY ({_some(self.days_outside)}). Nothing brings them up to date."
+            )
+        if not self.is_declared:
+            notes.append(f"{self.table} is published, and no module declares it.")
+        return notes
+
+    def as_dict(self) -> dict[str, object]:
+        """The same for JSON: moments and days as such, the freshness in seconds."""
+        return {
+            "table": self.table,
+            "days": self.partitions,
+            "rows": self.rows,
+            "checks_passed": self.checks_passed,
+            "checks_failed": self.checks_failed,
+            "warnings": dict(self.warnings),
+            "quarantined": self.quarantined,
+            "days_to_reload": list(self.days_to_reload),
+            "days_outside": list(self.days_outside),
+            "late_days": self.late_days,
+            "high_watermark": self.high_watermark,
+            "verified_through": self.verified_through,
+            "fresh_seconds": round(self.freshness.total_seconds(), 1),
+            "load_seconds": round(self.seconds, 3),
+            "is_declared": self.is_declared,
+        }
 
 
 def summarise(
-    states: Iterable[PartitionState], order: Iterable[str], now: datetime
+    states: Iterable[PartitionState],
+    order: Iterable[str],
+    now: datetime,
+    *,
+    scope: Scope | None = None,
+    days_to_reload: Mapping[str, Sequence[date]] | None = None,
+    versions: Collection[str] = (),
+    late_days: Mapping[str, int] | None = None,
 ) -> list[TableStatus]:
-    """A line for each table of `order` that has published partitions."""
+    """A line for each table of `order` that has published partitions, then for all others.
+
+    `scope` are the platform's days, None where they do not matter; `versions` are tables beside
+    those of `order`, whose days follow a cursor and are in no scope. `late_days` counts the late
+    days of derived tables.
+    """
     by_table: dict[str, list[PartitionState]] = {path: [] for path in order}
+    declared = {*by_table, *versions}
     for state in states:
         by_table.setdefault(state.table_name, []).append(state)
-    return [_line(path, found, now) for path, found in by_table.items() if found]
+    return [
+        _line(
+            path,
+            found,
+            now,
+            scope if path not in versions else None,
+            sorted((days_to_reload or {}).get(path, ())),
+            is_declared=path in declared,
+            late_days=(late_days or {}).get(path, 0),
+        )
+        for path, found in by_table.items()
+        if found
+    ]
 
 
-def _line(path: str, states: list[PartitionState], now: datetime) -> TableStatus:
+def _line(
+    path: str,
+    states: list[PartitionState],
+    now: datetime,
+    scope: Scope | None,
+    days_to_reload: Sequence[date],
+    *,
+    is_declared: bool,
+    late_days: int,
+) -> TableStatus:
     marks = [state.high_watermark for state in states if state.high_watermark]
+    days = [state.partition_key for state in states if state.partition_key != WHOLE]
     return TableStatus(
         table=path,
         partitions=len(states),
@@ -51,12 +146,36 @@ def _line(path: str, states: list[PartitionState], now: datetime) -> TableStatus
         freshness=now - max(state.updated_at for state in states),
         seconds=sum(state.seconds for state in states),
         verified_through=_earliest([state.verified_through for state in states]),
+        warnings=_warnings(states),
+        days_to_reload=days_to_reload,
+        days_outside=sorted(day for day in days if scope and is_declared and not scope.has(day)),
+        is_declared=is_declared,
+        late_days=late_days,
     )
+
+
+def _warnings(states: Iterable[PartitionState]) -> dict[str, int]:
+    # TODO-MERGE: state.failed_checks
+    named = Counter(
+        name
+        for state in states
+        for name in filter(None, (getattr(state, "failed_checks", None) or "").split(","))
+    )
+    return dict(named.most_common())
 
 
 def _earliest(moments: list[datetime | None]) -> datetime | None:
     known = [moment for moment in moments if moment is not None]
     return min(known) if len(known) == len(moments) else None
+
+
+def _days(number: int) -> str:
+    return f"{number:,} {'day' if number == 1 else 'days'}"
+
+
+def _some(days: Sequence[date]) -> str:
+    shown = ", ".join(map(str, days[:3]))
+    return f"{shown}, …" if len(days) > 3 else shown
 
 
 def ago(span: timedelta) -> str:

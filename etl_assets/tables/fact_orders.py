@@ -4,7 +4,7 @@ from typing import Annotated
 
 import polars as pl
 
-from etl_assets.core.contracts import Contract, column
+from etl_assets.core.contracts import Contract, column, column_names
 from etl_assets.core.money import AMOUNT
 from etl_assets.core.spec import EnrichedSpec
 from etl_assets.core.table import Input
@@ -74,7 +74,7 @@ def enrich(
                 "is_balanced"
             )
         )
-        .select(list(FactOrders.to_schema().columns))
+        .select(column_names(FactOrders))
     )
 
 

@@ -204,7 +204,7 @@ def _fill_up(path: Path) -> None:
     [
         (("--to", "2030-01-01"), ["2030-01-01 is not a partition yet", "2024-01-04 or before"]),
         (("--from", "yesterday"), ["'yesterday' is not a day", "YYYY-MM-DD"]),
-        (("raw/order",), ["No table raw/order.", "There are: raw/customers"]),
+        (("raw/order",), ["There is no table raw/order.", "Did you mean raw/orders?"]),
     ],
 )
 def test_a_day_or_a_table_that_is_not_there(

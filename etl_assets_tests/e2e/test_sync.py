@@ -82,8 +82,8 @@ def test_a_table_is_synced_changed_synced_reconciled_and_set_back(team: Team) ->
 def test_a_table_without_a_cursor_or_of_no_name_is_refused_with_those_that_can(team: Team) -> None:
     refused = team.commands.etl_assets("sync", "staged/orders")
     assert refused.code == 2
-    assert "staged/orders has no cursor" in refused.message
-    assert "raw/orders" in refused.message
+    assert "staged/orders is derived from raw/orders" in refused.message
+    assert "etl-assets sync raw/orders" in refused.message
 
 
 def test_a_source_that_is_away_ends_in_one_message_and_a_non_zero_exit(

@@ -8,14 +8,15 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 
 from etl_assets.cli.main import main
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.state import Happening
-from etl_assets.warehouse.postgres import PostgresWarehouse
+from etl_assets.warehouse.postgres import PostgresWarehouse, migrate
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
-from etl_assets.warehouse.postgres.migrate import downgrade, head, upgrade
+from etl_assets.warehouse.postgres.migrate import downgrade, head, revisions, upgrade
 from etl_assets.warehouse.postgres.models import Base
 from etl_assets_tests.contract.days import (
     DAY,
@@ -49,6 +50,13 @@ def differences(warehouse: PostgresWarehouse) -> list[object]:
         return list(compare_metadata(context, Base.metadata))
 
     return warehouse.transactions.run("comparing", compare)
+
+
+def test_the_revisions_that_are_told_from_file_names_are_alembics() -> None:
+    scripts = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+    alembics = [script.revision for script in scripts.walk_revisions()]
+    assert revisions() == alembics[::-1]
+    assert head() == scripts.get_current_head()
 
 
 def test_up_down_and_up_again_ends_with_what_the_models_say(

@@ -11,11 +11,9 @@ from etl_assets.core.contracts import (
     columns_of,
     key_of,
     polars_schema,
-    rules_of,
 )
+from etl_assets.core.rules import rules_of
 from etl_assets.table_modules import tables_from
-
-CATALOG = tables_from()
 
 
 class Things(Contract):
@@ -75,7 +73,7 @@ def test_a_rule_says_of_each_row_whether_it_is_kept() -> None:
 
 
 def test_every_contract_of_the_platform_has_a_key_descriptions_and_its_partition_column() -> None:
-    for table in CATALOG.values():
+    for table in tables_from().values():
         names = [declared.name for declared in table.columns]
         assert set(table.key) <= set(names)
         assert table.partition_column in names

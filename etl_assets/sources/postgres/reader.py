@@ -39,6 +39,11 @@ class PostgresReader:
         self._engine = engine
         self._statement_timeout = (pool or PoolSettings()).statement_timeout * 1000
 
+    def connect(self) -> None:
+        """Connect once, to see that it is possible; raises SourceUnavailable or SourceError."""
+        with source_errors("connecting to the source"), self._engine.connect():
+            return
+
     @contextmanager
     def snapshot(self, table: LayerTable) -> Iterator["TableSnapshot"]:
         """One moment of a table; raises SourceUnavailable, SourceError or ContractMismatch."""

@@ -2,21 +2,23 @@
 
 The migrations are `migrations/versions/`; they only add, so that an older release goes on working
 on what a newer one migrated. Published tables are made from their contracts, in `schema.py`.
+Alembic is imported by what migrates: it costs as much as all else that a short command imports.
 """
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from etl_assets.core.errors import WarehouseError
 from etl_assets.warehouse.base import SYSTEM_DATASET
 from etl_assets.warehouse.postgres.engine import Transactions
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
 from etl_assets.warehouse.postgres.models import STAGING_SCHEMA
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _FOLDER = Path(__file__).parent / "migrations"
 # Alembic keeps what it works on in module globals: one thread at a time.
@@ -25,7 +27,12 @@ _alembic = threading.Lock()
 
 def head() -> str:
     """The revision that this release is made for."""
-    return str(ScriptDirectory(str(_FOLDER)).get_current_head())
+    return revisions()[-1]
+
+
+def revisions() -> list[str]:
+    """The revisions that this release knows, oldest first: each file's name starts with its own."""
+    return sorted(path.name.split("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*_*.py"))
 
 
 def is_current(transactions: Transactions) -> bool:
@@ -40,6 +47,8 @@ def upgrade(transactions: Transactions) -> tuple[str | None, str]:
 
     Raises WarehouseError where the database is ahead of this release, or the role may not.
     """
+
+    from alembic import command
 
     def work(connection: sa.Connection) -> str | None:
         lock_schema_changes(connection)
@@ -57,6 +66,7 @@ def upgrade(transactions: Transactions) -> tuple[str | None, str]:
 
 def downgrade(transactions: Transactions, revision: str = "base") -> None:
     """Go back to a revision, with the loss of what it does not have; `base` leaves nothing."""
+    from alembic import command
 
     def work(connection: sa.Connection) -> None:
         lock_schema_changes(connection)
@@ -87,8 +97,7 @@ def create_schema(connection: sa.Connection, name: str) -> None:
 
 
 def _refuse_unknown(found: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in revisions():
         raise WarehouseError(
             f"The warehouse was migrated by a newer release of etl_assets (revision {found}; this "
             f"one knows {head()}).",
@@ -96,7 +105,9 @@ def _refuse_unknown(found: str | None) -> None:
         )
 
 
-def _config(connection: sa.Connection) -> Config:
+def _config(connection: sa.Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection

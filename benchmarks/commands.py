@@ -1,0 +1,78 @@
+"""What short commands cost: CPU seconds (user and system) beside the imports of what they stand on.
+
+CPU and not wall time: that is what is the same on a busy machine, near enough. Each command runs in
+a process of its own, with byte code that an earlier run has left, as on any machine in use; the
+best of three counts. They work on a small shop that was synced into a DuckDB file before.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.imports import BARE
+from benchmarks.runner import MeasurementFailed
+from benchmarks.source import Source
+from etl_assets.demo.shop import fill_shop
+
+DATABASE, DAGSTER = "commands", "commands_dagster"
+COMMANDS: dict[str, Sequence[str]] = {
+    "help": ("--help",),
+    "status": ("status",),
+    "state_show": ("state", "show", "raw/orders"),
+    "doctor": ("doctor",),
+    "sync_idle": ("sync",),
+}
+
+
+def measure_commands(
+    source: Source, folder: Path, repeats: int, tell: Callable[[str], None]
+) -> dict[str, float]:
+    """Each command's CPU seconds over those of the bare imports, and the latter."""
+    tell("filling a small shop for the commands")
+    for database in (DATABASE, DAGSTER):
+        source.server.ensure_database(database)
+    fill_shop(source.server.url(DATABASE), days=5, orders_a_day=50)
+    environment = _environment(source, folder)
+    _cpu_seconds(_etl_assets(COMMANDS["sync_idle"]), environment)
+    bare = _best([sys.executable, "-W", "ignore", "-c", BARE], environment, repeats)
+    figures = {"command_bare_cpu_seconds": bare}
+    for name, arguments in COMMANDS.items():
+        tell(f"etl-assets {' '.join(arguments)}")
+        figures[f"command_{name}_over_bare"] = (
+            _best(_etl_assets(arguments), environment, repeats) / bare
+        )
+    return figures
+
+
+def _etl_assets(arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "etl_assets.cli", *arguments]
+
+
+def _environment(source: Source, folder: Path) -> dict[str, str]:
+    ours = ("DATABASE_", "WAREHOUSE_", "BIGQUERY_", "DAGSTER_", "ETL_", "PYTHONDONTWRITEBYTECODE")
+    home = folder / "commands"
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
+        "PYTHONPYCACHEPREFIX": str(home / "byte code"),
+        "ETL_HOME": str(home),
+        "ETL_LAST_DAY": "2024-01-05",
+        "DATABASE_URL": source.server.url(DATABASE),
+        "DAGSTER_POSTGRES_URL": source.server.url(DAGSTER),
+    }
+
+
+def _best(command: Sequence[str], environment: Mapping[str, str], repeats: int) -> float:
+    _cpu_seconds(command, environment)  # leaves the byte code
+    return min(_cpu_seconds(command, environment) for _ in range(repeats))
+
+
+def _cpu_seconds(command: Sequence[str], environment: Mapping[str, str]) -> float:
+    before = os.times()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    after = os.times()
+    if done.returncode:
+        raise MeasurementFailed(f"{' '.join(command)}\n{done.stderr[-3000:]}")
+    user = after.children_user - before.children_user
+    return user + after.children_system - before.children_system

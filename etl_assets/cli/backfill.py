@@ -1,0 +1,99 @@
+"""`etl-assets backfill`: load tables for a range of days.
+
+The runs are `orchestration/backfill.py`.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl_assets.cli.days import Day, window_of
+from etl_assets.cli.opened import catalog_of, open_platform, say_sources
+from etl_assets.cli.output import console, counted, print_error
+from etl_assets.cli.tables import chosen
+from etl_assets.config import read_settings
+
+if TYPE_CHECKING:
+    from etl_assets.core.partitions import Window
+    from etl_assets.core.table import LayerTable
+    from etl_assets.orchestration.backfill import BackfillResult
+    from etl_assets.pipeline.platform import Platform
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@click.option("--from", "first", type=Day(), help="First day (UTC); default: the first of all.")
+@click.option("--to", "last", type=Day(), help="Last day (UTC); default: the newest.")
+def backfill(tables: tuple[str, ...], first: date | None, last: date | None) -> None:
+    """Load TABLES (raw/orders staged/orders …; default: all) for a range of days.
+
+    Without --from and --to a staged or enriched table is made for the days that the tables that it
+    is made of have; days that are named must be there.
+    """
+    settings = read_settings()
+    window = window_of(settings, first, last)
+    platform = open_platform(settings)
+    named = chosen(catalog_of(platform), tables)
+    if not load(platform, named, window, every_day=bool(first or last)):
+        sys.exit(1)
+
+
+def load(
+    platform: "Platform",
+    tables: "Sequence[LayerTable]",
+    window: "Window",
+    *,
+    every_day: bool = True,
+) -> bool:
+    """Load the tables for the days with a progress bar; whether every table got every day.
+
+    Without `every_day` a derived table gets the days that its inputs have.
+    """
+    from etl_assets.orchestration.backfill import backfill as run
+    from etl_assets.orchestration.backfill import home_instance
+    from etl_assets.orchestration.partitions import check_window
+
+    check_window(window, platform.settings)
+    say_sources(platform, tables)
+    days = (window.last - window.first).days + 1
+    total = sum(days if table.has_days else 1 for table in tables)
+    paths = [table.path for table in tables]
+    with _progress(total) as platform.on_day, home_instance(platform.settings) as instance:
+        result = run(platform, paths, window, instance, every_day=every_day)
+    print_result(result)
+    return result.succeeded
+
+
+def print_result(result: "BackfillResult") -> None:
+    """What went wrong, each message once, and what was not even tried."""
+    for message in dict.fromkeys(result.messages):
+        print_error(message)
+    for path, skipped in result.skipped.items():
+        if skipped:
+            told = f"{path}: {counted(len(skipped), 'day')} whose upstream days failed"
+            click.echo(f"{click.style('skipped:', fg='yellow')} {told}", err=True)
+
+
+@contextmanager
+def _progress(total: int) -> "Iterator[Any]":
+    """A bar that counts table partitions; yields what to call for each."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<24}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console()) as bar:
+        task = bar.add_task("starting Dagster", total=total)
+
+        def on_day(path: str, _day: date, _good: bool) -> None:
+            bar.update(task, advance=1, description=path)
+
+        yield on_day
+        bar.update(task, description="done")

@@ -1,0 +1,63 @@
+"""`etl-assets reconcile`: compare source and warehouse, row by row, and repair what differs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from etl_assets.cli.opened import catalog_of, open_platform, say_sources
+from etl_assets.cli.output import Cell, end, print_table
+from etl_assets.cli.sync import print_notes
+from etl_assets.cli.tables import syncing
+
+if TYPE_CHECKING:
+    from etl_assets.pipeline.reconcile import Reconciliation
+
+_NUMBERS = ("days", "missing", "changed", "extra", "pending", "days that differ")
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@click.option("--repair", is_flag=True, help="Bring what differs; without it, it is only shown.")
+@click.option("--confirm-deletes", is_flag=True, help="Remove however many rows are gone.")
+def reconcile(tables: tuple[str, ...], repair: bool, confirm_deletes: bool) -> None:
+    """Sync TABLES (default: all with a cursor), then compare them with the source, row by row."""
+    if confirm_deletes and not repair:
+        raise click.UsageError("--confirm-deletes goes with --repair.")
+    platform = open_platform()
+    chosen = syncing(catalog_of(platform), tables)
+    say_sources(platform, chosen)
+    from etl_assets.orchestration.commands import run_reconcile
+
+    reports, found, failures = run_reconcile(
+        platform, chosen, repair=repair, confirm_deletes=confirm_deletes
+    )
+    print_notes(reports)
+    _print_reconciliations(found)
+    end(failures.values())
+
+
+def _print_reconciliations(found: Sequence["Reconciliation"]) -> None:
+    columns = {"table": "left", **dict.fromkeys(_NUMBERS, "right"), "verdict": "left"}
+    if found:
+        print_table("Source and warehouse", columns, map(_cells, found))
+    left_out = {one.table: one.left_out for one in found if one.left_out}
+    for table, names in left_out.items():
+        click.echo(f"{table}: not compared, for no checksum covers them: {', '.join(names)}.")
+
+
+def _cells(one: "Reconciliation") -> list[Cell]:
+    differences = one.differences
+    numbers = [
+        len(differences.compared_days),
+        differences.missing.height,
+        differences.changed.height,
+        differences.extra.height,
+        differences.pending,
+        len(differences.days),
+    ]
+    verdict: Cell = ("differs", "red")
+    if one.is_equal:
+        through = f"{one.verified_through:%Y-%m-%d %H:%M:%S}"
+        verdict = (f"{'repaired' if one.outcome else 'equal'} through {through}", "green")
+    return [one.table, *(f"{number:,}" for number in numbers), verdict]

@@ -1,0 +1,139 @@
+"""`etl-assets state`: where the sync of a table stands, and how it is set back.
+
+What reads and moves the position is `pipeline/sync_log.py`.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl_assets.cli.days import Moment
+from etl_assets.cli.opened import catalog_of, open_platform
+from etl_assets.cli.output import print_json, print_table
+from etl_assets.cli.tables import syncing
+
+if TYPE_CHECKING:
+    from etl_assets.core.table import LayerTable
+    from etl_assets.pipeline.platform import Platform
+
+
+@click.group()
+def state() -> None:
+    """Show where the sync of a table stands, and set it back."""
+
+
+@state.command()
+@click.argument("table")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show(table: str, as_json: bool) -> None:
+    """Where the sync of TABLE stands, and since when."""
+    from etl_assets.pipeline.sync_log import owed_days, position_of
+
+    platform, found = _opened(table)
+    with closing(platform.warehouse) as warehouse:
+        look = warehouse.look(found)
+    row, position, reload = look.own, position_of(found, look.own), owed_days(look)
+    if as_json:
+        told = {
+            "table": found.path,
+            "is_published": row is not None,
+            "high_watermark": position.moment if position else None,
+            "watermark_key": list(position.key) if position else None,
+            "updated_at": row.updated_at if row else None,
+            "run_id": row.run_id if row else None,
+            "verified_through": row.verified_through if row else None,
+            "days_to_reload": reload,
+        }
+        print_json(told)
+        return
+    if row is None:
+        click.echo(f"{found.path} was never published: a sync will read every row.")
+        return
+    lines = {
+        "high_watermark": position.moment.isoformat() if position else "none: every row is next",
+        "watermark_key": ", ".join(position.key) or "all of that moment" if position else "—",
+        "updated_at": row.updated_at.isoformat(),
+        "run_id": row.run_id,
+        "verified_through": row.verified_through.isoformat() if row.verified_through else "never",
+        "days to reload": ", ".join(map(str, reload)) or "none",
+    }
+    for name, value in lines.items():
+        click.echo(f"{name:<17} {value}")
+
+
+@state.command()
+@click.argument("table")
+@click.option("--most", default=20, show_default=True, help="How many lines.")
+def history(table: str, most: int) -> None:
+    """How the position of TABLE moved, newest first."""
+    from etl_assets.core.state import Happening
+
+    platform, found = _opened(table)
+    with closing(platform.warehouse) as warehouse:
+        entries = warehouse.history(found, Happening.WATERMARK, most)
+    rows = []
+    for entry in entries:
+        told = json.loads(entry.payload)
+        rows.append(
+            [
+                f"{entry.at:%Y-%m-%d %H:%M:%S}",
+                _moment(told["from"]),
+                _moment(told["to"]),
+                str(told["why"]),
+                f"{told['rows']:,}",
+                entry.run_id[:8],
+            ]
+        )
+    names = ("at (UTC)", "from", "to", "why", "rows", "run")
+    print_table(f"{found.path}: its position", dict.fromkeys(names, "left"), rows)
+
+
+@state.command()
+@click.argument("table")
+@click.option("--to", "moment", type=Moment(), help="The moment to go on from (UTC).")
+@click.option("--everything", is_flag=True, help="Go on from the very beginning.")
+def rewind(table: str, moment: datetime | None, everything: bool) -> None:
+    """Set the position of TABLE back, so that its next sync reads again what changed since."""
+    from etl_assets.pipeline.sync_log import rewind as set_back
+
+    if (moment is None) is not everything:
+        raise click.UsageError("Say how far, in one way: --to <moment>, or --everything.")
+    platform, found = _opened(table)
+    with closing(platform.warehouse) as warehouse:
+        before = set_back(warehouse, found, moment)
+    stood = before.isoformat() if before else "the beginning"
+    click.echo(
+        f"{found.path} stood at {stood} and goes on from "
+        f"{moment.isoformat() if moment else 'the beginning'}; run: etl-assets sync {found.path}"
+    )
+
+
+@state.command()
+@click.argument("table")
+def accept(table: str) -> None:
+    """Take the source columns of TABLE, whose drift policy freezes them, as they are now."""
+    from etl_assets.pipeline.sync_log import accept as take
+
+    platform, found = _opened(table)
+    with closing(platform), platform.reader(found).snapshot(found) as snapshot:
+        columns = snapshot.source_types
+        take(platform.warehouse, found, columns)
+    told = ", ".join(f"{name} ({shown})" for name, shown in columns)
+    click.echo(f"{found.path}: accepted {told}.")
+
+
+def _opened(name: str) -> "tuple[Platform, LayerTable]":
+    """The platform and the one table, which must have a cursor."""
+    platform = open_platform()
+    (found,) = syncing(catalog_of(platform), (name,))
+    return platform, found
+
+
+def _moment(position: Mapping[str, Any] | None) -> str:
+    if not position:
+        return "the beginning"
+    return f"{datetime.fromisoformat(position['moment']):%Y-%m-%d %H:%M:%S.%f}"[:-3]

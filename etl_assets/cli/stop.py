@@ -1,0 +1,13 @@
+"""`etl-assets stop`: the embedded PostgreSQL."""
+
+import click
+
+from etl_assets.config import read_settings
+
+
+@click.command()
+def stop() -> None:
+    """Stop the embedded PostgreSQL, should a killed process have left it running."""
+    from etl_assets.demo.server import stop_postgres
+
+    stop_postgres(read_settings().postgres_home)

@@ -1,0 +1,52 @@
+"""A small shop with two published days of orders, and the commands run on it in this process."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from etl_assets.cli.main import main
+from etl_assets.demo.server import EmbeddedPostgres
+from etl_assets.demo.shop import fill_shop
+from etl_assets.table_modules import tables_from
+from etl_assets_tests.source_tables import carry
+
+DAYS = [date(2024, 1, 1), date(2024, 1, 2)]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A database and a DuckDB file; `environment` leads the commands there."""
+
+    url: str
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, **changes: str) -> Result:
+        """A command in this process, with none of the caller's own settings."""
+        others = {n: None for n in os.environ if n.startswith(("ETL_", "DATABASE_", "WAREHOUSE_"))}
+        given: dict[str, Any] = {**others, **self.environment, **changes}
+        return CliRunner().invoke(main, list(arguments), env=given, catch_exceptions=False)
+
+    def with_environment(self, **changes: str) -> "Shop":
+        return replace(self, environment={**self.environment, **changes})
+
+
+@pytest.fixture(scope="package")
+def shop(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    postgres.ensure_database("cli_small_shop")
+    url, folder = postgres.url("cli_small_shop"), tmp_path_factory.mktemp("shop")
+    fill_shop(url, days=2, orders_a_day=20)
+    carry(url, tables_from()["raw/orders"], DAYS, folder)
+    environment = {
+        "DATABASE_URL": url,
+        "WAREHOUSE_URL": f"duckdb://{folder}/warehouse.duckdb",
+        "ETL_HOME": str(folder / "home"),
+        "ETL_LAST_DAY": "2024-01-02",
+    }
+    return Shop(url, folder, environment)

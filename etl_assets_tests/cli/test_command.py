@@ -1,0 +1,181 @@
+"""The command itself: lazy, the same help, every error in one message."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+import pytest
+
+from etl_assets.cli import output
+from etl_assets.cli.main import COMMANDS, main
+from etl_assets_tests.cli.conftest import Shop
+
+HEAVY = ("dagster", "pandera", "pandas", "alembic", "google")
+PROGRAM = """
+import sys
+from etl_assets.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+print("LOADED", code, *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+def loaded(shop: Shop, *arguments: str) -> tuple[str, set[str]]:
+    """What the command printed, and the top-level packages that its process had imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        env={**_inherited(), **shop.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    label, code, *names = done.stderr.splitlines()[-1].split()
+    assert (label, code) == ("LOADED", "0"), done.stderr
+    return done.stdout, set(names)
+
+
+def _inherited() -> dict[str, str]:
+    import os
+
+    own = ("ETL_", "DATABASE_", "WAREHOUSE_", "DAGSTER_", "BIGQUERY_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prints"),
+    [
+        (["status"], "raw/orders"),
+        (["status", "--json"], '"table": "raw/orders"'),
+        (["state", "show", "raw/orders"], "high_watermark"),
+        (["state", "history", "raw/orders"], "raw/orders: its position"),
+        (["doctor"], "raw/customers"),
+        (["dictionary"], "raw/orders"),
+    ],
+)
+def test_a_command_that_only_reads_imports_neither_dagster_nor_pandera(
+    shop: Shop, arguments: Sequence[str], prints: str
+) -> None:
+    out, names = loaded(shop, *arguments)
+    assert prints in out
+    assert "polars" in names, "the test cannot see what is imported"
+    assert not names & set(HEAVY)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sync", "--help"], ["status", "--help"]])
+def test_help_imports_nearly_nothing(shop: Shop, arguments: Sequence[str]) -> None:
+    out, names = loaded(shop, *arguments)
+    assert "Usage:" in out
+    assert not names & {*HEAVY, "polars", "duckdb", "sqlalchemy", "psycopg", "pyarrow", "rich"}
+
+
+def test_a_warehouse_in_postgresql_is_read_without_alembic(shop: Shop, database_url: str) -> None:
+    there = shop.with_environment(WAREHOUSE_URL=database_url)
+    out, names = loaded(there, "status")
+    assert "Nothing is published yet" in out
+    assert not names & set(HEAVY)
+
+
+def test_every_module_of_a_command_is_in_the_help_and_says_the_same() -> None:
+    context = click.Context(main)
+    assert main.list_commands(context) == sorted(COMMANDS)
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert command.help
+    folder = Path(output.__file__).parent
+    helpers = {"__init__", "__main__", "main", "output", "tables", "opened", "days"}
+    assert {path.stem for path in folder.glob("*.py")} - helpers == set(COMMANDS)
+    assert main.get_command(context, "nothing") is None
+
+
+def test_names_in_square_brackets_are_printed_as_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output.print_error("postgres[billing]:public.orders [/red] [bold]")
+    output.print_table("In [billing]", {"a[b]": "left"}, [["x[red]y"], [("z[/]", "green")]])
+    printed = capsys.readouterr()
+    assert "postgres[billing]:public.orders [/red] [bold]" in printed.err
+    assert all(text in printed.out for text in ("In [billing]", "a[b]", "x[red]y", "z[/]"))
+
+
+@pytest.mark.parametrize("act", [Path.mkdir, Path.read_text, Path.iterdir])
+def test_m11_what_the_operating_system_refuses_is_one_message_with_the_path(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, act: Callable[[Path], Any]
+) -> None:
+    (tmp_path / "file").write_text("")
+    home = tmp_path / "file" / "home"
+    monkeypatch.setattr("etl_assets.cli.status.print_status", lambda *_, **__: list(act(home)))
+    done = shop.run("status")
+    assert done.exit_code == 1
+    assert done.stderr.count("error:") == 1
+    assert str(home) in done.stderr
+    assert "Not a directory" in done.stderr
+
+
+def test_a_fault_of_ours_is_said_without_its_values(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("a customer's name")
+
+    monkeypatch.setattr("etl_assets.cli.status.print_status", fail)
+    done = shop.run("status")
+    assert done.exit_code == 1
+    assert "KeyError in" in done.stderr
+    assert "customer" not in done.stderr
+
+
+def test_m3_doctor_takes_tables(shop: Shop) -> None:
+    done = shop.run("doctor", "raw/orders", "raw/products")
+    assert done.exit_code == 0, done.stderr
+    assert "raw/orders" in done.stdout
+    assert "raw/products" in done.stdout
+    assert "raw/customers" not in done.stdout
+    assert "?" not in done.stdout
+    wrong = shop.run("doctor", "raw/order")
+    assert (wrong.exit_code, "Did you mean raw/orders?" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("postgresql://u:c4n4ry@127.0.0.1:1/shop", "127.0.0.1:1"),
+        ("postgresql://u:c4n4ry@localhost:2/shop", "localhost:2"),
+        ("postgresql://u:c4n4ry@nowhere.invalid/shop?sslmode=disable", "nowhere.invalid"),
+    ],
+)
+def test_m3_an_outage_is_said_once_with_its_host_and_nothing_is_made_up(
+    shop: Shop, url: str, host: str
+) -> None:
+    done = shop.run("doctor", DATABASE_URL=url)
+    assert done.exit_code == 1
+    assert done.stderr.count("error:") == 1
+    assert "could not be reached" in done.stderr
+    assert host in done.stdout + done.stderr
+    assert "c4n4ry" not in done.stdout + done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if "raw/" in line]
+    assert len(lines) == 4
+    assert all(cells[1:] == ["no", "?", "?"] for cells in lines)
+
+
+def test_m3_what_could_not_be_read_of_one_table_is_unknown_and_others_are_checked(
+    shop: Shop,
+) -> None:
+    with psycopg.connect(shop.url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE products RENAME TO products_elsewhere")
+        try:
+            done = shop.run("doctor")
+        finally:
+            connection.execute("ALTER TABLE products_elsewhere RENAME TO products")
+    assert done.exit_code == 1
+    lines = {cells[0]: cells[1:] for cells in map(str.split, done.stdout.splitlines()) if cells}
+    assert lines["raw/products"] == ["no", "?", "?"]
+    assert lines["raw/orders"] == ["yes", "none", "0"]
+    assert done.stderr.count("error:") == 1
