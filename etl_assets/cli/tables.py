@@ -4,18 +4,17 @@ A name that is none is answered with the few that may be meant, and a table that
 work with with the table or the command that can.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from etl_assets.core.catalog import Catalog, near
-
 if TYPE_CHECKING:
+    from etl_assets.core.catalog import Catalog
     from etl_assets.core.table import LayerTable
 
 
-def chosen(catalog: "Mapping[str, LayerTable]", names: Sequence[str]) -> "list[LayerTable]":
+def chosen(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     """The named tables, each once, or all. Raises click's usage error for a name of none.
 
     All of these raise SpecError for a table that was left out because its spec is wrong.
@@ -23,7 +22,7 @@ def chosen(catalog: "Mapping[str, LayerTable]", names: Sequence[str]) -> "list[L
     return _resolved(catalog, names, lambda _table: True, lambda table: table.path)
 
 
-def syncing(catalog: "Mapping[str, LayerTable]", names: Sequence[str]) -> "list[LayerTable]":
+def syncing(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     """The named tables, or all, that have a cursor. Raises click's usage error for others."""
 
     def refusal(table: "LayerTable") -> str:
@@ -42,7 +41,7 @@ def syncing(catalog: "Mapping[str, LayerTable]", names: Sequence[str]) -> "list[
     return _resolved(catalog, names, lambda table: table.syncs, refusal)
 
 
-def sources(catalog: "Mapping[str, LayerTable]", names: Sequence[str]) -> "list[LayerTable]":
+def sources(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     """The named tables, or all, that are read from a source. Raises click's usage error."""
 
     def refusal(table: "LayerTable") -> str:
@@ -53,16 +52,17 @@ def sources(catalog: "Mapping[str, LayerTable]", names: Sequence[str]) -> "list[
 
 
 def _resolved(
-    catalog: "Mapping[str, LayerTable]",
+    catalog: "Catalog",
     names: Sequence[str],
     fits: "Callable[[LayerTable], bool]",
     refusal: "Callable[[LayerTable], str]",
 ) -> "list[LayerTable]":
+    from etl_assets.core.catalog import near
+
     possible = [path for path, table in catalog.items() if fits(table)]
     for name in names:
         if name not in catalog:
-            if isinstance(catalog, Catalog):
-                catalog.refuse_broken(name)
+            catalog.refuse_broken(name)
             close = near(name, list(catalog) if "/" in name else possible)
             told = _unknown(name, possible, close)
             # A name that is near to a table that does not fit: say that at once.
@@ -85,7 +85,7 @@ def _unknown(name: str, paths: Sequence[str], close: Sequence[str]) -> str:
     )
 
 
-def _sources_of(catalog: "Mapping[str, LayerTable]", table: "LayerTable") -> list[str]:
+def _sources_of(catalog: "Catalog", table: "LayerTable") -> list[str]:
     """The raw tables that it is derived from, in the end."""
     if table.source is not None:
         return [table.path]

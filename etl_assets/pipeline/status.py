@@ -155,7 +155,7 @@ def _line(
 
 
 def _warnings(states: Iterable[PartitionState]) -> dict[str, int]:
-    # TODO-MERGE: state.failed_checks
+    # States that were written before checks were named in them have no names.
     named = Counter(
         name
         for state in states
