@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def chosen(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
-    """The named tables, each once, or all. Raises click's usage error for a name of none."""
+    """The named tables, each once, or all. Raises click's usage error for a name of none.
+
+    All of these raise SpecError for a table that was left out because its spec is wrong.
+    """
     return _resolved(catalog, names, lambda _table: True, lambda table: table.path)
 
 

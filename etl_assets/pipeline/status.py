@@ -154,6 +154,7 @@ def _line(
 
 
 def _warnings(states: Iterable[PartitionState]) -> dict[str, int]:
+    # States that were written before checks were named in them have no names.
     named = Counter(
         name for state in states for name in filter(None, (state.failed_checks or "").split(","))
     )

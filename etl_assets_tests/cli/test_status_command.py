@@ -42,7 +42,7 @@ def test_state_show_as_json_says_what_the_text_says(shop: Shop) -> None:
     told = json.loads(shop.run("state", "show", "raw/orders", "--json").stdout)
     text = shop.run("state", "show", "raw/orders").stdout
     assert told["is_published"] is True
-    assert told["days_to_reload"] == []
+    assert told["days_to_reload"] == {}
     assert f"updated_at        {told['updated_at']}" in text
 
 

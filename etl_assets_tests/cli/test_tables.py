@@ -8,7 +8,8 @@ import click
 import pytest
 
 from etl_assets.cli.tables import chosen, sources, syncing
-from etl_assets.core.catalog import Catalog
+from etl_assets.core.catalog import Broken, Catalog
+from etl_assets.core.errors import SpecError
 from etl_assets.core.near_names import near
 from etl_assets.core.table import LayerTable
 from etl_assets.table_modules import tables_from
@@ -114,3 +115,13 @@ def test_m4_a_raw_table_without_a_cursor_is_loaded_by_days() -> None:
 
 def test_m3_doctor_names_the_source_of_a_derived_table() -> None:
     assert "raw/orders" in refusal(sources, "staged/orders")
+
+
+@pytest.mark.parametrize("resolve", [chosen, syncing, sources])
+def test_m1_a_table_that_is_left_out_says_why(resolve: Resolver) -> None:
+    broken = Broken("orders.py: cursor_column: no column 'updated'.", frozenset({"raw/orders"}))
+    others = {path: table for path, table in CATALOG.items() if path == "raw/products"}
+    with pytest.raises(SpecError, match=r"orders\.py: cursor_column"):
+        resolve(Catalog(others, [broken]), ["raw/orders"])
+    (one,) = resolve(Catalog(others, [broken]), [])
+    assert one.path == "raw/products"
