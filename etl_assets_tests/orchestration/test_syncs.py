@@ -148,6 +148,7 @@ def test_the_demo_shop_has_no_schedule_that_runs_by_itself(shop: Shop) -> None:
         "reconcile_schedule",
         "late_staged_days",
         "late_enriched_days",
+        "run_retention",
     }
     # The tests' shop has a DATABASE_URL: there they run.
     assert running == (set(statuses) if shop.settings.database_url else set())
