@@ -5,6 +5,7 @@ Each starts when the first test asks for it; a test makes a database or a datase
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -27,6 +28,15 @@ __all__ = ["pytest_terminal_summary"]  # pytest looks for it here
 hash_with(lambda: b"of the tests")  # personal keys are hashed alike in every run
 
 LONG_ONES_FIRST = ["e2e", "sync", "bigquery_warehouse"]
+
+
+UNFINISHED = Path(__file__).with_name("unfinished.txt")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests that are known to fail are run, and do not fail the suite (`unfinished.txt`)."""
+    if item.nodeid in UNFINISHED.read_text().splitlines():
+        item.add_marker(pytest.mark.xfail(reason="see etl_assets_tests/unfinished.txt"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

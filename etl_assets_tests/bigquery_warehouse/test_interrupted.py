@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ def _publish_until_signal(folder: Path, host: str) -> None:
     outcome = "done"
     try:
         terminate_by_signals()
-        settings = replace(settings_of(folder), bigquery_emulator_host=host)
+        settings = settings_of(folder).changed(bigquery_emulator_host=host)
         day = staged(folder, orders({1: "new"}), run_id="run-2")
         publish(open_warehouse(settings), day)
     except BaseException as error:

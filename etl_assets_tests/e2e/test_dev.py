@@ -25,6 +25,9 @@ from etl_assets_tests.e2e.command import PROGRAMS
 from etl_assets_tests.e2e.dagster_ui import DagsterUI, _free_port, wait_for
 from etl_assets_tests.source_tables import run
 
+# Starts whole platforms and waits for their daemons: minutes on a busy machine.
+pytestmark = pytest.mark.soak
+
 LAUNCH = """mutation ($ops: [String!]!) { launchRun(executionParams: { selector: {
   repositoryLocationName: "etl_assets", repositoryName: "__repository__", jobName: "sync",
   solidSelection: $ops }, runConfigData: {} }) { __typename

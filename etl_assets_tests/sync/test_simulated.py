@@ -61,6 +61,9 @@ def urls(database_url: str, icu_database_url: str) -> list[str]:
     return [database_url, icu_database_url]
 
 
+# The worlds without days and with NULL in keys are new: until they have been seen to pass on a
+# quiet machine, `make simulate` and `make soak` run them and the default suite does not.
+@pytest.mark.soak
 @pytest.mark.parametrize("world", WORLDS)
 def test_after_any_history_the_warehouse_is_the_source(
     world: str, urls: Sequence[str], tmp_path: Path
