@@ -115,7 +115,8 @@ def test_a_reconciliation_repairs_what_no_cursor_tells(synced: Shop) -> None:
     assert materialised(result) == {ORDERS: [str(DAYS[1])]}
     looked, repaired = found
     assert (looked.differences.extra.height, looked.differences.changed.height) == (1, 1)
-    assert (repaired.is_equal, repaired.outcome and repaired.outcome.removed) == (True, 1)
+    assert repaired.repair is not None
+    assert (repaired.is_equal, repaired.repair.outcome.removed) == (True, 1)
     assert {state.verified_through for state in synced.state(ORDERS).values()} == {
         repaired.verified_through
     }
