@@ -1,24 +1,18 @@
 """From the names that were typed to tables: one resolver for all commands.
 
-Each raises SpecError for a table whose spec is wrong.
-
 A name that is none is answered with the few that may be meant, and a table that the command cannot
-work with with the table or the command that can.
+work with is answered with the table or the command that can. A table that is left out of the
+catalog, because its spec is wrong, raises SpecError.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from etl_assets.core.errors import UnknownTable
-
 if TYPE_CHECKING:
     from etl_assets.core.catalog import Catalog
     from etl_assets.core.table import LayerTable
-
-_LIKE, _AS_LIKE, _MOST = 0.6, 0.15, 3
 
 
 def chosen(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
@@ -55,39 +49,23 @@ def sources(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     return _resolved(catalog, names, lambda table: table.source is not None, refusal)
 
 
-def near(name: str, paths: Sequence[str]) -> list[str]:
-    """At most three paths that may be meant by a name, the most alike first.
-
-    A name without a layer is compared with the tables' names, and `raw.orders` is `raw/orders`.
-    """
-    typed = name.strip("/").replace(".", "/").replace("-", "_").lower()
-
-    def likeness(path: str) -> float:
-        of = path if "/" in typed else path.rpartition("/")[2]
-        return difflib.SequenceMatcher(None, typed, of.lower()).ratio()
-
-    scores = {path: likeness(path) for path in paths}
-    best = max(scores.values(), default=0.0)
-    found = [p for p, score in scores.items() if score >= max(_LIKE, best - _AS_LIKE)]
-    return sorted(found, key=lambda path: -scores[path])[:_MOST]
-
-
 def _resolved(
     catalog: "Catalog",
     names: Sequence[str],
     fits: "Callable[[LayerTable], bool]",
     refusal: "Callable[[LayerTable], str]",
 ) -> "list[LayerTable]":
+    from etl_assets.core.catalog import near
+
     possible = [path for path, table in catalog.items() if fits(table)]
     for name in names:
-        try:
-            catalog.table(name)
-        except UnknownTable:
+        if name not in catalog:
+            catalog.refuse_broken(name)
             close = near(name, list(catalog) if "/" in name else possible)
             told = _unknown(name, possible, close)
             # A name that is near to a table that does not fit: say that at once.
             only = [catalog[path] for path in close if len(close) == 1 and path not in possible]
-            raise click.UsageError(" ".join([told, *map(refusal, only)])) from None
+            raise click.UsageError(" ".join([told, *map(refusal, only)]))
         if not fits(catalog[name]):
             raise click.UsageError(refusal(catalog[name]))
     return [catalog[path] for path in dict.fromkeys(names or possible)]

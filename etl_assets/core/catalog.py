@@ -6,7 +6,7 @@ looked up and imported in `table_modules.py`.
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -14,6 +14,7 @@ from etl_assets.core.errors import SpecError, UnknownTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, LayerTable, file_of
 
+_LIKE, _AS_LIKE, _MOST = 0.6, 0.15, 3
 Spec = TableSpec | EnrichedSpec
 
 
@@ -86,26 +87,24 @@ class Catalog(Mapping[str, LayerTable]):
         """
         if path in self._tables:
             return self._tables[path]
+        self.refuse_broken(path)
+        near = self.near(path)
+        raise UnknownTable(
+            f"There is no table {path}.",
+            f"Did you mean {' or '.join(near)}?"
+            if near
+            else "`etl-assets dictionary` describes all of them.",
+        )
+
+    def refuse_broken(self, path: str) -> None:
+        """Raises SpecError, with what is wrong, for a table that was left out."""
         for broken in self._broken:
             if path in broken.paths:
                 raise SpecError(broken.message, f"{path} was left out.")
-        near = self.near(path)
-        raise UnknownTable(
-            f"No table {path}.",
-            f"Did you mean {' or '.join(near)}?"
-            if near
-            else f"There are: {', '.join(self._tables) or 'none'}.",
-        )
 
     def near(self, name: str) -> list[str]:
-        """Paths of tables that may be meant by a name that is none, the nearest first."""
-        layer, _, tail = name.rpartition("/")
-        by_name: dict[str, list[str]] = defaultdict(list)
-        for path, table in self._tables.items():
-            by_name[table.name].append(path)
-        names = [tail] if tail in by_name else difflib.get_close_matches(tail, by_name, n=3)
-        found = [path for close in names for path in by_name[close]]
-        return [path for path in found if path.startswith(f"{layer}/")] or found
+        """At most three paths that may be meant by a name, the most alike first."""
+        return near(name, list(self._tables))
 
     def depth(self, path: str) -> int:
         """How far the table is from a source, 1 for a raw table; one depth can share a run."""
@@ -136,6 +135,23 @@ class Catalog(Mapping[str, LayerTable]):
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
+
+
+def near(name: str, paths: Sequence[str]) -> list[str]:
+    """At most three paths that may be meant by a name, the most alike first.
+
+    A name without a layer is compared with the tables' names, and `raw.orders` is `raw/orders`.
+    """
+    typed = name.strip("/").replace(".", "/").replace("-", "_").lower()
+
+    def likeness(path: str) -> float:
+        of = path if "/" in typed else path.rpartition("/")[2]
+        return difflib.SequenceMatcher(None, typed, of.lower()).ratio()
+
+    scores = {path: likeness(path) for path in paths}
+    best = max(scores.values(), default=0.0)
+    found = [p for p, score in scores.items() if score >= max(_LIKE, best - _AS_LIKE)]
+    return sorted(found, key=lambda path: -scores[path])[:_MOST]
 
 
 def _without_doubled(declared: Iterable[Declared]) -> tuple[list[LayerTable], list[Broken]]:
