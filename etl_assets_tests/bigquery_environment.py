@@ -70,7 +70,7 @@ def find_interpreter() -> Path:
         if _version(candidate) in VERSIONS:
             return candidate
     raise NoInterpreter(
-        f"no Python {' or '.join(VERSIONS)} for the BigQuery emulator (PATH, pyenv, uv)"
+        f"no Python {' or '.join(VERSIONS)} for the BigQuery emulator on PATH, in pyenv or uv"
     )
 
 

@@ -1,18 +1,28 @@
-"""What all tests share: an embedded PostgreSQL and a BigQuery emulator a session.
+"""What all tests share: an embedded PostgreSQL, one with ICU and a BigQuery emulator a session.
 
 Each starts when the first test asks for it; a test makes a database or a dataset of its own there.
 """
 
-import os
 import uuid
 from collections.abc import Iterator
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from etl_assets.core.personal import hash_with
 from etl_assets.demo.server import EmbeddedPostgres, start_postgres
 from etl_assets_tests.bigquery_environment import NoInterpreter
 from etl_assets_tests.bigquery_server import EmulatedBigQuery, start_bigquery
+from etl_assets_tests.debian_postgres import (
+    INSTALL,
+    NoDebianPostgres,
+    start_debian_postgres,
+    stop_debian_postgres,
+)
+from etl_assets_tests.missing import lacking, pytest_terminal_summary
+
+__all__ = ["pytest_terminal_summary"]  # pytest looks for it here
 
 hash_with(lambda: b"of the tests")  # personal keys are hashed alike in every run
 
@@ -45,8 +55,30 @@ def bigquery_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulat
     try:
         server = start_bigquery(tmp_path_factory.mktemp("bigquery"))
     except NoInterpreter as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
+        lacking(str(missing), "uv python install 3.13")
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def icu_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server whose text sorts by ICU's rules for English, not by its bytes.
+
+    Skips the test where Debian's PostgreSQL is not installed, but in CI that is a failure.
+    """
+    folder = tmp_path_factory.mktemp("icu")
+    try:
+        url = start_debian_postgres(folder)
+    except NoDebianPostgres as missing:
+        lacking(str(missing), INSTALL)
+    yield url
+    stop_debian_postgres(folder)
+
+
+@pytest.fixture
+def icu_database_url(icu_postgres: str) -> str:
+    """A database of the test's own on that server."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(icu_postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return icu_postgres.replace("/postgres?", f"/{name}?", 1)

@@ -13,22 +13,23 @@ class Position:
     """A place in the order of (cursor, key): that of a row, or of the end of its moment.
 
     `moment` is the cursor (UTC); `key` the key columns' values as the source prints them, in the
-    contract's order. An empty key is the place after all rows of that moment.
+    contract's order, None for NULL, which is after all others. An empty key is the place after all
+    rows of that moment.
     """
 
     moment: datetime
-    key: tuple[str, ...] = ()
+    key: tuple[str | None, ...] = ()
 
     def as_text(self) -> str:
-        """The key as a JSON list of texts."""
+        """The key as a JSON list of texts and nulls."""
         return json.dumps(self.key, ensure_ascii=False)
 
     @classmethod
     def from_text(cls, moment: datetime, text: str) -> "Position":
         """The position whose key `as_text` wrote; raises ValueError for any other text."""
         key = json.loads(text)
-        if not isinstance(key, list) or not all(isinstance(part, str) for part in key):
-            raise ValueError("the key of a position is a JSON list of texts")
+        if not isinstance(key, list) or not all(isinstance(part, str | None) for part in key):
+            raise ValueError("the key of a position is a JSON list of texts and nulls")
         return cls(moment, tuple(key))
 
 

@@ -191,7 +191,7 @@ class Snapshot(ABC):
         raise self._unable(Ability.CHANGES)
 
     def without_cursor(
-        self, after_key: Sequence[str] | None, most_rows: int, most_bytes: int
+        self, after_key: Sequence[str | None] | None, most_rows: int, most_bytes: int
     ) -> ChangeRead:
         """The rows whose cursor is NULL or no calendar date, in the order of the key (C5).
 

@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+
+from etl_assets_tests.missing import lacking
 
 # The machine may be busy: what takes a second here takes ten there.
 PATIENCE_MS = 60_000
@@ -26,7 +27,7 @@ def open_page(base_url: str) -> Iterator[Page]:
     """A page whose relative URLs are the UI's; skips the test where there is no chromium."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        pytest.skip("no chromium on PATH: apt-get install chromium")
+        lacking("there is no chromium on PATH", "apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         context = browser.new_context(base_url=base_url, viewport={"width": 1400, "height": 900})

@@ -15,6 +15,7 @@ from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.policies import Thresholds
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable, versions_of
+from etl_assets.pipeline.publish import publish_days
 from etl_assets.pipeline.reconcile import Reconciliation, Reconciling
 from etl_assets.pipeline.run_days import load, reload
 from etl_assets.pipeline.sync import Chunk, Sync, SyncPolicy
@@ -84,9 +85,10 @@ class Road:
         ).run(repair=repair, confirmed=confirmed)
 
     def load(self, days: Sequence[date] = DAYS) -> None:
-        """Days as a backfill loads them."""
+        """Days as a backfill loads them and publishes the good ones."""
         parts = days if self.table.has_days else [WHOLE]
-        load(self.table, self.source(), self.warehouse, parts, self._folder(), "load")
+        loaded = load(self.table, self.source(), self.warehouse, parts, self._folder(), "load")
+        publish_days(self.warehouse, self.table, loaded.good, "load")
 
     def published(self) -> list[tuple[Any, ...]]:
         """What is published, sorted, without the platform's own columns."""

@@ -119,13 +119,13 @@ def test_r1_a_row_without_its_key_stays_in_quarantine(pave: Paved) -> None:
     )
     road.sync()
     before = road.quarantined()
-    assert [rule for _, rule, _ in before] == ["not_null"]
+    assert [rule for _, rule, _ in before] == ["id: not_null"]
     for _ in range(2):
         assert road.reconcile().is_equal
         assert road.quarantined() == before
     road.sql(TOUCH)
     road.sync()
-    assert road.rules() == ["not_null"]
+    assert road.rules() == ["id: not_null"]
     road.assert_settled()
 
 

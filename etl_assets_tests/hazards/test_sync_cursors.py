@@ -181,3 +181,48 @@ def test_a_rejected_row_has_the_position_that_it_has_once_it_is_good(database_ur
     with snapshot_of(database_url, table) as snapshot:
         (key,) = keys_of(frame_of(look()), [table.column("at")])
     assert position == f"postgres:public.things {key}"
+
+
+@pytest.mark.parametrize("share", ["n % 3 = 0", "n % 3 > 0", "TRUE"])
+@pytest.mark.parametrize("moments", [1, 4, 60])
+@pytest.mark.parametrize("most_rows", [1, 4, 1000])
+def test_r1_pages_are_bounded_however_many_keys_have_a_null(
+    database_url: str, share: str, moments: int, most_rows: int
+) -> None:
+    # They used to come in one piece, of any length.
+    run(
+        database_url,
+        "CREATE TABLE things (id bigint, device text, v int, day_at timestamptz,"
+        " updated_at timestamptz)",
+        f"INSERT INTO things SELECT CASE WHEN n % 7 > 0 OR NOT ({share}) THEN n END,"
+        f" CASE WHEN {share} THEN NULL ELSE 'd' || n END, n, '2024-05-17',"
+        f" '2024-05-17'::timestamptz + n % {moments} * interval '1 second'"
+        " FROM generate_series(1, 60) n",
+        "INSERT INTO things SELECT id, device, v + 100, day_at, NULL FROM things",
+    )
+    table = changing_table(
+        {"id": pl.Int64, "device": pl.String, "v": pl.Int32}, key=("id", "device")
+    )
+    whole_moment = 60 // 7 + 1  # all that have no key at all, at one moment: they are never parted
+    seen: list[int] = []
+    after: Position | None = None
+    key = None
+    with snapshot_of(database_url, table) as snapshot:
+        while True:
+            read = snapshot.changes(after, LATER, most_rows, MUCH)
+            assert read.rows <= 2 * most_rows + whole_moment
+            seen += frame_of(read)["v"].to_list()
+            if read.last is not None:
+                after = Position.from_text(read.last.moment, read.last.as_text())
+            if read.is_last:
+                break
+        assert sorted(seen) == list(range(1, 61))
+        assert not snapshot.changes(after, LATER, most_rows, MUCH).rows
+        while True:
+            read = snapshot.without_cursor(key, most_rows, MUCH)
+            assert read.rows <= 2 * most_rows + whole_moment
+            seen += frame_of(read)["v"].to_list()
+            key = read.last.key if read.last else key
+            if read.is_last:
+                break
+    assert sorted(seen) == [*range(1, 61), *range(101, 161)]

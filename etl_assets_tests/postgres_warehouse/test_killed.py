@@ -4,11 +4,14 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
+import tenacity
 
 from etl_assets.core.errors import EtlError
 from etl_assets.demo.postmaster import postmaster
@@ -140,9 +143,24 @@ class KillServer:
                 child.kill()
             psutil.wait_procs(ours, 20)
         else:
-            for process in [psutil.Process(pid), *children]:
-                process.kill()
+            server = [psutil.Process(pid), *children]
+            # Stopped first: one that saw another one go would undo what it did, in an orderly way.
+            for signal_ in (signal.SIGSTOP, signal.SIGKILL):
+                for process in server:
+                    with suppress(psutil.NoSuchProcess):
+                        process.send_signal(signal_)
             psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], 1)
+
+
+def until_it_answers(url: str) -> None:
+    """Wait for the end of a server's recovery; fails after a minute."""
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(psycopg.OperationalError),
+        stop=tenacity.stop_after_delay(60),
+        wait=tenacity.wait_fixed(0.05),
+        reraise=True,
+    )
+    attempts(lambda: run(url, "SELECT 1"))
 
 
 def _title(process: psutil.Process) -> str:
@@ -172,7 +190,8 @@ def test_l2_the_server_killed_under_a_worker(
     worker = start(_publish_and_survive, url, tmp_path, way, boundary, KillServer(folder, what))
     code = ended(worker)
     assert code in {0, GAVE_UP}
-    start_postgres(folder)  # unless it restarted by itself
+    start_postgres(folder)  # unless it restarts by itself
+    until_it_answers(url)
     with warehouse_at(url) as warehouse:
         if code == 0 or boundary in COMMITTED:
             whole(warehouse, url, tmp_path, NEW, "killed")

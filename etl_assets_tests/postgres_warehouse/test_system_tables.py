@@ -208,21 +208,37 @@ def test_an_upgraded_database_has_what_a_new_one_has(
     assert len(upgraded[1]) == 8
 
 
-def test_a_publication_of_an_earlier_release_that_is_at_work_is_waited_for(old_url: str) -> None:
-    late = own_row(replace(ORDERS, name="late"))
+@pytest.mark.parametrize(
+    "writing",
+    [
+        "INSERT INTO etl.etl_state SELECT 'raw/late', partition_key, high_watermark, NULL, "
+        "0, NULL, 0, 0, 0, as_of, 'late', run_id, 0, NULL, updated_at FROM etl.etl_state "
+        "WHERE partition_key = '0001-01-01'",
+        "INSERT INTO etl.etl_history (table_name, kind, at, run_id, payload) "
+        "VALUES ('raw/orders', 'owed', '2024-07-01', 'late', '{\"days\": [\"2024-06-07\"]}')",
+    ],
+    ids=["state", "history"],
+)
+def test_a_run_of_an_earlier_release_that_is_at_work_is_waited_for(
+    old_url: str, writing: str
+) -> None:
     thread = threading.Thread(target=_migrate, args=[old_url])
     with psycopg.connect(old_url) as old:
-        old.execute(
-            "INSERT INTO etl.etl_state SELECT 'raw/late', partition_key, high_watermark, "
-            "watermark_key, 0, NULL, 0, 0, 0, as_of, 'token', run_id, 0, NULL, updated_at "
-            "FROM etl.etl_state WHERE partition_key = '0001-01-01'"
-        )
+        old.execute(writing.encode())
         thread.start()
-        until(old_url, "EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation')")
+        until(
+            old_url,
+            "EXISTS (SELECT FROM pg_locks WHERE NOT granted AND database = "
+            "(SELECT oid FROM pg_database WHERE datname = current_database())) "
+            "OR to_regclass('etl.etl_schema') IS NOT NULL",
+        )
     thread.join()
     with warehouse_at(old_url) as warehouse:
-        found = {state.table_name: state.load_id for state in warehouse.table_states()}
-        assert found[late.table_name] == "token"
+        tables = {state.table_name: state for state in warehouse.table_states()}
+        if "etl_state" in writing:
+            assert tables["raw/late"].load_id == "late"
+        else:
+            assert list(tables["raw/orders"].reload_reasons) == [date(2024, 6, 7)]
         assert all(state.partition_key >= DAY for state in warehouse.state())
 
 

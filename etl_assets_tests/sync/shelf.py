@@ -148,7 +148,12 @@ class Shelf:
         last = max((s.partition_key for s in self.warehouse.state(table)), default=FIRST_DAY)
         windows = [Window(min(FIRST_DAY, last), last)]
         frame = self.warehouse.read(table, windows, self.folder / uuid4().hex).frames[0].collect()
-        return sorted(frame.rows())
+        return sorted(frame.rows(), key=nulls_first)
+
+
+def nulls_first(row: tuple[Any, ...]) -> list[tuple[bool, Any]]:
+    """What rows are sorted by: their values, from left to right."""
+    return [(value is not None, value) for value in row]
 
 
 def put(shelf: Shelf, rows: int, days: int = 3, first: int = 1, stamp: str = "now()") -> None:

@@ -1,12 +1,14 @@
-"""What may happen to a table between two looks at it: a state machine that writers and runs share.
+"""What may happen to tables between two looks at them: a state machine that writers and runs share.
 
 A history is a sequence of these rules that hypothesis picks. At its end every transaction is over,
-one sync and one reconciliation have run, and the warehouse must be the source, row for row.
+one sync and one reconciliation have run, and the warehouse must be the source, row for row: what is
+published, and what is set aside. Which rows these are is computed by SQL of its own (`shapes.py`).
 """
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
@@ -17,10 +19,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from psycopg import sql
 
 from etl_assets.core.errors import StalePublication
+from etl_assets.core.partitions import WHOLE
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.warehouse.publication import JobCost, Publication
-from etl_assets_tests.sync.shelf import CREATE, FIRST_DAY, Shelf
+from etl_assets_tests.sync.shapes import BAD, Shape, day_of, literal
+from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf
 
 IDS = st.integers(1, 12)
 DAYS = st.integers(0, 3)
@@ -39,34 +43,47 @@ class Killed(BaseException):
     """Ends a run where a process would have died."""
 
 
-class World(RuleBasedStateMachine):
-    """Writers, open transactions, syncs, loads and reconciliations of one table."""
+class Side:
+    """A table of the history: its shape, its shelf, and what is under way in its database."""
 
-    def __init__(self, open_shelf: Callable[[], Shelf]) -> None:
-        super().__init__()
-        self.shelf = open_shelf()
+    def __init__(self, shape: Shape, shelf: Shelf) -> None:
+        self.shape, self.shelf = shape, shelf
         self.open: dict[int, psycopg.Connection] = {}
         self.prepared: list[str] = []
-        self.names = itertools.count()
         self.loaded: list[LoadedDay] = []
         self.is_silent = False
         self.pending_silent: set[int] = set()
-        name = self.shelf.table.name
-        self.shelf.sql(f"DROP TABLE IF EXISTS {name}", *CREATE.format(name=name).split(";"))
+        shelf.sql(*shape.create())
+
+
+class World(RuleBasedStateMachine):
+    """Writers, open transactions, syncs, loads and reconciliations of one table or several.
+
+    A rule happens to the side that the history is `at`.
+    """
+
+    def __init__(self, open_sides: Callable[[], Sequence[Side]]) -> None:
+        super().__init__()
+        self.sides = open_sides()
+        self.at = 0
+        self.names = itertools.count()
 
     @initialize(rows=st.integers(0, 12))
     def some_rows(self, rows: int) -> None:
-        self.write(
-            f"INSERT INTO {self.table} SELECT n, {day_of(0)} + n * interval '7 hours', now(), "
-            f"'v', n FROM generate_series(1, {rows}) AS n"
-        )
+        for side in self.each():
+            self.write(side.shape.some_rows(rows))
+
+    @precondition(lambda self: len(self.sides) > 1)
+    @rule()
+    def turn_to_the_next_table(self) -> None:
+        self.at = (self.at + 1) % len(self.sides)
 
     # Writers
 
     @rule(key=IDS, day=DAYS, stamp=STAMPS, v=VALUES, slot=st.none() | SLOTS)
     def put(self, key: int, day: int, stamp: str, v: str | None, slot: int | None) -> None:
         """An insert, or an update that may move the row to another day."""
-        self.write(put_row(self.table, key, day, stamp, v), slot)
+        self.write(self.shape.put(key, day, stamp, v), slot)
 
     @rule(low=IDS, v=VALUES, slot=st.none() | SLOTS)
     def change_many(self, low: int, v: str | None, slot: int | None) -> None:
@@ -78,66 +95,85 @@ class World(RuleBasedStateMachine):
     def put_with_a_slow_clock(self, key: int, day: int, stamp: str, slot: int | None) -> None:
         """A writer's clock that is behind: a little is caught by the lookback, an hour is not."""
         self.note_silent(slot, silent="hour" in stamp)
-        self.write(put_row(self.table, key, day, stamp, "slow"), slot)
+        self.write(self.shape.put(key, day, stamp, "slow"), slot)
 
     @rule(key=IDS, day=DAYS, stamp=AHEAD)
     def put_without_a_usable_cursor(self, key: int, day: int, stamp: str) -> None:
-        self.write(put_row(self.table, key, day, stamp, "odd"))
+        self.write(self.shape.put(key, day, stamp, "odd"))
 
-    @rule(key=IDS, amount=st.sampled_from(["'NaN'", "1.5"]))
-    def put_what_no_dtype_holds(self, key: int, amount: str) -> None:
-        changed = f"UPDATE {self.table} SET amount = {amount}, updated_at = now() WHERE id = {key}"
-        self.write(changed)
+    @precondition(lambda self: self.shape.repeats)
+    @rule(key=IDS, day=DAYS, stamp=STAMPS, v=VALUES, slot=st.none() | SLOTS)
+    def put_again(self, key: int, day: int, stamp: str, v: str | None, slot: int | None) -> None:
+        """A key a second time, where nothing in the source forbids it."""
+        self.write(self.shape.insert(key, day, stamp, v), slot)
+
+    @rule(key=IDS, amount=st.sampled_from(["'NaN'", "1.5"]), silent=st.booleans())
+    def put_what_no_dtype_holds(self, key: int, amount: str, silent: bool) -> None:
+        """Told by the cursor or behind its back."""
+        self.note_silent(None, silent=silent)
+        moment = "" if silent else ", updated_at = now()"
+        changed = f"UPDATE {self.table} SET amount = {amount}{moment} "
+        self.write(changed + f"WHERE {self.shape.is_key(key)}")
+
+    @precondition(lambda self: self.shape.refuses)
+    @rule(low=IDS, good=st.booleans(), silent=st.booleans())
+    def break_or_mend_a_rule(self, low: int, good: bool, silent: bool) -> None:
+        """So many rows that their days are refused, and let pass again."""
+        self.note_silent(None, silent=silent)
+        moment = "" if silent else ", updated_at = now()"
+        v = literal("mended" if good else BAD)
+        self.write(f"UPDATE {self.table} SET v = {v}{moment} WHERE id <= {low}")
 
     @rule(key=IDS, slot=st.none() | SLOTS)
     def delete(self, key: int, slot: int | None) -> None:
         self.note_silent(slot)
-        self.write(f"DELETE FROM {self.table} WHERE id = {key}", slot)
+        self.write(f"DELETE FROM {self.table} WHERE {self.shape.is_key(key)}", slot)
 
     @rule(key=IDS, to=IDS, slot=st.none() | SLOTS)
     def change_the_key(self, key: int, to: int, slot: int | None) -> None:
         self.note_silent(slot)
-        changed = f"UPDATE {self.table} SET id = {to}, updated_at = now() WHERE id = {key}"
-        self.write(changed, slot)
+        changed = f"UPDATE {self.table} SET id = {to}, updated_at = now() "
+        self.write(changed + f"WHERE {self.shape.is_key(key)}", slot)
 
     @rule(key=IDS, day=DAYS)
     def move_behind_the_cursors_back(self, key: int, day: int) -> None:
         """A day that changes while the cursor does not."""
         self.note_silent(None)
-        self.write(f"UPDATE {self.table} SET created_at = {day_of(day)} WHERE id = {key}")
+        moved = f"UPDATE {self.table} SET created_at = {day_of(day)} "
+        self.write(moved + f"WHERE {self.shape.is_key(key)}")
 
     # Transactions
 
     @rule(slot=SLOTS)
     def begin(self, slot: int) -> None:
         """A transaction that has written nothing yet: its now() is set."""
-        if slot not in self.open:
+        if slot not in self.side.open:
             connection = psycopg.connect(self.shelf.url)
             connection.execute("SET LOCAL lock_timeout = '20ms'")
-            self.open[slot] = connection
+            self.side.open[slot] = connection
 
-    @precondition(lambda self: self.open)
+    @precondition(lambda self: self.side.open)
     @rule(slot=SLOTS, how=st.sampled_from(["commit", "commit", "rollback", "prepare"]))
     def end(self, slot: int, how: str) -> None:
-        connection = self.open.pop(slot, None)
+        connection = self.side.open.pop(slot, None)
         if connection is None:
             return
         with connection, suppress(psycopg.Error):
             if how == "prepare":
                 name = f"sim-{next(self.names)}"
                 connection.execute(sql.SQL("PREPARE TRANSACTION {}").format(sql.Literal(name)))
-                self.prepared.append(name)
+                self.side.prepared.append(name)
             elif how == "commit":
                 connection.commit()
             else:
                 connection.rollback()
-        self.is_silent |= slot in self.pending_silent
-        self.pending_silent.discard(slot)
+        self.side.is_silent |= slot in self.side.pending_silent
+        self.side.pending_silent.discard(slot)
 
-    @precondition(lambda self: self.prepared)
+    @precondition(lambda self: self.side.prepared)
     @rule(how=st.sampled_from(["COMMIT", "ROLLBACK"]))
     def end_prepared(self, how: str) -> None:
-        self.shelf.sql(f"{how} PREPARED '{self.prepared.pop(0)}'")
+        self.shelf.sql(f"{how} PREPARED '{self.side.prepared.pop(0)}'")
 
     # Runs
 
@@ -155,15 +191,16 @@ class World(RuleBasedStateMachine):
     def load_days(self, first: int, days: int) -> None:
         """A backfill reads some days; when it publishes them is another rule."""
         chosen = [FIRST_DAY + timedelta(days=first + n) for n in range(days)]
-        self.loaded = self.shelf.load(*chosen)
+        self.side.loaded = self.shelf.load(*(chosen if self.shape.has_days else [WHOLE]))
 
-    @precondition(lambda self: self.loaded)
+    @precondition(lambda self: self.side.loaded)
     @rule()
     def publish_loaded_days(self) -> None:
         """However old they are by now."""
-        loaded, self.loaded = self.loaded, []
+        loaded, self.side.loaded = self.side.loaded, []
         with suppress(StalePublication):
-            publish_days(self.shelf.warehouse, self.shelf.table, loaded, "load")
+            good = [day for day in loaded if day.is_good]
+            publish_days(self.shelf.warehouse, self.shelf.table, good, "load")
 
     @rule(repair=st.booleans())
     def reconcile(self, repair: bool) -> None:
@@ -173,44 +210,99 @@ class World(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            for slot in list(self.open):
-                self.end(slot, "commit")
-            while self.prepared:
-                self.end_prepared("COMMIT")
-            self.drain()
+            for side in self.each():
+                for slot in list(side.open):
+                    self.end(slot, "commit")
+                while side.prepared:
+                    self.end_prepared("COMMIT")
+            for side in self.each():
+                self.drain(side)
         finally:
-            for connection in self.open.values():
-                connection.close()
-            for name in self.prepared:
-                self.shelf.sql(f"ROLLBACK PREPARED '{name}'")
+            for side in self.sides:
+                for connection in side.open.values():
+                    connection.close()
+                for name in side.prepared:
+                    side.shelf.sql(f"ROLLBACK PREPARED '{name}'")
 
-    def drain(self) -> None:
+    def drain(self, side: Side) -> None:
         """Sync, and where no change went behind the cursor's back, that must have been enough."""
-        shelf = self.shelf
+        shelf = side.shelf
         time.sleep(0.003)  # longer than the margin before the source's clock
         shelf.sync()
-        if not self.is_silent and not self.pending_silent:
-            assert shelf.published() == shelf.wanted(), "the sync alone has lost or doubled rows"
+        if not side.is_silent and not side.pending_silent:
+            self.check("the sync alone has lost or doubled rows")
         shelf.reconcile()
-        assert shelf.published() == shelf.wanted()
+        self.check("reconciliation has left a difference")
         self.check_state()
+        self.mend()
         assert shelf.reconcile(repair=False).is_equal
         assert not any(chunk.outcome.days for chunk in shelf.sync()), "nothing was left to do"
+
+    def mend(self) -> None:
+        """Days that are refused still pass once their rows are good."""
+        if not self.waiting():
+            return
+        self.write(f"UPDATE {self.table} SET v = 'mended' WHERE v = '{BAD}'")
+        time.sleep(0.003)
+        self.shelf.sync()
+        self.shelf.reconcile()
+        assert not self.waiting(), "a day waits although nothing is wrong with it"
+        self.check("a refused day was not made up for")
+
+    def check(self, complaint: str) -> None:
+        """Of every day that no check refuses: its rows and its quarantine are the source's."""
+        wanted, aside = self.shape.wanted(self.shelf), self.shape.set_aside(self.shelf)
+        refused = self.shape.refused_days(wanted, aside)
+        assert self.waiting() == refused, "not the days that a check refuses wait"
+        published = self.shelf.published()
+        left = [row for row in published if self.shape.day(row) not in refused]
+        assert left == [row for row in wanted if self.shape.day(row) not in refused], complaint
+        recorded = self.shelf.warehouse.quarantined(self.shelf.table)
+        found = Counter(
+            (day, self.shape.key_in(payload))
+            for day, payload in recorded.select("partition_key", "payload").iter_rows()
+            if day not in refused
+        )
+        assert found == Counter(row for row in aside if row[0] not in refused), complaint
+        keys = Counter(self.shape.key(row) for row in published)
+        assert all(count == 1 for count in keys.values()), "a key is there twice"
+
+    def waiting(self) -> set[date]:
+        """The days that must be loaded whole."""
+        state = self.shelf.warehouse.table_state(self.shelf.table)
+        return set(state.reload_reasons) if state else set()
 
     def check_state(self) -> None:
         """State tells what is there; every version that is published is kept."""
         shelf = self.shelf
         rows = shelf.published()
-        counted: dict[date, int] = {}
-        for row in rows:
-            counted[row[1].date()] = counted.get(row[1].date(), 0) + 1
+        counted = Counter(self.shape.day(row) for row in rows)
         told = {s.partition_key: s.row_count for s in shelf.warehouse.state(shelf.table)}
-        assert {day: n for day, n in told.items() if n} == counted
+        assert {day: n for day, n in told.items() if n} == dict(counted)
         assert shelf.table.versions is not None
         kept = shelf.published(shelf.table.versions)
-        pairs = [(row[0], row[2]) for row in kept]
-        assert len(set(pairs)) == len(pairs), "a version is there twice"
-        assert {(row[0], row[2]) for row in rows if row[2]} <= set(pairs), "a version is missing"
+        pairs = {(self.shape.key(row), self.shape.cursor(row)) for row in kept}
+        assert len(pairs) == len(kept), "a version is there twice"
+        now = {(self.shape.key(row), self.shape.cursor(row)) for row in rows}
+        assert {pair for pair in now if pair[1]} <= pairs, "a version is missing"
+
+    def each(self) -> Iterator[Side]:
+        """Every side, which the history is at meanwhile."""
+        for at, side in enumerate(self.sides):
+            self.at = at
+            yield side
+
+    @property
+    def side(self) -> Side:
+        return self.sides[self.at]
+
+    @property
+    def shelf(self) -> Shelf:
+        return self.side.shelf
+
+    @property
+    def shape(self) -> Shape:
+        return self.side.shape
 
     @property
     def table(self) -> str:
@@ -218,7 +310,7 @@ class World(RuleBasedStateMachine):
 
     def write(self, statement: str, slot: int | None = None) -> None:
         """In an open transaction or one of its own; what collides with another is given up."""
-        connection = self.open.get(slot) if slot is not None else None
+        connection = self.side.open.get(slot) if slot is not None else None
         if connection is not None:
             with suppress(psycopg.Error), connection.transaction():
                 connection.execute(statement.encode())
@@ -228,26 +320,10 @@ class World(RuleBasedStateMachine):
 
     def note_silent(self, slot: int | None, *, silent: bool = True) -> None:
         """Remember that no cursor will tell of what is done now."""
-        if silent and slot in self.open:
-            self.pending_silent.add(slot)
+        if silent and slot in self.side.open:
+            self.side.pending_silent.add(slot)
         elif silent:
-            self.is_silent = True
-
-
-def day_of(number: int) -> str:
-    return f"('{FIRST_DAY}Z'::timestamptz + interval '{number} days 5 hours')"
-
-
-def literal(value: str | None) -> str:
-    return "NULL" if value is None else f"'{value}'"
-
-
-def put_row(table: str, key: int, day: int, stamp: str, v: str | None) -> str:
-    return (
-        f"INSERT INTO {table} VALUES ({key}, {day_of(day)}, {stamp}, {literal(v)}, {key}) "
-        "ON CONFLICT (id) DO UPDATE SET (created_at, updated_at, v) = "
-        "(excluded.created_at, excluded.updated_at, excluded.v)"
-    )
+            self.side.is_silent = True
 
 
 class dying:  # noqa: N801 - it is used as a statement

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-WITHIN_SECONDS = 30
+WITHIN_SECONDS = 120  # only for what never happens: the machine may be busy
 _REASONS = {429: "rateLimitExceeded"}
 
 
@@ -94,22 +94,35 @@ class Delay(Fault):
 
 @dataclass(frozen=True)
 class Hold(Fault):
-    """The request waits for `release`, `reached` says that it does.
+    """The request waits for `release`, `reached` says that it does, `over` that nothing is left.
 
     It waits on the way to the server, or, with `done`, when the server has done it and only the
-    answer is missing. In between a test can kill something.
+    answer is missing. In between a test can kill something. With `lost` it never arrives.
     """
 
     done: bool = False
+    lost: bool = False
     reached: threading.Event = field(default_factory=threading.Event, repr=False)
     release: threading.Event = field(default_factory=threading.Event, repr=False)
+    over: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def befall(self, exchange: Exchange) -> None:
-        if self.done:
-            exchange.forward()
-        self.reached.set()
-        self.release.wait(WITHIN_SECONDS)
-        exchange.answer()
+        try:
+            if self.done:
+                exchange.forward()
+            self.reached.set()
+            self.release.wait(WITHIN_SECONDS)
+            if self.lost:
+                exchange.reset()
+            else:
+                exchange.answer()
+        finally:
+            self.over.set()
+
+    def let_go_on(self) -> None:
+        """Release the request, and return when the server has answered it, or it is lost."""
+        self.release.set()
+        assert self.over.wait(WITHIN_SECONDS), f"the request is not over in {WITHIN_SECONDS} s"
 
     def let_go(self) -> None:
         self.release.set()

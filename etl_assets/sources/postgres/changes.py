@@ -70,15 +70,25 @@ class ChangeReads(OpenTable):
     ) -> PostgresChangeRead:
         """What changed after a position, None for all, until a moment and at it.
 
-        At most so many rows, and bytes of them as the source counts, but at least one row.
+        At most so many rows, and bytes of them as the source counts, but at least one row; and as
+        many again that have a NULL in their key.
         """
         keyset = _keyset_of(self)
-        through = Position(until)
+        through = upper = Position(until)
         end = self._page(keyset.placed(after, through), keyset.order, most_rows, most_bytes)
-        last = None if end is None else Position(_utc(end.values[0]), end.values[1:])
+        last = end.position if end else None
         is_last = end is None or end.is_last
-        upper = through if last is None or is_last else last
-        wheres = keyset.between(after, upper) if end or keyset.has_null_keys else []
+        if last and not is_last:
+            upper = last
+        if keyset.has_null_keys:
+            where = keyset.placed_nulls(after, upper)
+            nulls = self._page(where, keyset.order, most_rows, most_bytes)
+            if nulls and not nulls.is_last:
+                last = upper = nulls.position
+                is_last = False
+            elif nulls and (last is None or nulls.position.moment >= last.moment):
+                last = nulls.position
+        wheres = keyset.between(after, upper) if last else []
         return read_of(self, wheres, keyset.order, last, is_last=is_last)
 
     def beyond(
@@ -88,19 +98,26 @@ class ChangeReads(OpenTable):
         return self.changes(after or Position(moment), LAST, most_rows, most_bytes)
 
     def without_cursor(
-        self, after_key: Sequence[str] | None, most_rows: int, most_bytes: int
+        self, after_key: Sequence[str | None] | None, most_rows: int, most_bytes: int
     ) -> PostgresChangeRead:
         """Rows whose cursor is NULL or no calendar date (infinity), in the key's order (C5).
 
         The moment of their position means nothing.
         """
-        keyset = _keyset_of(self)
-        end = self._page(keyset.unplaced(after_key), keyset.key_order, most_rows, most_bytes)
-        is_last = end is None or end.is_last
-        through = None if end is None or is_last else end.values
-        wheres = keyset.unplaced_between(after_key, through) if end or keyset.has_null_keys else []
+        keyset, order = _keyset_of(self), _keyset_of(self).key_order
+        wheres: list[sql.Composed] = []
+        end = None
+        amid_nulls = after_key is not None and None in after_key
+        if not amid_nulls:
+            end = self._page(keyset.unplaced(after_key), order, most_rows, most_bytes)
+            wheres += [keyset.unplaced(after_key, end.values)] if end else []
+        if keyset.has_null_keys and (end is None or end.is_last):
+            after = after_key if amid_nulls else None
+            nulls = self._page(keyset.unplaced_nulls(after), order, most_rows, most_bytes)
+            wheres += [keyset.unplaced_nulls(after, nulls.values)] if nulls else []
+            end = nulls or end
         last = Position(FIRST, end.values) if end else None
-        return read_of(self, wheres, keyset.key_order, last, is_last=is_last)
+        return read_of(self, wheres, order, last, is_last=end is None or end.is_last)
 
     def _page(
         self, where: sql.Composable, order: Order, most_rows: int, most_bytes: int
@@ -140,8 +157,13 @@ class ChangeReads(OpenTable):
 class _End:
     """The texts of what the last row of a page is ordered by, and whether no row follows it."""
 
-    values: tuple[str, ...]
+    values: tuple[str | None, ...]
     is_last: bool
+
+    @property
+    def position(self) -> Position:
+        """The place of that row, where rows are ordered by (cursor, key)."""
+        return Position(_utc(self.values[0] or ""), self.values[1:])
 
 
 def read_of(

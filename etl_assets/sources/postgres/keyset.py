@@ -15,6 +15,8 @@ from etl_assets.core.partitions import ONE_DAY
 from etl_assets.core.position import Position
 from etl_assets.sources.postgres.keys import Found, KeyPart
 
+Order = Sequence[sql.Composable]
+Values = Sequence[str | None]
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -22,8 +24,9 @@ FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 class Keyset:
     """(cursor, key) of one table; `zone` is that of a naive cursor, None where it needs none.
 
-    A comparison with a NULL in the key is neither true nor false, so rows that have one are asked
-    for on their own: they come after all others of their moment. The contract sets them aside.
+    Rows that have a NULL in their key come after the others of their moment, and have predicates of
+    their own: what is compared with a NULL is neither true nor false, and the comparison of
+    whole rows, by which an index on (cursor, key) finds a place at once, is only for the others.
     """
 
     cursor: str
@@ -54,25 +57,31 @@ class Keyset:
 
     def between(self, after: Position | None, through: Position) -> list[sql.Composed]:
         """The rows after one position (None: from the first), up to another and with it."""
-        exact = sql.SQL("{} AND {}").format(
-            self.placed(after, through), _compare("<=", self.order, _values(through))
-        )
-        if not self.has_null_keys:
-            return [exact]
-        # At a row's position those of its moment are still to come.
-        short = _compare("<", self.order, _values(Position(through.moment)))
-        nulls = sql.SQL("{} AND {} AND NOT ({})").format(
-            self._moments(after, through),
-            short if through.key else sql.SQL("TRUE"),
-            self._nothing_null(),
-        )
-        return [exact, nulls]
+        rows = self.placed(after, through)
+        if through.key and not _has_null(through.key):
+            end = _compare("<=", self.order, _values(through))
+            rows = sql.SQL("{} AND {}").format(rows, end)
+        return [rows, self.placed_nulls(after, through)] if self.has_null_keys else [rows]
 
     def placed(self, after: Position | None, through: Position) -> sql.Composed:
-        """Those among them that have a place in the order, through the whole last moment."""
+        """The rows without NULL after a position, through the whole last moment of another."""
+        if after is not None and _has_null(after.key):
+            after = Position(after.moment)
+        beyond = _compare(">", self.order, _values(after)) if after else sql.SQL("TRUE")
         return sql.SQL("{} AND {} AND {}").format(
-            self._moments(after, through), self._after(after), self._nothing_null()
+            self._moments(after, through), beyond, self._nothing_null()
         )
+
+    def placed_nulls(self, after: Position | None, through: Position) -> sql.Composed:
+        """The rows with a NULL in their key after a position, up to another and with it."""
+        tests = [self._moments(after, through), sql.SQL("NOT ({})").format(self._nothing_null())]
+        if after is not None and _has_null(after.key):
+            tests.append(_is_after(self.order, _values(after)))
+        if _has_null(through.key):
+            tests.append(sql.SQL("NOT {}").format(_is_after(self.order, _values(through))))
+        elif through.key:  # those of its own moment are still to come
+            tests.append(sql.SQL("{} < {}").format(self.moment, _literal(through.moment)))
+        return sql.SQL(" AND ").join(tests)
 
     def without_moment(self) -> sql.Composed:
         """Rows that no position can name: without cursor, or infinity, BC, after 9999."""
@@ -81,24 +90,23 @@ class Keyset:
             "({c} IS NULL OR ({c} >= '-infinity' AND {c} < {}) OR ({c} > {} AND {c} <= 'infinity'))"
         ).format(*self._ends(), c=sql.SQL(self.cursor))
 
-    def unplaced(self, after: Sequence[str] | None) -> sql.Composed:
-        """The rows without a moment whose key is after one (None: all), and has no NULL."""
-        bound = _compare(">", self.key_order, after) if after else sql.SQL("TRUE")
-        return sql.SQL("{} AND {} AND {}").format(
-            self.without_moment(), bound, self._nothing_null()
-        )
+    def unplaced(self, after: Values | None, through: Values | None = None) -> sql.Composed:
+        """The rows without a moment and without NULL, after a key (None: all) and up to another."""
+        tests = [self.without_moment(), self._nothing_null()]
+        if after:
+            tests.append(_compare(">", self.key_order, after))
+        if through:
+            tests.append(_compare("<=", self.key_order, through))
+        return sql.SQL(" AND ").join(tests)
 
-    def unplaced_between(
-        self, after: Sequence[str] | None, through: Sequence[str] | None
-    ) -> list[sql.Composed]:
-        """Those up to another key and with it; None: all that follow, with a NULL in it too."""
-        if through is not None:
-            last = _compare("<=", self.key_order, through)
-            return [sql.SQL("{} AND {}").format(self.unplaced(after), last)]
-        if not self.has_null_keys:
-            return [self.unplaced(after)]
-        nulls = sql.SQL("{} AND NOT ({})").format(self.without_moment(), self._nothing_null())
-        return [self.unplaced(after), nulls]
+    def unplaced_nulls(self, after: Values | None, through: Values | None = None) -> sql.Composed:
+        """The same of the rows with a NULL in their key; they come after all others."""
+        tests = [self.without_moment(), sql.SQL("NOT ({})").format(self._nothing_null())]
+        if after:
+            tests.append(_is_after(self.key_order, after))
+        if through:
+            tests.append(sql.SQL("NOT {}").format(_is_after(self.key_order, through)))
+        return sql.SQL(" AND ").join(tests)
 
     def instant(self) -> sql.Composed:
         """The cursor as a timestamptz, NULL where no position can name it."""
@@ -109,9 +117,6 @@ class Keyset:
     def _nothing_null(self) -> sql.Composed:
         tests = [sql.SQL(f"{part.plain} IS NOT NULL") for part in self.key if part.nullable]
         return sql.SQL(" AND ").join([sql.SQL("TRUE"), *tests])
-
-    def _after(self, after: Position | None) -> sql.Composable:
-        return _compare(">", self.order, _values(after)) if after else sql.SQL("TRUE")
 
     def _moments(self, after: Position | None, through: Position) -> sql.Composed:
         until = sql.SQL("{} <= {}").format(self.moment, _literal(through.moment))
@@ -151,7 +156,7 @@ def keyset_of(cursor: Column | None, found: Found, key: tuple[KeyPart, ...]) -> 
     return Keyset(cursor=plain, zone=zone, key=key)
 
 
-def _compare(sign: str, order: Sequence[sql.Composable], values: Sequence[str]) -> sql.Composed:
+def _compare(sign: str, order: Order, values: Values) -> sql.Composed:
     """A comparison of whole rows; fewer values compare only so many of the first columns."""
     return sql.SQL("({}) {} ({})").format(
         sql.SQL(", ").join(order[: len(values)]),
@@ -160,7 +165,23 @@ def _compare(sign: str, order: Sequence[sql.Composable], values: Sequence[str]) 
     )
 
 
-def _values(place: Position) -> list[str]:
+def _is_after(order: Order, values: Values) -> sql.Composed:
+    """That a row is after these values, where NULL is after all others; never NULL itself."""
+    if not values:
+        return sql.SQL("FALSE").format()
+    first, rest = order[0], _is_after(order[1:], values[1:])
+    if values[0] is None:
+        return sql.SQL("({} IS NULL AND {})").format(first, rest)
+    return sql.SQL("({e} IS NULL OR {e} > {v} OR ({e} = {v} AND {rest}))").format(
+        e=first, v=sql.Literal(values[0]), rest=rest
+    )
+
+
+def _has_null(key: Values) -> bool:
+    return None in key
+
+
+def _values(place: Position) -> Values:
     return [place.moment.isoformat(), *place.key]
 
 

@@ -160,11 +160,6 @@ class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
         return self.digest_of_columns
 
     @property
-    def source_types(self) -> SourceColumns:
-        """The columns by an older name, for callers that have not been switched yet."""
-        return self.columns
-
-    @property
     def source_columns(self) -> tuple[str, ...]:
         """The names of the table's columns."""
         return tuple(name for name, _ in self.columns)
