@@ -55,7 +55,9 @@ def show(table: str, as_json: bool) -> None:
         return
     lines = {
         "high_watermark": position.moment.isoformat() if position else "none: every row is next",
-        "watermark_key": ", ".join(map(str, position.key)) or "all of that moment" if position else "—",
+        "watermark_key": ", ".join(map(str, position.key)) or "all of that moment"
+        if position
+        else "—",
         "updated_at": row.updated_at.isoformat(),
         "run_id": row.run_id,
         "verified_through": row.verified_through.isoformat() if row.verified_through else "never",
