@@ -174,8 +174,9 @@ class Settings(_Part):
     `dagster_postgres_url` is where Dagster keeps runs and events, None for the embedded server.
     `hash_key` is what personal keys are hashed with, None for a key kept in `home`.
     `gcp_credentials` is a service account's key, base64 as dagster-gcp takes it; None for Google's
-    application default credentials. The emulator hosts (`host:port`, REST and gRPC) stand in for
-    BigQuery's own.
+    application default credentials. `run_retention_days` is how long Dagster keeps runs of the sync
+    and reconcile jobs that nothing refers to any more. The emulator hosts (`host:port`, REST and
+    gRPC) stand in for BigQuery's own.
     """
 
     model_config = _variables("ETL_")
@@ -196,6 +197,7 @@ class Settings(_Part):
     warehouse_wait_seconds: Seconds = 120
     warehouse_pool: WarehousePool = WarehousePool()
     sync: SyncSettings = SyncSettings()
+    run_retention_days: Count = 30
     gcp_credentials: str | None = Field(
         default=None, validation_alias="GCP_CREDENTIALS", repr=False
     )
@@ -289,8 +291,9 @@ _P = TypeVar("_P", bound=_Part)
 
 
 def child_environment(**changes: str) -> dict[str, str]:
-    """This process's environment for a child, with changes."""
-    return {**os.environ, **changes}
+    """This process's environment for a child, completed by `./.env`, with changes."""
+    from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
+    return {**from_file, **os.environ, **changes}
 
 
 class _Environment(EnvSettingsSource):

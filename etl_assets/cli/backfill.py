@@ -4,9 +4,10 @@ The runs are `orchestration/backfill.py`.
 """
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,8 @@ from etl_assets.cli.tables import chosen
 from etl_assets.config import Settings, read_settings
 
 if TYPE_CHECKING:
+    from rich.progress import Task
+
     from etl_assets.core.partitions import Window
     from etl_assets.orchestration.backfill import BackfillResult
 
@@ -73,13 +76,24 @@ def print_result(result: "BackfillResult") -> None:
 @contextmanager
 def _progress(total: int) -> "Iterator[Any]":
     """A bar that counts table partitions; yields what to call for each."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+    from rich.text import Text
+
+    from etl_assets.cli.main import BEGAN
+
+    class WallTime(ProgressColumn):
+        """The time since the command began: with the imports, and what follows the last day."""
+
+        def render(self, task: "Task") -> Text:  # noqa: ARG002 - all tasks began together
+            """The time as h:mm:ss."""
+            took = timedelta(seconds=int(time.monotonic() - BEGAN))
+            return Text(str(took), "progress.elapsed")
 
     columns = (
         TextColumn("{task.description:<24}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        WallTime(),
     )
     with Progress(*columns, console=console()) as bar:
         task = bar.add_task("starting Dagster", total=total)

@@ -9,6 +9,7 @@ import errno
 import importlib
 import signal
 import sys
+import time
 import warnings
 from typing import Any
 
@@ -17,6 +18,9 @@ import click
 from etl_assets.cli.output import print_error
 from etl_assets.core.errors import EtlError
 from etl_assets.core.unexpected import told
+
+BEGAN = time.monotonic()
+"""When the command began: the time that its user waits for it runs from here."""
 
 COMMANDS = {
     "backfill": "Load tables for a range of days.",

@@ -49,6 +49,22 @@ def sources(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     return _resolved(catalog, names, lambda table: table.source is not None, refusal)
 
 
+def comparable(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, or all, that can be compared with a source. Raises click's usage error."""
+    from etl_assets.core.digests import can_be_reconciled
+
+    def refusal(table: "LayerTable") -> str:
+        if table.source is None:
+            read = ", ".join(_sources_of(catalog, table))
+            return f"{table.path} is derived and has no source of its own: name {read}."
+        return (
+            f"{table.path} cannot be compared: no checksum covers its key. Load its days again: "
+            f"etl-assets backfill {table.path}."
+        )
+
+    return _resolved(catalog, names, can_be_reconciled, refusal)
+
+
 def _resolved(
     catalog: "Catalog",
     names: Sequence[str],

@@ -10,10 +10,12 @@ from etl_assets.core.catalog import Catalog
 from etl_assets.core.table import Layer
 from etl_assets.orchestration.assets import build_asset, source_asset
 from etl_assets.orchestration.checks import build_checks
+from etl_assets.orchestration.console import CONSOLE
 from etl_assets.orchestration.io_managers import PostgresIOManager, WarehouseIOManager
 from etl_assets.orchestration.lateness import build_lateness_sensor
 from etl_assets.orchestration.partitions import daily
 from etl_assets.orchestration.platform import open_platform
+from etl_assets.orchestration.retention import build_retention_sensor
 from etl_assets.orchestration.syncs import (
     build_reconcile_job,
     build_schedules,
@@ -21,11 +23,6 @@ from etl_assets.orchestration.syncs import (
 )
 from etl_assets.orchestration.versions import versions_asset
 from etl_assets.pipeline.platform import Platform
-
-# Dagster's own default prints every event of every check of every day.
-_CONSOLE = dg.configured(
-    dg.colored_console_logger, config_schema={"log_level": dg.Field(str, default_value="INFO")}
-)(lambda config: config)
 
 
 def build_definitions(
@@ -66,9 +63,12 @@ def _assemble(
         jobs=jobs,
         schedules=build_schedules(settings, jobs),
         sensors=[
-            build_lateness_sensor(settings, catalog, layer)
-            for layer in (Layer.STAGED, Layer.ENRICHED)
-            if any(table.layer is layer for table in tables)
+            *(
+                build_lateness_sensor(settings, catalog, layer)
+                for layer in (Layer.STAGED, Layer.ENRICHED)
+                if any(table.layer is layer for table in tables)
+            ),
+            build_retention_sensor(settings, [job.name for job in jobs]),
         ],
         resources={
             "platform": platform,
@@ -76,7 +76,7 @@ def _assemble(
             "warehouse_io_manager": WarehouseIOManager(platform),
             **overrides,
         },
-        loggers={"console": _CONSOLE},
+        loggers={"console": CONSOLE},
         # A process a step costs seconds of imports each; Polars uses all cores as it is.
         executor=dg.in_process_executor,
     )

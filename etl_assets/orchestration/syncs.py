@@ -4,6 +4,7 @@ What they do is `pipeline/sync.py`, `run_days.py` and `reconcile.py`; here it be
 retries and schedules. A table that cannot be synced fails alone.
 """
 
+import random
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from etl_assets.config import Settings
+from etl_assets.core.digests import can_be_reconciled
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.assets import beside
 from etl_assets.orchestration.checks import verdicts
+from etl_assets.orchestration.console import CONSOLE
 from etl_assets.orchestration.failures import failure_of, refused_days, report_failure
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
 from etl_assets.orchestration.names import key_of
@@ -34,9 +37,7 @@ EVERY_15_MINUTES, EVERY_NIGHT = "*/15 * * * *", "30 3 * * *"
 Events = Iterator[Any]
 
 # What may pass was sat out inside already; this is for what lasts a little longer.
-_RETRIES = dg.RetryPolicy(
-    max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-)
+_MOST_RETRIES, _RETRY_SECONDS = 2, 2.0
 
 
 def op_name(table: LayerTable, job: str) -> str:
@@ -52,8 +53,8 @@ def build_sync_job(tables: Sequence[LayerTable]) -> dg.JobDefinition:
 
 def build_reconcile_job(tables: Sequence[LayerTable]) -> dg.JobDefinition:
     """A job that compares every table with its source and repairs it, after a sync if it has
-    one."""
-    ops = [_op(table, RECONCILE_JOB, _reconcile) for table in tables if table.source]
+    one; without the tables whose key no checksum covers."""
+    ops = [_op(table, RECONCILE_JOB, _reconcile) for table in tables if can_be_reconciled(table)]
     return _job(RECONCILE_JOB, "Compare source and warehouse, and repair what differs.", ops)
 
 
@@ -97,6 +98,7 @@ def _job(name: str, description: str, ops: Sequence[dg.OpDefinition]) -> dg.JobD
     return dg.GraphDefinition(name=name, node_defs=ops).to_job(
         description=description,
         hooks={report_failure},
+        logger_defs={"console": CONSOLE},
         executor_def=dg.in_process_executor,
     )
 
@@ -115,7 +117,6 @@ def _op(
         name=op_name(table, job),
         out=dg.Out(dg.Nothing),
         required_resource_keys={"platform"},
-        retry_policy=_RETRIES,
         config_schema=schema if job == RECONCILE_JOB else None,
         tags={"table": table.path},
     )
@@ -123,10 +124,27 @@ def _op(
         try:
             yield from work(context, table)
         except Exception as error:
-            raise failure_of(error) from None
+            outcome = _again(context, failure_of(error))
+            raise outcome from outcome.__cause__
         yield dg.Output(None)
 
     return run
+
+
+def _again(context: dg.OpExecutionContext, failure: BaseException) -> BaseException:
+    """A request for another attempt where one may help, else the failure.
+
+    Not a RetryPolicy: Dagster follows that after an interrupt as well, and a run that is terminated
+    would begin again.
+    """
+    attempt = context.retry_number
+    may_help = isinstance(failure, dg.Failure) and failure.allow_retries
+    if not may_help or attempt >= _MOST_RETRIES:
+        return failure
+    seconds = _RETRY_SECONDS * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    again = dg.RetryRequested(max_retries=_MOST_RETRIES, seconds_to_wait=seconds)
+    again.__cause__ = failure
+    return again
 
 
 def _sync_alone(context: dg.OpExecutionContext, table: LayerTable) -> Events:

@@ -113,6 +113,7 @@ def postgres_url(text: str, *, driver: str = "psycopg", setting: str = "DATABASE
         )
     _refuse_unknown_options(url, setting)
     url = url.set(drivername=f"postgresql+{driver}")
+    _refuse_mixed_hosts(url, setting)
     if _is_local(url) or "sslmode" in url.query:
         return url
     # `require` accepts any certificate; only verify-full checks whom we talk to.
@@ -134,6 +135,18 @@ def _refuse_unknown_options(url: URL, setting: str) -> None:
         f"{setting} has an option that PostgreSQL's client does not know{named}.",
         "Take it out: the options after the question mark are those of libpq, such as sslmode, "
         "sslrootcert and connect_timeout. A question mark in the password is written %3F.",
+    )
+
+
+def _refuse_mixed_hosts(url: URL, setting: str) -> None:
+    try:
+        url.get_dialect()().create_connect_args(url)
+        return
+    except sa.exc.ArgumentError:  # it quotes what was given
+        pass
+    raise ConfigError(
+        f"The hosts and ports of {setting} do not fit together.",
+        "A port is a number, and there are as many ports as hosts: host=h1,h2&port=5432,5433.",
     )
 
 

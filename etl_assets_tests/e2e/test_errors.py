@@ -118,6 +118,50 @@ def test_a_wrong_password(place: Place, refused: Any, postgres: Any) -> None:
         run(url, "SELECT pg_reload_conf()")
 
 
+def test_m11_a_wrong_password_of_dagsters_database_is_one_message(
+    place: Place, refused: Any, postgres: Any
+) -> None:
+    url = place.urls("errors_dagster")
+    run(url, "DROP ROLE IF EXISTS errors_runs", "CREATE ROLE errors_runs LOGIN PASSWORD 'x'")
+    access = postgres.data_dir / "pg_hba.conf"
+    old = access.read_text()
+    access.write_text("local all errors_runs scram-sha-256\n" + old)
+    try:
+        run(url, "SELECT pg_reload_conf()")
+        refused(
+            DAGSTER_POSTGRES_URL=url.replace("postgres:@", f"errors_runs:{CANARY}@"),
+            says=["28P01", "password in DAGSTER_POSTGRES_URL", "database errors_dagster"],
+        )
+    finally:
+        access.write_text(old)
+        run(url, "SELECT pg_reload_conf()")
+
+
+def test_m11_dagsters_database_out_of_reach_is_named(refused: Any) -> None:
+    refused(
+        DAGSTER_POSTGRES_URL=f"postgresql://u:{CANARY}@127.0.0.1:1/runs",
+        says=["Dagster's own database at 127.0.0.1:1, database runs, could not be reached"],
+    )
+
+
+@pytest.mark.parametrize("folder", ["/proc/etl", "/dev/null/etl"])
+def test_m2_a_data_folder_that_cannot_be_made(refused: Any, folder: str) -> None:
+    refused(ETL_HOME=folder, says=[folder, "cannot be used", "ETL_HOME"])
+
+
+def test_m11_an_option_that_is_none(refused: Any, place: Place) -> None:
+    url = place.urls("errors_shop") + "&foo=bar"
+    refused(DATABASE_URL=url, says=["DATABASE_URL has an option", "(foo)"])
+
+
+def test_m11_a_damaged_warehouse_file(place: Place, refused: Any, tmp_path: Path) -> None:
+    damaged = tmp_path / "w.duckdb"
+    sound = place.file.read_bytes()
+    damaged.write_bytes(sound[:12288] + b"\0" * (len(sound) - 12288))
+    for arguments in (ONE_DAY, ("status",)):
+        refused(*arguments, WAREHOUSE_URL=f"duckdb://{damaged}", says=["is damaged", str(damaged)])
+
+
 def test_a_database_that_is_not_there(place: Place, refused: Any) -> None:
     refused(
         DATABASE_URL=place.urls("errors_nowhere"),

@@ -114,7 +114,8 @@ def test_l3_publications_of_one_table_take_turns_and_of_two_do_not(
 
 def test_an_exhausted_pool_is_busy(database_url: str) -> None:
     with (
-        warehouse_at(database_url, size=1, overflow=0, timeout=0.2) as warehouse,
+        warehouse_at(database_url, size=1, overflow=1, timeout=0.2) as warehouse,
+        holding(warehouse, lambda connection: None),
         holding(warehouse, lambda connection: None),
         pytest.raises(WarehouseBusy, match="connections of the warehouse's pool") as caught,
     ):

@@ -6,7 +6,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -16,13 +16,12 @@ from click.testing import CliRunner
 
 from etl_assets.cli.main import main
 from etl_assets.core.errors import WarehouseError
-from etl_assets.core.state import Happening, TableState
+from etl_assets.core.state import Happening
 from etl_assets.core.table import versions_of
 from etl_assets.warehouse.postgres import PostgresWarehouse
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
 from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 from etl_assets_tests.contract.days import (
-    AS_OF,
     DAY,
     NEXT,
     ORDERS,
@@ -36,6 +35,16 @@ from etl_assets_tests.contract.days import (
     values,
 )
 from etl_assets_tests.hazards.test_source_concurrency import until
+from etl_assets_tests.old_warehouse import (
+    DAILY,
+    FIXTURES,
+    LATER,
+    OF_DAILY,
+    OF_ORDERS,
+    ROWS,
+    VERSIONED,
+    assert_nothing_is_lost,
+)
 from etl_assets_tests.postgres_warehouse.warehouses import holding, warehouse_at
 from etl_assets_tests.processes import ended, start
 from etl_assets_tests.source_tables import run
@@ -50,31 +59,6 @@ INDEXES = (
     "SELECT replace(indexdef, indexname, '…') FROM pg_indexes WHERE schemaname = 'etl' ORDER BY 1"
 )
 OLD_ONES = ("alembic_version", "etl_appends", "events", "staging_events")
-LATER = AS_OF + timedelta(days=1)
-VERSIONED = replace(ORDERS, versions=versions_of(ORDERS))
-DAILY = replace(ORDERS, name="daily", cursor_column=None, source=None)
-OF_ORDERS = TableState(
-    table_name="raw/orders",
-    load_id=f"{3:032x}",
-    run_id="run-2",
-    as_of=LATER,
-    updated_at=LATER,
-    row_count=2,
-    high_watermark=at(NEXT, 15),
-    watermark_key='["3"]',
-    source_columns='{"id": "bigint", "v": "text"}',
-    first_day=date(2023, 1, 1),
-    last_day=date(2024, 12, 31),
-    verified_through=AS_OF,
-).with_days_to_reload(dict.fromkeys([NEXT, date(2024, 5, 19)], "refused before"))
-OF_DAILY = TableState("raw/daily", f"{6:032x}", "run-2", LATER, LATER, row_count=3)
-ROWS = {
-    "raw.orders": [(1, "changed"), (3, "three")],
-    "raw.daily": [(1, "a"), (2, "b"), (3, "c")],
-    "raw.orders_versions": [(1, "changed"), (1, "one"), (2, "two"), (3, "three")],
-}
-"""What is in the dump: what an earlier release published, and remembered of it."""
-
 TO_0002 = (
     "DROP TABLE etl.etl_history, etl.etl_tombstones",
     "DELETE FROM etl.etl_state WHERE partition_key = '0001-01-01'",
@@ -88,8 +72,7 @@ TO_0001 = (*TO_0001, "UPDATE etl.alembic_version SET version_num = '0001'")
 @pytest.fixture
 def old_url(database_url: str) -> str:
     """The URL of a database that holds what an earlier release left."""
-    dump = Path(__file__).parents[1] / "fixtures" / "old_warehouse.sql"
-    run(database_url, dump.read_text())
+    run(database_url, (FIXTURES / "old_warehouse.sql").read_text())
     return database_url
 
 
@@ -100,27 +83,7 @@ def of_our_own(url: str, query: str) -> list[tuple[object, ...]]:
 
 def nothing_is_lost(url: str, folder: Path) -> None:
     with warehouse_at(url) as warehouse:
-        assert warehouse.table_state(ORDERS) == OF_ORDERS
-        assert warehouse.table_state(DAILY) == OF_DAILY
-        counts = [(s.table_name, s.partition_key, s.row_count) for s in warehouse.state()]
-        assert counts == [
-            ("raw/daily", DAY, 1),
-            ("raw/daily", NEXT, 2),
-            ("raw/orders", DAY, 1),
-            ("raw/orders", NEXT, 1),
-            ("raw/orders_versions", DAY, 3),
-            ("raw/orders_versions", NEXT, 1),
-        ]
-        first = warehouse.state(DAILY)[0]
-        assert (first.made_of, first.checks_passed, first.seconds) == ("upstream", 8, 0.25)
-        assert warehouse.state(ORDERS)[0].verified_through == LATER
-        assert warehouse.quarantined(ORDERS).rows() == [(DAY, "v: isin", "id=9", '{"id": "9"}')]
-        kinds = {kind: len(warehouse.history(ORDERS, kind)) for kind in [*Happening, "owed"]}
-        assert kinds == {"columns": 2, "reload": 2, "scope": 2, "watermark": 1} | {
-            "reconciliation": 0,
-            "owed": 0,
-        }
-        assert values(warehouse, folder, DAY, NEXT) == dict(ROWS["raw.orders"])
+        assert_nothing_is_lost(warehouse, folder)
     for table, rows in ROWS.items():
         assert run(url, f"SELECT id, v FROM {table} ORDER BY 1, 2") == rows
     assert run(url, "SELECT row_key FROM etl.etl_tombstones") == [("id=2",)]
