@@ -27,7 +27,7 @@ _UNKNOWN = "?"
 def doctor(tables: tuple[str, ...]) -> None:
     """Compare the source of TABLES (raw/orders …; default: all) with the contracts; loads nothing.
 
-    The exit code is 1 where a table cannot be read, or a spec is wrong.
+    The exit code is 1 where a table cannot be read, or its spec is wrong.
     """
     platform = open_platform()
     catalog = catalog_of(platform)

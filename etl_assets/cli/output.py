@@ -76,7 +76,7 @@ def console(least: int = 0) -> "Console":
 
 
 def end(failures: Iterable[str], *, failed: bool = False) -> NoReturn:
-    """Print each error once; leave with exit code 1 if there is one, or it `failed` otherwise."""
+    """Print each error once, and leave: with exit code 1 if there is one, or `failed` before."""
     messages = list(dict.fromkeys(failures))
     for message in messages:
         print_error(message)

@@ -1,8 +1,8 @@
 """From the names that were typed to tables: one resolver for all commands.
 
 A name that is none is answered with the few that may be meant, and a table that the command cannot
-work with is answered with the table or the command that can. A table that is left out of the
-catalog, because its spec is wrong, raises SpecError.
+work with is answered with the table or the command that can. All raise SpecError for a table that
+was left out because its spec is wrong.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etl_assets.core.errors import UnknownTable
+from etl_assets.core.near_names import near
+
 if TYPE_CHECKING:
     from etl_assets.core.catalog import Catalog
     from etl_assets.core.table import LayerTable
 
 
 def chosen(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
-    """The named tables, each once, or all. Raises click's usage error for a name of none."""
+    """The named tables, each once, or all. Raises click's usage error for a name of none.
+
+    All of these raise SpecError for a table that was left out because its spec is wrong.
+    """
     return _resolved(catalog, names, lambda _table: True, lambda table: table.path)
 
 
@@ -71,17 +77,16 @@ def _resolved(
     fits: "Callable[[LayerTable], bool]",
     refusal: "Callable[[LayerTable], str]",
 ) -> "list[LayerTable]":
-    from etl_assets.core.catalog import near
-
     possible = [path for path, table in catalog.items() if fits(table)]
     for name in names:
-        if name not in catalog:
-            catalog.refuse_broken(name)
+        try:
+            catalog.table(name)
+        except UnknownTable:
             close = near(name, list(catalog) if "/" in name else possible)
             told = _unknown(name, possible, close)
             # A name that is near to a table that does not fit: say that at once.
             only = [catalog[path] for path in close if len(close) == 1 and path not in possible]
-            raise click.UsageError(" ".join([told, *map(refusal, only)]))
+            raise click.UsageError(" ".join([told, *map(refusal, only)])) from None
         if not fits(catalog[name]):
             raise click.UsageError(refusal(catalog[name]))
     return [catalog[path] for path in dict.fromkeys(names or possible)]

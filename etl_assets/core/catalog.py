@@ -6,15 +6,15 @@ looked up and imported in `table_modules.py`.
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from etl_assets.core.errors import SpecError, UnknownTable
+from etl_assets.core.near_names import near
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, LayerTable, file_of
 
-_LIKE, _AS_LIKE, _MOST = 0.6, 0.15, 3
 Spec = TableSpec | EnrichedSpec
 
 
@@ -87,7 +87,9 @@ class Catalog(Mapping[str, LayerTable]):
         """
         if path in self._tables:
             return self._tables[path]
-        self.refuse_broken(path)
+        for broken in self._broken:
+            if path in broken.paths:
+                raise SpecError(broken.message, f"{path} was left out.")
         near = self.near(path)
         raise UnknownTable(
             f"There is no table {path}.",
@@ -95,12 +97,6 @@ class Catalog(Mapping[str, LayerTable]):
             if near
             else "`etl-assets dictionary` describes all of them.",
         )
-
-    def refuse_broken(self, path: str) -> None:
-        """Raises SpecError, with what is wrong, for a table that was left out."""
-        for broken in self._broken:
-            if path in broken.paths:
-                raise SpecError(broken.message, f"{path} was left out.")
 
     def near(self, name: str) -> list[str]:
         """At most three paths that may be meant by a name, the most alike first."""
@@ -135,23 +131,6 @@ class Catalog(Mapping[str, LayerTable]):
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
-
-
-def near(name: str, paths: Sequence[str]) -> list[str]:
-    """At most three paths that may be meant by a name, the most alike first.
-
-    A name without a layer is compared with the tables' names, and `raw.orders` is `raw/orders`.
-    """
-    typed = name.strip("/").replace(".", "/").replace("-", "_").lower()
-
-    def likeness(path: str) -> float:
-        of = path if "/" in typed else path.rpartition("/")[2]
-        return difflib.SequenceMatcher(None, typed, of.lower()).ratio()
-
-    scores = {path: likeness(path) for path in paths}
-    best = max(scores.values(), default=0.0)
-    found = [p for p, score in scores.items() if score >= max(_LIKE, best - _AS_LIKE)]
-    return sorted(found, key=lambda path: -scores[path])[:_MOST]
 
 
 def _without_doubled(declared: Iterable[Declared]) -> tuple[list[LayerTable], list[Broken]]:

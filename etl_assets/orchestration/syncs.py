@@ -80,6 +80,11 @@ def build_schedules(
 
 
 def _is_idle(name: str) -> Callable[[dg.ScheduleEvaluationContext], bool]:
+    """Whether no run of the job is queued or under way.
+
+    A limit of Dagster's queue (`tag_concurrency_limits`) would not do: it keeps the run of each
+    tick for later, so that a long sync is followed by a run for each quarter of an hour it took.
+    """
     going = [
         dg.DagsterRunStatus.QUEUED,
         dg.DagsterRunStatus.NOT_STARTED,

@@ -214,10 +214,12 @@ def _connect_interruptibly(engine: sa.Engine, target: Target) -> None:
 def check_connection(url: str, *, setting: str, what: str) -> None:
     """Connect once; raises ConfigError, SourceError or SourceUnavailable, which name `what`."""
     parsed = postgres_url(url, setting=setting)
-    conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    # As the engine connects: a rendered URL has "+" for a space, which libpq leaves as it is.
+    arguments, named = parsed.get_dialect()().create_connect_args(parsed)
+    named["connect_timeout"] = PoolSettings.connect_timeout
     with source_errors(f"connecting to {what}"):
         try:
-            psycopg.connect(conninfo, connect_timeout=PoolSettings.connect_timeout).close()
+            psycopg.connect(*arguments, **named).close()
         except psycopg.Error as error:
             name_target(error, Target.of(parsed, setting, what))
             raise

@@ -8,8 +8,9 @@ import click
 import pytest
 
 from etl_assets.cli.tables import chosen, sources, syncing
-from etl_assets.core.catalog import Broken, Catalog, near
+from etl_assets.core.catalog import Broken, Catalog
 from etl_assets.core.errors import SpecError
+from etl_assets.core.near_names import near
 from etl_assets.core.table import LayerTable
 from etl_assets.table_modules import tables_from
 

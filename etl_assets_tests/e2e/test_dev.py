@@ -65,7 +65,7 @@ def running(postgres: EmbeddedPostgres, folder: Path, name: str) -> Iterator[Dev
     for database in (name, f"{name}_dagster"):
         postgres.ensure_database(database)
     source = postgres.url(name)
-    fill_shop(source, days=2, orders_a_day=5)
+    fill_shop(source, days=2, orders_a_day=60)
     home, away, port = folder / "home", folder / "away", _free_port()
     away.mkdir(parents=True)
     environment = {
@@ -189,3 +189,4 @@ def test_r8_m8_a_run_is_terminated_in_the_ui_and_a_killed_one_is_started_again(
         wait_for(again, 120, f"another run, see {dev.log}")
         wait_for(lambda: again()[0]["status"] == "SUCCESS", 120, f"its success, see {dev.log}")
         assert DuckDBWarehouse(dev.home / "warehouse.duckdb").state()
+        assert " DEBUG " not in dev.log.read_text()
