@@ -1,8 +1,8 @@
 """From the names that were typed to tables: one resolver for all commands.
 
 A name that is none is answered with the few that may be meant, and a table that the command cannot
-work with with the table or the command that can. All raise SpecError for a table that was left out
-because its spec is wrong.
+work with is answered with the table or the command that can. All raise SpecError for a table that
+was left out because its spec is wrong.
 """
 
 from collections.abc import Callable, Sequence
