@@ -5,7 +5,6 @@ Each starts when the first test asks for it; a test makes a database or a datase
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
