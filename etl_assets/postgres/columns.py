@@ -56,7 +56,7 @@ def read_column(declared: Column, found: SourceColumn, expression: str) -> Colum
         raise ContractMismatch(
             f"Column {declared.name!r} is {found.shown} in the source, "
             f"which the contract's {declared.dtype} cannot hold exactly.",
-            "Change the contract in etl_assets/tables/ to a dtype that can, or to pl.String.",
+            "Change the table's contract to a dtype that can, or to pl.String.",
         )
     loaded = read.loaded or (read.select if isinstance(declared.dtype, pl.String) else read.plain)
     if read.guard and declared.on_unrepresentable == "null":

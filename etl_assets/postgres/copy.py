@@ -133,7 +133,7 @@ def _parse(
     where = repr(list(types)[int(number[1])]) if number else "unknown"
     raise ContractMismatch(
         f"A value of the source does not fit the declared dtype of column {where}.",
-        "Compare the contract in etl_assets/tables/ with the source column's values.",
+        "Compare the table's contract with the source column's values.",
     )
 
 

@@ -226,7 +226,7 @@ def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> No
         raise ContractMismatch(
             f"The source table {relation} has no column {', '.join(absent)}, which the contract "
             f"wants; it has {', '.join(found)}.",
-            "Rename or drop the contract's column in etl_assets/tables/, or add it to the source.",
+            "Rename or drop the column in the table's contract, or add it to the source.",
         )
 
 
