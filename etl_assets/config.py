@@ -290,6 +290,11 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 _P = TypeVar("_P", bound=_Part)
 
 
+def has_google_account() -> bool:
+    """Whether the environment names a Google account, as Google's own libraries read it."""
+    return bool(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))
+
+
 def child_environment(**changes: str) -> dict[str, str]:
     """This process's environment for a child, completed by `./.env`, with changes."""
     from_file = {name: value or "" for name, value in dotenv_values(".env").items()}

@@ -1,6 +1,7 @@
 """Child processes for tests that need real ones: forked from a server that has the imports done.
 
-A plain `spawn` pays five seconds of imports for each child.
+A plain `spawn` pays five seconds of imports for each child. Only libraries and what reads no
+environment are imported there: a child may have another one.
 """
 
 import multiprocessing
@@ -11,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["etl_assets_tests.source_tables"])
+_CONTEXT.set_forkserver_preload(
+    [
+        *("click", "dagster", "dagster_postgres", "duckdb", "pandera.polars", "polars"),
+        *("google.cloud.bigquery", "google.cloud.bigquery_storage_v1", "psycopg", "pyarrow"),
+        *("rich.console", "sqlalchemy", "etl_assets_tests.source_tables"),
+    ]
+)
 WITHIN_SECONDS = 60
 
 

@@ -3,7 +3,8 @@
 What is asked of the source is `pipeline/diagnose.py`.
 """
 
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -11,9 +12,12 @@ import click
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import Cell, end, print_table
 from etl_assets.cli.tables import sources
+from etl_assets.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from etl_assets.core.table import LayerTable
     from etl_assets.pipeline.diagnose import Diagnosis
+    from etl_assets.pipeline.platform import Platform
 
 _UNKNOWN = "?"
 
@@ -23,12 +27,11 @@ _UNKNOWN = "?"
 def doctor(tables: tuple[str, ...]) -> None:
     """Compare the source of TABLES (raw/orders …; default: all) with the contracts; loads nothing.
 
-    The exit code is 1 where a table cannot be read.
+    The exit code is 1 where a table cannot be read, or its spec is wrong.
     """
     platform = open_platform()
     catalog = catalog_of(platform)
     chosen = sources(catalog, tables)
-    databases = platform.read_from(chosen)
     from etl_assets.pipeline.diagnose import diagnose
 
     with closing(platform):
@@ -39,9 +42,18 @@ def doctor(tables: tuple[str, ...]) -> None:
         "columns not in the contract": "left",
         "rows without a day": "right",
     }
-    title = f"Source tables in {', '.join(databases)}"
+    title = f"Source tables in {_databases(platform, chosen)}"
     print_table(title, columns, map(_cells, found), wraps="columns not in the contract")
-    end([*catalog.errors, *(str(line.error) for line in found if line.error)])
+    end((str(line.error) for line in found if line.error), failed=bool(catalog.errors))
+
+
+def _databases(platform: "Platform", tables: "Sequence[LayerTable]") -> str:
+    """The databases that the settings name, with their hosts and without passwords."""
+    named: dict[str, None] = {}
+    for table in tables:
+        with suppress(ConfigError):  # which is what the table's own line says
+            named |= dict.fromkeys(platform.read_from([table]))
+    return ", ".join(named) or "no database"
 
 
 def _cells(line: "Diagnosis") -> list[Cell]:

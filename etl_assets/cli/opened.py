@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def open_platform(settings: "Settings | None" = None, **more: Any) -> "Platform":
     """The platform of these settings, by default of the environment's; `more` are its fields."""
     from etl_assets.config import read_settings
-    from etl_assets.pipeline.platform import Platform
+    from etl_assets.orchestration.platform import open_platform as opened
 
-    return Platform(settings or read_settings(), **more)
+    return opened(settings or read_settings(), **more)
 
 
 def catalog_of(platform: "Platform") -> "Catalog":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Cell = str | tuple[str, str]
 """A text, or a text and its colour."""
 
-_WIDE = 144
+_WIDE, _WIDEST = 144, 1_000
 
 
 def print_error(message: str) -> None:
@@ -63,22 +63,24 @@ def print_table(
     for row in rows:
         cells = [(cell, "") if isinstance(cell, str) else cell for cell in row]
         table.add_row(*(Text(text, style) for text, style in cells))
-    console().print(table)
+    # A row that wraps cannot be read: as wide as the table, whatever a pipe's width is.
+    needed = console(_WIDEST).measure(table).maximum
+    console(min(needed, _WIDE) if wraps else needed).print(table)
 
 
-def console() -> "Console":
-    """A console that is wider than a pipe's 80 columns: a row that wraps cannot be read."""
+def console(least: int = 0) -> "Console":
+    """A console of the terminal's width, or of `least` columns where that is more."""
     from rich.console import Console
 
-    return Console(width=max(Console().width, _WIDE))
+    return Console(width=max(Console().width, least))
 
 
-def end(failures: Iterable[str]) -> NoReturn:
-    """Print each error once, and leave with exit code 1 if there is one."""
+def end(failures: Iterable[str], *, failed: bool = False) -> NoReturn:
+    """Print each error once, and leave: with exit code 1 if there is one, or `failed` before."""
     messages = list(dict.fromkeys(failures))
     for message in messages:
         print_error(message)
-    sys.exit(1 if messages else 0)
+    sys.exit(1 if messages or failed else 0)
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

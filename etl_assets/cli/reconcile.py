@@ -8,7 +8,7 @@ import click
 from etl_assets.cli.opened import catalog_of
 from etl_assets.cli.output import Cell, end, print_sources, print_table
 from etl_assets.cli.sync import print_notes
-from etl_assets.cli.tables import syncing
+from etl_assets.cli.tables import comparable
 from etl_assets.config import read_settings
 
 if TYPE_CHECKING:
@@ -22,14 +22,15 @@ _NUMBERS = ("days", "missing", "changed", "extra", "pending", "days that differ"
 @click.option("--repair", is_flag=True, help="Bring what differs; without it, it is only shown.")
 @click.option("--confirm-deletes", is_flag=True, help="Remove however many rows are gone.")
 def reconcile(tables: tuple[str, ...], repair: bool, confirm_deletes: bool) -> None:
-    """Sync TABLES (default: all with a cursor), then compare them with the source, row by row."""
+    """Sync TABLES (default: all that have a source) if they have a cursor, then compare them with
+    the source, row by row."""
     if confirm_deletes and not repair:
         raise click.UsageError("--confirm-deletes goes with --repair.")
     from etl_assets.orchestration.commands import run_reconcile
     from etl_assets.orchestration.platform import open_platform
 
     platform = open_platform(read_settings())
-    chosen = syncing(catalog_of(platform), tables)
+    chosen = comparable(catalog_of(platform), tables)
     print_sources(platform, chosen)
     reports, found, failures = run_reconcile(
         platform, chosen, repair=repair, confirm_deletes=confirm_deletes

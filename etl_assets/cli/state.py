@@ -14,7 +14,7 @@ import click
 from etl_assets.cli.days import Moment
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import print_json, print_table
-from etl_assets.cli.tables import syncing
+from etl_assets.cli.tables import sources, syncing
 
 if TYPE_CHECKING:
     from etl_assets.core.table import LayerTable
@@ -120,7 +120,8 @@ def accept(table: str) -> None:
     """Take the source columns of TABLE, whose drift policy freezes them, as they are now."""
     from etl_assets.pipeline.sync_log import accept as take
 
-    platform, found = _opened(table)
+    platform = open_platform()
+    (found,) = sources(catalog_of(platform), (table,))
     with closing(platform), platform.source(found).again(None).open() as snapshot:
         columns = snapshot.columns
         take(platform.warehouse, found, columns, "accepted")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import Cell, print_json, print_table, print_warning
+from etl_assets.cli.output import Cell, counted, print_json, print_table, print_warning
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.platform import Platform
@@ -35,7 +35,7 @@ def status(as_json: bool) -> None:
 
 def print_status(platform: "Platform", *, as_json: bool = False) -> None:
     """Print the summary of the platform's warehouse."""
-    lines = _lines(platform)
+    lines, late = _lines(platform)
     if as_json:
         print_json([line.as_dict() for line in lines])
         return
@@ -50,9 +50,13 @@ def print_status(platform: "Platform", *, as_json: bool = False) -> None:
     print_table("Published tables", columns, map(_cells, lines))
     for note in (note for line in lines for note in line.notes()):
         print_warning(note)
+    for path in sorted(late.keys() - {line.table for line in lines}):
+        days = counted(late[path], "day")
+        print_warning(f"{path} was never made, of {days}. Make it: etl-assets derive {path}.")
 
 
-def _lines(platform: "Platform") -> "list[TableStatus]":
+def _lines(platform: "Platform") -> "tuple[list[TableStatus], Counter[str]]":
+    """The published tables, and how many days of each derived table are late."""
     from etl_assets.core.lateness import late_days
     from etl_assets.pipeline.status import summarise
 
@@ -61,7 +65,7 @@ def _lines(platform: "Platform") -> "list[TableStatus]":
         states = warehouse.state()
         tables = warehouse.table_states()
     late = Counter(one.table for one in platform.of_this_platform(late_days(catalog, states)))
-    return summarise(
+    lines = summarise(
         states,
         catalog,
         datetime.now(UTC),
@@ -70,6 +74,7 @@ def _lines(platform: "Platform") -> "list[TableStatus]":
         versions={table.versions.path for table in catalog.values() if table.versions},
         late=late,
     )
+    return lines, late
 
 
 def _cells(line: "TableStatus") -> list[Cell]:

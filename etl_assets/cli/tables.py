@@ -1,28 +1,28 @@
 """From the names that were typed to tables: one resolver for all commands.
 
-Each raises SpecError for a table whose spec is wrong.
-
 A name that is none is answered with the few that may be meant, and a table that the command cannot
-work with with the table or the command that can.
+work with is answered with the table or the command that can. All raise SpecError for a table that
+was left out because its spec is wrong.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from etl_assets.core.errors import UnknownTable
+from etl_assets.core.near_names import near
 
 if TYPE_CHECKING:
     from etl_assets.core.catalog import Catalog
     from etl_assets.core.table import LayerTable
 
-_LIKE, _AS_LIKE, _MOST = 0.6, 0.15, 3
-
 
 def chosen(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
-    """The named tables, each once, or all. Raises click's usage error for a name of none."""
+    """The named tables, each once, or all. Raises click's usage error for a name of none.
+
+    All of these raise SpecError for a table that was left out because its spec is wrong.
+    """
     return _resolved(catalog, names, lambda _table: True, lambda table: table.path)
 
 
@@ -55,21 +55,20 @@ def sources(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     return _resolved(catalog, names, lambda table: table.source is not None, refusal)
 
 
-def near(name: str, paths: Sequence[str]) -> list[str]:
-    """At most three paths that may be meant by a name, the most alike first.
+def comparable(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, or all, that can be compared with a source. Raises click's usage error."""
+    from etl_assets.core.digests import can_be_reconciled
 
-    A name without a layer is compared with the tables' names, and `raw.orders` is `raw/orders`.
-    """
-    typed = name.strip("/").replace(".", "/").replace("-", "_").lower()
+    def refusal(table: "LayerTable") -> str:
+        if table.source is None:
+            read = ", ".join(_sources_of(catalog, table))
+            return f"{table.path} is derived and has no source of its own: name {read}."
+        return (
+            f"{table.path} cannot be compared: no checksum covers its key. Load its days again: "
+            f"etl-assets backfill {table.path}."
+        )
 
-    def likeness(path: str) -> float:
-        of = path if "/" in typed else path.rpartition("/")[2]
-        return difflib.SequenceMatcher(None, typed, of.lower()).ratio()
-
-    scores = {path: likeness(path) for path in paths}
-    best = max(scores.values(), default=0.0)
-    found = [p for p, score in scores.items() if score >= max(_LIKE, best - _AS_LIKE)]
-    return sorted(found, key=lambda path: -scores[path])[:_MOST]
+    return _resolved(catalog, names, can_be_reconciled, refusal)
 
 
 def _resolved(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from etl_assets.core.errors import SpecError, UnknownTable
+from etl_assets.core.near_names import near
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, LayerTable, file_of
 
@@ -91,21 +92,15 @@ class Catalog(Mapping[str, LayerTable]):
                 raise SpecError(broken.message, f"{path} was left out.")
         near = self.near(path)
         raise UnknownTable(
-            f"No table {path}.",
+            f"There is no table {path}.",
             f"Did you mean {' or '.join(near)}?"
             if near
-            else f"There are: {', '.join(self._tables) or 'none'}.",
+            else "`etl-assets dictionary` describes all of them.",
         )
 
     def near(self, name: str) -> list[str]:
-        """Paths of tables that may be meant by a name that is none, the nearest first."""
-        layer, _, tail = name.rpartition("/")
-        by_name: dict[str, list[str]] = defaultdict(list)
-        for path, table in self._tables.items():
-            by_name[table.name].append(path)
-        names = [tail] if tail in by_name else difflib.get_close_matches(tail, by_name, n=3)
-        found = [path for close in names for path in by_name[close]]
-        return [path for path in found if path.startswith(f"{layer}/")] or found
+        """At most three paths that may be meant by a name, the most alike first."""
+        return near(name, list(self._tables))
 
     def depth(self, path: str) -> int:
         """How far the table is from a source, 1 for a raw table; one depth can share a run."""

@@ -50,6 +50,11 @@ def is_comparable(column: Column) -> bool:
     return is_plain and column.source_zone is None
 
 
+def can_be_reconciled(table: LayerTable) -> bool:
+    """Whether it is read from a source, and any database can tell its rows apart by their key."""
+    return table.source is not None and all(is_comparable(table.column(n)) for n in table.key)
+
+
 def compared(table: LayerTable) -> Sequence[Column]:
     """The columns that a row's line is made of."""
     return [column for column in table.columns if is_comparable(column)]

@@ -63,8 +63,8 @@ def compare(table: LayerTable, now: SourceColumns, before: SourceColumns | None)
 def thaw(table: LayerTable) -> str:
     """What to do about a report that refuses."""
     return (
-        "Nothing was published. Bring the contract in etl_assets/tables/ up to the source if need "
-        f"be, then freeze what is there now: etl-assets state accept {table.path}."
+        f"Nothing was published. Bring the contract in {table.declared_in} up to the source if "
+        f"need be, then freeze what is there now: etl-assets state accept {table.path}."
     )
 
 

@@ -73,16 +73,24 @@ def payloads_of(rows: pl.DataFrame) -> list[str]:
 
 
 def keys_of(rows: pl.DataFrame, key: Sequence[Column]) -> list[str]:
-    """`id=7` for each row, for evidence and positions; a personal column is `email#<digest>`."""
+    """`id=7` for each row, for evidence and positions; a personal column is `email#<digest>`.
+
+    NULL is `device IS NULL`, which no value of a text is shown as.
+    """
     columns = [
         digests_of(_texts(rows[part.name])) if part.personal else _texts(rows[part.name])
         for part in key
     ]
-    names = [f"{part.name}{'#' if part.personal else '='}" for part in key]
     return [
-        ", ".join(f"{name}{value}" for name, value in zip(names, values, strict=True))
+        ", ".join(_shown(part, value) for part, value in zip(key, values, strict=True))
         for values in zip(*columns, strict=True)
     ]
+
+
+def _shown(part: Column, value: str | None) -> str:
+    if value is None:
+        return f"{part.name} IS NULL"
+    return f"{part.name}{'#' if part.personal else '='}{value}"
 
 
 def _texts(values: pl.Series) -> pl.Series:

@@ -73,7 +73,11 @@ class EmbeddedPostgres:
         with _lock(self.data_dir):
             if postmaster(self.data_dir):
                 mode = "immediate" if immediately else "fast"
-                _pg_ctl(self.data_dir, server_account(self.data_dir), "-m", mode, "stop")
+                try:
+                    _pg_ctl(self.data_dir, server_account(self.data_dir), "-m", mode, "stop")
+                except RuntimeError:
+                    if postmaster(self.data_dir):  # otherwise it was killed meanwhile
+                        raise
             remove_socket_folder(Path(self.socket_dir))
 
 

@@ -18,7 +18,7 @@ from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.failures import failure_of, overtaken, refused_days
 from etl_assets.orchestration.io_managers import READER, WarehouseIOManager
 from etl_assets.orchestration.metadata import table_metadata
-from etl_assets.orchestration.names import key_of, source_key
+from etl_assets.orchestration.names import key_of, source_key, step_of
 from etl_assets.orchestration.partitions import (
     BACKFILL_POLICIES,
     mapping_of,
@@ -100,7 +100,7 @@ def _load(
 
     platform: Platform = context.resources.platform
     manager: WarehouseIOManager = context.resources.warehouse_io_manager
-    with platform.spool(context.run_id, f"{table.layer}__{table.name}") as folder:
+    with platform.spool(context.run_id, step_of(table)) as folder:
         parts = parts_of(table, context)
         loaded = load(
             table, source, platform.warehouse, parts, folder, context.run_id, context.log.info

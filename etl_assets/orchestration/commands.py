@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
-from dagster._daemon.daemon import SensorDaemon
 
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.backfill import QUIET, BackfillResult, home_instance
@@ -18,7 +17,7 @@ from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.reconcile import Reconciliation
 from etl_assets.pipeline.sync_report import SyncReport
 
-_HEARTBEAT_SECONDS = 120
+_SENSORS, _HEARTBEAT_SECONDS = "SENSOR", 120
 Failures = Mapping[str, str]
 """The message of each op that failed for good, by its name."""
 
@@ -61,7 +60,7 @@ def sync_tables(
 
 def _sensors_run(platform: Platform, instance: dg.DagsterInstance) -> bool:
     """Whether a Dagster daemon makes late days: its sensors are on where there is a source."""
-    heartbeat = instance.get_daemon_heartbeats().get(SensorDaemon.daemon_type())
+    heartbeat = instance.get_daemon_heartbeats().get(_SENSORS)
     alive = heartbeat and time.time() - heartbeat.timestamp < _HEARTBEAT_SECONDS
     return bool(alive) and platform.settings.has_source
 

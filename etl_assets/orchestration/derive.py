@@ -5,6 +5,7 @@ from datetime import date
 
 import dagster as dg
 
+from etl_assets.core.lateness import Late
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.backfill import BackfillResult, make_by_layer
 from etl_assets.pipeline.platform import Platform
@@ -21,9 +22,15 @@ def derive_late_days(
     result = BackfillResult()
     derived = [path for path in paths if platform.catalog[path].inputs]
 
-    def days_of(table: LayerTable) -> list[date]:
-        return sorted(one.day for one in platform.late() if one.table == table.path)
+    late = platform.late() if derived else []
+    by_depth: dict[int, list[Late]] = {}
 
-    if derived and platform.late():
+    def days_of(table: LayerTable) -> list[date]:
+        depth = platform.catalog.depth(table.path)
+        if depth not in by_depth:  # what is late now that the layer before was made
+            by_depth[depth] = platform.late()
+        return sorted(one.day for one in by_depth[depth] if one.table == table.path)
+
+    if late:
         make_by_layer(platform, derived, instance, days_of, result)
     return result

@@ -13,7 +13,7 @@ from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.failures import overtaken, told_as_failures
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
-from etl_assets.orchestration.names import path_of, raw_path_of
+from etl_assets.orchestration.names import path_of, raw_path_of, step_of
 from etl_assets.orchestration.partitions import days_of, partition_of
 from etl_assets.pipeline.platform import Platform
 
@@ -78,8 +78,11 @@ class WarehouseIOManager(dg.IOManager):
         with told_as_failures():
             try:
                 committed, described = self.publish(table, obj, run_id)
-            except StalePublication as error:
-                raise overtaken(table, error) from None
+            except BaseException as error:
+                self._platform.end_spool(run_id, step_of(table))
+                if isinstance(error, StalePublication):
+                    raise overtaken(table, error) from None
+                raise
         self._committed[run_id, table.path] = committed
         for day, metadata in described.items():
             context.step_context.add_asset_metadata(

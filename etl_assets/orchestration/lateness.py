@@ -1,4 +1,4 @@
-"""The sensor that has late days made again: exactly those, so many a tick, and it says why.
+"""The sensors that ask for the late days of a layer to be made again, and say why each is late.
 
 Which days are late is decided in `core/lateness.py`, from `etl_state` alone. A day is asked for
 once for what its inputs are now: if a check refuses it, it waits for its inputs to change.
@@ -41,6 +41,7 @@ def build_lateness_sensor(
 ) -> dg.SensorDefinition:
     """Looks every minute for late days of a layer; on by itself where the source is one's own."""
     status = dg.DefaultSensorStatus
+    nothing_late = _Seen()
     tables = [table for table in catalog.values() if table.layer is layer]
 
     @dg.sensor(
@@ -53,16 +54,41 @@ def build_lateness_sensor(
     )
     def late(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         platform: Platform = context.resources.platform
+        version = platform.warehouse.version()  # before the states: what comes now is not missed
+        newest_day = platform.settings.newest_day()
+        if nothing_late.at(version, newest_day, context.cursor):
+            return dg.SkipReason("Nothing was published since the last look.")
         found = [one for one in platform.late() if catalog[one.table].layer is layer]
         asked = json.loads(context.cursor) if context.cursor else {}
         now, asked = plan(found, asked, settings.sync.late_days)
         if not now:
-            context.update_cursor(json.dumps(asked))
+            cursor = json.dumps(asked)
+            context.update_cursor(cursor)
+            nothing_late.note(version, newest_day, cursor)
             waiting = f"; {len(found)} days wait for their inputs to change" if found else ""
             return dg.SkipReason(f"No derived day is behind its inputs{waiting}.")
         return dg.SensorResult(run_requests=_requests(now), cursor=json.dumps(asked))
 
     return late
+
+
+class _Seen:
+    """The warehouse and the day of the last look that found nothing to ask for.
+
+    It lives as long as the code location: after a change of the tables all is looked at again, and
+    so it is after the sensor's cursor was reset.
+    """
+
+    def __init__(self) -> None:
+        self._seen: tuple[str, date, str] | None = None
+
+    def note(self, version: str | None, newest_day: date, cursor: str) -> None:
+        """Remember a look; a warehouse that cannot tell its version is looked at every time."""
+        self._seen = None if version is None else (version, newest_day, cursor)
+
+    def at(self, version: str | None, newest_day: date, cursor: str | None) -> bool:
+        """Whether nothing was published since, and no day began."""
+        return self._seen is not None and self._seen == (version, newest_day, cursor)
 
 
 def _requests(late: Sequence[Late]) -> list[dg.RunRequest]:

@@ -21,6 +21,11 @@ def key_of_path(path: str) -> dg.AssetKey:
     return dg.AssetKey([*PREFIX, *path.split("/")])
 
 
+def step_of(table: LayerTable) -> str:
+    """The step of a table's asset, whose folder in the spool has this name."""
+    return f"{table.layer}__{table.name}"
+
+
 def path_of(key: dg.AssetKey) -> str:
     """`raw/orders` again, from its asset's key."""
     return "/".join(key.path[len(PREFIX) :])

@@ -42,12 +42,16 @@ _FORGET_CHECKS = "DELETE FROM asset_check_executions WHERE run_id = :run_id"
 
 
 def build_retention_sensor(settings: Settings, jobs: Sequence[str]) -> dg.SensorDefinition:
-    """Looks every hour for runs of these jobs that ended more than the days of the setting ago."""
+    """Looks every hour for runs of these jobs that ended more than the days of the setting ago.
+
+    It is on by itself where the jobs' schedules are.
+    """
+    status = dg.DefaultSensorStatus
 
     @dg.sensor(
         name="run_retention",
         minimum_interval_seconds=3600,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=status.RUNNING if settings.database_url else status.STOPPED,
         description=f"Removes runs of {' and '.join(jobs)} that are older than "
         f"{settings.run_retention_days} days and that nothing refers to any more.",
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from etl_assets.config import Settings
+from etl_assets.core.digests import can_be_reconciled
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.assets import beside
 from etl_assets.orchestration.checks import verdicts
@@ -52,8 +53,8 @@ def build_sync_job(tables: Sequence[LayerTable]) -> dg.JobDefinition:
 
 def build_reconcile_job(tables: Sequence[LayerTable]) -> dg.JobDefinition:
     """A job that compares every table with its source and repairs it, after a sync if it has
-    one."""
-    ops = [_op(table, RECONCILE_JOB, _reconcile) for table in tables if table.source]
+    one; without the tables whose key no checksum covers."""
+    ops = [_op(table, RECONCILE_JOB, _reconcile) for table in tables if can_be_reconciled(table)]
     return _job(RECONCILE_JOB, "Compare source and warehouse, and repair what differs.", ops)
 
 
@@ -79,6 +80,11 @@ def build_schedules(
 
 
 def _is_idle(name: str) -> Callable[[dg.ScheduleEvaluationContext], bool]:
+    """Whether no run of the job is queued or under way.
+
+    A limit of Dagster's queue (`tag_concurrency_limits`) would not do: it keeps the run of each
+    tick for later, so that a long sync is followed by a run for each quarter of an hour it took.
+    """
     going = [
         dg.DagsterRunStatus.QUEUED,
         dg.DagsterRunStatus.NOT_STARTED,

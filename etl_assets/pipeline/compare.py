@@ -226,8 +226,10 @@ class _Comparison:
         )
         on = ["source_position", "payload"]
         kept = named.join(quarantine.select(on).unique(), on=on, how="semi")
-        counts = [frame.group_by("source_position").len() for frame in (named, kept)]
-        whole = counts[0].join(counts[1], on=["source_position", "len"], how="semi")
+        # A key that was repeated and is not any more has fewer rows in the source than here.
+        of = [frame.group_by("source_position").len() for frame in (named, kept, quarantine)]
+        counted = ["source_position", "len"]
+        whole = of[0].join(of[1], on=counted, how="semi").join(of[2], on=counted, how="semi")
         whole_rows = kept.join(whole, on="source_position", how="semi")
         return whole_rows.select(*self.key, "source_position").unique()
 

@@ -145,7 +145,7 @@ class DerivedDay:
         except pl.exceptions.PolarsError as error:
             raise ContractMismatch(
                 f"The transform of {self.table.path} failed on {self.day}: {_told(error)}.",
-                f"Mend it in etl_assets/tables/{self.table.name}.py; nothing was published.",
+                f"Correct it in {self.table.declared_in}; nothing was published.",
             ) from None
 
 

@@ -3,8 +3,8 @@
 Importing this module loads no driver, no Dagster, and reads no environment.
 """
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -51,6 +51,7 @@ class Platform:
     given_catalog: Catalog | None = None
     google: "Connect | None" = None
     sources: Sources = field(init=False)
+    _spools: dict[tuple[str, str], ExitStack] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sources = Sources(self.settings)
@@ -138,11 +139,26 @@ class Platform:
         if "warehouse" in self.__dict__:
             self.warehouse.close()
 
-    def spool(self, run_id: str, step: str) -> AbstractContextManager[Path]:
-        """The folder of one step of one run; see `etl_assets.spool.run_spool`."""
+    @contextmanager
+    def spool(self, run_id: str, step: str) -> Iterator[Path]:
+        """The folder of one step of one run, which is gone after the context or `end_spool`."""
         from etl_assets.spool import run_spool
 
-        return run_spool(self.settings.home, run_id, step)
+        with ExitStack() as stack:
+            self._spools[run_id, step] = stack
+            try:
+                yield stack.enter_context(run_spool(self.settings.home, run_id, step))
+            finally:
+                self._spools.pop((run_id, step), None)
+
+    def end_spool(self, run_id: str, step: str) -> None:
+        """Remove the folder although its context is not left.
+
+        A generator whose output could not be published is closed by nobody: its process may end
+        before it is collected.
+        """
+        if stack := self._spools.pop((run_id, step), None):
+            stack.close()
 
     def spool_folder(self, run_id: str, step: str) -> Path:
         """Where that folder is or will be."""

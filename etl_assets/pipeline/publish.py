@@ -31,7 +31,7 @@ from etl_assets.warehouse.publication import (
     replacement,
 )
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS, _LEAST_ATTEMPTS = 120, 20
 T = TypeVar("T")
 
 
@@ -130,11 +130,15 @@ def _content(table: LayerTable, whole: StagedDay) -> str:
 def in_turn(work: Callable[[], T]) -> T:
     """What `work` returns; done again where another run published first.
 
-    Each time that it is lost, another run has made progress; it ends after two minutes.
+    Each time that it is lost, another run has made progress; it ends after two minutes, but not
+    before it was lost twenty times: on a slow machine eight runs of one table take longer.
     """
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(LostTurn),
-        stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
+        stop=tenacity.stop_all(
+            tenacity.stop_after_delay(_PATIENCE_SECONDS),
+            tenacity.stop_after_attempt(_LEAST_ATTEMPTS),
+        ),
         wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
         reraise=True,
     )

@@ -128,6 +128,13 @@ class Reconciling:
 
     def _mass_delete(self, found: Differences) -> MassDelete | None:
         gone = found.extra.height
+        if gone and getattr(self.table.source, "row_security", False):
+            return MassDelete(
+                f"{gone:,} rows of {self.table.path} are gone from the source, or row security "
+                "hides them from the reader; they were left as they are.",
+                "If they were deleted, run: etl-assets reconcile "
+                f"{self.table.path} --repair --confirm-deletes.",
+            )
         known = self.warehouse.table_state(self.table)
         published = known.row_count if known else 0
         most = self.table.thresholds.max_deleted_share

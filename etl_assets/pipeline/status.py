@@ -60,8 +60,8 @@ class TableStatus:
             )
         if self.late_days:
             notes.append(
-                f"{self.table}: {_days(self.late_days)} behind what they are made of. Make them: "
-                f"etl-assets derive {self.table}."
+                f"{self.table}: {_days(self.late_days)} late, as inputs were published since. "
+                f"Make them again: etl-assets derive {self.table}."
             )
         if not self.is_declared:
             notes.append(f"{self.table} is published, and no module declares it.")
@@ -154,6 +154,7 @@ def _line(
 
 
 def _warnings(states: Iterable[PartitionState]) -> dict[str, int]:
+    # States that were written before checks were named in them have no names.
     named = Counter(
         name for state in states for name in filter(None, (state.failed_checks or "").split(","))
     )

@@ -8,20 +8,20 @@ What other readers make of these types, and what must come out, is in the projec
 from dataclasses import dataclass, replace
 
 import polars as pl
-import pyarrow as pa
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
+from etl_assets.postgres import arrow_types
 from etl_assets.postgres.catalogue import SourceColumn
 
-_INTEGERS: dict[type[pl.DataType], tuple[pa.DataType, set[str]]] = {
-    pl.Int16: (pa.int16(), {"int2"}),
-    pl.Int32: (pa.int32(), {"int2", "int4"}),
-    pl.Int64: (pa.int64(), {"int2", "int4", "int8", "oid"}),
+_INTEGERS: dict[type[pl.DataType], tuple[arrow_types.ArrowType, set[str]]] = {
+    pl.Int16: (arrow_types.INT16, {"int2"}),
+    pl.Int32: (arrow_types.INT32, {"int2", "int4"}),
+    pl.Int64: (arrow_types.INT64, {"int2", "int4", "int8", "oid"}),
 }
-_FLOATS: dict[type[pl.DataType], tuple[pa.DataType, set[str]]] = {
-    pl.Float32: (pa.float32(), {"float4"}),
-    pl.Float64: (pa.float64(), {"float4", "float8"}),
+_FLOATS: dict[type[pl.DataType], tuple[arrow_types.ArrowType, set[str]]] = {
+    pl.Float32: (arrow_types.FLOAT32, {"float4"}),
+    pl.Float64: (arrow_types.FLOAT64, {"float4", "float8"}),
 }
 _FINITE = "({e} >= '0001-01-01' AND {e} < '10000-01-01')"
 
@@ -38,7 +38,7 @@ class ColumnRead:
 
     name: str
     select: str
-    arrow: pa.DataType
+    arrow: arrow_types.ArrowType
     plain: str
     guard: str | None = None
     finish: pl.Expr | None = None
@@ -56,7 +56,7 @@ def read_column(declared: Column, found: SourceColumn, expression: str) -> Colum
         raise ContractMismatch(
             f"Column {declared.name!r} is {found.shown} in the source, "
             f"which the contract's {declared.dtype} cannot hold exactly.",
-            "Change the contract in etl_assets/tables/ to a dtype that can, or to pl.String.",
+            "Change the table's contract to a dtype that can, or to pl.String.",
         )
     loaded = read.loaded or (read.select if isinstance(declared.dtype, pl.String) else read.plain)
     if read.guard and declared.on_unrepresentable == "null":
@@ -82,20 +82,22 @@ def _by_dtype(declared: Column, found: SourceColumn, e: str) -> ColumnRead | Non
     if found.element is not None:
         return _text(declared, found, e) if isinstance(dtype, pl.String) else None
     if isinstance(dtype, pl.Boolean) and found.type == "bool":
-        return ColumnRead(name, e, pa.bool_(), e)
+        return ColumnRead(name, e, arrow_types.BOOLEAN, e)
     for arrow, types in (m[type(dtype)] for m in (_INTEGERS, _FLOATS) if type(dtype) in m):
         return ColumnRead(name, e, arrow, e) if found.type in types else None
     if isinstance(dtype, pl.Decimal):
         return _decimal(name, dtype, found, e)
     if isinstance(dtype, pl.Date) and found.type == "date":
-        return ColumnRead(name, e, pa.date32(), e, _FINITE.format(e=e))
+        return ColumnRead(name, e, arrow_types.DATE, e, _FINITE.format(e=e))
     if isinstance(dtype, pl.Time) and found.type == "time":
-        return ColumnRead(name, e, pa.time64("us"), e, f"{e} < '24:00'", pl.col(name).cast(pl.Time))
+        return ColumnRead(
+            name, e, arrow_types.TIME, e, f"{e} < '24:00'", pl.col(name).cast(pl.Time)
+        )
     if isinstance(dtype, pl.Datetime) and dtype.time_unit == "us":
         return _timestamp(declared, dtype, found, e)
     if isinstance(dtype, pl.Binary) and found.type == "bytea":
         decoded = pl.col(name).str.decode("hex")
-        return ColumnRead(name, f"encode({e}, 'hex')", pa.string(), e, finish=decoded)
+        return ColumnRead(name, f"encode({e}, 'hex')", arrow_types.STRING, e, finish=decoded)
     return _text(declared, found, e) if isinstance(dtype, pl.String) else None
 
 
@@ -103,19 +105,19 @@ def _text(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
     if found.type == "bytea":
         return None
     if found.element is not None:
-        return ColumnRead(declared.name, f"to_json({e})::text", pa.string(), e)
+        return ColumnRead(declared.name, f"to_json({e})::text", arrow_types.STRING, e)
     exact = f"{e}::text"
     if found.type == "bpchar" and not declared.trim:
         # A cast would cut the padding of char(n); whether to cut is the contract's choice.
         exact = f"CASE WHEN {e} IS NOT NULL THEN concat({e}) END"
     elif found.type == "money":  # its own text depends on the server's locale
         exact = f"{e}::numeric::text"
-    return ColumnRead(declared.name, exact, pa.string(), e)
+    return ColumnRead(declared.name, exact, arrow_types.STRING, e)
 
 
 def _decimal(name: str, dtype: pl.Decimal, found: SourceColumn, e: str) -> ColumnRead | None:
     precision, scale = dtype.precision or 38, dtype.scale
-    arrow = pa.decimal128(precision, scale)
+    arrow = arrow_types.decimal(precision, scale)
     if found.type in {"int2", "int4", "int8"}:
         digits = {"int2": 5, "int4": 10, "int8": 19}[found.type]
         return ColumnRead(name, e, arrow, e) if digits <= precision - scale else None
@@ -137,10 +139,10 @@ def _timestamp(
 ) -> ColumnRead | None:
     guard = _FINITE.format(e=e)
     if found.type == "timestamptz" and dtype.time_zone == "UTC":
-        return ColumnRead(declared.name, e, pa.timestamp("us", "UTC"), e, guard)
+        return ColumnRead(declared.name, e, arrow_types.MOMENT, e, guard)
     if found.type != "timestamp":
         return None
-    naive = pa.timestamp("us")
+    naive = arrow_types.NAIVE
     if dtype.time_zone is None:
         return ColumnRead(declared.name, e, naive, e, guard)
     if dtype.time_zone != "UTC" or declared.source_zone is None:
@@ -177,7 +179,7 @@ def _list(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
     texts = f"CASE WHEN {e} IS NOT NULL THEN {texts} END"
     parsed = pl.col(declared.name).str.json_decode(pl.List(pl.String))
     items_read = parsed.list.eval(from_text(pl.element(), inner))
-    return ColumnRead(declared.name, texts, pa.string(), e, guard, items_read)
+    return ColumnRead(declared.name, texts, arrow_types.STRING, e, guard, items_read)
 
 
 def from_text(text: pl.Expr, dtype: pl.DataType, *, strict: bool = True) -> pl.Expr:

@@ -35,15 +35,15 @@ _WHAT_TO_DO = {
     TLS: "Add sslrootcert=<file of the server's CA> to {setting}, or another sslmode.",
     OPTION: "Correct the option after the question mark of {setting}, or leave it out.",
     "22P02": "A conversion in the source fails: a cast in a view, or a cursor or partition column "
-    "that is no timestamp. Correct the view, or name another column in etl_assets/tables/.",
+    "that is no timestamp. Correct the view, or name another column in the table's spec.",
     "25006": "Take what writes out of the view: the source is read in a read-only transaction.",
     "28P01": "Check the user and the password in {setting}.",
     "28000": "Check the user in {setting} and the server's pg_hba.conf.",
     "3D000": "Check the database's name in {setting}.",
-    "3F000": "Check the schema's name in etl_assets/tables/, or create the schema.",
+    "3F000": "Check the schema's name in the table's spec, or create the schema.",
     "42501": "Grant the role CONNECT on the database, USAGE on the schema, SELECT on the table.",
-    "42P01": "Check the table's name in etl_assets/tables/, or create the table.",
-    "42703": "Compare the contract in etl_assets/tables/ with the source table.",
+    "42P01": "Check the table's name in its spec, or create the table.",
+    "42703": "Compare the table's contract with the source table.",
     "42809": "Read it by way of a view: what is no table or view cannot be locked against change.",
     "54011": "Leave columns out of the contract: PostgreSQL allows 1,664 in a query.",
     "57014": "Raise ETL_STATEMENT_TIMEOUT_SECONDS if that keeps happening, or index the table's "
@@ -214,10 +214,12 @@ def _connect_interruptibly(engine: sa.Engine, target: Target) -> None:
 def check_connection(url: str, *, setting: str, what: str) -> None:
     """Connect once; raises ConfigError, SourceError or SourceUnavailable, which name `what`."""
     parsed = postgres_url(url, setting=setting)
-    conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    # As the engine connects: a rendered URL has "+" for a space, which libpq leaves as it is.
+    arguments, named = parsed.get_dialect()().create_connect_args(parsed)
+    named["connect_timeout"] = PoolSettings.connect_timeout
     with source_errors(f"connecting to {what}"):
         try:
-            psycopg.connect(conninfo, connect_timeout=PoolSettings.connect_timeout).close()
+            psycopg.connect(*arguments, **named).close()
         except psycopg.Error as error:
             name_target(error, Target.of(parsed, setting, what))
             raise

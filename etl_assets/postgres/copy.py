@@ -14,18 +14,19 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import polars as pl
 import psycopg
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 from psycopg import sql
 from psycopg.pq import ExecStatus
 
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.postgres.columns import ColumnRead
 from etl_assets.postgres.interruptible import InterruptibleConnection, name_target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EXACT_TEXT = (
     "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; "
@@ -96,8 +97,11 @@ def _finish(frame: pl.DataFrame, columns: Sequence[ColumnRead]) -> pl.DataFrame:
 
 def _parse(
     stream: IO[bytes], columns: Sequence[ColumnRead], block_bytes: int
-) -> Iterator[pa.RecordBatch]:
-    types = {column.name: column.arrow for column in columns}
+) -> "Iterator[pa.RecordBatch]":
+    import pyarrow as pa
+    from pyarrow import csv as pa_csv
+
+    types = {column.name: column.arrow.made() for column in columns}
     try:
         reader = pa_csv.open_csv(
             stream,
@@ -129,7 +133,7 @@ def _parse(
     where = repr(list(types)[int(number[1])]) if number else "unknown"
     raise ContractMismatch(
         f"A value of the source does not fit the declared dtype of column {where}.",
-        "Compare the contract in etl_assets/tables/ with the source column's values.",
+        "Compare the table's contract with the source column's values.",
     )
 
 

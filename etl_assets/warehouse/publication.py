@@ -212,7 +212,8 @@ def changes(
     return Publication(
         staging=staging,
         token=recorded.token,
-        table_state=replace(table_state, row_count=sum(rows.values())),
+        # The digest of the content was that of a whole load: it tells nothing of these rows.
+        table_state=replace(table_state, row_count=sum(rows.values()), content=None),
         states=[*states, *version_states(staging, recorded, facts)],
         leaving=leaving if leaving.rows else None,
         leaving_from=sorted(staged.day for staged in staging.days),

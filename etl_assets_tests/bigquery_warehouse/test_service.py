@@ -146,12 +146,13 @@ def test_few_keys_that_leave_are_a_parameter_and_many_are_loaded(
 
 
 @pytest.mark.parametrize("most", [1000, 0], ids=["as a parameter", "loaded"])
-@pytest.mark.parametrize("kind", KEYS)
 def test_r1_keys_of_every_dtype_are_equal_to_themselves_and_to_nothing_else(
-    place: Place, monkeypatch: pytest.MonkeyPatch, kind: str, most: int
+    place: Place, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(given, "_MOST_ROWS", most)
-    keys_are_matched(place.warehouse(), place.folder, kind)
+    warehouse = place.warehouse()
+    for kind in KEYS:
+        keys_are_matched(warehouse, place.folder / kind, kind)
 
 
 def test_two_processes_that_open_a_tables_row_at_once_have_one_table(place: Place) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from etl_assets.tables.registry import layer_tables
 
 from etl_assets.cli.main import main
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.demo.shop import fill_shop
+from etl_assets.table_modules import tables_from
 from etl_assets_tests.source_tables import carry
 
 DAYS = [date(2024, 1, 1), date(2024, 1, 2)]
@@ -42,7 +42,7 @@ def shop(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -
     postgres.ensure_database("cli_small_shop")
     url, folder = postgres.url("cli_small_shop"), tmp_path_factory.mktemp("shop")
     fill_shop(url, days=2, orders_a_day=20)
-    carry(url, layer_tables()["raw/orders"], DAYS, folder)
+    carry(url, tables_from()["raw/orders"], DAYS, folder)
     environment = {
         "DATABASE_URL": url,
         "WAREHOUSE_URL": f"duckdb://{folder}/warehouse.duckdb",

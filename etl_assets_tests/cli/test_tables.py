@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import click
 import pytest
-from etl_assets.tables.registry import layer_tables
 
-from etl_assets.cli.tables import chosen, near, sources, syncing
+from etl_assets.cli.tables import chosen, sources, syncing
+from etl_assets.core.catalog import Broken, Catalog
+from etl_assets.core.errors import SpecError
+from etl_assets.core.near_names import near
 from etl_assets.core.table import LayerTable
+from etl_assets.table_modules import tables_from
 
-CATALOG = layer_tables()
+CATALOG = tables_from()
 Resolver = Callable[..., list[LayerTable]]
 
 
-def refusal(resolve: Resolver, *names: str, catalog: dict[str, LayerTable] | None = None) -> str:
+def refusal(resolve: Resolver, *names: str, catalog: Catalog | None = None) -> str:
     with pytest.raises(click.UsageError) as refused:
         resolve(catalog or CATALOG, names)
     return refused.value.message
@@ -101,7 +104,7 @@ def test_m4_a_derived_table_is_said_to_be_derived_with_the_commands_to_run(
 
 def test_m4_a_raw_table_without_a_cursor_is_loaded_by_days() -> None:
     table = replace(CATALOG["raw/orders"], cursor_column=None)
-    catalog = {**CATALOG, "raw/orders": table}
+    catalog = Catalog({**CATALOG, "raw/orders": table})
     message = refusal(syncing, "raw/orders", catalog=catalog)
     assert "no cursor" in message
     assert "etl-assets backfill raw/orders" in message
@@ -112,3 +115,13 @@ def test_m4_a_raw_table_without_a_cursor_is_loaded_by_days() -> None:
 
 def test_m3_doctor_names_the_source_of_a_derived_table() -> None:
     assert "raw/orders" in refusal(sources, "staged/orders")
+
+
+@pytest.mark.parametrize("resolve", [chosen, syncing, sources])
+def test_m1_a_table_that_is_left_out_says_why(resolve: Resolver) -> None:
+    broken = Broken("orders.py: cursor_column: no column 'updated'.", frozenset({"raw/orders"}))
+    others = {path: table for path, table in CATALOG.items() if path == "raw/products"}
+    with pytest.raises(SpecError, match=r"orders\.py: cursor_column"):
+        resolve(Catalog(others, [broken]), ["raw/orders"])
+    (one,) = resolve(Catalog(others, [broken]), [])
+    assert one.path == "raw/products"

@@ -1,6 +1,8 @@
 """Files that an earlier release made: they gain what this one needs, and keep what they hold."""
 
 import gzip
+import os
+import signal
 from pathlib import Path
 
 import duckdb
@@ -17,6 +19,7 @@ from etl_assets_tests.old_warehouse import (
     VERSIONED,
     assert_nothing_is_lost,
 )
+from etl_assets_tests.processes import ended, start
 
 
 @pytest.fixture
@@ -86,3 +89,24 @@ def test_a_file_of_the_first_releases_gains_what_this_one_needs(tmp_path: Path) 
         (0, None),
         (1, "a digest"),
     ]
+
+
+def test_the_version_changes_with_what_a_killed_process_left_in_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    warehouse = DuckDBWarehouse(path)
+    seen = [warehouse.version()]
+    publish(warehouse, staged(tmp_path, orders({1: "one"})))
+    seen.append(warehouse.version())
+    assert warehouse.version() == seen[-1]
+    warehouse.state()
+    assert warehouse.version() == seen[-1], "reading changes nothing"
+    child = start(_commit_and_die, path)
+    assert ended(child) == -signal.SIGKILL
+    seen.append(warehouse.version())
+    assert len(set(seen)) == 3
+
+
+def _commit_and_die(path: Path) -> None:
+    connection = duckdb.connect(str(path))
+    connection.execute("UPDATE etl.etl_state SET run_id = 'other'")
+    os.kill(os.getpid(), signal.SIGKILL)

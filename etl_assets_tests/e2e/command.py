@@ -1,14 +1,19 @@
 """The real `etl-assets` and `dagster` commands, in a clean environment."""
 
+import atexit
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from etl_assets_tests.processes import ended, start
+
 PROGRAMS = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[2]
+WITHIN_SECONDS = 280  # the machine may be busy
 
 
 @dataclass(frozen=True)
@@ -26,17 +31,41 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Commands:
-    """Runs commands with these variables and no others of the test's own, in that folder."""
+    """Runs commands with these variables and no others of the test's own, in that folder.
+
+    `etl-assets` is the same `main` in a process of its own, forked from one that has imported the
+    libraries: to import them takes longer than most commands work. With `installed` it is the
+    program itself.
+    """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path = REPOSITORY
+    installed: bool = False
 
     def etl_assets(self, *arguments: str, limit: int | None = None, **changes: str) -> Outcome:
         """`limit` is the size, in bytes, that no file of the process may exceed."""
-        return self._run([str(PROGRAMS / "etl-assets"), *arguments], limit, changes)
+        if self.installed or limit is not None:
+            return self._run([str(PROGRAMS / "etl-assets"), *arguments], limit, changes)
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            child = start(_etl_assets, arguments, self._variables(changes), self.folder, out, err)
+            code = ended(child, WITHIN_SECONDS)
+            return Outcome(code, out.read_text(), err.read_text())
 
     def dagster(self, *arguments: str, **changes: str) -> Outcome:
         return self._run([str(PROGRAMS / "dagster"), *arguments], None, changes)
+
+    def _variables(self, changes: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "PATH": f"{PROGRAMS}:{os.defpath}",
+            "HOME": os.environ.get("HOME", "/"),
+            # A file size limit would cut the byte code, and Python would keep what is left.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # This checkout's code, wherever the environment's own installation points.
+            "PYTHONPATH": str(REPOSITORY),
+            **self.environment,
+            **changes,
+        }
 
     def _run(
         self, command: Sequence[str], limit: int | None, changes: Mapping[str, str]
@@ -47,23 +76,32 @@ class Commands:
                 f"import os, resource as r, sys; {limited}; os.execv(sys.argv[2], sys.argv[2:])"
             )
             command = [sys.executable, "-c", program, str(limit), *command]
-        environment = {
-            "PATH": f"{PROGRAMS}:{os.defpath}",
-            "HOME": os.environ.get("HOME", "/"),
-            # A file size limit would cut the byte code, and Python would keep what is left.
-            "PYTHONDONTWRITEBYTECODE": "1",
-            # This checkout's code, wherever the environment's own installation points.
-            "PYTHONPATH": str(REPOSITORY),
-            **self.environment,
-            **changes,
-        }
         done = subprocess.run(
             command,
-            env=environment,
+            env=self._variables(changes),
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=WITHIN_SECONDS,
             check=False,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def _etl_assets(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, err: Path
+) -> None:
+    """In the child: what the installed program does, with its streams in files."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    sys.argv = ["etl-assets", *arguments]
+    from etl_assets.cli.main import main
+
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # a forked child ends without

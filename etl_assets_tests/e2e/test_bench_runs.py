@@ -1,4 +1,7 @@
-"""`make bench` runs to its end and writes every figure; how fast anything is, is no test."""
+"""`make bench` runs to its end and writes every figure; how fast anything is, is no test.
+
+The default run measures what is ours alone; `make soak` runs the whole, with the peers.
+"""
 
 import json
 import os
@@ -13,12 +16,10 @@ from etl_assets_tests.bigquery_server import EmulatedBigQuery
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What a quick run wrote."""
-    home = tmp_path_factory.mktemp("bench")
+def bench(home: Path, *options: str) -> str:
+    """What a quick run prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick"],
+        [sys.executable, "-m", "benchmarks", "--quick", *options],
         cwd=REPOSITORY,
         env={**os.environ, "ETL_HOME": str(home)},
         capture_output=True,
@@ -26,9 +27,25 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return " ".join(done.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What a quick run wrote."""
+    home = tmp_path_factory.mktemp("bench")
+    bench(home)
     return json.loads((home / "bench.json").read_text(encoding="utf-8"))
 
 
+def test_a_part_is_measured_alone_and_held_to_its_bounds(tmp_path: Path) -> None:
+    printed = bench(tmp_path, "--only", "imports", "--only", "partitions")
+    assert "import of the code location / of its libraries alone" in printed
+    assert "what Dagster adds to a table partition, ms" in printed
+    assert not (tmp_path / "bench.json").exists(), "it has only some of the figures"
+
+
+@pytest.mark.soak
 def test_a_quick_bench_writes_every_figure_as_a_number(figures: dict[str, object]) -> None:
     assert {
         "reader_over_copy",
@@ -53,6 +70,7 @@ def test_a_quick_bench_writes_every_figure_as_a_number(figures: dict[str, object
     assert all(isinstance(number, int | float) for number in figures.values())
 
 
+@pytest.mark.soak
 def test_where_the_emulator_runs_so_does_its_race(
     bigquery_server: EmulatedBigQuery, figures: dict[str, object]
 ) -> None:

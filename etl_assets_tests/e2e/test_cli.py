@@ -35,7 +35,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     home = tmp_path_factory.mktemp("demo")
-    commands = Commands({"ETL_HOME": str(home)})
+    commands = Commands({"ETL_HOME": str(home)}, installed=True)
     return Demo(commands, home, commands.etl_assets("demo"))
 
 

@@ -25,6 +25,9 @@ from etl_assets_tests.e2e.command import PROGRAMS
 from etl_assets_tests.e2e.dagster_ui import DagsterUI, _free_port, wait_for
 from etl_assets_tests.source_tables import run
 
+# Starts whole platforms and waits for their daemons: minutes on a busy machine.
+pytestmark = pytest.mark.soak
+
 LAUNCH = """mutation ($ops: [String!]!) { launchRun(executionParams: { selector: {
   repositoryLocationName: "etl_assets", repositoryName: "__repository__", jobName: "sync",
   solidSelection: $ops }, runConfigData: {} }) { __typename
@@ -65,7 +68,7 @@ def running(postgres: EmbeddedPostgres, folder: Path, name: str) -> Iterator[Dev
     for database in (name, f"{name}_dagster"):
         postgres.ensure_database(database)
     source = postgres.url(name)
-    fill_shop(source, days=2, orders_a_day=5)
+    fill_shop(source, days=2, orders_a_day=60)
     home, away, port = folder / "home", folder / "away", _free_port()
     away.mkdir(parents=True)
     environment = {
@@ -189,3 +192,4 @@ def test_r8_m8_a_run_is_terminated_in_the_ui_and_a_killed_one_is_started_again(
         wait_for(again, 120, f"another run, see {dev.log}")
         wait_for(lambda: again()[0]["status"] == "SUCCESS", 120, f"its success, see {dev.log}")
         assert DuckDBWarehouse(dev.home / "warehouse.duckdb").state()
+        assert " DEBUG " not in dev.log.read_text()

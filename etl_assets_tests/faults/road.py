@@ -92,7 +92,7 @@ class Road:
 
     def published(self) -> list[tuple[Any, ...]]:
         """What is published, sorted, without the platform's own columns."""
-        windows = [Window(DAYS[0], DAYS[-1])]
+        windows = [Window(DAYS[0], DAYS[-1]) if self.table.has_days else Window.of(WHOLE)]
         extract = self.warehouse.read(self.table, windows, self._folder())
         frame = extract.frames[0].select([column.name for column in self.table.columns]).collect()
         return sorted(frame.rows(), key=repr)

@@ -64,6 +64,24 @@ def test_r1_a_null_in_a_key_moves_vanishes_and_is_no_empty_text(pave: Paved) -> 
     road.assert_settled()
 
 
+def test_r1_a_null_and_the_text_none_are_two_rows_in_quarantine(pave: Paved) -> None:
+    dtypes = {**DEVICE, "v": pl.Int64}
+    road = pave(
+        cased(dtypes, {**REQUIRED, "v": {"ge": 0}}, key=("id", "device")),
+        "CREATE TABLE things (id bigint, device text, v bigint, created_at timestamptz, "
+        "updated_at timestamptz, UNIQUE NULLS NOT DISTINCT (id, device))",
+        "INSERT INTO things SELECT 1, d, -1, '2024-01-05Z', '2024-01-05Z' "
+        "FROM (VALUES (NULL), ('None')) AS v (d)",
+    )
+    road.sync()
+    assert len(road.quarantined()) == 2
+    road.sql("UPDATE things SET v = 1, updated_at = now() WHERE device IS NULL")
+    road.sync()
+    assert [row[:2] for row in road.published()] == [(1, None)]
+    assert len(road.quarantined()) == 1, "the other row is still bad"
+    road.assert_settled()
+
+
 def test_r1_two_rows_of_one_key_with_a_null_are_both_set_aside(pave: Paved) -> None:
     road = pave(
         cased(DEVICE, REQUIRED, key=("id", "device")),

@@ -233,3 +233,23 @@ def test_r5_a_row_that_no_dtype_holds_is_found_in_a_table_without_days(pave: Pav
     assert road.reconcile().is_equal
     assert (len(road.published()), len(road.quarantined())) == (8, 2)
     road.assert_settled()
+
+
+def test_r5_a_table_without_days_that_was_repaired_is_loaded_again_although_it_is_as_before(
+    pave: Paved,
+) -> None:
+    """A load is skipped only where what is published is what was loaded last."""
+    road = pave(
+        replace(cased({"id": pl.Int64}, partition_column=None), cursor_column=None, versions=None),
+        BARE,
+        "INSERT INTO things VALUES (1, '2024-01-05Z', '2024-01-05Z'), (2, '2024-01-05Z', "
+        "'2024-01-05Z')",
+    )
+    road.load()
+    road.sql("DELETE FROM things WHERE id = 2")
+    road.reconcile()
+    assert [row[0] for row in road.published()] == [1]
+    road.sql("INSERT INTO things VALUES (2, '2024-01-05Z', '2024-01-05Z')")
+    road.load()
+    assert [row[0] for row in road.published()] == [1, 2]
+    road.assert_settled()

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from etl_assets.core.errors import StalePublication
@@ -154,7 +155,7 @@ def test_l8_an_empty_day_is_published_with_the_sources_own_count(
 
 
 @pytest.mark.parametrize("personal", [False, True])
-def test_a_key_that_occurs_twice_in_a_day_is_refused_and_a_personal_one_is_not_shown(
+def test_a_key_that_occurs_twice_in_a_day_is_set_aside_and_a_personal_one_is_not_shown(
     database_url: str, tmp_path: Path, personal: bool
 ) -> None:
     fill(database_url, version=1)
@@ -165,8 +166,10 @@ def test_a_key_that_occurs_twice_in_a_day_is_refused_and_a_personal_one_is_not_s
     )
     table = replace(THINGS, contract=contract_of(load_road.DTYPES, {"id": {"personal": personal}}))
     (day,) = load(database_url, table, [DAY], tmp_path / "spool", Published())
-    assert [r.check.name for r in day.results if r.blocks] == ["unique_key"]
-    (result,) = [result for result in day.results if result.blocks]
-    assert result.evidence["keys_more_than_once"] == 1
-    (sample,) = result.evidence["sample_keys"]  # type: ignore[misc]
-    assert sample.startswith("id#") if personal else sample == "id=77"
+    aside = pl.read_parquet(day.quarantine.files).filter(pl.col("rule") == "unique_key")
+    assert aside.height == 2
+    (rules,) = [r.evidence["broken_rules"] for r in day.results if r.check.name == "value_rules"]
+    (told,) = [rule for rule in rules if rule["rule"] == "unique_key"]  # type: ignore[union-attr, index]
+    assert told["rows"] == 2  # type: ignore[index]
+    for shown in (*told["sample_keys"].split("; "), *aside["source_position"]):  # type: ignore[index]
+        assert ("id#" in shown and "77" not in shown) if personal else shown.endswith("id=77")

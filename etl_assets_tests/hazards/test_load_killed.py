@@ -75,6 +75,7 @@ def test_l2_killed_in_the_first_publication_of_all_nothing_is_there(
     source_url: str, tmp_path: Path, boundary: str
 ) -> None:
     fill(source_url, version=1)
+    warehouse_of(tmp_path).migrate()  # the platform's tables come in a transaction of their own
     killed = start(load_until, source_url, tmp_path, "killed", boundary)
     assert ended(killed) == -signal.SIGKILL
     assert warehouse_rows(tmp_path) == []
@@ -89,6 +90,7 @@ def test_l2_killed_at_one_boundary_after_the_other_it_still_ends_right(
     source_url: str, tmp_path: Path
 ) -> None:
     fill(source_url, version=1)
+    warehouse_of(tmp_path).migrate()
     for number, boundary in enumerate(["before COMMIT", "after COMMIT", "before COMMIT"], 1):
         killed = start(load_until, source_url, tmp_path, f"killed-{number}", boundary)
         assert ended(killed) == -signal.SIGKILL

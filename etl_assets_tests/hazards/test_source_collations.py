@@ -4,14 +4,7 @@ The order of (cursor, key) is PostgreSQL's alone: no position is compared anywhe
 is equal to is the contract's: byte by byte.
 """
 
-import os
-import shutil
-import subprocess
-import tempfile
-import uuid
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -54,45 +47,6 @@ LOOSE = (
 )
 
 
-@pytest.fixture(scope="module")
-def icu_server() -> Iterator[str]:
-    """The socket folder of Debian's PostgreSQL, in a cluster that sorts by ICU."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found or (os.geteuid() == 0 and shutil.which("runuser") is None):
-        pytest.skip(
-            "needs Debian's postgresql, which is built with ICU: apt-get install postgresql"
-        )
-    programs = found[-1].parent
-    account = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    folder = Path(tempfile.mkdtemp(prefix="icu"))
-    if account:
-        shutil.chown(folder, "postgres", "postgres")
-    options = "--auth=trust --encoding=UTF8 --locale-provider=icu --icu-locale=en-US --locale=C"
-    settings = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-
-    def call(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [*account, programs / program, "-D", folder / "data", *arguments],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=folder,
-        )
-
-    call("initdb", "--username=postgres", *options.split())
-    call("pg_ctl", "start", "-w", "-o", settings, "-l", str(folder / "log"))
-    yield str(folder)
-    call("pg_ctl", "stop", "-w", "-m", "immediate")
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def icu_url(icu_server: str) -> str:
-    """A database of its own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    run(f"postgresql://postgres@/postgres?host={icu_server}", f"CREATE DATABASE {name}")
-    return f"postgresql://postgres@/{name}?host={icu_server}"
-
-
 def make_texts(url: str, column: str = "text", more: str = "") -> None:
     """All of TEXTS, ten of them a moment."""
     values = ", ".join(
@@ -106,32 +60,34 @@ def make_texts(url: str, column: str = "text", more: str = "") -> None:
     )
 
 
-def test_the_server_does_sort_otherwise(icu_url: str) -> None:
-    make_texts(icu_url)
-    found = [row[0] for row in run(icu_url, "SELECT k FROM things ORDER BY k")]
+def test_the_server_does_sort_otherwise(icu_database_url: str) -> None:
+    make_texts(icu_database_url)
+    found = [row[0] for row in run(icu_database_url, "SELECT k FROM things ORDER BY k")]
     assert sorted(found) == sorted(TEXTS)
     assert found != sorted(found)
-    run(icu_url, LOOSE)
-    assert run(icu_url, "SELECT 'coop' = 'CO-OP' COLLATE loose") == [(True,)]
+    run(icu_database_url, LOOSE)
+    assert run(icu_database_url, "SELECT 'coop' = 'CO-OP' COLLATE loose") == [(True,)]
 
 
 @pytest.mark.parametrize("most_rows", [1, 2, 3, 7, 100])
-def test_every_text_key_is_read_once_whatever_the_collation(icu_url: str, most_rows: int) -> None:
-    make_texts(icu_url, more=", PRIMARY KEY (k)")
-    with snapshot_of(icu_url, TABLE) as snapshot:
+def test_every_text_key_is_read_once_whatever_the_collation(
+    icu_database_url: str, most_rows: int
+) -> None:
+    make_texts(icu_database_url, more=", PRIMARY KEY (k)")
+    with snapshot_of(icu_database_url, TABLE) as snapshot:
         read = pl.concat(pages(snapshot, None, LATER, most_rows))
     assert sorted(read["k"]) == sorted(TEXTS)
 
 
 @pytest.mark.parametrize("most_rows", [1, 2, 3, 7, 100])
 def test_texts_that_the_source_takes_for_equal_are_read_once_each(
-    icu_url: str, most_rows: int
+    icu_database_url: str, most_rows: int
 ) -> None:
-    run(icu_url, LOOSE)
-    make_texts(icu_url, "text COLLATE loose")
+    run(icu_database_url, LOOSE)
+    make_texts(icu_database_url, "text COLLATE loose")
     read: list[str] = []
     after: Position | None = None
-    with snapshot_of(icu_url, TABLE) as snapshot:
+    with snapshot_of(icu_database_url, TABLE) as snapshot:
         while True:  # a page has all that is equal to its last row, so it may be longer than asked
             found = snapshot.changes(after, LATER, most_rows, MUCH)
             read += frame_of(found)["k"].to_list()
@@ -143,46 +99,51 @@ def test_texts_that_the_source_takes_for_equal_are_read_once_each(
 
 
 def test_rows_are_found_by_exactly_their_keys_in_every_collation(
-    icu_url: str, monkeypatch: pytest.MonkeyPatch
+    icu_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys_module, "KEYS_A_STATEMENT", 1)  # equal ones in different statements
-    run(icu_url, LOOSE)
-    make_texts(icu_url, "text COLLATE loose")
-    with snapshot_of(icu_url, TABLE) as snapshot:
+    run(icu_database_url, LOOSE)
+    make_texts(icu_database_url, "text COLLATE loose")
+    with snapshot_of(icu_database_url, TABLE) as snapshot:
         everything = snapshot.by_keys(pl.DataFrame({"k": TEXTS}))
         assert (everything.rows, sorted(frame_of(everything)["k"])) == (len(TEXTS), sorted(TEXTS))
         some = frame_of(snapshot.by_keys(pl.DataFrame({"k": ["coop", "a", "E\u0301"]})))
     assert sorted(some["k"]) == ["a", "coop"]
 
 
-def test_r9_a_key_is_repeated_byte_by_byte_only(icu_url: str) -> None:
-    run(icu_url, LOOSE)
-    make_texts(icu_url, "text COLLATE loose")
-    run(icu_url, "INSERT INTO things SELECT * FROM things WHERE k IN ('coop' COLLATE \"C\", 'ß')")
-    with snapshot_of(icu_url, TABLE) as snapshot:
+def test_r9_a_key_is_repeated_byte_by_byte_only(icu_database_url: str) -> None:
+    run(icu_database_url, LOOSE)
+    make_texts(icu_database_url, "text COLLATE loose")
+    run(
+        icu_database_url,
+        "INSERT INTO things SELECT * FROM things WHERE k IN ('coop' COLLATE \"C\", 'ß')",
+    )
+    with snapshot_of(icu_database_url, TABLE) as snapshot:
         repeated = snapshot.repeated_keys(SCOPE)["k"].to_list()
         among = snapshot.repeated_keys(SCOPE, pl.DataFrame({"k": ["coop", "CO-OP", "a"]}))
-    written = run(icu_url, 'SELECT k FROM things GROUP BY k COLLATE "C", k HAVING count(*) > 1')
+    written = run(
+        icu_database_url, 'SELECT k FROM things GROUP BY k COLLATE "C", k HAVING count(*) > 1'
+    )
     assert sorted(repeated) == sorted({row[0] for row in written})
     assert among["k"].to_list() == ["coop"]
 
 
-def test_r9_a_looser_collation_proves_a_key_unique_all_the_more(icu_url: str) -> None:
+def test_r9_a_looser_collation_proves_a_key_unique_all_the_more(icu_database_url: str) -> None:
     run(
-        icu_url,
+        icu_database_url,
         LOOSE,
         "CREATE TABLE things (k text COLLATE loose PRIMARY KEY, day_at timestamptz,"
         " updated_at timestamptz)",
     )
-    with snapshot_of(icu_url, TABLE) as snapshot:
+    with snapshot_of(icu_database_url, TABLE) as snapshot:
         assert snapshot.key_is_unique
 
 
 @pytest.mark.parametrize("column", ["text", "text COLLATE loose"])
-def test_digests_are_the_same_in_every_collation(icu_url: str, column: str) -> None:
-    run(icu_url, LOOSE)
-    make_texts(icu_url, column)
-    with snapshot_of(icu_url, TABLE) as snapshot:
+def test_digests_are_the_same_in_every_collation(icu_database_url: str, column: str) -> None:
+    run(icu_database_url, LOOSE)
+    make_texts(icu_database_url, column)
+    with snapshot_of(icu_database_url, TABLE) as snapshot:
         loaded = frame_of(snapshot.changes(None, LATER, 1000, MUCH))
         found = snapshot.digests(None, 8)
         rows = snapshot.row_digests(START.date(), 8, range(8))
@@ -190,9 +151,9 @@ def test_digests_are_the_same_in_every_collation(icu_url: str, column: str) -> N
     assert sorted(rows["k"]) == sorted(TEXTS)
 
 
-def test_an_index_of_the_collation_serves_positions_and_keys(icu_url: str) -> None:
+def test_an_index_of_the_collation_serves_positions_and_keys(icu_database_url: str) -> None:
     run(
-        icu_url,
+        icu_database_url,
         LOOSE,
         "CREATE TABLE things (k text COLLATE loose PRIMARY KEY, day_at timestamptz,"
         " updated_at timestamptz)",
@@ -201,7 +162,7 @@ def test_an_index_of_the_collation_serves_positions_and_keys(icu_url: str) -> No
         "CREATE INDEX ON things (updated_at, k)",
         "ANALYZE things",
     )
-    with snapshot_of(icu_url, TABLE) as snapshot:
+    with snapshot_of(icu_database_url, TABLE) as snapshot:
         some = snapshot.changes(Position(START, ("0",)), LATER, 10, MUCH)
         found = frame_of(snapshot.by_keys(frame_of(some).select("k")))
         scans = snapshot.connection.execute(

@@ -11,7 +11,7 @@ import pytest
 
 from etl_assets.core.errors import ConfigError, EtlError, SourceError, SourceUnavailable
 from etl_assets.demo.server import EmbeddedPostgres, start_postgres
-from etl_assets.postgres.connection import classify, postgres_url
+from etl_assets.postgres.connection import check_connection, classify, postgres_url
 from etl_assets_tests.hazards.test_source_concurrency import until
 from etl_assets_tests.source_tables import (
     DAY,
@@ -108,6 +108,17 @@ def test_the_right_password_is_taken(guarded: EmbeddedPostgres) -> None:
     finally:
         run(guarded.url("postgres"), "REVOKE SELECT ON things FROM app")
     assert rows.is_empty()
+
+
+@pytest.mark.parametrize(
+    "options", ["-c%20synchronous_commit%3Doff", "-c%20statement_timeout%3D5s%20-c%20jit%3Doff"]
+)
+def test_a_url_is_tried_with_its_options_as_they_are_written(
+    database_url: str, options: str
+) -> None:
+    check_connection(
+        f"{database_url}&options={options}", setting="DAGSTER_POSTGRES_URL", what="the database"
+    )
 
 
 def test_c15_a_server_without_a_free_place_is_worth_a_retry(

@@ -49,7 +49,7 @@ def test_c11_new_columns_are_kept_as_json_where_the_table_evolves(database_url: 
     )
     with snapshot_of(database_url, table) as snapshot:
         rest = frame_of(snapshot.changes(None, LATER, 9, MUCH))["rest"]
-        assert snapshot.source_types[3:5] == (('we "ird', "numeric"), ("doc", "jsonb"))
+        assert snapshot.columns[3:5] == (('we "ird', "numeric"), ("doc", "jsonb"))
     assert '"we \\"ird":1.50' in rest[0]
     first, second = json.loads(rest[0]), json.loads(rest[1])
     assert set(first) == {'we "ird', "doc", *names}

@@ -25,6 +25,12 @@ class Terminated(BaseException):
     """As Dagster's interrupt: no KeyboardInterrupt, and no Exception."""
 
 
+def terminate_by_signals() -> None:
+    """From now on SIGINT and SIGTERM raise Terminated, as during a step of Dagster's."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _terminate)
+
+
 def _terminate(_number: int, _frame: object) -> None:
     raise Terminated
 
@@ -33,8 +39,7 @@ def work_until_signal(name: str, url: str, folder: Path) -> None:
     """In the child: the outcome is in `folder / "outcome"`, what was raised or "done"."""
     outcome = "done"
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _terminate)
+        terminate_by_signals()
         (folder / "begun").touch()
         CHILDREN[name](url, folder)
     except BaseException as error:

@@ -3,6 +3,7 @@
 import base64
 import json
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from google.cloud import bigquery
 from etl_assets.config import Settings
 from etl_assets.core.errors import ConfigError
 from etl_assets.orchestration.platform import open_platform
+from etl_assets.pipeline.platform import Platform
 from etl_assets.warehouse.bigquery import BigQueryWarehouse
 from etl_assets_tests.bigquery_server import EmulatedBigQuery
 from etl_assets_tests.orchestration.shop import DAYS, metadata_of, open_shop
@@ -46,12 +48,16 @@ def clients_of(warehouse: object) -> bigquery.Client:
     return cast("BigQueryWarehouse", warehouse)._clients.rest
 
 
+@pytest.mark.parametrize("opened", [open_platform, Platform])
 def test_credentials_project_and_location_come_from_the_settings(
-    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Callable[[Settings], Platform],
+    key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     url = "bigquery://other-project?location=EU"
-    platform = open_platform(Settings(home=tmp_path, warehouse_url=url, gcp_credentials=key))
+    platform = opened(Settings(home=tmp_path, warehouse_url=url, gcp_credentials=key))
     with closing(platform.warehouse) as warehouse:
         client = clients_of(warehouse)
         assert client._credentials.service_account_email == ACCOUNT
@@ -59,23 +65,31 @@ def test_credentials_project_and_location_come_from_the_settings(
     assert key not in repr(platform)
 
 
+@pytest.mark.parametrize("opened", [open_platform, Platform])
 def test_two_accounts_at_once_are_refused(
-    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Callable[[Settings], Platform],
+    key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     settings = Settings(home=tmp_path, warehouse_url="bigquery://p", gcp_credentials=key)
     with pytest.raises(ConfigError, match="both set"):
-        open_platform(settings).warehouse.state()
+        opened(settings).warehouse.state()
 
 
+@pytest.mark.parametrize("opened", [open_platform, Platform])
 @pytest.mark.parametrize("wrong", ["not base64 at all", base64.b64encode(b"{}").decode()])
 def test_a_key_that_is_none_is_refused_and_never_shown(
-    wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: Callable[[Settings], Platform],
+    wrong: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     settings = Settings(home=tmp_path, warehouse_url="bigquery://p", gcp_credentials=wrong)
     with pytest.raises(ConfigError, match="no usable Google credentials") as caught:
-        open_platform(settings).warehouse.state()
+        opened(settings).warehouse.state()
     assert wrong not in str(caught.value)
 
 

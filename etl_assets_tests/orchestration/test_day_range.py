@@ -93,7 +93,8 @@ def test_the_null_ratios_of_a_day_are_those_of_its_published_rows(loaded_shop: S
 def test_the_preview_shows_rows_and_masks_what_is_personal(loaded_shop: Shop) -> None:
     preview = metadata_of(loaded_shop.run, "raw/customers")[KEYS[0]]["preview"]
     header, _, first, *_ = preview.splitlines()
-    row = dict(zip(header.split(" | "), first.split(" | "), strict=True))
+    names, cells = ([cell.strip() for cell in line.split(" | ")] for line in (header, first))
+    row = dict(zip(names, cells, strict=True))
     assert (row["full_name"], row["country"]) == (MASK, row["country"].upper())
 
 

@@ -1,9 +1,11 @@
 """Late data as a signal: exactly the days downstream of what was published are made again."""
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -63,33 +65,65 @@ def test_a_day_that_was_never_made_is_late_once_its_inputs_are_there(shop: Shop)
     assert late(shop) == [("staged/orders", day) for day in DAYS[:2]]
 
 
-def test_the_sensor_asks_for_the_late_days_once_and_says_why(built: Shop, tmp_path: Path) -> None:
-    change_an_order(built, DAYS[0])
-    change_an_order(built, DAYS[1])
-    change_an_order(built, DAYS[3])
-    sensor = built.definitions.get_repository_def().get_sensor_def("late_staged_days")
+Tick = Callable[[str | None], Any]
+
+
+@pytest.fixture
+def tick(built: Shop, tmp_path: Path) -> Iterator[Tick]:
+    """A tick of the staged layer's sensor with this cursor."""
+    repository = built.definitions.get_repository_def()
+    sensor = repository.get_sensor_def("late_staged_days")
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
 
-        def tick(cursor: str | None) -> dg.SensorResult:
+        def evaluated(cursor: str | None) -> Any:
             context = dg.build_sensor_context(
                 instance=instance,
                 cursor=cursor,
-                repository_def=built.definitions.get_repository_def(),
+                repository_def=repository,
                 resources={"platform": built.platform},
             )
             return sensor.evaluate_tick(context)
 
-        first = tick(None)
-        spans = [
-            (
-                request.tags["dagster/asset_partition_range_start"],
-                request.tags["dagster/asset_partition_range_end"],
-            )
-            for request in first.run_requests
-        ]
-        assert spans == [(str(DAYS[0]), str(DAYS[1])), (str(DAYS[3]), str(DAYS[3]))]
-        assert "made before raw/orders" in first.run_requests[0].tags["etl_assets/late"]
-        assert tick(first.cursor).run_requests in (None, [])
+        yield evaluated
+
+
+def test_the_sensor_asks_for_the_late_days_once_and_says_why(built: Shop, tick: Tick) -> None:
+    change_an_order(built, DAYS[0])
+    change_an_order(built, DAYS[1])
+    change_an_order(built, DAYS[3])
+    first = tick(None)
+    spans = [
+        (
+            request.tags["dagster/asset_partition_range_start"],
+            request.tags["dagster/asset_partition_range_end"],
+        )
+        for request in first.run_requests
+    ]
+    assert spans == [(str(DAYS[0]), str(DAYS[1])), (str(DAYS[3]), str(DAYS[3]))]
+    assert "made before raw/orders" in first.run_requests[0].tags["etl_assets/late"]
+    assert tick(first.cursor).run_requests in (None, [])
+
+
+def test_an_idle_tick_asks_the_warehouse_for_nothing_until_something_is_published(
+    built: Shop, tick: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    state = built.platform.warehouse.state
+
+    def noted(*arguments: Any) -> Any:
+        looked.append(arguments)
+        return state(*arguments)
+
+    monkeypatch.setattr(built.platform.warehouse, "state", noted)
+    idle = tick(None)
+    assert (idle.run_requests in (None, []), len(looked)) == (True, 1)
+    again = tick(idle.cursor)
+    assert "Nothing was published since" in again.skip_message
+    assert len(looked) == 1, "an idle tick does not open the warehouse"
+    tick(None)
+    assert len(looked) == 2, "a cursor that was reset is looked at"
+    change_an_order(built, DAYS[0])
+    assert len(tick(idle.cursor).run_requests) == 1
 
 
 def test_a_tick_asks_for_no_more_days_than_its_budget_and_for_the_oldest_first() -> None:

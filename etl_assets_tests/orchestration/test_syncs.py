@@ -115,7 +115,8 @@ def test_a_reconciliation_repairs_what_no_cursor_tells(synced: Shop) -> None:
     assert materialised(result) == {ORDERS: [str(DAYS[1])]}
     looked, repaired = found
     assert (looked.differences.extra.height, looked.differences.changed.height) == (1, 1)
-    assert (repaired.is_equal, repaired.outcome and repaired.outcome.removed) == (True, 1)
+    assert repaired.repair is not None
+    assert (repaired.is_equal, repaired.repair.outcome.removed) == (True, 1)
     assert {state.verified_through for state in synced.state(ORDERS).values()} == {
         repaired.verified_through
     }
@@ -148,6 +149,7 @@ def test_the_demo_shop_has_no_schedule_that_runs_by_itself(shop: Shop) -> None:
         "reconcile_schedule",
         "late_staged_days",
         "late_enriched_days",
+        "run_retention",
     }
     # The tests' shop has a DATABASE_URL: there they run.
     assert running == (set(statuses) if shop.settings.database_url else set())

@@ -68,6 +68,7 @@ def test_l2_a_process_that_is_killed_at_commit_leaves_rows_and_watermark_of_one_
     shelf: Shelf, when: str, there: int
 ) -> None:
     put(shelf, 10, stamp=ONE_A_SECOND)
+    shelf.warehouse.migrate()  # the platform's own tables are made in a transaction of their own
     child = start(sync_and_die, shelf.url, shelf.folder, when)
     assert ended(child) == -signal.SIGKILL
     assert len(shelf.published()) == there

@@ -1,6 +1,6 @@
 """Two workers, a schedule and a backfill on the same days, while the shop goes on writing (L3, L5).
 
-`TOGETHER_SECONDS=60` lets them work for a minute; in the suite they have a few seconds.
+In the suite they have a few seconds; `SOAK_SECONDS=600 make soak` lets them work for longer.
 """
 
 import os
@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from etl_assets.core.errors import EtlError, StalePublication
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
@@ -18,15 +19,18 @@ from etl_assets_tests.processes import ended, start
 from etl_assets_tests.source_tables import reader_of, run
 from etl_assets_tests.sync.shelf import CREATE, FIRST_DAY, Shelf, shelf_table
 
-SECONDS = float(os.environ.get("TOGETHER_SECONDS", "6"))
+SECONDS = 4.0
+SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 DAYS = [FIRST_DAY + timedelta(days=number) for number in range(4)]
 TABLE = shelf_table("shelf", lookback=timedelta(milliseconds=200))
 
 
-def _work(url: str, folder: Path, task: Callable[[Shelf], None], pause: float) -> None:
+def _work(
+    url: str, folder: Path, seconds: float, task: Callable[[Shelf], None], pause: float
+) -> None:
     """A process that does one thing again and again until time is up."""
     folder.mkdir()
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + seconds
     with reader_of(url) as reader:
         warehouse = DuckDBWarehouse(folder.parent / "w.duckdb")
         shelf = Shelf(url, TABLE, warehouse, folder, reader)
@@ -47,10 +51,10 @@ def _backfill(shelf: Shelf) -> None:
     shelf.reload(*DAYS)
 
 
-def _write(url: str) -> None:
+def _write(url: str, seconds: float) -> None:
     """A shop: single orders, mass updates, and transactions that take their time."""
     chance = random.Random(7)
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + seconds
     with psycopg.connect(url) as connection:
         while time.monotonic() < until:
             for _ in range(chance.randrange(1, 6)):
@@ -66,17 +70,18 @@ def _write(url: str) -> None:
             connection.commit()
 
 
+@pytest.mark.parametrize("seconds", [SECONDS, pytest.param(SOAK_SECONDS, marks=pytest.mark.soak)])
 def test_l3_l5_everybody_at_once_loses_nothing_doubles_nothing_and_never_hangs(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, seconds: float
 ) -> None:
     run(database_url, *CREATE.format(name="shelf").split(";"))
     tasks = [(_sync, 0.0), (_sync, 0.0), (_sync, 1.0), (_backfill, 0.0)]
     processes = [
-        start(_work, database_url, tmp_path / str(number), task, pause)
+        start(_work, database_url, tmp_path / str(number), seconds, task, pause)
         for number, (task, pause) in enumerate(tasks)
     ]
-    processes.append(start(_write, database_url))
-    assert [ended(process, SECONDS + 60) for process in processes] == [0] * len(processes)
+    processes.append(start(_write, database_url, seconds))
+    assert [ended(process, seconds + 120) for process in processes] == [0] * len(processes)
     with reader_of(database_url) as reader:
         warehouse = DuckDBWarehouse(tmp_path / "w.duckdb")
         shelf = Shelf(database_url, TABLE, warehouse, tmp_path, reader)

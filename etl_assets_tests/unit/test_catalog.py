@@ -145,7 +145,7 @@ def test_m1_days_made_of_tables_without_days_are_none() -> None:
 def test_m4_near_names_are_offered(name: str, near: list[str]) -> None:
     catalog = Catalog.of([source("orders"), source("customers")])
     assert catalog.near(name) == near
-    with pytest.raises(UnknownTable, match=f"No table {name}.") as caught:
+    with pytest.raises(UnknownTable, match=f"no table {name}.") as caught:
         catalog.table(name)
     assert ("Did you mean" in str(caught.value)) is bool(near)
 

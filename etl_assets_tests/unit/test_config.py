@@ -174,7 +174,7 @@ def test_settings_that_are_changed_are_checked_and_the_old_ones_stay() -> None:
     settings = Settings(home=Path("/data"), hash_key=CANARY)
     assert settings.changed(warehouse_wait_seconds=1).hash_key == CANARY
     assert settings.warehouse_wait_seconds == 120
-    with pytest.raises(ValueError, match="ETL_WAREHOUSE_WAIT_SECONDS"):
+    with pytest.raises(ValueError, match="warehouse_wait_seconds"):
         settings.changed(warehouse_wait_seconds=-1)
 
 

@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, Optional
 import pandera.polars as pa
 import polars as pl
 import pytest
-from etl_assets.tables.registry import layer_tables
 from pandera.api.dataframe.model_components import _check_dispatch
 
 from etl_assets.core.check_names import _CHECKS, checks_shown
 from etl_assets.core.contracts import Contract, column, column_names, columns_of, key_of, keyed_by
 from etl_assets.core.rules import rules_of, schema_of
+from etl_assets.table_modules import tables_from
 
 
 class Base(Contract):
@@ -214,7 +214,7 @@ def test_panderas_own_check_methods_are_rules_of_the_contract_and_of_those_deriv
 
 
 def test_what_a_contract_says_of_its_rules_is_what_pandera_checks() -> None:
-    contracts = {table.contract for table in layer_tables().values()} | {Base, Derived, Checked}
+    contracts = {table.contract for table in tables_from().values()} | {Base, Derived, Checked}
     for contract in contracts:
         own = ("not_null", "not_nan")
         checked = [(r.column, r.name) for r in rules_of(contract) if r.column and r.name not in own]
@@ -223,8 +223,8 @@ def test_what_a_contract_says_of_its_rules_is_what_pandera_checks() -> None:
 
 def test_a_contract_is_read_without_pandera_pandas_or_dagster() -> None:
     program = (
-        "import sys; from etl_assets.tables.registry import layer_tables\n"
-        "for table in layer_tables().values(): table.columns, table.key\n"
+        "import sys; from etl_assets.table_modules import tables_from\n"
+        "for table in tables_from().values(): table.columns, table.key\n"
         "print(sorted({'pandera', 'pandas', 'dagster'} & sys.modules.keys()))\n"
     )
     done = subprocess.run(

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import polars as pl
 import pytest
-from etl_assets.tables.registry import layer_tables
 
 from etl_assets.core.contracts import (
     Contract,
@@ -14,6 +13,7 @@ from etl_assets.core.contracts import (
     polars_schema,
 )
 from etl_assets.core.rules import rules_of
+from etl_assets.table_modules import tables_from
 
 
 class Things(Contract):
@@ -73,7 +73,7 @@ def test_a_rule_says_of_each_row_whether_it_is_kept() -> None:
 
 
 def test_every_contract_of_the_platform_has_a_key_descriptions_and_its_partition_column() -> None:
-    for table in layer_tables().values():
+    for table in tables_from().values():
         names = [declared.name for declared in table.columns]
         assert set(table.key) <= set(names)
         assert table.partition_column in names

@@ -123,6 +123,20 @@ def test_stop_ends_this_server_and_no_other(
     assert query(server.url("postgres"), "SELECT 1") == [(1,)]
 
 
+def test_stop_is_content_when_its_server_is_killed_meanwhile(own_server: EmbeddedPostgres) -> None:
+    main = psutil.Process(main_process(own_server))
+    main.suspend()  # so that pg_ctl waits for it
+    with ThreadPoolExecutor() as pool:
+        stopping = pool.submit(own_server.stop)
+        deadline = time.monotonic() + 60
+        while not any(it.name() == "pg_ctl" for it in psutil.Process().children()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        main.kill()
+        stopping.result(60)
+    assert is_over(main)
+
+
 def test_it_recovers_what_was_committed_when_its_main_process_was_killed(
     own_server: EmbeddedPostgres,
 ) -> None:

@@ -22,7 +22,8 @@ from etl_assets.core.rows import keys_of
             datetime(2024, 5, 17, 6, 30, tzinfo=UTC),
             "k=2024-05-17 06:30:00.000000+00:00",
         ),
-        (pl.Int64(), None, "k=None"),
+        (pl.Int64(), None, "k IS NULL"),
+        (pl.String(), "None", "k=None"),
     ],
 )
 def test_a_key_is_shown_as_it_is(dtype: pl.DataType, value: Any, shown: str) -> None:

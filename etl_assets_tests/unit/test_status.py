@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.scope import Scope
 from etl_assets.core.state import PartitionState
 from etl_assets.pipeline.status import ago, summarise
 
@@ -60,3 +62,45 @@ def test_lines_are_in_the_order_given_and_unknown_tables_come_last() -> None:
 
 def test_nothing_published_is_no_lines() -> None:
     assert summarise([], ["raw/orders"], NOW) == []
+
+
+def test_b9_warnings_are_counted_by_check_and_named() -> None:
+    states = [
+        replace(STATE, partition_key=date(2024, 5, day), failed_checks=names, checks_failed=count)
+        for day, names, count in [
+            (1, "schema_drift", 1),
+            (2, "schema_drift,cursor_values", 2),
+            (3, None, 0),
+        ]
+    ]
+    (line,) = summarise(states, ["raw/orders"], NOW)
+    assert line.warnings == {"schema_drift": 2, "cursor_values": 1}
+    assert line.notes() == [
+        "raw/orders: checks that warn: schema_drift on 2 days, cursor_values on 1 day."
+    ]
+
+
+def test_r2_days_that_a_check_refused_are_no_warnings() -> None:
+    refused = {"raw/orders": [date(2024, 5, 19), date(2024, 5, 18)], "raw/other": [NOW.date()]}
+    (line,) = summarise([STATE], ["raw/orders"], NOW, days_to_reload=refused)
+    assert line.days_to_reload == [date(2024, 5, 18), date(2024, 5, 19)]
+    assert line.as_dict()["days_to_reload"] == line.days_to_reload
+    (note,) = line.notes()
+    assert "a check refused 2 days" in note
+    assert "2024-05-18, 2024-05-19" in note
+
+
+def test_m10_days_outside_the_platforms_are_counted_but_not_those_of_other_kinds() -> None:
+    scope = Scope(date(2024, 5, 17), date(2024, 5, 18))
+    days = [WHOLE, *(date(2024, 5, day) for day in (15, 16, 17, 18, 19))]
+    states = [
+        replace(STATE, table_name=path, partition_key=day)
+        for path in ("raw/orders", "raw/orders_versions", "raw/gone")
+        for day in days
+    ]
+    orders, versions, gone = summarise(
+        states, ["raw/orders"], NOW, scope=scope, versions={"raw/orders_versions"}
+    )
+    assert [day.day for day in orders.days_outside] == [15, 16, 19]
+    assert (list(versions.days_outside), versions.notes()) == ([], [])
+    assert gone.notes() == ["raw/gone is published, and no module declares it."]

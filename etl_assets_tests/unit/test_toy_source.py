@@ -58,10 +58,14 @@ def test_a_table_without_days_is_one_part(tmp_path: Path) -> None:
     table = layer_table({"code": pl.String, "name": pl.String}, name="countries", key=("code",))
     table = replace(table, partition_column=None)
     deliver(tmp_path, [{"code": "DE", "name": "Germany"}], name="countries")
-    with JsonSource(tmp_path, table).open() as snapshot:
-        read = snapshot.day(WHOLE)
-        assert read.evidence().row_count == 1
-        assert pl.concat(read.batches()).rows() == [("DE", "Germany")]
+    source = JsonSource(tmp_path, table)
+    loaded = list(load_days(table, source, [WHOLE], Published(), tmp_path / "s", "run"))
+    good = [day for day in loaded if isinstance(day, LoadedDay) and day.is_good]
+    assert [(day.rows, day.source_count) for day in good] == [(1, 1)]
+
+    warehouse = DuckDBWarehouse(tmp_path / "w.duckdb")
+    publish_days(warehouse, table, good, "run")
+    assert published_rows(warehouse, table, WHOLE, tmp_path).rows() == [("DE", "Germany")]
 
 
 CANNOT: dict[str, Callable[[Snapshot], object]] = {

@@ -221,7 +221,8 @@ def _keyset_of(opened: OpenTable) -> Keyset:
         raise ContractMismatch(
             f"{opened.table.path} has no cursor that is a timestamp in the source, so its changes "
             "cannot be told.",
-            "Name one as cursor_column in etl_assets/tables/, or None to load the table by days.",
+            f"Name one as cursor_column in {opened.table.declared_in}, or None there to load the "
+            "table by days.",
         )
     return keyset
 

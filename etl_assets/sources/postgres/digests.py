@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
-import pyarrow as pa
 from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
 from etl_assets.core.partitions import windows_of
-from etl_assets.postgres import digest_text
+from etl_assets.postgres import arrow_types, digest_text
 from etl_assets.postgres.columns import ColumnRead
 from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
@@ -30,11 +29,11 @@ class DigestReads(OpenTable):
         """Count and checksum by day and bucket in BUCKETS_SCHEMA, of these days, None for all."""
         low, high = digest_text.checksum("digest")
         columns = [
-            ColumnRead("day", "day", pa.date32(), "day"),
-            ColumnRead("bucket", "bucket", pa.int64(), "bucket"),
-            ColumnRead("rows", "count(*)", pa.int64(), "rows"),
-            ColumnRead("low", low, pa.int64(), "low"),
-            ColumnRead("high", high, pa.int64(), "high"),
+            ColumnRead("day", "day", arrow_types.DATE, "day"),
+            ColumnRead("bucket", "bucket", arrow_types.INT64, "bucket"),
+            ColumnRead("rows", "count(*)", arrow_types.INT64, "rows"),
+            ColumnRead("low", low, arrow_types.INT64, "low"),
+            ColumnRead("high", high, arrow_types.INT64, "high"),
         ]
         named = sql.SQL(", ").join(sql.SQL(column.select) for column in columns)
         rows = self.selects.selected(
@@ -77,7 +76,7 @@ class DigestReads(OpenTable):
 
     def _day(self) -> ColumnRead:
         day = self.selects.day().as_string()
-        return ColumnRead("day", day, pa.date32(), day)
+        return ColumnRead("day", day, arrow_types.DATE, day)
 
     def _bucket(self, buckets: int) -> ColumnRead:
         cannot = cannot_of(self.table)
@@ -85,16 +84,16 @@ class DigestReads(OpenTable):
             raise unable(self.table, Ability.DIGESTS, cannot)
         key = [self.table.column(name) for name in self.table.key]
         bucket = digest_text.bucket_of(self._line(key), buckets)
-        return ColumnRead("bucket", bucket, pa.int64(), bucket)
+        return ColumnRead("bucket", bucket, arrow_types.INT64, bucket)
 
     def _digest(self) -> ColumnRead:
         digest = digest_text.row_digest(self._line(compared(self.table)))
-        return ColumnRead("digest", digest, pa.string(), digest)
+        return ColumnRead("digest", digest, arrow_types.STRING, digest)
 
     def _cursor(self) -> ColumnRead:
         keyset = self.selects.keyset
         moment = keyset.instant().as_string() if keyset else "NULL::timestamptz"
-        return ColumnRead("cursor", moment, pa.timestamp("us", "UTC"), moment)
+        return ColumnRead("cursor", moment, arrow_types.MOMENT, moment)
 
     def _line(self, columns: Sequence[Column]) -> str:
         reads = {column.name: column for column in self.selects.columns}

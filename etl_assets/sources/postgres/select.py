@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import pyarrow as pa
 from psycopg import sql
 
 from etl_assets.core.contracts import Column
@@ -19,6 +18,7 @@ from etl_assets.core.policies import Drift
 from etl_assets.core.scope import Scope
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.table import LayerTable
+from etl_assets.postgres import arrow_types
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
 from etl_assets.sources.postgres.keys import KeyPart, key_parts
@@ -212,12 +212,12 @@ def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> TableS
 def _overflow(name: str, table: LayerTable, others: Collection[str]) -> ColumnRead:
     """The columns that the contract does not have, as the text of one JSON object."""
     if table.drift is not Drift.EVOLVE or not others:
-        return ColumnRead(name, "NULL::text", pa.string(), "NULL::text")
+        return ColumnRead(name, "NULL::text", arrow_types.STRING, "NULL::text")
     # A sub-query a row: json_build_object takes fifty pairs and no more.
     fields = sql.SQL(", ").join(sql.Identifier(_OWN, other) for other in sorted(others))
     select = sql.SQL("(SELECT row_to_json(o)::text FROM (SELECT {}) AS o)").format(fields)
     text = select.as_string()
-    return ColumnRead(name, text, pa.string(), text)
+    return ColumnRead(name, text, arrow_types.STRING, text)
 
 
 def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> None:
@@ -226,7 +226,7 @@ def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> No
         raise ContractMismatch(
             f"The source table {relation} has no column {', '.join(absent)}, which the contract "
             f"wants; it has {', '.join(found)}.",
-            "Rename or drop the contract's column in etl_assets/tables/, or add it to the source.",
+            "Rename or drop the column in the table's contract, or add it to the source.",
         )
 
 

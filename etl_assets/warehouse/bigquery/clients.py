@@ -5,6 +5,7 @@ done with it stands in the other modules.
 """
 
 import base64
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
-from etl_assets.config import Settings
+from etl_assets.config import Settings, has_google_account
 from etl_assets.core.errors import ConfigError
 from etl_assets.warehouse.bigquery.options import BigQueryOptions, parse_url
 
@@ -48,7 +49,8 @@ def open_bigquery(
 ) -> "BigQueryWarehouse":
     """The warehouse of the URL, not connected; raises ConfigError.
 
-    `connect` makes the client; without one Google's application default credentials do.
+    `connect` makes the client; without one the key in GCP_CREDENTIALS does, or Google's application
+    default credentials.
     """
     from etl_assets.warehouse.bigquery.warehouse import BigQueryWarehouse
 
@@ -57,7 +59,7 @@ def open_bigquery(
     def clients() -> Clients:
         if settings.bigquery_emulator_host:
             return _emulated(options, settings)
-        rest = _told(connect or _by_default, options)
+        rest = _told(connect or _by_settings(settings), options)
         storage = _storage(rest) if options.read == "storage" else None
         return Clients(rest, storage, _bucket(options, settings) if options.bucket else None)
 
@@ -67,7 +69,7 @@ def open_bigquery(
 def _told(connect: Connect, options: BigQueryOptions) -> bigquery.Client:
     try:
         return connect(options.project, options.location)
-    except (DefaultCredentialsError, OSError, ValueError):  # the words may quote the key
+    except (DefaultCredentialsError, OSError, ValueError, KeyError):  # words may quote the key
         pass
     raise ConfigError(
         "There are no usable Google credentials here, or they name no project.",
@@ -76,8 +78,25 @@ def _told(connect: Connect, options: BigQueryOptions) -> bigquery.Client:
     )
 
 
-def _by_default(project: str | None, location: str | None) -> bigquery.Client:
-    return bigquery.Client(project=project, location=location)
+def _by_settings(settings: Settings) -> Connect:
+    """What dagster-gcp does with the settings, for commands that do not wait for Dagster."""
+    key = settings.gcp_credentials
+
+    def connect(project: str | None, location: str | None) -> bigquery.Client:
+        if key is None:
+            return bigquery.Client(project=project, location=location)
+        if has_google_account():
+            raise ConfigError(
+                "GCP_CREDENTIALS and GOOGLE_APPLICATION_CREDENTIALS are both set.",
+                "Unset the one that is not meant.",
+            )
+        account = json.loads(base64.b64decode(key, validate=True))
+        project = project or account["project_id"]
+        return bigquery.Client.from_service_account_info(  # type: ignore[no-untyped-call, no-any-return]
+            account, project=project, location=location
+        )
+
+    return connect
 
 
 def _emulated(options: BigQueryOptions, settings: Settings) -> Clients:

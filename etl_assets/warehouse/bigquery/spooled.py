@@ -169,7 +169,7 @@ def _refuse(table: LayerTable, column: Column, what: str) -> NoReturn:
     raise WarehouseError(
         f"Column {column.name!r} of {table.path} {what}; nothing was published.",
         "Mend it in the source or in the table's stage(), or declare the column as plain pl.String "
-        "in etl_assets/tables/, which keeps the text as it is.",
+        f"in {table.declared_in}, which keeps the text as it is.",
     )
 
 

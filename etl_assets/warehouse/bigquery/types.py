@@ -72,7 +72,7 @@ def check_names(table: LayerTable) -> None:
     if wrong:
         raise WarehouseError(
             f"BigQuery takes no such name: {', '.join(wrong)} of {table.path}.",
-            "Use letters, digits, spaces, _ and - in its module in etl_assets/tables/.",
+            f"Use letters, digits, spaces, _ and - in {table.declared_in}.",
         )
 
 

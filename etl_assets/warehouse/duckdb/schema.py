@@ -55,7 +55,7 @@ def _refuse_names_that_collide(connection: duckdb.DuckDBPyConnection, table: Lay
         raise WarehouseError(
             f"The warehouse has a table {table.layer}.{found[0]}, and DuckDB takes "
             f"{table.layer}.{table.name} for the same: they differ in upper and lower case only.",
-            "Give one of them another name in etl_assets/tables/.",
+            f"Give one of them another name in {table.declared_in}, or drop the table in the file.",
         )
 
 

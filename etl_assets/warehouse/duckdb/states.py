@@ -5,7 +5,7 @@ They are read, and written inside the caller's transaction; what they say is dec
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 import duckdb
@@ -156,12 +156,20 @@ def _read(
     names = columns_there(connection, table)
     if not names:
         return []
-    rows = connection.sql(
+    found = connection.execute(
         f"SELECT {', '.join(map(quote, names))} FROM {name_of(table)} "  # noqa: S608 - our columns
         f"WHERE {condition} ORDER BY {order}",
-        params=dict(given),
-    ).pl()
-    return [row(**found) for found in rows.to_dicts()]
+        dict(given),
+    )
+    # Not as a frame: that would import pyarrow, which takes longer than such a command has.
+    return [
+        row(**dict(zip(names, map(_in_utc, values), strict=True))) for values in found.fetchall()
+    ]
+
+
+def _in_utc(value: Any) -> Any:
+    """A moment with Python's own UTC, which DuckDB's client does not use; other values as such."""
+    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: SystemTable, rows: Sequence[Any]) -> None:

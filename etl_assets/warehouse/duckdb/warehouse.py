@@ -133,12 +133,21 @@ class DuckDBWarehouse(Warehouse):
             return inquiries.row_digests(connection, table, day, buckets, among)
 
     def version(self) -> str | None:
-        """See `StateStore.version`: the file's size and time of change."""
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            return "nothing"
-        return f"{found.st_mtime_ns}.{found.st_size}"
+        """See `StateStore.version`: size and time of change of the file and of its log.
+
+        What a process committed that was killed then is in the log only, until the file is opened.
+        """
+        told = []
+        for path in (self.path, self.path.with_name(f"{self.path.name}.wal")):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                told.append("nothing")
+            except OSError as error:
+                raise unusable(path, error) from None
+            else:
+                told.append(f"{found.st_mtime_ns}.{found.st_size}")
+        return " ".join(told)
 
     def table_states(self) -> list[TableState]:
         """See `StateStore.table_states`."""

@@ -6,11 +6,11 @@ Counts and digests of published rows are `measuring.py`.
 from dataclasses import replace
 
 import polars as pl
-import pyarrow as pa
 import sqlalchemy as sa
 from psycopg import sql
 
 from etl_assets.core.table import LayerTable
+from etl_assets.postgres import arrow_types
 from etl_assets.postgres.columns import ColumnRead
 from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.reading import read_columns
@@ -42,7 +42,7 @@ def _elsewhere(connection: sa.Connection, staging: Staging, nothing: pl.DataFram
     day = day_of(table, "t").as_string()
     columns = [
         *(read_as(table.column(name), sql.Identifier("t", name).as_string()) for name in table.key),
-        ColumnRead(STAGED_DAY, day, pa.date32(), day),
+        ColumnRead(STAGED_DAY, day, arrow_types.DATE, day),
     ]
     if cursor:
         moment = replace(table.column(cursor), name=CURSOR)

@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import date
 
 import polars as pl
-import pyarrow as pa
 import sqlalchemy as sa
 from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
 from etl_assets.core.table import LayerTable
+from etl_assets.postgres import arrow_types
 from etl_assets.postgres.columns import ColumnRead
 from etl_assets.postgres.digest_text import (
     bucket_of,
@@ -74,7 +74,7 @@ def row_digests(
     digest = row_digest(_line(compared(table)))
     columns = [
         *(read_as(table.column(name), _quoted(name)) for name in table.key),
-        ColumnRead("digest", digest, pa.string(), digest),
+        ColumnRead("digest", digest, arrow_types.STRING, digest),
     ]
     where = sql.SQL("{} AND {} = ANY({})").format(
         on_days(table, [day]),

@@ -207,7 +207,7 @@ def _refuse_long_names(table: LayerTable) -> None:
         raise WarehouseError(
             f"PostgreSQL would cut names of {table.path} off after {LONGEST_NAME} bytes: "
             f"{', '.join(long)}.",
-            "Give the table or the columns shorter names in etl_assets/tables/.",
+            f"Give the table or the columns shorter names in {table.declared_in}.",
         )
 
 

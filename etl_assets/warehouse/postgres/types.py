@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
-import pyarrow as pa
 from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
+from etl_assets.postgres import arrow_types
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
 from etl_assets.warehouse.postgres.json_form import from_wire, json_text, wire_dtype, without_json
@@ -162,7 +162,7 @@ def read_as(column: Column, expression: str) -> ColumnRead:
         value = text.str.json_decode(wire).struct.field("v")
         finish = from_wire(value, column.dtype).alias(column.name)
         select = f"{expression}::text"
-        return ColumnRead(column.name, select, pa.string(), expression, finish=finish)
+        return ColumnRead(column.name, select, arrow_types.STRING, expression, finish=finish)
     type_ = column_type(column)
     return read_column(column, _as_found(column.name, type_), expression)
 
