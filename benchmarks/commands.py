@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.imports import BARE
 from benchmarks.runner import MeasurementFailed
 from benchmarks.source import Source
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.shop import fill_shop
 
 DATABASE, DAGSTER = "commands", "commands_dagster"
@@ -34,6 +35,7 @@ def measure_commands(
     for database in (DATABASE, DAGSTER):
         source.server.ensure_database(database)
     fill_shop(source.server.url(DATABASE), days=5, orders_a_day=50)
+    fill_billing(source.server.url(DATABASE), days=5, orders_a_day=50)
     environment = _environment(source, folder)
     _cpu_seconds(_etl_assets(COMMANDS["sync_idle"]), environment)
     bare = _best([sys.executable, "-W", "ignore", "-c", BARE], environment, repeats)
@@ -59,6 +61,7 @@ def _environment(source: Source, folder: Path) -> dict[str, str]:
         "ETL_HOME": str(home),
         "ETL_LAST_DAY": "2024-01-05",
         "DATABASE_URL": source.server.url(DATABASE),
+        "DATABASE_URL_BILLING": source.server.url(DATABASE),
         "DAGSTER_POSTGRES_URL": source.server.url(DAGSTER),
     }
 

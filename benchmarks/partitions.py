@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.runner import measure, median_of
 from benchmarks.source import Source
 from benchmarks.task import Measured, Task
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.shop import fill_shop
 
 SHOP, DAGSTER = "shop", "dagster"
@@ -23,6 +24,7 @@ def measure_partitions(
     for database in (SHOP, DAGSTER):
         source.server.ensure_database(database)
     fill_shop(source.server.url(SHOP), days=days)
+    fill_billing(source.server.url(SHOP), days=days)
     runs: dict[str, list[Measured]] = {"plain": [], "dagster": []}
     for turn in range(repeats):
         for variant, measured in runs.items():
@@ -42,6 +44,7 @@ def _measure(source: Source, folder: Path, days: int, variant: str) -> Measured:
     task = Task(source.server.url(SHOP), str(folder / "home"), days, variant)
     environment = {
         "DATABASE_URL": task.url,
+        "DATABASE_URL_BILLING": task.url,
         # As the demo has it: see orchestration/instance_storage.py.
         "DAGSTER_POSTGRES_URL": source.server.url(DAGSTER)
         + "&options=-c%20synchronous_commit%3Doff",

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from etl_assets.cli.main import main
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.demo.shop import fill_shop
 from etl_assets.table_modules import tables_from
@@ -42,9 +43,11 @@ def shop(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -
     postgres.ensure_database("cli_small_shop")
     url, folder = postgres.url("cli_small_shop"), tmp_path_factory.mktemp("shop")
     fill_shop(url, days=2, orders_a_day=20)
+    fill_billing(url, days=2, orders_a_day=20)
     carry(url, tables_from()["raw/orders"], DAYS, folder)
     environment = {
         "DATABASE_URL": url,
+        "DATABASE_URL_BILLING": url,
         "WAREHOUSE_URL": f"duckdb://{folder}/warehouse.duckdb",
         "ETL_HOME": str(folder / "home"),
         "ETL_LAST_DAY": "2024-01-02",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.server import start_postgres
 from etl_assets.demo.shop import fill_shop
 from etl_assets_tests.source_tables import run
@@ -133,8 +134,9 @@ def running_ui(home: Path) -> Iterator[DagsterUI]:
     """Fill a shop of five days with a bad one, load order items, and open the UI on it."""
     server = start_postgres(home / "postgres")
     try:
-        server.ensure_database("shop")
-        fill_shop(server.url("shop"), days=len(KEYS), orders_a_day=120)
+        for database, fill in (("shop", fill_shop), ("billing", fill_billing)):
+            server.ensure_database(database)
+            fill(server.url(database), days=len(KEYS), orders_a_day=120)
         run(
             server.url("shop"),
             f"UPDATE orders SET currency = '€' WHERE created_at::date = '{BAD}'",

@@ -10,6 +10,7 @@ import duckdb
 import psycopg
 import pytest
 
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.plan import BAD_ROWS
 from etl_assets.demo.postmaster import postmaster
 from etl_assets.demo.server import start_postgres
@@ -157,9 +158,11 @@ def production(postgres: Any, tmp_path: Path) -> Commands:
     postgres.ensure_database("cli_shop")
     url = postgres.url("cli_shop")
     fill_shop(url, days=5, orders_a_day=20)
+    fill_billing(url, days=5, orders_a_day=20)
     return Commands(
         {
             "DATABASE_URL": url,
+            "DATABASE_URL_BILLING": url,
             "WAREHOUSE_URL": f"duckdb://{tmp_path}/warehouse.duckdb",
             "ETL_HOME": str(tmp_path / "home"),
         }

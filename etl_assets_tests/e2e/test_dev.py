@@ -18,6 +18,7 @@ import psutil
 import psycopg
 import pytest
 
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.demo.shop import fill_shop
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
@@ -69,6 +70,7 @@ def running(postgres: EmbeddedPostgres, folder: Path, name: str) -> Iterator[Dev
         postgres.ensure_database(database)
     source = postgres.url(name)
     fill_shop(source, days=2, orders_a_day=60)
+    fill_billing(source, days=2, orders_a_day=60)
     home, away, port = folder / "home", folder / "away", _free_port()
     away.mkdir(parents=True)
     environment = {
@@ -78,6 +80,7 @@ def running(postgres: EmbeddedPostgres, folder: Path, name: str) -> Iterator[Dev
         "ETL_HOME": str(home),
         "ETL_LAST_DAY": "2024-01-02",
         "DATABASE_URL": source,
+        "DATABASE_URL_BILLING": source,
         "DAGSTER_POSTGRES_URL": postgres.url(f"{name}_dagster"),
     }
     log = folder / "dev.log"

@@ -11,6 +11,7 @@ import duckdb
 import psycopg
 import pytest
 
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.shop import fill_shop
 from etl_assets_tests.e2e.command import Commands, Outcome
 from etl_assets_tests.processes import hold, holding
@@ -43,12 +44,14 @@ def place(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Place:
     for name in ("errors_dagster", "errors_shop"):
         postgres.ensure_database(name)
     fill_shop(postgres.url("errors_shop"), days=4, orders_a_day=20)
+    fill_billing(postgres.url("errors_shop"), days=4, orders_a_day=20)
     file = home / "warehouse.duckdb"
     environment = {
         "ETL_HOME": str(home),
         "ETL_LAST_DAY": "2024-01-04",
         "ETL_WAREHOUSE_WAIT_SECONDS": "1",
         "DATABASE_URL": postgres.url("errors_shop"),
+        "DATABASE_URL_BILLING": postgres.url("errors_shop"),
         "DAGSTER_POSTGRES_URL": postgres.url("errors_dagster"),
         "WAREHOUSE_URL": f"duckdb://{file}",
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.demo.shop import fill_shop
 from etl_assets_tests.e2e.command import Commands, Outcome
@@ -34,10 +35,12 @@ class Team:
 def team(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Team:
     postgres.ensure_database("team")
     fill_shop(postgres.url("team"), days=4, orders_a_day=20)
+    fill_billing(postgres.url("team"), days=4, orders_a_day=20)
     home = tmp_path_factory.mktemp("team")
     environment = {
         "ETL_HOME": str(home),
         "DATABASE_URL": postgres.url("team"),
+        "DATABASE_URL_BILLING": postgres.url("team"),
         "ETL_LAST_DAY": "2024-01-04",
     }
     return Team(postgres.url("team"), Commands(environment))

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from etl_assets.config import Settings
+from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.demo.shop import fill_shop
 from etl_assets.orchestration.backfill import QUIET
@@ -46,6 +47,7 @@ def test_r8_a_terminated_run_ends_as_canceled(
     database_url: str, tmp_path: Path, number: int
 ) -> None:
     fill_shop(database_url, days=2, orders_a_day=5)
+    fill_billing(database_url, days=2, orders_a_day=5)
     (tmp_path / "dagster").mkdir()
     run_id = str(uuid.uuid4())
     with (
@@ -91,6 +93,7 @@ def test_r8_ctrl_c_ends_a_command_with_130_and_one_line(
     number: signal.Signals,
 ) -> None:
     fill_shop(database_url, days=2, orders_a_day=5)
+    fill_billing(database_url, days=2, orders_a_day=5)
     postgres.ensure_database("interrupted_dagster")
     dagster_url = postgres.url("interrupted_dagster")
     environment = {
@@ -99,6 +102,7 @@ def test_r8_ctrl_c_ends_a_command_with_130_and_one_line(
         "ETL_HOME": str(tmp_path),
         "ETL_LAST_DAY": LAST.isoformat(),
         "DATABASE_URL": database_url,
+        "DATABASE_URL_BILLING": database_url,
         "DAGSTER_POSTGRES_URL": dagster_url,
     }
     with psycopg.connect(database_url) as holder:
