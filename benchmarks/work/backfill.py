@@ -5,16 +5,16 @@
 
 import shutil
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 
 from benchmarks.task import Task
 from etl_assets.config import read_settings
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.backfill import backfill, home_instance
 from etl_assets.orchestration.platform import open_platform
 from etl_assets.pipeline.days import LoadedDay
-from etl_assets.pipeline.derive import DerivedSource, Upstream
+from etl_assets.pipeline.derive import DerivedSource, Upstream, read_upstream
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets.sources.base import DaySource
@@ -41,31 +41,28 @@ def window_days(window: Window) -> int:
     return (window.last - window.first).days + 1
 
 
+def _parts(table: LayerTable, window: Window) -> list[date]:
+    return list(window.days()) if table.has_days else [WHOLE]
+
+
 def _load(table: LayerTable, window: Window) -> None:
     warehouse, spool = _platform.warehouse, _settings.home / "spool" / table.path
-    source: DaySource
-    if table.source:
-        from etl_assets.sources.postgres.source import PostgresSource
-
-        source = PostgresSource(_platform.reader(table), table)
-    else:
-        source = DerivedSource(table, _upstream(table, window))
-    published = published_counts(warehouse, table)
-    loaded = list(load_days(table, source, window.days(), published, spool, "bench"))
+    source: DaySource = (
+        _platform.source(table) if table.source else DerivedSource(table, _upstream(table, window))
+    )
+    published, parts = published_counts(warehouse, table), _parts(table, window)
+    loaded = list(load_days(table, source, parts, published, spool, "bench"))
     publish_days(warehouse, table, [day for day in loaded if isinstance(day, LoadedDay)], "bench")
     shutil.rmtree(spool)
 
 
 def _upstream(table: LayerTable, window: Window) -> Mapping[str, Upstream]:
-    days, upstream = list(window.days()), {}
+    upstream = {}
     for name, given in table.inputs.items():
         above = _platform.catalog[given.asset]
-        windows = [window] if given.all_days_until else [Window.of(day) for day in days]
         folder = _settings.home / "spool" / table.path / "in" / name
-        extract = _platform.warehouse.read(above, windows, folder)
-        if given.all_days_until:
-            upstream[name] = Upstream(above, extract.as_of, {}, extract.frames[0])
-        else:
-            frames = dict(zip(days, extract.frames, strict=True))
-            upstream[name] = Upstream(above, extract.as_of, frames)
+        days = _parts(above, window)
+        upstream[name] = read_upstream(
+            _platform.warehouse, above, given, days, folder, for_whole=not table.has_days
+        )
     return upstream
