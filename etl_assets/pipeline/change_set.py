@@ -164,7 +164,9 @@ class ChangeSet:
             left |= concerned
 
     def _matched(self) -> Match:
-        keys = self.found.keys(self.table)
+        # No published row has a NULL in a required column: such a key is not looked for.
+        required = [name for name in self.table.key if not self.table.column(name).nullable]
+        keys = self.found.keys(self.table).drop_nulls(required)
         published = pl.DataFrame(schema=self.found.rows.schema)
         known = self.before.table_state
         if keys.height and known is not None and known.row_count:

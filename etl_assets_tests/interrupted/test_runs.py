@@ -31,7 +31,7 @@ SECONDS = 60  # of a busy machine; who waits for the lock waits for ever
 def _run_sync(url: str, home: Path, run_id: str) -> None:
     """In the child: what the code server does with a run of the sync job."""
     settings = Settings(home=home, database_url=url, first_day=FIRST, last_day=LAST)
-    definitions = build_definitions(settings, {"platform": Platform(settings)})
+    definitions = build_definitions(settings, overrides={"platform": Platform(settings)})
     with dg.DagsterInstance.local_temp(str(home / "dagster")) as instance:
         definitions.resolve_job_def("sync").execute_in_process(
             instance=instance,

@@ -51,7 +51,7 @@ def test_the_other_parts_of_a_key_are_shown_and_a_missing_one_is_no_text() -> No
     )
     assert keys_of(rows, [EMAIL, LINE]) == [
         f"email#{digest('a')}, line=1",
-        "email#None, line=2",
+        "email IS NULL, line=2",
         f"email#{digest('None')}, line=3",
     ]
 
