@@ -1,15 +1,17 @@
-"""`etl-assets sync`: read what changed in the source. The runs are `orchestration/commands.py`."""
+"""`etl-assets sync`: read what changed in the source. The runs are `orchestration/commands.py`.
 
-from collections.abc import Sequence
+Dagster is imported only where there is something to do.
+"""
+
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import click
 
 from etl_assets.cli.derive import print_derived
-from etl_assets.cli.opened import catalog_of
+from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import Cell, end, print_sources, print_table, print_warning
 from etl_assets.cli.tables import syncing
-from etl_assets.config import read_settings
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.sync_report import SyncReport
@@ -27,24 +29,36 @@ _NUMBERS = ("rows read", "changed", "removed", "days touched")
 )
 def sync(tables: tuple[str, ...], derive: bool | None) -> None:
     """Read what changed in TABLES (raw/orders …; default: all with a cursor), until caught up."""
-    from etl_assets.orchestration.commands import run_sync
-    from etl_assets.orchestration.platform import open_platform
+    from etl_assets.pipeline.idle import idle_syncs, is_behind
 
-    platform = open_platform(read_settings())
-    chosen = syncing(catalog_of(platform), tables)
+    platform = open_platform()
+    catalog = catalog_of(platform)
+    chosen = syncing(catalog, tables)
     print_sources(platform, chosen)
-    synced = run_sync(platform, chosen, derive=derive)
-    columns = {"table": "left", **dict.fromkeys(_NUMBERS, "right")}
-    columns |= {"stands at (UTC)": "left", "held back by": "left"}
-    if synced.reports:
-        print_table("Synced tables", columns, map(_cells, synced.reports), wraps="held back by")
-    print_notes(synced.reports)
+    idle = idle_syncs(platform, chosen)
+    derived = catalog.downstream_of(table.path for table in chosen)
+    if len(idle) == len(chosen) and (derive is False or not is_behind(platform, derived)):
+        _print_reports(idle.values())
+        end([])
+    from etl_assets.orchestration.commands import run_sync
+
+    synced = run_sync(platform, chosen, derive=derive, idle=idle)
+    reports = idle | {report.table: report for report in synced.reports}
+    _print_reports([reports[table.path] for table in chosen if table.path in reports])
     if any(synced.derived.done.values()) or not synced.derived.succeeded:
         print_derived(synced.derived)
     end([*synced.failures.values(), *synced.derived.messages])
 
 
-def print_notes(reports: Sequence["SyncReport"]) -> None:
+def _print_reports(reports: "Collection[SyncReport]") -> None:
+    columns = {"table": "left", **dict.fromkeys(_NUMBERS, "right")}
+    columns |= {"stands at (UTC)": "left", "held back by": "left"}
+    if reports:
+        print_table("Synced tables", columns, map(_cells, reports), wraps="held back by")
+    print_notes(reports)
+
+
+def print_notes(reports: "Iterable[SyncReport]") -> None:
     """What a person should know of the syncs, each sentence once."""
     notes = [note for report in reports for note in report.notes()]
     for note in dict.fromkeys(notes):

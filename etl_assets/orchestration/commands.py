@@ -1,7 +1,7 @@
 """Syncs and reconciliations from a terminal: the same jobs that the schedules start."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +31,16 @@ class Synced:
     derived: BackfillResult = field(default_factory=BackfillResult)
 
 
-def run_sync(platform: Platform, tables: Sequence[LayerTable], *, derive: bool | None) -> Synced:
+def run_sync(
+    platform: Platform,
+    tables: Sequence[LayerTable],
+    *,
+    derive: bool | None,
+    idle: Collection[str] = (),
+) -> Synced:
     """`sync_tables` on the instance of ETL_HOME."""
     with home_instance(platform.settings) as instance:
-        return sync_tables(platform, tables, instance, derive=derive)
+        return sync_tables(platform, tables, instance, derive=derive, idle=idle)
 
 
 def sync_tables(
@@ -43,15 +49,19 @@ def sync_tables(
     instance: dg.DagsterInstance,
     *,
     derive: bool | None,
+    idle: Collection[str] = (),
 ) -> Synced:
     """Sync the tables until they have caught up, then make the late days of what is made of them.
 
+    Those that are `idle` have nothing to be synced, and get no part in the run and no report.
     `derive` None leaves that to the sensors of a running `etl-assets dev`, if there is one.
     """
     synced = Synced()
     platform.on_sync = synced.reports.append
     platform.on_failure = synced.failures.__setitem__
-    run_job(platform, SYNC_JOB, tables, instance)
+    busy = [table for table in tables if table.path not in idle]
+    if busy:
+        run_job(platform, SYNC_JOB, busy, instance)
     if derive or (derive is None and not _sensors_run(platform, instance)):
         derived = platform.catalog.downstream_of(table.path for table in tables)
         synced.derived = derive_late_days(platform, derived, instance)

@@ -106,6 +106,10 @@ class ChangeSet:
     run_id: str
     is_unique: bool = True
 
+    def is_empty(self) -> bool:
+        """Whether all is published as the source has it."""
+        return self.matched.is_empty()
+
     def publish(self, remembered: Remembered) -> Outcome:
         """Publish what the checks let pass, with what is to be remembered, at once.
 
@@ -114,7 +118,7 @@ class ChangeSet:
         to the table since `before`, and whatever else the warehouse raises; then nothing has
         changed.
         """
-        plan, refused, reload = self._passing(self._matched())
+        plan, refused, reload = self._passing(self.matched)
         outcome = Outcome(
             days=plan.days,
             refused=refused,
@@ -163,7 +167,9 @@ class ChangeSet:
             _note(reload, concerned - left, "a row moved between it and a day that was refused")
             left |= concerned
 
-    def _matched(self) -> Match:
+    @cached_property
+    def matched(self) -> Match:
+        """The changes held against what is published."""
         # No published row has a NULL in a required column: such a key is not looked for.
         required = [name for name in self.table.key if not self.table.column(name).nullable]
         keys = self.found.keys(self.table).drop_nulls(required)

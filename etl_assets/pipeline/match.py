@@ -36,6 +36,11 @@ class Match:
     old: pl.DataFrame
     outside: int = 0
 
+    def is_empty(self) -> bool:
+        """Whether nothing needs work."""
+        frames = (self.fresh, self.repeated, self.unreadable, self.leaving, self.old)
+        return not any(frame.height for frame in frames)
+
     def days(self) -> set[date]:
         """Every part that a row is, was or will be on."""
         frames = (self.fresh, self.repeated, self.unreadable, self.old)

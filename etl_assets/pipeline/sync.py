@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 import tenacity
 
-from etl_assets.core.drift import DriftReport
+from etl_assets.core.drift import DriftReport, SourceColumns
 from etl_assets.core.errors import may_pass
 from etl_assets.core.frames import DAY
 from etl_assets.core.position import Horizon, Position
@@ -34,6 +34,8 @@ from etl_assets.pipeline.sync_log import (
 from etl_assets.sources.base import Ability, ChangeRead, Snapshot, Source
 from etl_assets.sources.found import Found, unreadable_schema
 from etl_assets.warehouse.base import Warehouse
+
+_IDLE_ROWS = 1_000  # of the look-back at most; with more than that a sync is not idle
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,27 @@ class Sync:
             mark = chunk.mark
             yield chunk
 
+    def idle(self) -> Chunk | None:
+        """The only chunk of a sync that changes nothing, not even the position; else None.
+
+        None as well where the position is not known, or days must be loaded whole. It reads a few
+        rows at most, and publishes nothing. Raises what `run` raises, at once.
+        """
+        before = Before.of(self.warehouse, self.table)
+        state = before.table_state
+        mark, why = self._mark(before)
+        if state is None or state.reload_reasons or mark is None:
+            return None
+        few = replace(self.policy, chunk_rows=_IDLE_ROWS)
+        read = self._read(before, mark, Stop.first(self.table, mark), few)
+        part = read.part
+        if part.stop.slice is not None or (part.last and part.last.moment > mark.moment):
+            return None
+        remembered = Remembered(mark, why, part.rows, read.columns, self.scope)
+        if remembered.state(state, {}) != state or not read.changes.is_empty():
+            return None
+        return read.chunk(Outcome(outside=read.changes.matched.outside), mark)
+
     def _chunk(self, stop: Stop | None, left_at: Position | None) -> tuple[Chunk, Stop]:
         """Read and publish one chunk; where the next one begins.
 
@@ -137,33 +160,39 @@ class Sync:
         mark, why = self._mark(before)
         if left_at and (mark is None or mark.moment < left_at.moment):
             stop = None  # somebody set it back meanwhile: to go on would undo that (L6)
+        read = self._read(before, mark, stop or Stop.first(self.table, mark), self.policy)
+        reached = read.part.reaches(mark, read.horizon)
+        outcome = read.changes.publish(
+            Remembered(reached, why, read.part.rows, read.columns, self.scope)
+        )
+        shutil.rmtree(read.changes.folder, ignore_errors=True)
+        return read.chunk(outcome, reached), read.part.stop
+
+    def _read(
+        self, before: Before, mark: Position | None, begin: Stop, policy: SyncPolicy
+    ) -> "_ReadChunk":
+        """Read one chunk at one moment, from `begin`."""
         source = self.source.again(columns_seen(before.table_state))
         horizon = source.horizon(mark.moment if mark else None)
         refuse_future(self.table, mark, horizon)
         with source.open() as snapshot:
-            begin = stop or Stop.first(self.table, mark)
-            part = _read(self.table, snapshot, begin, horizon, self.policy)
+            part = _part(self.table, snapshot, begin, horizon, policy)
             found, is_unique = complete(self.table, snapshot, part.found)
             report = snapshot.drift or DriftReport((), ())
             origin = Origin(snapshot.source, snapshot.as_of, part.query, report)
             columns = snapshot.columns
-        reached = part.reaches(mark, horizon)
-        remembered = Remembered(reached, why, part.rows, columns, self.scope)
-        folder = self.folder / uuid.uuid4().hex
-        outcome = ChangeSet(
+        changes = ChangeSet(
             self.table,
             self.warehouse,
             before,
             found,
             origin,
             self.scope,
-            folder,
+            self.folder / uuid.uuid4().hex,
             self.run_id,
             is_unique,
-        ).publish(remembered)
-        shutil.rmtree(folder, ignore_errors=True)
-        chunk = Chunk(part.rows, outcome, reached, horizon, report, part.without_cursor)
-        return chunk, part.stop
+        )
+        return _ReadChunk(part, horizon, columns, report, changes)
 
     def _mark(self, before: Before) -> tuple[Position | None, str]:
         """The position to go on from, and the reason for the entry in the log."""
@@ -201,7 +230,23 @@ class _Part:
         return reached
 
 
-def _read(
+@dataclass(frozen=True)
+class _ReadChunk:
+    """What one chunk read at one moment, and the changes that come of it; nothing is published."""
+
+    part: _Part
+    horizon: Horizon
+    columns: SourceColumns
+    drift: DriftReport
+    changes: ChangeSet
+
+    def chunk(self, outcome: Outcome, mark: Position | None) -> Chunk:
+        """The chunk once that came of it, and the table stands at `mark`."""
+        part = self.part
+        return Chunk(part.rows, outcome, mark, self.horizon, self.drift, part.without_cursor)
+
+
+def _part(
     table: LayerTable, snapshot: Snapshot, stop: Stop, horizon: Horizon, policy: SyncPolicy
 ) -> _Part:
     rows_left, bytes_left = policy.chunk_rows, policy.chunk_bytes
