@@ -137,28 +137,38 @@ def _held(
     refused: Sequence[LoadedDay],
     folder: Path,
 ) -> set[date]:
-    """The good days that a row has left for a refused one: it would be on neither of them."""
+    """The good days that a row has left for one that stays as it is: it would be on neither.
+
+    What stays as it is are the refused days, and then each day that is held for one.
+    """
     key, parts = list(table.key), [table.column(name) for name in table.key]
-    elsewhere = [_read(day.files, key) for day in refused]
-    aside = {
-        position
-        for day in refused
-        for (position,) in _read(day.quarantine, ["source_position"]).iter_rows()
-    }
-    held = set()
     there = warehouse.read(table, [Window.of(day.day) for day in good], folder).frames
+    leaving = {}
     for day, frame in zip(good, there, strict=True):
         left = frame.select(key).collect()
         if day.files.rows:
             left = left.join(_read(day.files, key), on=key, how="anti", nulls_equal=True)
-        positions = {f"{day.source} {shown}" for shown in keys_of(left, parts)}
-        moved = any(
-            left.join(keys, on=key, how="semi", nulls_equal=True).height
-            for keys in elsewhere
-            if keys.width
-        )
-        if moved or positions & aside:
-            held.add(day.day)
+        leaving[day.day] = left, {f"{day.source} {shown}" for shown in keys_of(left, parts)}
+    held: set[date] = set()
+    staying = list(refused)
+    while staying:
+        keys = [found for day in staying if (found := _read(day.files, key)).width]
+        aside = {
+            position
+            for day in staying
+            for (position,) in _read(day.quarantine, ["source_position"]).iter_rows()
+        }
+        more = {
+            day
+            for day, (left, positions) in leaving.items()
+            if day not in held
+            and (
+                positions & aside
+                or any(left.join(k, on=key, how="semi", nulls_equal=True).height for k in keys)
+            )
+        }
+        held |= more
+        staying = [day for day in good if day.day in more]
     return held
 
 

@@ -73,14 +73,13 @@ class Shape:
 
     def create(self) -> list[str]:
         """The table, empty."""
-        key = "id, part" if self.has_part else "id"
-        kind = "" if self.repeats else f", UNIQUE NULLS NOT DISTINCT ({key})"
+        kind = "" if self.repeats else f", UNIQUE NULLS NOT DISTINCT ({self._key})"
         return [
             f"DROP TABLE IF EXISTS {self.name}",
             f"CREATE TABLE {self.name} (id bigint NOT NULL{', part text' if self.has_part else ''},"
             " created_at timestamptz NOT NULL, updated_at timestamptz, v text, "
             f"amount numeric(12, 2){kind})",
-            f"CREATE INDEX ON {self.name} (updated_at, {key})",
+            f"CREATE INDEX ON {self.name} (updated_at, {self._key})",
         ]
 
     def some_rows(self, rows: int) -> str:
@@ -110,9 +109,8 @@ class Shape:
         if self.repeats:
             gone = f"DELETE FROM {self.name} WHERE {self.is_key(number)}"
             return f"{gone}; {self.insert(number, day, stamp, v)}"
-        key = "id, part" if self.has_part else "id"
         return (
-            f"{self.insert(number, day, stamp, v)} ON CONFLICT ({key}) DO UPDATE SET "
+            f"{self.insert(number, day, stamp, v)} ON CONFLICT ({self._key}) DO UPDATE SET "
             "(created_at, updated_at, v) = "
             "(excluded.created_at, excluded.updated_at, excluded.v)"
         )
@@ -129,7 +127,8 @@ class Shape:
 
     def set_aside(self, shelf: Shelf) -> list[tuple[date, Row]]:
         """The day and the key of the rows that must be in quarantine where their day is."""
-        rows = shelf.sql(f"SELECT {self._columns} FROM {self._told} WHERE NOT good")
+        # Not all that the source holds can be read here: an infinite moment cannot.
+        rows = shelf.sql(f"SELECT {self._key}, created_at FROM {self._told} WHERE NOT good")
         return [(self.day(row), self.key(row)) for row in rows]
 
     def refused_days(self, wanted: Sequence[Row], aside: Sequence[tuple[date, Row]]) -> set[date]:
@@ -142,14 +141,17 @@ class Shape:
 
     @property
     def _columns(self) -> str:
-        return f"id{', part' if self.has_part else ''}, created_at, updated_at, v, amount"
+        return f"{self._key}, created_at, updated_at, v, amount"
+
+    @property
+    def _key(self) -> str:
+        return "id, part" if self.has_part else "id"
 
     @property
     def _told(self) -> str:
-        key = "id, part" if self.has_part else "id"
         since = f"created_at >= '{FIRST_DAY}Z'" if self.has_days else "TRUE"
         return (
-            f"(SELECT *, count(*) OVER (PARTITION BY {key}) = 1 "
+            f"(SELECT *, count(*) OVER (PARTITION BY {self._key}) = 1 "
             "AND (updated_at IS NULL OR isfinite(updated_at)) "
             f"AND amount IS DISTINCT FROM 'NaN' AND v IS DISTINCT FROM '{BAD}' AS good "
             f"FROM {self.name} WHERE {since}) AS told"

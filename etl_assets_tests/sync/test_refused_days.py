@@ -123,6 +123,26 @@ def test_a_row_that_moves_between_a_refused_and_a_good_day_is_neither_lost_nor_d
     assert ids(strict)[1] == 2
 
 
+def test_a_day_that_a_row_has_left_for_a_day_that_waits_for_a_refused_one_waits_too(
+    strict: Shelf,
+) -> None:
+    """Row 2 goes from day 2 to day 3, which is refused; then row 1 goes from day 1 to day 2."""
+    move = "UPDATE shelf SET created_at = '2024-05-0{}Z', updated_at = now() WHERE id = {}"
+    strict.sql(BAD.format(3), move.format(3, 2))
+    strict.sync()
+    assert waiting(strict) == DAYS[1:]
+    strict.sql(move.format(2, 1))
+    strict.sync()
+    strict.sync()
+    assert waiting(strict) == DAYS
+    assert ids(strict) == {n: (n - 1) % 3 + 1 for n in range(1, 10)}, "all rows are where they were"
+    strict.sql(GOOD.format(3))
+    strict.sync()
+    assert waiting(strict) == []
+    assert strict.published() == strict.wanted()
+    assert (ids(strict)[1], ids(strict)[2]) == (2, 3)
+
+
 def test_a_repair_that_a_check_refuses_makes_its_day_wait_as_well(strict: Shelf) -> None:
     strict.sql("UPDATE shelf SET amount = 'NaN' WHERE id = 1", "UPDATE shelf SET v = 'x'")
     found = strict.reconcile()
