@@ -17,7 +17,8 @@ dev: .venv/runtime
 test: .venv/dev .venv/emulator
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-# Random histories of a table, as many as one likes: HISTORIES=5000 SEED=7 make simulate
+# Random histories of tables, as many as one likes: HISTORIES=5000 SEED=7 make simulate
+# One that fails is shown as it was met; with SHRINK=1 the shortest that is found.
 simulate: .venv/dev
 	@HISTORIES=$${HISTORIES:-200} $(BIN)/python -m pytest -s -o timeout=0 -m soak etl_assets_tests/sync/test_simulated.py $(ARGS)
 

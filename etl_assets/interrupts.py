@@ -25,16 +25,19 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    raised: Exception | None = None
     with _watched(stop) as stopped:
         try:
             yield
         except Exception as error:
-            interrupt = interrupt_behind(error)
-            if interrupt is None and not stopped.is_set():
-                raise
-        else:
-            return
-        raise interrupt or KeyboardInterrupt
+            raised = error
+    # Only now has the watcher read every signal that may be behind the error.
+    if raised is None:
+        return
+    interrupt = interrupt_behind(raised)
+    if interrupt is None and not stopped.is_set():
+        raise raised
+    raise interrupt or KeyboardInterrupt
 
 
 def interrupt_behind(error: BaseException | None) -> BaseException | None:

@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from etl_assets.config import Settings
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.table import LayerTable
 from etl_assets.demo.server import stop_postgres
 from etl_assets.table_modules import tables_from
@@ -37,9 +37,11 @@ class Filled:
     warehouse: Warehouse
 
     def rows(self, table: LayerTable) -> pl.DataFrame:
-        """The demo's days of a table, by key."""
+        """The demo's days of a table, or all of it, by key."""
         settings = Settings(home=self.folder).for_demo()
         window = Window(settings.first_day, settings.newest_day())
+        if not table.has_days:
+            window = Window.of(WHOLE)
         extract = self.warehouse.read(table, [window], self.folder / "reads" / table.path)
         return extract.frames[0].collect().sort(*table.key)
 

@@ -174,7 +174,7 @@ def test_r8_waiting_for_the_duckdb_file(
     ready(tmp_path)
     with holding(holder, tmp_path / "signs", tmp_path):
         outcome = interrupted(
-            "duckdb: waiting for the turn", "", tmp_path, number, (tmp_path / "begun").exists
+            "duckdb: waiting for the turn", "", tmp_path, number, (tmp_path / "first batch").exists
         )
     assert outcome == INTERRUPTED
     assert published(tmp_path) == {1: "one"}

@@ -134,7 +134,7 @@ def materialised(result: dg.ExecuteInProcessResult) -> dict[str, list[str]]:
     return dict(found)
 
 
-def metadata_of(result: dg.ExecuteInProcessResult, path: str) -> dict[str, dict[str, Any]]:
+def metadata_of(result: dg.ExecuteInProcessResult, path: str) -> dict[str | None, dict[str, Any]]:
     """The metadata values of a table's materialisations in the run, by partition key."""
     return {
         event.partition: {k: v.value for k, v in event.materialization.metadata.items()}

@@ -115,6 +115,11 @@ class Shape:
             "(excluded.created_at, excluded.updated_at, excluded.v)"
         )
 
+    def delete_bad_rows(self) -> str:
+        """Of a key that is there twice both rows go."""
+        bad = f"SELECT place FROM {self._told} WHERE NOT good"
+        return f"DELETE FROM {self.name} WHERE ctid IN ({bad})"
+
     def _part(self, number: int) -> str:
         return PARTS[number % len(PARTS)]
 
@@ -151,7 +156,7 @@ class Shape:
     def _told(self) -> str:
         since = f"created_at >= '{FIRST_DAY}Z'" if self.has_days else "TRUE"
         return (
-            f"(SELECT *, count(*) OVER (PARTITION BY {self._key}) = 1 "
+            f"(SELECT *, ctid AS place, count(*) OVER (PARTITION BY {self._key}) = 1 "
             "AND (updated_at IS NULL OR isfinite(updated_at)) "
             f"AND amount IS DISTINCT FROM 'NaN' AND v IS DISTINCT FROM '{BAD}' AS good "
             f"FROM {self.name} WHERE {since}) AS told"

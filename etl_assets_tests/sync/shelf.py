@@ -75,6 +75,8 @@ class Shelf:
     policy: SyncPolicy = QUICK
     scope: Scope = SCOPE
     horizon: HorizonPolicy = CLOSE
+    last: Chunk | None = None
+    """Of the last sync that ended, for messages."""
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """Change or ask the source, each statement in a transaction of its own."""
@@ -96,6 +98,7 @@ class Shelf:
     def sync(self) -> list[Chunk]:
         """A whole sync, and the days that must be loaded whole."""
         chunks = list(self.chunks())
+        self.last = chunks[-1]
         self.load_waiting()
         return chunks
 
