@@ -37,23 +37,7 @@ STOP_SECONDS = 5
 RETRY_SECONDS = 5
 _ATTEMPTS = 3
 
-# On Linux the server dies with the thread that started it, so also with a killed session. Its
-# statements are many and small: a second thread for each costs a quarter more and saves no time.
-_PROGRAM = """
-import ctypes, os, signal, sys
-parent = int(sys.argv.pop(1))
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)
-import duckdb
-connect = duckdb.connect
-def connect_with_one_thread(*given, config={}, **named):
-    return connect(*given, config={**config, "threads": 1}, **named)
-duckdb.connect = connect_with_one_thread
-from local_bigquery.cli import main
-main()
-"""
+_PROGRAM = Path(__file__).with_name("emulator_program.py")
 
 
 class QuickClient(bigquery.Client):
@@ -112,7 +96,7 @@ class EmulatedBigQuery:
         python = str(emulator_python())
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [python, "-c", _PROGRAM, str(os.getpid()), "serve", *ports, *where],
+                [python, str(_PROGRAM), str(os.getpid()), "serve", *ports, *where],
                 env={**emulator_variables(), "GCS_LOCAL_ROOT": str(self.buckets)},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

@@ -97,6 +97,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
     yield demos
     for filled in demos.done.values():
         filled.warehouse.close()
+        filled.backend.clean(filled.folder)
     stop_postgres(demos.home / "postgres")
 
 
