@@ -85,7 +85,7 @@ def ask_the_catalogue(fetch: Any) -> Any:
         if params and params[0] == "emulator" and params[-1] and "duckdb_tables()" in sql:
             # The result of a job is a table there: it is asked for, and not all tables listed.
             try:
-                ((rows,),) = fetch(f"SELECT count(*) FROM {database.quote(*params)}")  # noqa: S608
+                ((rows,),) = fetch(f"SELECT count(*) FROM {database.quote(*params)}")
             except duckdb.CatalogException:
                 return []
             return [(params[-1], "TABLE", rows)]

@@ -6,15 +6,14 @@ one that fails; the suite runs a few.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -45,22 +44,6 @@ WORLDS: dict[str, Sequence[Shape]] = {
 """The tables of each world."""
 PLACES = {"days": [0], "nulls in keys, some twice": [1], "no days": [1], "two databases": [0, 1]}
 """Which database each is in: 0 is the embedded server's, 1 is Debian's, which sorts text by ICU."""
-
-
-class OpenDuckDB(DuckDBWarehouse):
-    """Keeps its file open, since nobody else wants it: to open it is most of a quick sync."""
-
-    kept: duckdb.DuckDBPyConnection | None = None
-
-    @contextmanager
-    def _open(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        self.kept = self.kept or self._connect()
-        try:
-            yield self.kept
-        except BaseException:
-            with suppress(duckdb.Error):  # as closing it would
-                self.kept.rollback()
-            raise
 
 
 @pytest.fixture
@@ -138,19 +121,19 @@ def test_histories_find_a_fault_whose_mend_is_taken_out(
 def run_histories(world: str, urls: Sequence[str], tmp_path: Path, number: int, most: int) -> None:
     """So many histories of a world, picked by the number; raises what the first bad one does."""
     numbers = count()
-    warehouse: OpenDuckDB | None = None
+    warehouse: DuckDBWarehouse | None = None
     with ExitStack() as stack:
         readers = [stack.enter_context(reader_of(url)) for url in urls]
 
         def open_sides() -> list[Side]:
             nonlocal warehouse
-            if warehouse is not None and warehouse.kept is not None:
-                warehouse.kept.close()
+            if warehouse is not None:
+                warehouse.close()
             history = next(numbers)
             shutil.rmtree(tmp_path / f"history-{history - 1}", ignore_errors=True)
             folder = tmp_path / f"history-{history}"
             folder.mkdir()
-            warehouse = OpenDuckDB(folder / "w.duckdb")
+            warehouse = DuckDBWarehouse(folder / "w.duckdb")
             return [
                 Side(
                     shape,
@@ -171,8 +154,8 @@ def run_histories(world: str, urls: Sequence[str], tmp_path: Path, number: int, 
             print_blob=True,
         )
         run_state_machine_as_test(seed(number)(lambda: World(open_sides)), settings=chosen)
-        if warehouse is not None and warehouse.kept is not None:
-            warehouse.kept.close()
+        if warehouse is not None:
+            warehouse.close()
 
 
 def table_of(shape: Shape, at: int) -> LayerTable:

@@ -1,11 +1,11 @@
 """The embedded warehouse: one DuckDB file, opened for one operation at a time.
 
-A connection lives inside a turn at the file (`file_turns.py`) and never while anything is read from
-a source, audited or transformed: those work on the spool.
+A connection to it lives inside a turn at the file (`file_turns.py`) and never while anything is
+read from a source, audited or transformed: those work on the spool.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from etl_assets.interrupts import stopped_by_signals
 from etl_assets.spool import SpoolFiles, disk_errors
 from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.duckdb import inquiries, states
+from etl_assets.warehouse.duckdb.engine import Engine
 from etl_assets.warehouse.duckdb.failures import (
     ENGINE_ERRORS,
     holder_of,
@@ -52,11 +53,17 @@ class DuckDBWarehouse(Warehouse):
     ) -> None:
         self.path = path
         self.wait_seconds = wait_seconds
-        self._settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": memory_limit,
-            "temp_directory": f"{path}.tmp",
-            "preserve_insertion_order": False,
-        }
+        self._engine = Engine(
+            {
+                "memory_limit": memory_limit,
+                "temp_directory": f"{path}.tmp",
+                "preserve_insertion_order": False,
+            }
+        )
+
+    def close(self) -> None:
+        """See `Warehouse.close`."""
+        self._engine.close()
 
     def ensure(self, table: LayerTable) -> None:
         """See `Rows.ensure`."""
@@ -239,7 +246,7 @@ class DuckDBWarehouse(Warehouse):
     def _look(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read by; to an empty warehouse where there is no file, which stays so."""
         if not self._is_there():
-            with duckdb.connect() as nothing:
+            with self._engine.empty() as nothing:
                 yield nothing
             return
         with self._open(doing) as connection:
@@ -265,8 +272,11 @@ class DuckDBWarehouse(Warehouse):
             connection = self._connect()
             try:
                 # A query looks for no signals, and one that does loses the interrupt.
-                with closing(connection), stopped_by_signals(connection.interrupt):
-                    yield connection  # closing rolls an open transaction back
+                with (
+                    self._engine.released(connection),
+                    stopped_by_signals(connection.interrupt),
+                ):
+                    yield connection
             except ENGINE_ERRORS as error:
                 raise statement_failed(error, self.path, doing) from None
 
@@ -282,9 +292,7 @@ class DuckDBWarehouse(Warehouse):
 
     def _connect_once(self) -> duckdb.DuckDBPyConnection:
         try:
-            connection = duckdb.connect(str(self.path), config=self._settings)
-            connection.execute("SET TimeZone = 'UTC'")  # else moments come back in the machine's
-            return connection
+            return self._engine.attach(self.path)
         except Exception as error:
             # A damaged file makes DuckDB raise errors of any class, also of Python's own.
             holder = holder_of(error)
