@@ -29,8 +29,17 @@ hash_with(lambda: b"of the tests")  # personal keys are hashed alike in every ru
 LONG_ONES_FIRST = ["e2e", "sync", "bigquery_warehouse"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules that take minutes come first: at the end, one worker would wait for the other."""
+    """Cases that repeat what a quicker one shows go to the soak.
+
+    Modules that take minutes come first: at the end, one worker would wait for the other.
+    """
+    for item in items:
+        slow = item.get_closest_marker("soak_for")
+        case = item.name.partition("[")[2]
+        if slow and not item.get_closest_marker("share") and any(t in case for t in slow.args):
+            item.add_marker(pytest.mark.soak)
     known = {name: place for place, name in enumerate(LONG_ONES_FIRST)}
     items.sort(key=lambda item: known.get(item.path.parent.name, len(known)))
 

@@ -59,6 +59,12 @@ def _publish_through(folder: Path, host: str, way: str) -> None:
     publish_by(way, open_warehouse(settings), new_day(folder, way))
 
 
+@pytest.mark.soak_for(
+    "the load, which arrives late",
+    "after the load",
+    "which is lost-changes",
+    "after the publication-changes",
+)
 @pytest.mark.parametrize(
     ("moment", "way"),
     [(t, w) for t in REQUESTS for w in WAYS if w == "replace" or "publication" in t],
@@ -129,6 +135,7 @@ def test_t1_a_session_of_the_emulator_is_counted_and_read_at_two_moments(place: 
     assert seen.items() < expected("changes").items()
 
 
+@pytest.mark.soak_for("rest")
 @pytest.mark.parametrize("way", ["storage", "rest"])
 def test_t1_readers_amid_publications_see_a_whole_day(place: Place, way: str) -> None:
     """Old rows or new ones, never a part, while the same number is published again and again."""
@@ -157,6 +164,7 @@ def own(tmp_path: Path) -> Iterator[Place]:
     server.stop()
 
 
+@pytest.mark.soak
 def test_l2_a_service_that_is_killed_at_each_moment_loses_nothing(own: Place) -> None:
     publish(own.warehouse(), staged(own.folder, orders(OLD)))
     for moment, ((method, path), how) in REQUESTS.items():
@@ -179,6 +187,7 @@ def test_l2_a_service_that_is_killed_at_each_moment_loses_nothing(own: Place) ->
     assert values(own.warehouse(), own.folder) == expected("replace")
 
 
+@pytest.mark.soak_for("load")
 @pytest.mark.parametrize("request_kind", ["load", "publication"])
 def test_l2_a_service_that_is_killed_while_it_works_loses_nothing(
     own: Place, request_kind: str

@@ -145,6 +145,7 @@ def test_few_keys_that_leave_are_a_parameter_and_many_are_loaded(
         assert list(client.list_tables(f"{place.prefix}etl_staging")) == []
 
 
+@pytest.mark.soak_for("loaded")
 @pytest.mark.parametrize("most", [1000, 0], ids=["as a parameter", "loaded"])
 def test_r1_keys_of_every_dtype_are_equal_to_themselves_and_to_nothing_else(
     place: Place, monkeypatch: pytest.MonkeyPatch, most: int

@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 from etl_assets.core.errors import StalePublication
 from etl_assets.warehouse.base import Warehouse
 from etl_assets_tests.contract.backends import Backend
@@ -18,6 +20,7 @@ def rows_of(day: date, value: str = "v") -> dict[int, str]:
     return {DAYS.index(day) * 100 + n: value for n in range(100)}
 
 
+@pytest.mark.soak_for("bigquery")
 def test_eight_threads_publish_eight_days(warehouse: Warehouse, tmp_path: Path) -> None:
     def put(day: date) -> None:
         publish(warehouse, staged(tmp_path, orders(rows_of(day), day), day))

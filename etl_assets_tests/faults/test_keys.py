@@ -21,7 +21,11 @@ LOOSE = (
 )
 TOUCH = "UPDATE things SET updated_at = now()"
 
+# The road is one for all warehouses and the emulator slow: there the default run has a share.
+pytestmark = pytest.mark.soak_for("bigquery")
 
+
+@pytest.mark.share
 def test_r1_a_row_with_a_null_in_its_key_stays_one_row(pave: Paved) -> None:
     """The case null_key.sql."""
     road = pave(
@@ -174,6 +178,7 @@ def test_r9_a_key_that_stands_in_two_days_is_published_on_neither(pave: Paved) -
     road.assert_settled()
 
 
+@pytest.mark.share
 def test_r9_a_key_that_comes_a_second_time_takes_the_first_one_out(pave: Paved) -> None:
     road = pave(
         cased({"id": pl.Int64}, REQUIRED),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import polars as pl
+import pytest
 
 from etl_assets.core.policies import Deletes, Thresholds
 from etl_assets_tests.faults.conftest import Paved
@@ -26,6 +27,11 @@ def _waiting(road: Road) -> set[Any]:
     return set(state.reload_reasons) if state else set()
 
 
+# The road is one for all warehouses and the emulator slow: there the default run has a share.
+pytestmark = pytest.mark.soak_for("bigquery")
+
+
+@pytest.mark.share
 def test_r2_a_day_that_was_refused_is_not_published_by_a_change_of_it(pave: Paved) -> None:
     """The case owed_day_in_part.sql: one bad row of fifty."""
     road = pave(
@@ -180,6 +186,7 @@ def _history(pave: Paved) -> Road:
     return road
 
 
+@pytest.mark.share
 def test_r5_rows_that_come_behind_the_cursor_are_published_or_set_aside(pave: Paved) -> None:
     """The case unreadable_behind_cursor.sql."""
     road = _history(pave)
