@@ -1,7 +1,4 @@
-"""A source of another kind than PostgreSQL: a folder of JSON files, one a table, a row an object.
-
-It shows how little a new kind of source has to say.
-"""
+"""A source of another kind than PostgreSQL: a file of JSON objects, each of them a row."""
 
 import json
 from collections.abc import Generator, Iterator, Mapping
@@ -9,21 +6,36 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import ContractMismatch, SourceUnavailable
+from etl_assets.core.source_specs import SourceSpec
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.base import Ability, DayEvidence, Snapshot, Source
 
 
-class JsonSource(Source):
-    """The rows of `<folder>/<table>.json`, whose moments are texts with a zone."""
+@dataclass(frozen=True)
+class JsonFile(SourceSpec):
+    """What a table's spec declares."""
 
-    def __init__(self, folder: Path, table: LayerTable) -> None:
+    KIND: ClassVar[str] = "json"
+    path: str
+    connection: str = "files"
+
+    @property
+    def place(self) -> str:
+        return self.path
+
+
+class JsonSource(Source):
+    """The rows of a file, whose moments are texts with a zone."""
+
+    def __init__(self, path: Path, table: LayerTable) -> None:
         super().__init__(table)
-        self.path = folder / f"{table.name}.json"
+        self.path = path
 
     @property
     def cannot(self) -> Mapping[Ability, str]:
@@ -32,7 +44,6 @@ class JsonSource(Source):
 
     @contextmanager
     def snapshot(self) -> Iterator["JsonSnapshot"]:
-        """The file as it is now."""
         try:
             objects = json.loads(self.path.read_text())
         except FileNotFoundError:
@@ -74,18 +85,14 @@ class JsonSnapshot(Snapshot):
 
 @dataclass(frozen=True)
 class JsonDay:
-    """A `DayRead` in memory."""
-
     snapshot: JsonSnapshot
     day: date
     source: str
     rows: pl.DataFrame
 
     def evidence(self) -> DayEvidence:
-        """How many objects there are."""
         return DayEvidence(self.snapshot.as_of, self.rows.height, drift=self.snapshot.drift)
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
-        """One batch."""
         if self.rows.height:
             yield self.rows

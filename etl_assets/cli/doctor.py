@@ -35,7 +35,7 @@ def doctor(tables: tuple[str, ...]) -> None:
     from etl_assets.pipeline.diagnose import diagnose
 
     with closing(platform):
-        found = list(diagnose(chosen, platform.reader))
+        found = list(diagnose(chosen, platform.unseen_source))
     columns = {
         "table": "left",
         "can be read": "left",

@@ -45,10 +45,9 @@ def compare(table: LayerTable, now: SourceColumns, before: SourceColumns | None)
 
     The order of the columns means nothing: all are read by name.
     """
-    parent = table.source.parent if table.source else None
     known = {column.name for column in table.columns} - {table.overflow_column}
-    if parent:
-        known -= parent.columns.keys()
+    if table.source:
+        known -= set(table.source.borrowed)
     added = [(name, shown) for name, shown in now if name not in known]
     since_last = [] if before is None else list(_changes(dict(before), dict(now)))
     refuses = None

@@ -3,8 +3,9 @@
 How a source is read is decided in `sources/`, where it is reached in `config.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 DEFAULT_CONNECTION = "default"
 """The connection of DATABASE_URL; any other name `<name>` is DATABASE_URL_<NAME>."""
@@ -23,8 +24,30 @@ class Parent:
     columns: Mapping[str, str]
 
 
+class SourceSpec:
+    """What each kind of source says of itself; a kind is a subclass, and its reader is found in
+    `sources/factory.py`.
+
+    `KIND` is its short name (`postgres`). `connection` names the outside system, by the settings
+    that say where it is.
+    """
+
+    KIND: ClassVar[str]
+    connection: str
+
+    @property
+    def place(self) -> str:
+        """What the outside system calls it: `public.orders`."""
+        raise NotImplementedError
+
+    @property
+    def borrowed(self) -> Collection[str]:
+        """The columns of the contract that it has from somewhere else than itself."""
+        return ()
+
+
 @dataclass(frozen=True)
-class PostgresTable:
+class PostgresTable(SourceSpec):
     """A table of a source database, read by explicit columns (those of the raw contract).
 
     `connection` names the database: `default` is DATABASE_URL, `billing` is DATABASE_URL_BILLING.
@@ -32,8 +55,19 @@ class PostgresTable:
     table is refused, because a row that is hidden cannot be told from one that was deleted.
     """
 
+    KIND: ClassVar[str] = "postgres"
     table: str
     schema: str = "public"
     parent: Parent | None = None
     connection: str = DEFAULT_CONNECTION
     row_security: bool = False
+
+    @property
+    def place(self) -> str:
+        """Schema and table."""
+        return f"{self.schema}.{self.table}"
+
+    @property
+    def borrowed(self) -> Collection[str]:
+        """The parent's columns."""
+        return self.parent.columns if self.parent else ()

@@ -13,7 +13,7 @@ import polars as pl
 
 from etl_assets.core.contracts import Contract
 from etl_assets.core.policies import LOOKBACK, Deletes, Drift, Thresholds
-from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.source_specs import SourceSpec
 from etl_assets.core.spec_checks import Fault, has_column, refuse, table_faults, two_layer_faults
 from etl_assets.core.table import Input, Layer, LayerTable, versions_of
 
@@ -43,7 +43,7 @@ class TableSpec:
     """
 
     name: str
-    source: PostgresTable
+    source: SourceSpec
     raw: type[Contract]
     staged: type[Contract]
     stage: Stage

@@ -193,7 +193,7 @@ def _source_faults(table: LayerTable) -> Iterator[Fault]:
             f"connection {source.connection!r} cannot be part of a variable's name.",
             'Write it in lower case, for example "billing" for DATABASE_URL_BILLING.',
         )
-    for name in source.parent.columns if source.parent else ():
+    for name in source.borrowed:
         if not has_column(table.contract, name):
             yield Fault(
                 "source",

@@ -13,7 +13,7 @@ import polars as pl
 
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of, keyed_by
 from etl_assets.core.policies import LOOKBACK, Deletes, Drift, Thresholds
-from etl_assets.core.source_specs import PostgresTable
+from etl_assets.core.source_specs import SourceSpec
 
 
 class Layer(StrEnum):
@@ -59,7 +59,7 @@ class LayerTable:
     domain: str
     owners: tuple[str, ...]
     thresholds: Thresholds
-    source: PostgresTable | None = None
+    source: SourceSpec | None = None
     inputs: Mapping[str, Input] = field(default_factory=dict)
     transform: Callable[..., pl.LazyFrame] | None = None
     drift: Drift = Drift.REPORT

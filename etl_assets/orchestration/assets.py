@@ -45,12 +45,12 @@ def source_asset(table: LayerTable, days: dg.PartitionsDefinition[str]) -> dg.As
     return dg.AssetSpec(
         source_key(table),
         partitions_def=partitions_of(table, days),
-        description=f"{table.source.schema}.{table.source.table} of the {database} database.",
+        description=f"{table.source.place} of the {database} database.",
         group_name=SOURCE_GROUP,
-        kinds={"postgres"},
+        kinds={table.source.KIND},
         owners=table.owners,
         tags={"domain": table.domain},
-        metadata={"dagster/table_name": f"{table.source.schema}.{table.source.table}"},
+        metadata={"dagster/table_name": table.source.place},
     ).with_io_manager_key("postgres_io_manager")
 
 

@@ -53,15 +53,17 @@ def _reads(catalog: Catalog, table: LayerTable, result: pl.Expr) -> set[tuple[st
 def _from_source(catalog: Catalog, table: LayerTable) -> dg.TableColumnLineage | None:
     if table.source is None:
         return None
-    parent = table.source.parent
+    # A source of PostgreSQL may borrow columns, and says from which table.
+    of_postgres = table.source if isinstance(table.source, PostgresTable) else None
+    parent = of_postgres.parent if of_postgres else None
     borrowed = parent.columns if parent else {}
     own = source_key(table)
     return dg.TableColumnLineage(
         {
             column.name: [
                 dg.TableColumnDep(
-                    _parent_key(catalog, table.source, parent)
-                    if parent and column.name in borrowed
+                    _parent_key(catalog, of_postgres, parent)
+                    if of_postgres and parent and column.name in borrowed
                     else own,
                     borrowed.get(column.name, column.name),
                 )
@@ -76,7 +78,10 @@ def _parent_key(catalog: Catalog, source: PostgresTable, parent: Parent) -> dg.A
     wanted = (source.connection, source.schema, parent.table)
     for table in catalog.values():
         found = table.source
-        if found and (found.connection, found.schema, found.table) == wanted:
+        if (
+            isinstance(found, PostgresTable)
+            and (found.connection, found.schema, found.table) == wanted
+        ):
             return source_key(table)
     return source_key_of(source.connection, parent.table)
 

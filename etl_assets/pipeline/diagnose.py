@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.postgres.reader import PostgresReader
+from etl_assets.sources.base import Source
 
 
 @dataclass(frozen=True)
@@ -25,38 +25,38 @@ class Diagnosis:
 
 
 def diagnose(
-    tables: Iterable[LayerTable], reader: Callable[[LayerTable], PostgresReader]
+    tables: Iterable[LayerTable], source_of: Callable[[LayerTable], Source]
 ) -> Iterator[Diagnosis]:
     """A diagnosis for each raw table; errors of the source are part of it, none is raised.
 
-    `reader` gives the reader of a table's database. A database that cannot be reached is asked
-    once: its tables share the error.
+    `source_of` gives a table's source. A system that cannot be reached is asked once: its tables
+    share the error.
     """
-    answers: dict[str, EtlError | None] = {}
+    answers: dict[tuple[str, str], EtlError | None] = {}
     for table in tables:
         if table.source is None:
             continue
-        connection = table.source.connection
-        if connection not in answers:
-            answers[connection] = _outage(table, reader)
-        outage = answers[connection]
-        yield Diagnosis(table.path, outage) if outage else _diagnosed(table, reader(table))
+        system = (table.source.KIND, table.source.connection)
+        if system not in answers:
+            answers[system] = _outage(table, source_of)
+        outage = answers[system]
+        yield Diagnosis(table.path, outage) if outage else _diagnosed(table, source_of(table))
 
 
-def _outage(table: LayerTable, reader: Callable[[LayerTable], PostgresReader]) -> EtlError | None:
-    """Why the table's database cannot be asked, None if it can."""
+def _outage(table: LayerTable, source_of: Callable[[LayerTable], Source]) -> EtlError | None:
+    """Why the table's system cannot be asked, None if it can."""
     try:
-        reader(table).connect()
+        source_of(table).reach()
     except EtlError as error:
         return error
     return None
 
 
-def _diagnosed(table: LayerTable, reader: PostgresReader) -> Diagnosis:
+def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
     declared = {column.name for column in table.columns}
     try:
-        with reader.snapshot(table) as snapshot:
-            undeclared = tuple(c for c in snapshot.source_columns if c not in declared)
+        with source.snapshot() as snapshot:
+            undeclared = tuple(name for name, _ in snapshot.columns if name not in declared)
             return Diagnosis(table.path, None, undeclared, snapshot.without_day())
     except EtlError as error:
         return Diagnosis(table.path, error)

@@ -18,7 +18,6 @@ from etl_assets.core.lateness import Late, late_days
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.personal import hash_with
 from etl_assets.core.scope import Scope
-from etl_assets.core.source_specs import DEFAULT_CONNECTION
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.hash_key import hash_key
 from etl_assets.sources.factory import Sources
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from etl_assets.pipeline.sync import SyncPolicy
     from etl_assets.pipeline.sync_report import SyncReport
     from etl_assets.sources.base import Source
-    from etl_assets.sources.postgres.reader import PostgresReader
     from etl_assets.warehouse.base import Warehouse
     from etl_assets.warehouse.bigquery.clients import Connect
 
@@ -74,34 +72,30 @@ class Platform:
 
         return open_warehouse(self.settings, self.google)
 
-    def reader(self, table: LayerTable) -> "PostgresReader":
-        """A reader of the table's source for one load.
-
-        Raises ConfigError where no variable names the source, and where only the demo shop is
-        there and the warehouse holds other tables than the demo's.
-        """
-        connection = table.source.connection if table.source else DEFAULT_CONNECTION
-        if self.sources.is_demo(connection):
-            self.refuse_demo_rows()
-        return self.sources.reader(connection)
-
     def source(self, table: LayerTable) -> "Source":
-        """The table at its source, with what is remembered of its columns; raises ConfigError."""
-        from etl_assets.pipeline.sync_log import columns_seen
-        from etl_assets.sources.postgres.horizon import HorizonPolicy
-        from etl_assets.sources.postgres.source import PostgresSource
+        """The table at its source, with what is remembered of its columns.
 
-        sync = self.settings.sync
-        policy = HorizonPolicy(
-            lag=timedelta(seconds=sync.lag), max_hold=timedelta(seconds=sync.max_hold)
-        )
-        seen = columns_seen(self.warehouse.table_state(table))
-        return PostgresSource(self.reader(table), table, seen, self.scope, policy)
+        Raises what `unseen_source` raises.
+        """
+        from etl_assets.pipeline.sync_log import columns_seen
+
+        source = self.unseen_source(table)
+        return source.again(columns_seen(self.warehouse.table_state(table)))
+
+    def unseen_source(self, table: LayerTable) -> "Source":
+        """The same without what is remembered, for which no warehouse is asked.
+
+        Raises ConfigError where no setting says where the source is, and where only the demo shop
+        is there and the warehouse holds other tables than the demo's.
+        """
+        if table.source and self.sources.holds_demo_rows(table.source):
+            self.refuse_demo_rows()
+        return self.sources.source(table, self.scope)
 
     def read_from(self, tables: Iterable[LayerTable]) -> list[str]:
         """Which databases these tables are read from, for messages; raises ConfigError."""
-        connections = [table.source.connection for table in tables if table.source]
-        return [self.sources.shown(name) for name in dict.fromkeys(connections)]
+        places = (self.sources.read_from(table.source) for table in tables if table.source)
+        return list(dict.fromkeys(places))
 
     @property
     def scope(self) -> Scope:

@@ -269,6 +269,12 @@ class Source(ABC):
         Raises ContractMismatch where it lacks a column of the contract, or a dtype does not fit.
         """
 
+    def reach(self) -> None:  # noqa: B027 - most kinds are asked by being read
+        """Ask the outside system for nothing, to see whether it answers.
+
+        Raises SourceUnavailable or SourceError; a source that can only be read is not asked.
+        """
+
     def horizon(self, watermark: datetime | None) -> Horizon:
         """How far changes may be read; ask before the moment is opened that they are read from.
 

@@ -1,20 +1,26 @@
-"""From a connection's name to a reader of that database: an engine, a pool and a clock of its own.
+"""From a table to its source, by the kind that its spec names: one entry of `_KINDS` a kind.
+
+Each connection to a database has an engine, a pool and a clock of its own.
 
 The demo's embedded databases stand in for their connections where the user asked for the demo, and
 only for the warehouses that the demo was asked for (`demo/marker.py`).
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from etl_assets.config import Settings, database_variable, shown_url
 from etl_assets.core.errors import ConfigError
-from etl_assets.core.source_specs import DEFAULT_CONNECTION
+from etl_assets.core.scope import Scope
+from etl_assets.core.source_specs import DEFAULT_CONNECTION, PostgresTable, SourceSpec
+from etl_assets.core.table import LayerTable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from etl_assets.postgres.connection import PoolSettings
+    from etl_assets.sources.base import Source
     from etl_assets.sources.postgres.reader import PostgresReader
 
 
@@ -24,6 +30,28 @@ class Sources:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._engines: dict[str, Engine] = {}
+
+    def source(self, table: LayerTable, scope: Scope) -> "Source":
+        """The table at its source, whose columns were never seen; `scope` are the platform's days.
+
+        Cheap to make; connects when it is read. Raises ConfigError where no setting says where the
+        source is.
+        """
+        assert table.source is not None, table.path  # noqa: S101 - only raw tables have one
+        return _KINDS[type(table.source)](self, table, scope)
+
+    def of_postgres(self, table: LayerTable, scope: Scope) -> "Source":
+        """A table of a database."""
+        from etl_assets.sources.postgres.declared import source_table
+        from etl_assets.sources.postgres.horizon import HorizonPolicy
+        from etl_assets.sources.postgres.source import PostgresSource
+
+        sync = self._settings.sync
+        policy = HorizonPolicy(
+            lag=timedelta(seconds=sync.lag), max_hold=timedelta(seconds=sync.max_hold)
+        )
+        reader = self.reader(source_table(table).connection)
+        return PostgresSource(reader, table, None, scope, policy)
 
     def reader(self, connection: str = DEFAULT_CONNECTION) -> "PostgresReader":
         """A reader of one database for one load: what it remembers of columns ends with it.
@@ -38,6 +66,16 @@ class Sources:
                 self._url(connection), self._pool(), setting=database_variable(connection)
             )
         return PostgresReader(self._engines[connection], self._pool())
+
+    def holds_demo_rows(self, source: SourceSpec) -> bool:
+        """Whether it is a table of the embedded demo; raises ConfigError as `is_demo` does."""
+        return isinstance(source, PostgresTable) and self.is_demo(source.connection)
+
+    def read_from(self, source: SourceSpec) -> str:
+        """Where it is, for messages, without secrets; raises ConfigError as `shown` does."""
+        if isinstance(source, PostgresTable):
+            return self.shown(source.connection)
+        return f"{source.KIND} {source.place}"
 
     def is_demo(self, connection: str = DEFAULT_CONNECTION) -> bool:
         """Whether it is one of the embedded demo; raises ConfigError where there is no database."""
@@ -107,3 +145,9 @@ class Sources:
                 else "."
             ),
         )
+
+
+_KINDS: Final[Mapping[type[SourceSpec], Callable[[Sources, LayerTable, Scope], "Source"]]] = {
+    PostgresTable: Sources.of_postgres,
+}
+"""What opens each kind of source."""

@@ -57,7 +57,7 @@ def test_a_connection_without_a_url_is_said_with_its_variable(tmp_path: Path) ->
     catalog = Catalog.of([spec("orders", "old_shop")])
     platform = Platform(settings(tmp_path), given_catalog=catalog)
     with pytest.raises(ConfigError, match=r'DATABASE_URL_OLD_SHOP is not set.* "old_shop"'):
-        platform.reader(catalog["raw/orders"])
+        platform.unseen_source(catalog["raw/orders"])
 
 
 def test_a_url_that_is_none_is_said_with_the_variable_that_it_comes_from(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
 from etl_assets.sources.found import RejectedChanges
 from etl_assets.sources.postgres.changes import PostgresChangeRead, read_of, read_rejects
+from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.keys import among as rows_among
 from etl_assets.sources.postgres.keys import repeated
 from etl_assets.sources.postgres.opened import OpenTable
@@ -72,8 +73,7 @@ class KeyReads(OpenTable):
 
         With a parent a row of ours must not be found twice because the parent's is.
         """
-        source = self.table.source
-        assert source is not None  # noqa: S101 - only raw tables are read from a source
+        source = source_table(self.table)
         own = read_unique_indexes(self.connection, source.schema, source.table)
         apart = {
             column.name

@@ -27,6 +27,7 @@ from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
 from etl_assets.sources.base import DayEvidence, Snapshot
 from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
+from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.digests import DigestReads
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets.sources.postgres.key_reads import KeyReads
@@ -56,8 +57,7 @@ class PostgresReader:
     @contextmanager
     def snapshot(self, table: LayerTable) -> Iterator["TableSnapshot"]:
         """One moment of a table; raises SourceUnavailable, SourceError or ContractMismatch."""
-        assert table.source is not None  # noqa: S101 - only raw tables are read from a source
-        source = table.source
+        source = source_table(table)
         qualified = f"{source.schema}.{source.table}"
         with (
             row_security_errors(table),
@@ -129,7 +129,7 @@ def _driver_of(connection: sa.Connection) -> psycopg.Connection:
 
 def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:
     """Names of the columns that the contract needs: of the table itself, and of its parent."""
-    parent = table.source.parent if table.source else None
+    parent = source_table(table).parent
     names = {column.name for column in table.columns}
     if parent is None:
         return names, set()
@@ -158,11 +158,6 @@ class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
     def fingerprint(self) -> str:
         """Changes with every column that is read, the parent's among them."""
         return self.digest_of_columns
-
-    @property
-    def source_columns(self) -> tuple[str, ...]:
-        """The names of the table's columns."""
-        return tuple(name for name, _ in self.columns)
 
     @cached_property
     def repeated(self) -> pl.DataFrame:

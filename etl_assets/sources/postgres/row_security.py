@@ -14,6 +14,7 @@ from psycopg import sql
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.table import LayerTable
+from etl_assets.sources.postgres.declared import source_table
 
 # A view reads its relations as its owner, but a security_invoker view as the current role, even
 # where it is read by another view. What a materialised view reads was read when it was refreshed.
@@ -85,8 +86,7 @@ def hidden_by_policies(connection: psycopg.Connection, table: LayerTable) -> Seq
     """What hides rows of a table from the role of the connection: of the table itself, of its
     parent, and of every relation that a view reads. Empty if nothing does. Raises psycopg.Error.
     """
-    source = table.source
-    assert source is not None  # noqa: S101 - only raw tables are read from a source
+    source = source_table(table)
     names = [source.table, *([source.parent.table] if source.parent else [])]
     relations = [sql.Identifier(source.schema, name).as_string(connection) for name in names]
     rows = connection.execute(_HIDDEN, [relations]).fetchall()
@@ -98,8 +98,7 @@ def hidden_by_policies(connection: psycopg.Connection, table: LayerTable) -> Seq
 
 def refuse_hidden_rows(connection: psycopg.Connection, table: LayerTable) -> None:
     """Raises SourceError where policies hide rows of a table whose spec does not accept that."""
-    assert table.source is not None  # noqa: S101 - only raw tables are read from a source
-    if table.source.row_security:
+    if source_table(table).row_security:
         return
     hidden = hidden_by_policies(connection, table)
     if hidden:

@@ -21,6 +21,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.postgres import arrow_types
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
+from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.keys import KeyPart, key_parts
 from etl_assets.sources.postgres.keyset import Keyset, keyset_of
 
@@ -168,8 +169,7 @@ def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> TableS
 
     Raises ContractMismatch for a contract column that the source does not have, with both sides.
     """
-    assert table.source is not None  # noqa: S101 - only raw tables are read from a source
-    source = table.source
+    source = source_table(table)
     borrowed = source.parent.columns if source.parent else {}
     wanted = [column for column in table.columns if column.name != table.overflow_column]
     plain = [declared.name for declared in wanted if declared.name not in borrowed]

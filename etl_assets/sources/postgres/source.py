@@ -34,6 +34,10 @@ class PostgresSource(Source):
         """Without a cursor changes cannot be told, and not every key can be compared."""
         return cannot_of(self.table)
 
+    def reach(self) -> None:
+        """See `PostgresReader.connect`."""
+        self.reader.connect()
+
     def snapshot(self) -> AbstractContextManager[TableSnapshot]:
         """One moment; see `PostgresReader.snapshot`."""
         return self.reader.snapshot(self.table)
