@@ -7,7 +7,7 @@ operations the engine holds no file: others can open it. Turns at a file are `fi
 import os
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,6 @@ class Engine:
         self._running: list[duckdb.DuckDBPyConnection] = []
         self._process = os.getpid()
         weakref.finalize(self, _end, self._running)
-
-    @contextmanager
-    def empty(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to a database without tables, in memory."""
-        with closing(self._new()) as connection:
-            yield connection
 
     def attach(self, path: Path) -> duckdb.DuckDBPyConnection:
         """A connection to the file, which is made where there is none; `release` ends it.

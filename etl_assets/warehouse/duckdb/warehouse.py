@@ -246,7 +246,8 @@ class DuckDBWarehouse(Warehouse):
     def _look(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read by; to an empty warehouse where there is no file, which stays so."""
         if not self._is_there():
-            with self._engine.empty() as nothing:
+            # Not on the engine: outside of a turn another thread may just make the file there.
+            with duckdb.connect() as nothing:
                 yield nothing
             return
         with self._open(doing) as connection:
