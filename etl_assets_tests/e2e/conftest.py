@@ -7,7 +7,7 @@ import pytest
 from etl_assets_tests.e2e.dagster_ui import DagsterUI, running_ui
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its daemon looks for work all the time
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUI]:
     with running_ui(tmp_path_factory.mktemp("dev")) as running:
         yield running
