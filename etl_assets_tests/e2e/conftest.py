@@ -1,4 +1,4 @@
-"""One running UI for all tests of a session that ask for it: it takes half a minute to start."""
+"""One running UI for all tests of a module that ask for it: it takes half a minute to start."""
 
 from collections.abc import Iterator
 
