@@ -79,7 +79,7 @@ def connect_with_one_thread(connect: Any) -> Any:
 
 
 def ask_the_catalogue(fetch: Any) -> Any:
-    """`fetch` with the questions of `QUICK` put otherwise; all else as it was."""
+    """`fetch`, with the quick form of each question in `QUICK`; all else as it was."""
 
     def fetched(sql: str, params: list[Any] | None = None) -> Any:
         if params and params[0] == "emulator" and params[-1] and "duckdb_tables()" in sql:
@@ -99,7 +99,7 @@ def ask_the_catalogue(fetch: Any) -> Any:
     return fetched
 
 
-def put_otherwise(function: Any, texts: dict[str, str]) -> None:
+def replace_texts(function: Any, texts: dict[str, str]) -> None:
     """Replace these texts in the code of a function, which must have each of them."""
     code = function.__code__
     assert set(texts) <= set(code.co_consts), function
@@ -111,5 +111,5 @@ if __name__ == "__main__":
     die_with(int(sys.argv.pop(1)))
     duckdb.connect = connect_with_one_thread(duckdb.connect)
     database.fetch = ask_the_catalogue(database.fetch)
-    put_otherwise(query.execute, TEMPORARY)
+    replace_texts(query.execute, TEMPORARY)
     main()

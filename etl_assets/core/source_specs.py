@@ -3,6 +3,7 @@
 How a source is read is decided in `sources/`, where it is reached in `config.py`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -24,7 +25,7 @@ class Parent:
     columns: Mapping[str, str]
 
 
-class SourceSpec:
+class SourceSpec(ABC):
     """What each kind of source says of itself; a kind is a subclass, and its reader is found in
     `sources/factory.py`.
 
@@ -36,9 +37,9 @@ class SourceSpec:
     connection: str
 
     @property
+    @abstractmethod
     def place(self) -> str:
         """What the outside system calls it: `public.orders`."""
-        raise NotImplementedError
 
     @property
     def borrowed(self) -> Collection[str]:

@@ -161,21 +161,11 @@ def _sync_alone(context: dg.OpExecutionContext, table: LayerTable) -> Events:
 def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, None, Reloaded]":
     """Sync a table; what came of the days that had to be loaded whole."""
     from etl_assets.pipeline.run_days import reload
-    from etl_assets.pipeline.sync import Sync
 
     platform: Platform = context.resources.platform
     report = SyncReport(table.path)
     with platform.spool(context.run_id, op_name(table, SYNC_JOB)) as folder:
-        sync = Sync(
-            table,
-            platform.source(table),
-            platform.warehouse,
-            platform.scope,
-            folder,
-            context.run_id,
-            platform.sync_policy(),
-        )
-        for chunk in sync.run():
+        for chunk in platform.sync(table, folder, context.run_id).run():
             report.add(chunk)
             yield from _touched(context, table, chunk.outcome, "changes that were synced")
         reloaded = reload(

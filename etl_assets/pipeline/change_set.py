@@ -23,6 +23,7 @@ from etl_assets.core.rows import TOMBSTONE_SCHEMA, keys_of, payloads_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
+from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.day_check import DayCheck, Kept, Origin
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.match import Match, match
@@ -30,43 +31,9 @@ from etl_assets.pipeline.publish import Committed, spooled, state_of
 from etl_assets.pipeline.sync_log import Remembered, blank, with_token
 from etl_assets.sources.found import Found, Rejected
 from etl_assets.warehouse.base import Warehouse
-from etl_assets.warehouse.publication import Facts, Recorded, StagedDay, changes
+from etl_assets.warehouse.publication import Facts, StagedDay, changes
 
 _SAME_ROW = ["partition_key", "source_position", "payload"]
-
-
-@dataclass(frozen=True)
-class Before:
-    """What is recorded of a table when the work begins; publication fails if that has changed.
-
-    Its row is read first, all else when it is asked for: what is read later is as new as the row's
-    token, or newer, and then nothing is published (LostTurn).
-    """
-
-    warehouse: Warehouse
-    table: LayerTable
-    table_state: TableState | None
-
-    @classmethod
-    def of(cls, warehouse: Warehouse, table: LayerTable) -> "Before":
-        """What is recorded now."""
-        return cls(warehouse, table, warehouse.table_state(table))
-
-    @cached_property
-    def recorded(self) -> Recorded:
-        """The same, with the states of its parts, of its versions and counts of its quarantine."""
-        found = self.warehouse.recorded(self.table, versions=True, quarantine=True)
-        return replace(found, table_state=self.table_state)
-
-    @property
-    def states(self) -> Mapping[date, PartitionState]:
-        """The states of its parts."""
-        return self.recorded.states
-
-    @property
-    def quarantine_counts(self) -> Mapping[date, int]:
-        """How many rows of each part are in quarantine."""
-        return self.recorded.quarantine_counts
 
 
 @dataclass(frozen=True)

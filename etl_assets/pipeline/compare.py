@@ -18,7 +18,7 @@ from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of, payloads_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-from etl_assets.pipeline.change_set import Before
+from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.day_check import REPRESENTABLE
 from etl_assets.pipeline.sync import found_of
 from etl_assets.pipeline.sync_log import position_of

@@ -7,10 +7,8 @@ of it anew and is seen in the UI. What a sync does is `sync.py`.
 import uuid
 from collections.abc import Collection, Iterable
 
-from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.platform import Platform
-from etl_assets.pipeline.sync import Sync
 from etl_assets.pipeline.sync_report import SyncReport
 
 
@@ -29,23 +27,14 @@ def is_behind(platform: Platform, paths: Collection[str]) -> bool:
 
 
 def _idle_sync(platform: Platform, table: LayerTable) -> SyncReport | None:
-    run_id = f"idle-{uuid.uuid4().hex}"  # of no run, as nothing of it is kept
-    report = SyncReport(table.path)
+    run_id = f"idle-{uuid.uuid4().hex}"  # no run has this id: nothing of it is kept
     try:
         with platform.spool(run_id, table.name) as folder:
-            sync = Sync(
-                table,
-                platform.source(table),
-                platform.warehouse,
-                platform.scope,
-                folder,
-                run_id,
-                platform.sync_policy(),
-            )
-            chunk = sync.idle()
-    except EtlError:
+            chunk = platform.sync(table, folder, run_id).idle()
+    except Exception:
         return None
     if chunk is None:
         return None
+    report = SyncReport(table.path)
     report.add(chunk)
     return report

@@ -24,7 +24,7 @@ from etl_assets.sources.factory import Sources
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.reconcile import Reconciliation
-    from etl_assets.pipeline.sync import SyncPolicy
+    from etl_assets.pipeline.sync import Sync, SyncPolicy
     from etl_assets.pipeline.sync_report import SyncReport
     from etl_assets.sources.base import Source
     from etl_assets.warehouse.base import Warehouse
@@ -115,6 +115,20 @@ class Platform:
         return [
             one for one in late if one.day == WHOLE or (one.day <= newest and scope.has(one.day))
         ]
+
+    def sync(self, table: LayerTable, folder: Path, run_id: str) -> "Sync":
+        """A sync of the table, with `folder` of the spool to work in; raises ConfigError."""
+        from etl_assets.pipeline.sync import Sync
+
+        return Sync(
+            table,
+            self.source(table),
+            self.warehouse,
+            self.scope,
+            folder,
+            run_id,
+            self.sync_policy(),
+        )
 
     def sync_policy(self) -> "SyncPolicy":
         """How tables sync, as the settings have it."""

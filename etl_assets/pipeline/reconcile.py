@@ -21,7 +21,8 @@ from etl_assets.core.digests import not_compared
 from etl_assets.core.errors import EtlError, may_pass
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-from etl_assets.pipeline.change_set import Before, ChangeSet, Outcome
+from etl_assets.pipeline.before import Before
+from etl_assets.pipeline.change_set import ChangeSet, Outcome
 from etl_assets.pipeline.compare import Comparing, Differences
 from etl_assets.pipeline.day_check import Origin
 from etl_assets.pipeline.publish import Committed, in_turn

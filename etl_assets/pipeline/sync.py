@@ -22,7 +22,8 @@ from etl_assets.core.frames import DAY
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-from etl_assets.pipeline.change_set import Before, ChangeSet, Outcome
+from etl_assets.pipeline.before import Before
+from etl_assets.pipeline.change_set import ChangeSet, Outcome
 from etl_assets.pipeline.day_check import Origin
 from etl_assets.pipeline.sync_log import (
     Remembered,

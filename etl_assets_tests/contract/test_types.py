@@ -84,7 +84,16 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
-QUICK_ELSEWHERE = ["boolean", "int", "float32", "decimal(18,2)", "date", "time", "bytes", "list w"]
+QUICK_ELSEWHERE = [
+    "boolean",
+    "int",
+    "float32",
+    "decimal(18,2)",
+    "date",
+    "time",
+    "bytes",
+    "list without nulls",
+]
 """What the emulator shows nothing new about; matched by how the name begins."""
 
 

@@ -42,9 +42,7 @@ def sync(shop: Shop) -> None:
     for path in (ORDERS, CUSTOMERS):
         table = platform.catalog[path]
         with platform.spool("test", table.name) as folder:
-            source, policy = platform.source(table), platform.sync_policy()
-            warehouse, scope = platform.warehouse, platform.scope
-            list(Sync(table, source, warehouse, scope, folder, "test", policy).run())
+            list(platform.sync(table, folder, "test").run())
 
 
 def run_of_the_sync(shop: Shop) -> list[SyncReport]:
@@ -188,6 +186,16 @@ def test_nothing_is_idle_that_was_never_synced_or_whose_source_is_away(shop: Sho
     sync(shop)
     away = Platform(replace_url(shop, "postgresql://nobody@127.0.0.1:1/nothing"))
     assert idle(away, ORDERS) == []
+
+
+def test_what_nobody_foresaw_is_left_to_the_run_as_well(
+    caught_up: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Sync) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Sync, "idle", broken)
+    assert idle(caught_up.platform, ORDERS) == []
 
 
 def replace_url(shop: Shop, url: str) -> object:

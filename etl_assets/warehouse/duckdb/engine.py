@@ -17,71 +17,79 @@ _ALIAS = "warehouse"
 
 
 class Engine:
-    """An engine with these settings: started when it is first used, ended by `close`, by an error
-    and with the process."""
+    """An engine with these settings, for one operation after the other.
+
+    It starts when it is first used. It ends by `close`, after an error, before the process forks
+    (its threads would not be in the child), and with the process.
+    """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = dict(settings)
         self._running: list[duckdb.DuckDBPyConnection] = []
-        self._process = os.getpid()
+        self._is_attached = False
         weakref.finalize(self, _end, self._running)
+        _ENGINES.add(self)
 
     def attach(self, path: Path) -> duckdb.DuckDBPyConnection:
-        """A connection to the file, which is made where there is none; `release` ends it.
+        """A connection to the file, which is made where there is none; use it in `released`.
 
-        Raises what DuckDB does, of any class where the file is damaged.
+        Whoever calls has the turn at the file. Raises what DuckDB does, of any class where the file
+        is damaged.
         """
-        connection = self._new()
+        if self._is_attached:  # an interrupt came between `attach` and `released`
+            _end(self._running)
+        self._is_attached = True
         try:
-            connection.execute(f"ATTACH '{_escaped(path)}' AS {_ALIAS}")
+            if not self._running:
+                self._running.append(duckdb.connect(config=self._settings))
+            connection = self._running[0].cursor()
+            connection.execute("SET TimeZone = 'UTC'")  # else moments come back in the machine's
+            escaped = str(path).replace("'", "''")
+            connection.execute(f"ATTACH '{escaped}' AS {_ALIAS}")
             connection.execute(f"USE {_ALIAS}")
         except BaseException:
-            self._abandon(connection)
+            self._abandon()
             raise
         return connection
 
     @contextmanager
     def released(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Let go of the file afterwards; an open transaction is rolled back.
+        """Let go of the file after the block; an open transaction is rolled back.
 
-        After an error the engine ends: DuckDB may refuse all further work on it.
+        After an error the engine ends, because DuckDB may refuse all further work on it.
         """
         try:
             yield
+            connection.close()
         except BaseException:
-            self._abandon(connection)
+            self._abandon()
             raise
-        connection.close()
         try:
             self._running[0].execute(f"DETACH {_ALIAS}")
         except (duckdb.Error, RuntimeError):  # what was committed is in the file's log
-            self.close()
+            _end(self._running)
+        self._is_attached = False
 
     def close(self) -> None:
-        """End it, and let go of the file; using it again starts another."""
+        """End it, unless an operation is under way; using it again starts another."""
+        if not self._is_attached:
+            _end(self._running)
+
+    def _abandon(self) -> None:
         _end(self._running)
-
-    def _new(self) -> duckdb.DuckDBPyConnection:
-        if self._process != os.getpid():  # the engine's threads are not in a forked process
-            self._process, self._running = os.getpid(), []
-            weakref.finalize(self, _end, self._running)
-        if not self._running:
-            self._running.append(duckdb.connect(config=self._settings))
-        connection = self._running[0].cursor()
-        connection.execute("SET TimeZone = 'UTC'")  # else moments come back in the machine's
-        return connection
-
-    def _abandon(self, connection: duckdb.DuckDBPyConnection) -> None:
-        with suppress(duckdb.Error, RuntimeError):
-            connection.close()
-        self.close()
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace("'", "''")
+        self._is_attached = False
 
 
 def _end(running: list[duckdb.DuckDBPyConnection]) -> None:
     while running:
         with suppress(duckdb.Error, RuntimeError):
             running.pop().close()
+
+
+def _end_before_fork() -> None:
+    for engine in list(_ENGINES):
+        engine.close()
+
+
+_ENGINES: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+os.register_at_fork(before=_end_before_fork)
