@@ -43,7 +43,7 @@ class SourceSpec(ABC):
 
     @property
     def borrowed(self) -> Collection[str]:
-        """The columns of the contract that it has from somewhere else than itself."""
+        """The columns of the contract that do not come from this source itself."""
         return ()
 
 

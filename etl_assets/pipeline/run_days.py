@@ -137,9 +137,10 @@ def _held(
     refused: Sequence[LoadedDay],
     folder: Path,
 ) -> set[date]:
-    """The good days that a row has left for one that stays as it is: it would be on neither.
+    """The good days that must wait as well, because a row has left them for a day that waits.
 
-    What stays as it is are the refused days, and then each day that is held for one.
+    If such a day were published now, the row would be on neither of the two. The refused days
+    wait, and so does each day that is found here: the search goes on until it finds no more.
     """
     key, parts = list(table.key), [table.column(name) for name in table.key]
     there = warehouse.read(table, [Window.of(day.day) for day in good], folder).frames

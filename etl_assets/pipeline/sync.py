@@ -242,7 +242,7 @@ class _ReadChunk:
     changes: ChangeSet
 
     def chunk(self, outcome: Outcome, mark: Position | None) -> Chunk:
-        """The chunk once that came of it, and the table stands at `mark`."""
+        """The chunk, with the outcome of its changes and the position that the table now has."""
         part = self.part
         return Chunk(part.rows, outcome, mark, self.horizon, self.drift, part.without_cursor)
 

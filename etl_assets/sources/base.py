@@ -269,10 +269,11 @@ class Source(ABC):
         Raises ContractMismatch where it lacks a column of the contract, or a dtype does not fit.
         """
 
-    def reach(self) -> None:  # noqa: B027 - most kinds are asked by being read
-        """Ask the outside system for nothing, to see whether it answers.
+    def reach(self) -> None:  # noqa: B027 - not every kind can check this
+        """Check that the outside system answers; no data is read.
 
-        Raises SourceUnavailable or SourceError; a source that can only be read is not asked.
+        Raises SourceUnavailable or SourceError. The default checks nothing: then the first reading
+        shows it.
         """
 
     def horizon(self, watermark: datetime | None) -> Horizon:
