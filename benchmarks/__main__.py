@@ -17,6 +17,11 @@ from rich.status import Status
 
 from benchmarks.bigquery import RACE, bigquery_figures, measure_bigquery
 from benchmarks.commands import measure_commands
+from benchmarks.drops import measure_drops
+from benchmarks.event_load import ROWS_SHARE, event_figures, measure_events
+from benchmarks.file_keys import measure_file_keys, print_file_keys
+from benchmarks.file_memory import measure_file_memory
+from benchmarks.files import FORMATS, file_figures, measure_files
 from benchmarks.imports import measure_imports
 from benchmarks.memory import measure_memory
 from benchmarks.partitions import measure_partitions
@@ -29,7 +34,10 @@ from benchmarks.upserts import MULTI_SHARE, measure_upserts, upsert_figures
 from etl_assets.config import read_settings
 from etl_assets_tests.bigquery_environment import NoInterpreter
 
-PARTS = ("speed", "memory", "imports", "commands", "partitions", "postgres", "bigquery", "sync")
+PARTS = (
+    *("speed", "memory", "imports", "commands", "partitions", "postgres", "bigquery", "sync"),
+    *("files", "file-memory", "file-keys", "drops", "events"),
+)
 _DISK_BYTES_A_ROW = 600
 
 
@@ -41,6 +49,15 @@ _DISK_BYTES_A_ROW = 600
 @click.option("--bigquery-rows", default=1_000_000, show_default=True, help="Rows into BigQuery.")
 @click.option("--upsert-rows", default=200_000, show_default=True, help="Rows into PostgreSQL.")
 @click.option("--sync-rows", default=10_000_000, show_default=True, help="Rows of a synced table.")
+@click.option("--file-rows", default=2_000_000, show_default=True, help="Rows of a day of files.")
+@click.option(
+    "--file-memory-bytes",
+    default=100_000_000,
+    show_default=True,
+    help="Of a CSV and a gzip; and twice as many after that.",
+)
+@click.option("--file-keys", default=100_000, show_default=True, help="Objects in one prefix.")
+@click.option("--event-rows", default=1_000_000, show_default=True, help="Events that arrive.")
 @click.option("--repeats", default=3, show_default=True, help="Runs that a median is made of.")
 @click.option("--days", default=30, show_default=True, help="Days of the demo shop to backfill.")
 @click.option("--full", is_flag=True, help="Let the naive way take all rows.")
@@ -52,6 +69,10 @@ def main(
     bigquery_rows: int,
     upsert_rows: int,
     sync_rows: int,
+    file_rows: int,
+    file_memory_bytes: int,
+    file_keys: int,
+    event_rows: int,
     repeats: int,
     days: int,
     full: bool,
@@ -62,6 +83,8 @@ def main(
     if quick:
         rows, memory_rows, repeats, days = 20_000, 50_000, 1, 1
         bigquery_rows, upsert_rows, sync_rows = 20_000, 2_000, 20_000
+        file_rows, file_memory_bytes, file_keys = 20_000, 2_000_000, 1_000
+        event_rows = 2_000
     console = Console(width=110)
     parts = only or PARTS
     figures: dict[str, float] = {}
@@ -82,17 +105,25 @@ def main(
             share = 1.0 if full or quick else NAIVE_SHARE
             medians, race = measure_speed(source, folder, repeats, share, tell)
             figures |= speed_figures(medians)
-            print_race(console, medians, race, "all of one day", "COPY")
+            print_race(console, medians, race, "rows of 11 columns, all of one day", "COPY")
         if "postgres" in parts:
             share = 1.0 if quick else MULTI_SHARE
             medians, race = measure_upserts(source, folder, upsert_rows, repeats, share, tell)
             figures |= upsert_figures(medians)
-            print_race(console, medians, race, "half of them there, into PostgreSQL", "ours")
+            print_race(
+                console,
+                medians,
+                race,
+                "rows of 11 columns, half of them there, into PostgreSQL",
+                "ours",
+            )
         if "bigquery" in parts:
             try:
                 medians = measure_bigquery(folder, bigquery_rows, repeats, tell)
                 figures |= bigquery_figures(medians)
-                print_race(console, medians, RACE, "into the BigQuery emulator", "ours")
+                print_race(
+                    console, medians, RACE, "rows of 11 columns into the BigQuery emulator", "ours"
+                )
             except NoInterpreter as missing:
                 console.print(f"BigQuery is not measured: {missing}", highlight=False)
         if "sync" in parts:
@@ -101,6 +132,29 @@ def main(
             print_syncs(console, synced)
         if "memory" in parts:
             figures |= measure_memory(source, folder, memory_rows, tell)
+        if "files" in parts:
+            for suffix, medians, race in measure_files(folder, file_rows, repeats, tell):
+                figures |= file_figures(suffix, medians)
+                print_race(
+                    console,
+                    medians,
+                    race,
+                    f"rows of 11 columns, {FORMATS[suffix]} into DuckDB",
+                    "DuckDB",
+                )
+        if "file-memory" in parts:
+            figures |= measure_file_memory(folder, file_memory_bytes, tell)
+        if "file-keys" in parts:
+            listed = measure_file_keys(folder, file_keys, tell)
+            figures |= listed
+            print_file_keys(console, listed)
+        if "drops" in parts:
+            figures |= measure_drops(source, folder, repeats, tell)
+        if "events" in parts:
+            share = 1.0 if quick else ROWS_SHARE
+            medians, race = measure_events(source, folder, event_rows, repeats, share, tell)
+            figures |= event_figures(medians)
+            print_race(console, medians, race, "events into PostgreSQL", "our landing")
     print_bounds(console, figures)
     if not only:
         path = read_settings().home / "bench.json"

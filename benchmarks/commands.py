@@ -14,8 +14,10 @@ from pathlib import Path
 from benchmarks.imports import BARE
 from benchmarks.runner import MeasurementFailed
 from benchmarks.source import Source
+from etl_assets.demo.api import demo_api
 from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.shop import fill_shop
+from etl_assets_tests.partner_files import partner_files
 
 DATABASE, DAGSTER = "commands", "commands_dagster"
 COMMANDS: dict[str, Sequence[str]] = {
@@ -36,7 +38,12 @@ def measure_commands(
         source.server.ensure_database(database)
     fill_shop(source.server.url(DATABASE), days=5, orders_a_day=50)
     fill_billing(source.server.url(DATABASE), days=5, orders_a_day=50)
-    environment = _environment(source, folder)
+    files = partner_files(folder / "partners", days=5, orders_a_day=50)
+    environment = {
+        **_environment(source, folder),
+        "OBJECT_STORE_URL": files,
+        "HTTP_API_URL_SALES": demo_api(),
+    }
     _cpu_seconds(_etl_assets(COMMANDS["sync_idle"]), environment)
     bare = _best([sys.executable, "-W", "ignore", "-c", BARE], environment, repeats)
     figures = {"command_bare_cpu_seconds": bare}
@@ -53,7 +60,16 @@ def _etl_assets(arguments: Sequence[str]) -> list[str]:
 
 
 def _environment(source: Source, folder: Path) -> dict[str, str]:
-    ours = ("DATABASE_", "WAREHOUSE_", "BIGQUERY_", "DAGSTER_", "ETL_", "PYTHONDONTWRITEBYTECODE")
+    ours = (
+        "DATABASE_",
+        "WAREHOUSE_",
+        "BIGQUERY_",
+        "DAGSTER_",
+        "ETL_",
+        "OBJECT_STORE_",
+        "HTTP_API_",
+        "PYTHONDONTWRITEBYTECODE",
+    )
     home = folder / "commands"
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},

@@ -5,7 +5,7 @@ read again is `batches.py`.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,10 +29,15 @@ def write_orders(folder: Path, rows: int) -> Path:
     They overwrite what is there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for number, first in enumerate(range(1, rows + 1, BATCH_ROWS)):
-        frame = _orders(first, min(rows, first + BATCH_ROWS - 1))
+    for number, frame in enumerate(order_frames(rows)):
         frame.write_parquet(folder / f"{number:05d}.parquet")
     return folder
+
+
+def order_frames(rows: int) -> Iterator[pl.DataFrame]:
+    """The rows, ids from 1 on and all of one day, in frames of 50,000."""
+    for first in range(1, rows + 1, BATCH_ROWS):
+        yield _orders(first, min(rows, first + BATCH_ROWS - 1))
 
 
 def staged_day(frames: Iterable[pl.DataFrame], folder: Path) -> StagedDay:

@@ -10,8 +10,10 @@ from pathlib import Path
 from benchmarks.runner import measure, median_of
 from benchmarks.source import Source
 from benchmarks.task import Measured, Task
+from etl_assets.demo.api import demo_api
 from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.shop import fill_shop
+from etl_assets_tests.partner_files import partner_files
 
 SHOP, DAGSTER = "shop", "dagster"
 
@@ -25,11 +27,12 @@ def measure_partitions(
         source.server.ensure_database(database)
     fill_shop(source.server.url(SHOP), days=days)
     fill_billing(source.server.url(SHOP), days=days)
+    files = partner_files(folder / "partners", days=days)
     runs: dict[str, list[Measured]] = {"plain": [], "dagster": []}
     for turn in range(repeats):
         for variant, measured in runs.items():
             tell(f"{days} days of the demo shop, {variant}, {turn + 1} of {repeats}")
-            measured.append(_measure(source, folder, days, variant))
+            measured.append(_measure(source, folder, files, days, variant))
     plain, dagster = (median_of(measured).seconds for measured in runs.values())
     partitions = _partitions(days)
     return {
@@ -40,11 +43,13 @@ def measure_partitions(
     }
 
 
-def _measure(source: Source, folder: Path, days: int, variant: str) -> Measured:
+def _measure(source: Source, folder: Path, files: str, days: int, variant: str) -> Measured:
     task = Task(source.server.url(SHOP), str(folder / "home"), days, variant)
     environment = {
         "DATABASE_URL": task.url,
         "DATABASE_URL_BILLING": task.url,
+        "OBJECT_STORE_URL": files,
+        "HTTP_API_URL_SALES": demo_api(),
         # As the demo has it: see orchestration/instance_storage.py.
         "DAGSTER_POSTGRES_URL": source.server.url(DAGSTER)
         + "&options=-c%20synchronous_commit%3Doff",

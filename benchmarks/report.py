@@ -41,6 +41,18 @@ BOUNDS = (
     Bound("sync_over_days_reload", 1.0, "our sync of 1,000 rows / a re-load of their three days"),
     Bound("sync_over_table_reload", 0.1, "the same / a re-load of the table"),
     Bound("sync_over_dlt", 1.0, "the same / dlt's incremental with merge"),
+    Bound("file_csv_load_over_duckdb", 2.5, "our load of a CSV / DuckDB's own read_csv, unchecked"),
+    Bound("file_csv_load_over_dlt", 1.0, "the same / dlt's filesystem source"),
+    Bound("file_csv_load_over_pandas", 1.0, "the same / pandas"),
+    Bound("file_csv_1x_peak_rss_mb", 900, "peak memory of a day of one large CSV, MB"),
+    Bound("file_csv_peak_rss_2x_over_1x", 1.1, "peak memory with a file twice as large / that"),
+    Bound("file_gzip_1x_peak_rss_mb", 900, "peak memory of a day of one large gzip, MB"),
+    Bound("file_gzip_peak_rss_2x_over_1x", 1.1, "peak memory with a file twice as large / that"),
+    Bound("file_keys_plan_cpu_seconds", 5, "listing and planning 100,000 keys, our CPU seconds"),
+    Bound("file_keys_runs", 0, "runs and writes of a tick when nothing has changed"),
+    Bound("drop_to_published_seconds", 60, "from a dropped file to its published day, s"),
+    Bound("events_land_over_many", 1.0, "our landing of events / executemany"),
+    Bound("events_land_over_dlt", 1.0, "our landing of events / dlt's merge"),
     Bound("bigquery_load_over_naive", 1.0, "our BigQuery publication / the naive way's appends"),
     Bound("bigquery_rss_over_naive_whole", 0.8, "its peak memory / of pandas with all rows"),
 )
@@ -56,12 +68,12 @@ def print_race(
     """A line a contender; the first is the 1.0, and `unit` its name."""
     limit = medians[race[0].name]
     table = Table(
-        title=f"{limit.rows:,} rows of 11 columns, {what}",
+        title=f"{limit.rows:,} {what}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
     table.add_column("")
-    for name in (f"x {unit}", "seconds", "rows/s", "peak MB"):
+    for name in (f"x {unit}", "seconds", "CPU s", "rows/s", "peak MB"):
         table.add_column(name, justify="right", no_wrap=True)
     for contender in race:
         measured = medians[contender.name]
@@ -69,6 +81,7 @@ def print_race(
             f"{contender.title}{' (once)' if contender.once else ''}",
             f"{measured.seconds / limit.seconds:.2f}",
             f"{measured.seconds:.2f}",
+            f"{measured.cpu_seconds:.2f}",
             f"{measured.rows / measured.seconds:,.0f}",
             f"{measured.peak_rss_mb:,.0f}",
         )

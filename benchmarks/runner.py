@@ -35,11 +35,15 @@ class Contender:
 
 
 def measure(
-    work: str, task: Task, environment: Mapping[str, str] = MappingProxyType({})
+    work: str,
+    task: Task,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    timeout: float = TIMEOUT_SECONDS,
 ) -> Measured:
     """One run in a fresh interpreter, with an empty folder that is gone afterwards.
 
-    `environment` completes what every child gets. Raises MeasurementFailed.
+    `environment` completes what every child gets; `timeout` is in seconds. Raises
+    MeasurementFailed.
     """
     shutil.rmtree(task.path, ignore_errors=True)
     task.path.mkdir(parents=True)
@@ -50,7 +54,7 @@ def measure(
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout,
             check=False,
         )
     finally:
@@ -88,7 +92,12 @@ def interleaved(
             measured = measure(contender.work, task, prepare())
             scale = rows / measured.rows
             runs[contender.name].append(
-                Measured(measured.seconds * scale, rows, measured.peak_rss_mb)
+                Measured(
+                    measured.seconds * scale,
+                    rows,
+                    measured.peak_rss_mb,
+                    measured.cpu_seconds * scale,
+                )
             )
     return {name: median_of(measured) for name, measured in runs.items()}
 
@@ -99,13 +108,14 @@ def median_of(runs: Sequence[Measured]) -> Measured:
         statistics.median(run.seconds for run in runs),
         runs[0].rows,
         statistics.median(run.peak_rss_mb for run in runs),
+        statistics.median(run.cpu_seconds for run in runs),
     )
 
 
 def _environment(task: Task) -> dict[str, str]:
     # The platform's own settings must not lead a child elsewhere, and dlt keeps state at home and
     # reports its use unless told otherwise.
-    ours = ("DATABASE_URL", "WAREHOUSE_URL", "BIGQUERY_", "DAGSTER_", "ETL_")
+    ours = ("DATABASE_URL", "WAREHOUSE_URL", "BIGQUERY_", "DAGSTER_", "ETL_", "EVENTS_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **inherited,

@@ -19,6 +19,8 @@ from etl_assets.demo.server import EmbeddedPostgres, start_postgres
 
 DATABASE = "bench"
 TABLE = "orders"
+VIEW = "orders_view"
+"""The same rows in a relation whose key nothing makes unique."""
 DAY = date(2024, 1, 15)
 COLUMNS = (
     "id, customer_id, status, total_cents, currency, channel, discount_cents, coupon_code, note, "
@@ -60,6 +62,8 @@ WHERE id BETWEEN {first} AND {last} AND id % 20 = 0
 _INDEXES = (
     "CREATE INDEX orders_created ON orders (created_at)",
     "CREATE INDEX orders_updated ON orders (updated_at, id)",
+    "ALTER TABLE orders ADD PRIMARY KEY (id)",
+    f"CREATE OR REPLACE VIEW {VIEW} AS SELECT * FROM orders",
 )
 
 
@@ -83,6 +87,7 @@ class Source:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(CREATE)
             connection.execute("DROP INDEX IF EXISTS orders_created, orders_updated")
+            connection.execute("ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_pkey")
             for statement in (_ROWS, _CHANGES):
                 connection.execute(
                     sql.SQL(statement).format(

@@ -32,8 +32,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Measured:
-    """The seconds of the work alone, the rows it moved, and the process's peak resident MB."""
+    """The seconds of the work alone, the rows it moved, and the process's peak resident MB.
+
+    `cpu_seconds` are those of the work in this process and its children, of all threads.
+    """
 
     seconds: float
     rows: int
     peak_rss_mb: float
+    cpu_seconds: float

@@ -24,6 +24,17 @@ CHUNK_ROWS = 262_144
 _QUERY_MEMORY = "192MB"
 
 
+@dataclass(frozen=True)
+class SpoolMark:
+    """Where a spool stood: how many files, what was pending, and the sums."""
+
+    files: int
+    pending: Sequence[pl.DataFrame]
+    pending_rows: int
+    rows: int
+    bytes: int
+
+
 @dataclass
 class SpoolFiles:
     """The files of one day of one table, and the sums over them."""
@@ -63,12 +74,28 @@ class SpoolFiles:
         self._pending.clear()
         self._pending_rows = 0
 
+    def mark(self) -> SpoolMark:
+        """Where it stands, for `back_to`."""
+        pending = tuple(self._pending)
+        return SpoolMark(len(self.files), pending, self._pending_rows, self.rows, self.bytes)
+
+    def back_to(self, mark: SpoolMark) -> None:
+        """Forget all rows that came after the mark; what was pending then is pending again."""
+        for path in self.files[mark.files :]:
+            path.unlink(missing_ok=True)
+        del self.files[mark.files :]
+        self._pending, self._pending_rows = list(mark.pending), mark.pending_rows
+        self.rows, self.bytes = mark.rows, mark.bytes
+
     def duplicates(self, key: Sequence[str], most: int) -> tuple[int, pl.DataFrame]:
         """How many keys occur more than once, and up to `most` of them, as (key…, n).
 
-        Exact in bounded memory: Polars counts what came in one chunk, for more DuckDB groups the
-        key columns and spills what does not fit.
+        Exact in bounded memory: rows in the order of their key, as files have them, are known to
+        have none. Else Polars counts what came in one chunk, and for more DuckDB groups the key
+        columns and spills what does not fit.
         """
+        if self._ascends(key):
+            return 0, pl.DataFrame()
         if len(self.files) == 1:
             keys = pl.read_parquet(self.files, columns=list(key), glob=False)
             groups = keys.group_by(key).len("n")
@@ -84,6 +111,18 @@ class SpoolFiles:
                 params={"files": [str(path) for path in self.files], "most": most},
             ).pl()
         return (int(found["total"][0]), found.drop("total")) if found.height else (0, found)
+
+    def _ascends(self, key: Sequence[str]) -> bool:
+        """Whether each row's key is greater than that of the row before; not if one is null."""
+        last: list[pl.DataFrame] = []
+        for path in self.files:
+            keys = pl.concat([*last, pl.read_parquet(path, columns=list(key), glob=False)])
+            if any(dtype.is_nested() for dtype in keys.dtypes):
+                return False
+            if keys.select(_is_ascending(key)).item() is not True:
+                return False
+            last = [keys.tail(1)]
+        return True
 
     def content(self, columns: Sequence[str]) -> str:
         """A digest of the rows: equal for the same rows, whatever their order and their files.
@@ -118,6 +157,16 @@ class SpoolFiles:
         }
         with disk_errors(self.folder), duckdb.connect(config=settings) as memory:
             yield memory
+
+
+def together(several: Sequence[SpoolFiles]) -> SpoolFiles:
+    """The files of several as those of one, in the folder of the first; all must be closed."""
+    return SpoolFiles(
+        several[0].folder,
+        [path for spooled in several for path in spooled.files],
+        sum(spooled.rows for spooled in several),
+        sum(spooled.bytes for spooled in several),
+    )
 
 
 def repeated_keys(
@@ -239,3 +288,11 @@ def full_disk(error: BaseException, where: Path) -> DiskFull | None:
     if full or any(word in str(error).lower() for word in words):
         return no_room(str(where))
     return None
+
+
+def _is_ascending(key: Sequence[str]) -> pl.Expr:
+    greater = pl.lit(value=False)
+    for name in reversed(key):
+        value, before = pl.col(name), pl.col(name).shift(1)
+        greater = (value > before) | ((value == before) & greater)
+    return greater.slice(1).all(ignore_nulls=False)

@@ -1,6 +1,6 @@
-"""What all tests share: an embedded PostgreSQL, one with ICU and a BigQuery emulator a session.
+"""What all tests share: an embedded PostgreSQL, one with ICU, a BigQuery emulator, an S3 a session.
 
-Each starts when the first test asks for it; a test makes a database or a dataset of its own there.
+Each starts when the first test asks for it; a test makes a database, dataset or bucket of its own.
 """
 
 import uuid
@@ -21,12 +21,13 @@ from etl_assets_tests.debian_postgres import (
     stop_debian_postgres,
 )
 from etl_assets_tests.missing import lacking, pytest_terminal_summary
+from etl_assets_tests.s3_server import S3Server, start_s3
 
 __all__ = ["pytest_terminal_summary"]  # pytest looks for it here
 
 hash_with(lambda: b"of the tests")  # personal keys are hashed alike in every run
 
-LONG_ONES_FIRST = ["e2e", "sync", "bigquery_warehouse"]
+LONG_ONES_FIRST = ["e2e", "sync", "bigquery_warehouse", "wire"]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
@@ -65,6 +66,13 @@ def bigquery_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulat
         server = start_bigquery(tmp_path_factory.mktemp("bigquery"))
     except NoInterpreter as missing:
         lacking(str(missing), "uv python install 3.13")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    server = start_s3(tmp_path_factory.mktemp("s3") / "server.log")
     yield server
     server.stop()
 

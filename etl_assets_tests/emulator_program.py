@@ -5,15 +5,18 @@ in them is only what they cost: what a request means and answers stays the emula
 """
 
 import ctypes
+import gc
+import json
 import os
 import signal
 import sys
+from types import FunctionType
 from typing import Any
 
 import duckdb
 from local_bigquery.cli import main
 from local_bigquery.engine import database
-from local_bigquery.jobs import query
+from local_bigquery.jobs import query, store
 
 METADATA = "__ducklake_metadata_{}"
 """Where DuckLake keeps the catalogue of the project of that name."""
@@ -53,12 +56,17 @@ QUICK = {
 }
 
 
-TEMPORARY = {
-    "SELECT table_name FROM duckdb_tables() WHERE temporary": (
-        "SELECT DISTINCT table_name FROM duckdb_columns() WHERE database_name = 'temp'"
-    )
-}
-"""A question that each job asks in its own session, and its quick form."""
+TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
+"""What each job asks first: which temporary tables the job's connection has."""
+
+IN_A_SESSION = "SELECT DISTINCT table_name FROM duckdb_columns() WHERE database_name = 'temp'"
+WITHOUT_ONE = "SELECT '' AS table_name LIMIT 0"  # a job outside of a session has a new connection
+
+INSERTED = (
+    "INSERT INTO emulator.jobs (project_id, job_id, state, resource, parent_job_id, creation_time) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+UPDATED = "UPDATE emulator.jobs SET state = $3, resource = $4 WHERE project_id = $1 AND job_id = $2"
 
 
 def die_with(parent: int) -> None:
@@ -82,6 +90,8 @@ def ask_the_catalogue(fetch: Any) -> Any:
     """`fetch`, with the quick form of each question in `QUICK`; all else as it was."""
 
     def fetched(sql: str, params: list[Any] | None = None) -> Any:
+        if params and params[0] == "emulator" and "NOT is_nullable" in sql:
+            return []  # the table of a result is made by a SELECT: each of its columns may be null
         if params and params[0] == "emulator" and params[-1] and "duckdb_tables()" in sql:
             # The result of a job is a table there: it is asked for, and not all tables listed.
             try:
@@ -99,17 +109,54 @@ def ask_the_catalogue(fetch: Any) -> Any:
     return fetched
 
 
-def replace_texts(function: Any, texts: dict[str, str]) -> None:
-    """Replace these texts in the code of a function, which must have each of them."""
+def by_session(execute: Any) -> Any:
+    """`query.execute`, asking for the temporary tables only where there may be any."""
+    within, without = (with_text(execute, TEMPORARY, to) for to in (IN_A_SESSION, WITHOUT_ONE))
+
+    def executed(*given: Any, session: Any = None, **named: Any) -> Any:
+        return (within if session else without)(*given, session=session, **named)
+
+    return executed
+
+
+def save_quickly(save: Any) -> Any:
+    """`store.save`: a new job is inserted and one that goes on is updated, which costs a third."""
+
+    def saved(job: Any) -> Any:
+        key = [job.jobReference.projectId, job.jobReference.jobId]
+        values = [job.status.state, json.dumps(job.dump())]
+        if job.status.state == "PENDING" or job.statistics.parentJobId:
+            more = [job.statistics.parentJobId, int(job.statistics.creationTime)]
+            try:
+                database.execute(INSERTED, [*key, *values, *more])
+            except duckdb.ConstraintException:
+                return save(job)
+        else:
+            database.execute(UPDATED, [*key, *values])
+        return job
+
+    return saved
+
+
+def with_text(function: Any, text: str, to: str) -> Any:
+    """The same function with another text in the place of `text`, which it must have."""
     code = function.__code__
-    assert set(texts) <= set(code.co_consts), function
-    consts = tuple(texts.get(c, c) if isinstance(c, str) else c for c in code.co_consts)
-    function.__code__ = code.replace(co_consts=consts)
+    assert text in code.co_consts, function
+    consts = tuple(to if one == text else one for one in code.co_consts)
+    found = FunctionType(
+        code.replace(co_consts=consts), function.__globals__, argdefs=function.__defaults__
+    )
+    found.__kwdefaults__ = function.__kwdefaults__
+    return found
 
 
 if __name__ == "__main__":
     die_with(int(sys.argv.pop(1)))
     duckdb.connect = connect_with_one_thread(duckdb.connect)
     database.fetch = ask_the_catalogue(database.fetch)
-    replace_texts(query.execute, TEMPORARY)
+    query.execute = by_session(query.execute)
+    store.save = save_quickly(store.save)
+    # DuckDB looks for it at every parameter, in all folders again, because it is not installed.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    gc.freeze()
     main()

@@ -14,7 +14,7 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import ContractMismatch, SourceUnavailable
 from etl_assets.core.source_specs import SourceSpec
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability, DayEvidence, Snapshot, Source
+from etl_assets.sources.base import Ability, DayEvidence, DayRead, Snapshot, Source
 
 
 @dataclass(frozen=True)
@@ -78,21 +78,22 @@ class JsonSnapshot(Snapshot):
 
     def day(self, day: date) -> "JsonDay":
         """One day of the file."""
-        column = self.table.partition_column
-        of_day = pl.col(column).dt.date() == day if column else pl.lit(value=True)
-        return JsonDay(self, day, self.source, self.rows.filter(of_day))
+        days = pl.col(self.table.day_column).dt.date() if self.table.has_days else pl.lit(day)
+        return JsonDay(self, day, self.rows.filter(days == day))
 
 
 @dataclass(frozen=True)
-class JsonDay:
+class JsonDay(DayRead):
     snapshot: JsonSnapshot
     day: date
-    source: str
     rows: pl.DataFrame
+
+    @property
+    def source(self) -> str:
+        return self.snapshot.source
 
     def evidence(self) -> DayEvidence:
         return DayEvidence(self.snapshot.as_of, self.rows.height, drift=self.snapshot.drift)
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
-        if self.rows.height:
-            yield self.rows
+        yield from [self.rows] if self.rows.height else []

@@ -12,7 +12,7 @@ from benchmarks.task import Task
 from etl_assets.config import read_settings
 from etl_assets.pipeline.publish import spooled
 from etl_assets.warehouse.factory import open_warehouse
-from etl_assets.warehouse.publication import changes
+from etl_assets.warehouse.planning import changes
 
 _warehouse = open_warehouse(read_settings())
 

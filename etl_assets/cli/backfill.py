@@ -14,7 +14,7 @@ import click
 
 from etl_assets.cli.days import Day, window_of
 from etl_assets.cli.opened import catalog_of
-from etl_assets.cli.output import console, counted, print_error, print_sources
+from etl_assets.cli.output import console, counted, print_error, print_sources, print_warning
 from etl_assets.cli.tables import chosen
 from etl_assets.config import Settings, read_settings
 
@@ -57,8 +57,12 @@ def load(
     days = (window.last - window.first).days + 1
     total = sum(days if table.has_days else 1 for table in tables)
     paths = [table.path for table in tables]
+    notes: list[str] = []
+    platform.on_note = notes.append
     with _progress(total) as platform.on_day, home_instance(settings) as instance:
         result = run(platform, paths, window, instance, every_day=every_day)
+    for note in dict.fromkeys(notes):
+        print_warning(note)
     print_result(result)
     return result.succeeded
 

@@ -1,4 +1,7 @@
-"""`etl-assets demo`: the demo shop, filled and loaded through every layer."""
+"""`etl-assets demo`: the demo shop and its partners' files, filled and loaded through every layer.
+
+`etl-assets demo drop` puts another file for the sensor to find.
+"""
 
 import sys
 from contextlib import closing
@@ -8,7 +11,7 @@ import click
 
 from etl_assets.cli.backfill import load
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import console
+from etl_assets.cli.output import console, counted
 from etl_assets.cli.status import print_status
 from etl_assets.config import Settings, read_settings
 from etl_assets.core.partitions import WHOLE, Window
@@ -16,11 +19,43 @@ from etl_assets.core.source_specs import DEFAULT_CONNECTION
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.platform import Platform
+    from etl_assets.sources.files.writable import WritableStore
+
+_SHIPMENTS = "raw/shipments"
 
 
-@click.command()
-def demo() -> None:
-    """Fill the demo shop and its billing, load 30 days through every layer, and show the result."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def demo(context: click.Context) -> None:
+    """Fill the demo shop, its billing and its partners' files, load 30 days, show the result."""
+    if context.invoked_subcommand is None:
+        _demo()
+
+
+@demo.command()
+def drop() -> None:
+    """Put another file of shipments of the newest day, as a carrier does that is late.
+
+    The first one takes the place of a file that is cut. `etl-assets dev` loads it by itself.
+    """
+    from etl_assets.demo.partners import drop_file
+
+    settings = read_settings().for_demo()
+    place = _partners(settings)
+    dropped = drop_file(place)
+    what = "the whole of the file that was cut" if dropped.mends else "a file that is late"
+    click.echo(f"Put {dropped.key} ({dropped.size:,} bytes) into {place}: {what}.")
+    day = settings.newest_day()
+    click.echo(
+        f"While {_bold('make dev')} runs, the sensor new_files__shipments loads {_SHIPMENTS} {day} "
+        "within a minute, and then staged/shipments and enriched/fact_shipments follow. By hand:"
+    )
+    click.echo(f"  .venv/bin/etl-assets files list {_SHIPMENTS} --from {day}")
+    click.echo(f"  .venv/bin/etl-assets backfill {_SHIPMENTS} --from {day} --to {day}")
+    click.echo("  .venv/bin/etl-assets derive")
+
+
+def _demo() -> None:
     from etl_assets.demo.marker import mark_for_demo
 
     settings = read_settings().for_demo()
@@ -36,13 +71,13 @@ def demo() -> None:
     else:
         click.echo("Every day of every table is published already.")
     print_status(open_platform(settings))
-    bold = {name: click.style(name, bold=True) for name in ("etl_quarantine", "make dev")}
     click.echo(
-        f"Rows in quarantine broke a rule of their contract; {bold['etl_quarantine']} holds each "
+        f"Rows in quarantine broke a rule of their contract; {_bold('etl_quarantine')} holds each "
         "with the rule and its payload."
     )
+    _tell_of_files(settings)
     click.echo(
-        f"Next: {bold['make dev']} opens the same tables in the Dagster UI; "
+        f"Next: {_bold('make dev')} opens the same tables in the Dagster UI; "
         ".venv/bin/etl-assets status shows this table again."
     )
     sys.exit(0 if good else 1)
@@ -51,6 +86,7 @@ def demo() -> None:
 def _fill(settings: Settings) -> None:
     from etl_assets.demo.billing import fill_billing
     from etl_assets.demo.databases import BILLING, DATABASES
+    from etl_assets.demo.partners import fill_partners
     from etl_assets.demo.shared_use import shared_postgres
     from etl_assets.demo.shop import fill_shop
 
@@ -60,10 +96,43 @@ def _fill(settings: Settings) -> None:
             server.ensure_database(database.name)
         counts = fill_shop(server.url(DATABASES[DEFAULT_CONNECTION].name))
         invoices = fill_billing(server.url(DATABASES[BILLING].name))
+        place = _partners(settings)
+        files = fill_partners(place)
     click.echo(
         f"The demo shop holds {counts.customers:,} customers of {counts.countries} countries, "
         f"{counts.products:,} products, {counts.orders:,} orders and {counts.order_items:,} order "
         f"items, its billing system {invoices:,} invoices: two databases of a real PostgreSQL."
+    )
+    click.echo(f"Its carriers and suppliers have sent {counted(files, 'file')}: {place}")
+
+
+def _partners(settings: Settings) -> "WritableStore":
+    """Where the partners' files are put: the store of OBJECT_STORE_URL, or the demo's folder."""
+    from etl_assets.demo.partner_folder import partners_folder
+    from etl_assets.sources.files.writable import WritableStore
+
+    store = settings.object_store
+    return WritableStore(store, store.url or partners_folder(settings).as_uri())
+
+
+def _tell_of_files(settings: Settings) -> None:
+    """Which files were refused, and how to see the sensor work."""
+    with closing(open_platform(settings)) as platform:
+        refused = [
+            one
+            for one in platform.objects_of(platform.catalog[_SHIPMENTS])
+            if one.status == "refused"
+        ]
+    for one in refused:
+        error = one.entry.error if one.entry else ""
+        click.echo(
+            f"A file of {_SHIPMENTS} was refused, and its day is published without it: {one.key}: "
+            f"{error}"
+        )
+    brings = "brings the whole file" if refused else "drops another file"
+    click.echo(
+        f"While make dev runs, {_bold('.venv/bin/etl-assets demo drop')} {brings}: the sensor "
+        "new_files__shipments finds it and loads its day again."
     )
 
 
@@ -75,3 +144,7 @@ def _missing(platform: "Platform", window: Window) -> list[str]:
         for path, table in catalog_of(platform).items()
         if any((path, d) not in published for d in (window.days() if table.has_days else [WHOLE]))
     ]
+
+
+def _bold(text: str) -> str:
+    return click.style(text, bold=True)

@@ -1,16 +1,16 @@
-"""`etl-assets doctor`: whether the source fits the contracts.
+"""`etl-assets doctor`: whether the source fits the contracts, and what source and warehouse cannot.
 
 What is asked of the source is `pipeline/diagnose.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import Cell, end, print_table
+from etl_assets.cli.output import Cell, end, print_table, print_warning
 from etl_assets.cli.tables import sources
 from etl_assets.core.errors import ConfigError
 
@@ -44,6 +44,12 @@ def doctor(tables: tuple[str, ...]) -> None:
     }
     title = f"Source tables in {_databases(platform, chosen)}"
     print_table(title, columns, map(_cells, found), wraps="columns not in the contract")
+    if lacking := [*_of_sources(found), *_of_warehouse(platform)]:
+        shown = {"what": "left", "cannot": "left", "because": "left"}
+        print_table("What the sources and the warehouse cannot do", shown, lacking, wraps="because")
+    for line in found:
+        for sentence in line.hidden:
+            print_warning(f"{line.table}: {sentence} Its spec accepts that.")
     end((str(line.error) for line in found if line.error), failed=bool(catalog.errors))
 
 
@@ -54,6 +60,19 @@ def _databases(platform: "Platform", tables: "Sequence[LayerTable]") -> str:
         with suppress(ConfigError):  # which is what the table's own line says
             named |= dict.fromkeys(platform.read_from([table]))
     return ", ".join(named) or "no database"
+
+
+def _of_sources(found: "Iterable[Diagnosis]") -> Iterator[list[Cell]]:
+    for line in found:
+        for ability, reason in line.cannot.items():
+            yield [line.table, ability.doing, reason]
+
+
+def _of_warehouse(platform: "Platform") -> Iterator[list[Cell]]:
+    from etl_assets.warehouse.limits import limits
+
+    for limit, reason in limits(platform.settings).items():
+        yield ["the warehouse", limit, reason]
 
 
 def _cells(line: "Diagnosis") -> list[Cell]:

@@ -29,12 +29,15 @@ COMMANDS = {
     "dev": "Open the platform in the Dagster UI, on this machine.",
     "dictionary": "Print the data dictionary.",
     "doctor": "Compare the source with the contracts.",
+    "events": "Pull, load, archive and replay events.",
+    "files": "Show what became of the objects of a table of files.",
     "migrate": "Bring the platform's own tables up to this release.",
     "reconcile": "Compare tables with their source, row by row.",
     "state": "Show where the sync of a table stands, or set it back.",
     "status": "Show what is published.",
     "stop": "Stop the embedded PostgreSQL.",
     "sync": "Read what changed in the source.",
+    "webhook": "Receive events that partners send.",
 }
 """Each command and its line in `--help`; `etl_assets.cli.<name>` has the function `<name>`."""
 
@@ -92,5 +95,5 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Tables of a PostgreSQL as checked, day-partitioned tables of a warehouse."""
+    """Tables of databases, files and APIs as checked, day-partitioned tables of a warehouse."""
     warnings.simplefilter("ignore")

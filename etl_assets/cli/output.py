@@ -49,13 +49,14 @@ def print_table(
 ) -> None:
     """A table with a heading; `columns` maps each name to `left` or `right`.
 
-    Only the column `wraps` is broken into several lines.
+    Only the column `wraps` is broken into several lines. The heading is one line, however long:
+    the addresses and paths in it are there to be copied.
     """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     for name, side in columns.items():
         table.add_column(
             Text(name), justify="right" if side == "right" else "left", no_wrap=name != wraps
@@ -65,7 +66,9 @@ def print_table(
         table.add_row(*(Text(text, style) for text, style in cells))
     # A row that wraps cannot be read: as wide as the table, whatever a pipe's width is.
     needed = console(_WIDEST).measure(table).maximum
-    console(min(needed, _WIDE) if wraps else needed).print(table)
+    out = console(min(needed, _WIDE) if wraps else needed)
+    out.print(Text(title, style="table.title"), soft_wrap=True)
+    out.print(table)
 
 
 def console(least: int = 0) -> "Console":

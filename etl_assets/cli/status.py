@@ -1,6 +1,7 @@
 """`etl-assets status`: what is published, a line a table. The sums are `pipeline/status.py`."""
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,8 +10,11 @@ import click
 
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import Cell, counted, print_json, print_table, print_warning
+from etl_assets.core.errors import EtlError
 
 if TYPE_CHECKING:
+    from etl_assets.core.catalog import Catalog
+    from etl_assets.core.table import LayerTable
     from etl_assets.pipeline.platform import Platform
     from etl_assets.pipeline.status import TableStatus
 
@@ -27,15 +31,22 @@ _MOMENTS = ("high watermark", "verified through")
 
 
 @click.command()
+@click.option("--files", "with_files", is_flag=True, help="List the objects of files, too.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON list, one object a table.")
-def status(as_json: bool) -> None:
-    """Show what is published: a line a table, and what a person should know of it."""
-    print_status(open_platform(), as_json=as_json)
+def status(with_files: bool, as_json: bool) -> None:
+    """Show what is published: a line a table, and what a person should know of it.
+
+    Days of files are late only with --files: then the stores are listed.
+    """
+    print_status(open_platform(), with_files=with_files, as_json=as_json)
 
 
-def print_status(platform: "Platform", *, as_json: bool = False) -> None:
-    """Print the summary of the platform's warehouse."""
-    lines, late = _lines(platform)
+def print_status(platform: "Platform", *, with_files: bool = False, as_json: bool = False) -> None:
+    """Print the summary of the platform's warehouse, with late days of files if asked for."""
+    from etl_assets.pipeline.status import late_files_note
+
+    catalog = catalog_of(platform)
+    lines, late = _lines(platform, catalog, with_files=with_files)
     if as_json:
         print_json([line.as_dict() for line in lines])
         return
@@ -43,38 +54,61 @@ def print_status(platform: "Platform", *, as_json: bool = False) -> None:
         click.echo(
             f"Nothing is published yet. Run {click.style('etl-assets backfill', bold=True)}."
         )
-        return
     numbers = dict.fromkeys(_NUMBERS, "right")
     moments = dict.fromkeys(_MOMENTS, "left")
     columns = {"table": "left", **numbers, **moments, "fresh": "right", "seconds": "right"}
-    print_table("Published tables", columns, map(_cells, lines))
+    if lines:
+        print_table("Published tables", columns, map(_cells, lines))
     for note in (note for line in lines for note in line.notes()):
         print_warning(note)
     for path in sorted(late.keys() - {line.table for line in lines}):
+        if catalog[path].is_of_files:
+            print_warning(late_files_note(path, late[path]))
+            continue
         days = counted(late[path], "day")
         print_warning(f"{path} was never made, of {days}. Make it: etl-assets derive {path}.")
 
 
-def _lines(platform: "Platform") -> "tuple[list[TableStatus], Counter[str]]":
-    """The published tables, and how many days of each derived table are late."""
+def _lines(
+    platform: "Platform", catalog: "Catalog", *, with_files: bool
+) -> "tuple[list[TableStatus], Counter[str]]":
+    """The published tables, and how many days of each table are late."""
     from etl_assets.core.lateness import late_days
     from etl_assets.pipeline.status import summarise
 
-    catalog = catalog_of(platform)
+    of_files = [table for table in catalog.values() if table.is_of_files]
     with closing(platform.warehouse) as warehouse:
         states = warehouse.state()
         tables = warehouse.table_states()
+        late_files = _late_files(platform, of_files) if with_files else {}
     late = Counter(one.table for one in platform.of_this_platform(late_days(catalog, states)))
+    waiting = {one.table_name: sorted(one.reload_reasons) for one in tables}
+    late.update(late_files)
+    paths = {table.path for table in of_files}
     lines = summarise(
         states,
         catalog,
         datetime.now(UTC),
         scope=platform.scope,
-        days_to_reload={one.table_name: sorted(one.reload_reasons) for one in tables},
+        days_to_reload={path: days for path, days in waiting.items() if path not in paths},
+        days_forgotten={path: days for path, days in waiting.items() if path in paths},
         versions={table.versions.path for table in catalog.values() if table.versions},
         late=late,
+        of_files=paths,
     )
     return lines, late
+
+
+def _late_files(platform: "Platform", tables: "Iterable[LayerTable]") -> dict[str, int]:
+    """How many days of each table of files are late; a store that is away is told of."""
+    found = {}
+    for table in tables:
+        try:
+            look = platform.look_at_files(table)
+            found[table.path] = len(look.late) - look.forgotten  # which the summary has anyway
+        except EtlError as error:
+            print_warning(f"{table.path}: {error}")
+    return {path: number for path, number in found.items() if number}
 
 
 def _cells(line: "TableStatus") -> list[Cell]:

@@ -55,6 +55,15 @@ def sources(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     return _resolved(catalog, names, lambda table: table.source is not None, refusal)
 
 
+def of_files(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, or all, that are read from files. Raises click's usage error."""
+
+    def refusal(table: "LayerTable") -> str:
+        return f"{table.path} is not read from files, so it has no objects."
+
+    return _resolved(catalog, names, lambda table: table.is_of_files, refusal)
+
+
 def comparable(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     """The named tables, or all, that can be compared with a source. Raises click's usage error."""
     from etl_assets.core.digests import can_be_reconciled
@@ -63,6 +72,16 @@ def comparable(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
         if table.source is None:
             read = ", ".join(_sources_of(catalog, table))
             return f"{table.path} is derived and has no source of its own: name {read}."
+        if table.is_of_files:
+            return (
+                f"{table.path} is read from files, and is compared by its objects: "
+                f"etl-assets files list {table.path}."
+            )
+        if not table.source.COMPARABLE:
+            return (
+                f"{table.path} is read from {table.source.system}, whose rows are not compared one "
+                f"by one. Load its days again: etl-assets backfill {table.path}."
+            )
         return (
             f"{table.path} cannot be compared: no checksum covers its key. Load its days again: "
             f"etl-assets backfill {table.path}."

@@ -7,8 +7,8 @@ is a matter of the whole day; whoever holds the day's files counts it and hands 
 import hashlib
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import polars as pl
@@ -42,7 +42,9 @@ class Expectation:
     `source_count` is what the source counts itself, None where it cannot; `published_count` what
     the warehouse holds for the day now, None if nothing; `earlier_counts` the row counts of the
     days before it; `duplicate_keys` how many keys occur more than once, `duplicates` some of them;
-    `drift` how the source's columns differ from the contract's, None where nobody looked.
+    `drift` how the source's columns differ from the contract's, None where nobody looked. `refused`
+    are the objects of a day of files that could not be trusted, each with the reason; `objects`
+    counts all of them.
     """
 
     source_count: int | None
@@ -51,6 +53,8 @@ class Expectation:
     duplicate_keys: int = 0
     duplicates: Sequence[str] = ()
     drift: DriftReport | None = None
+    objects: int = 0
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -140,9 +144,24 @@ class DayAudit:
             self._history(expected.earlier_counts),
             self._shrinkage(expected.published_count),
         )
-        if self.table.source is None:
-            return every
-        return (*every, self._cursors(), self._drift(expected.drift))
+        own: dict[CheckSpec, Callable[[], CheckResult]] = {
+            checks.CURSORS: self._cursors,
+            checks.SCHEMA_DRIFT: lambda: self._drift(expected.drift),
+            checks.FILES_READ: lambda: self._files(expected),
+        }
+        return (*every, *(own[check]() for check in checks.source_checks(self.table.source)))
+
+    def copy(self) -> "DayAudit":
+        """The same counts, which do not change with this one's."""
+        return replace(
+            self,
+            broken=Counter(self.broken),
+            samples={rule: list(keys) for rule, keys in self.samples.items()},
+            nulls=Counter(self.nulls),
+            missing=set(self.missing),
+            extra=set(self.extra),
+            wrong_dtypes=dict(self.wrong_dtypes),
+        )
 
     def _fits(self, batch: pl.DataFrame) -> bool:
         declared = polars_schema(self.table.columns)
@@ -284,6 +303,11 @@ class DayAudit:
         absent = self.nulls[cursor] if cursor else 0
         evidence = {"cursor": cursor, "without": absent, "in_the_future": self.cursors_ahead}
         return self._result(checks.CURSORS, not absent and not self.cursors_ahead, evidence)
+
+    def _files(self, expected: Expectation) -> CheckResult:
+        first = dict(list(expected.refused.items())[:SAMPLES])
+        evidence = {"objects": expected.objects, "refused": len(expected.refused), "why": first}
+        return self._result(checks.FILES_READ, not expected.refused, evidence)
 
     def _drift(self, drift: DriftReport | None) -> CheckResult:
         evidence = drift.evidence() if drift else {"looked_at": "not in this audit"}

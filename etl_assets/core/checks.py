@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from etl_assets.core.source_specs import SourceSpec
+
 Evidence = Mapping[str, object]
 
 
@@ -76,8 +78,33 @@ CHECKS: tuple[CheckSpec, ...] = (
 )
 """Of every table."""
 
+FILES_READ = CheckSpec(
+    "files_read",
+    "Every object of the day could be read to its end and trusted; the day is published without "
+    "those that could not.",
+    Severity.WARN,
+)
+
+ARRIVED = CheckSpec(
+    "arrived",
+    "The newest day that must be there by now is published, with as many rows as are expected.",
+)
+"""Of a table with `expects` in its spec: it is not about a day that is loaded, but about one that
+fails to come, so that no audit has it (`core/arrivals.py`)."""
+
 SOURCE_CHECKS: tuple[CheckSpec, ...] = (CURSORS, SCHEMA_DRIFT)
 """Of a table that is read from a source, as well."""
+
+FILE_CHECKS: tuple[CheckSpec, ...] = (SCHEMA_DRIFT, FILES_READ)
+"""Of a table that is read from files, instead: files have no cursor."""
+
+
+def source_checks(source: SourceSpec | None) -> tuple[CheckSpec, ...]:
+    """The checks that a table has because of its source, None for a derived one."""
+    if source is None:
+        return ()
+    cursors = (CURSORS,) if source.HAS_CURSOR else ()
+    return (*cursors, SCHEMA_DRIFT, *((FILES_READ,) if source.OF_OBJECTS else ()))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from etl_assets.core.check_names import (
     is_about,
     is_check,
 )
+from etl_assets.core.file_formats import Texts
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -97,6 +98,7 @@ def column(
     source_zone: str | None = None,
     ambiguous: Ambiguous = "raise",
     trim: bool = False,
+    text: Texts | None = None,
     **checks: Any,
 ) -> Any:
     """A contract's column; `checks` are Pandera's own (`ge`, `isin`, `str_matches`, …).
@@ -107,7 +109,8 @@ def column(
     `logical="json"` marks text that is JSON. `on_unrepresentable` is the policy for what no dtype
     holds (infinity, BC, NaN in a decimal). `source_zone` names the zone of the source's
     naive timestamps and `ambiguous` what to do in the hour that a clock change repeats (C17).
-    `trim` cuts the padding of `char(n)`. Raises TypeError for a check that Pandera does not have.
+    `trim` cuts the padding of `char(n)`. `text` says how text in a file becomes values.
+    Raises TypeError for a check that Pandera does not have.
     """
     unknown = [name for name in checks if name not in CHECK_OPTIONS and not is_check(name)]
     if unknown:
@@ -126,6 +129,7 @@ def column(
         "source_zone": source_zone,
         "ambiguous": ambiguous,
         "trim": trim,
+        "text": text,
     }
     given = {name: value for name, value in checks.items() if value is not None}
     return DeclaredColumn(description, nullable, alias, metadata, given)
@@ -152,6 +156,7 @@ class Column:
     source_zone: str | None = None
     ambiguous: Ambiguous = "raise"
     trim: bool = False
+    text: Texts | None = None
 
 
 @once

@@ -52,7 +52,11 @@ def is_comparable(column: Column) -> bool:
 
 def can_be_reconciled(table: LayerTable) -> bool:
     """Whether it is read from a source, and any database can tell its rows apart by their key."""
-    return table.source is not None and all(is_comparable(table.column(n)) for n in table.key)
+    return (
+        table.source is not None
+        and table.source.COMPARABLE
+        and all(is_comparable(table.column(name)) for name in table.key)
+    )
 
 
 def compared(table: LayerTable) -> Sequence[Column]:

@@ -53,12 +53,28 @@ class SourceUnavailable(EtlError):
     retryable = True
 
 
+class ObjectChanged(EtlError):
+    """Another content stands under the object's key than was listed: a new listing shows it."""
+
+    retryable = True
+
+
+class ObjectGone(EtlError):
+    """The object was deleted since it was listed: a new listing does not have it."""
+
+    retryable = True
+
+
 class ContractMismatch(EtlError):
     """The source's columns, or a transform's, are not the ones that the contract declares."""
 
 
 class UpstreamMissing(EtlError):
     """A day cannot be made because a day that it is made of is not published."""
+
+
+class DayIncomplete(EtlError):
+    """A day of files whose marker, or a file of its manifest, is not there yet."""
 
 
 class StalePublication(EtlError):
@@ -101,3 +117,7 @@ def no_room(where: str) -> DiskFull:
         f"No space is left on the disk of {where}; nothing was published.",
         "Free some space, or point ETL_HOME at a larger disk, and run it again.",
     )
+
+
+class EventRefused(EtlError):
+    """A payload cannot become an event: not readable, of an unknown kind or source, incomplete."""

@@ -23,7 +23,7 @@ class Loads:
     by_day: Mapping[date, str] = field(default_factory=dict)
 
     def of(self, day: date, given: Input) -> str:
-        """A digest of what a part of this input is: the part's own load, or all until then.
+        """A digest of what a part of this input is: its own load, its window's, or all until then.
 
         A table without days has one load, which each day is made of. A table without days that is
         made of this one (`day` is WHOLE) is made of all loads.
@@ -32,6 +32,8 @@ class Loads:
             return self.by_day[WHOLE]
         if day == WHOLE:
             return self._until[self._days[-1]] if self._days else ""
+        if given.is_window:
+            return fingerprint([self.by_day.get(known, "") for known in given.window_of(day)])
         if not given.all_days_until:
             return self.by_day.get(day, "")
         last = bisect_right(self._days, day)
@@ -115,10 +117,9 @@ def _days_to_make(
 
 def _waits(table: LayerTable, day: date, late: Mapping[str, Mapping[date, Late]]) -> bool:
     return any(
-        WHOLE in (day, known) or known == day or (given.all_days_until and known <= day)
+        given.reads_any(day, late.get(given.asset, {}))
         for given in table.inputs.values()
         if given.makes_late
-        for known in late.get(given.asset, {})
     )
 
 
@@ -134,8 +135,7 @@ def _why(
         f"{given.asset}{'' if known == WHOLE else f' {known}'} (run {upstream.run_id[:8]})"
         for given in table.inputs.values()
         for known, upstream in sorted(by_table[given.asset].items())
-        if (WHOLE in (day, known) or known == day or (given.all_days_until and known < day))
-        and upstream.updated_at >= state.as_of
+        if given.reads(day, known) and upstream.updated_at >= state.as_of
     ]
     shown = ", ".join(newer[:3]) + (f" and {len(newer) - 3} more" if len(newer) > 3 else "")
     return f"made before {shown or 'its inputs were last published'}"

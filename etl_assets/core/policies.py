@@ -1,13 +1,15 @@
-"""Policies of a table: how much may be wrong, and what its columns and its deleted rows may do.
+"""Policies of a table: how much may be wrong, what its columns and its deleted rows may do, and by
+when its days must have arrived.
 
 Data only. The checks that apply the thresholds are in `core/checks.py` and `core/audit.py`, drift
-is decided in `core/drift.py`, and deleted rows are handled in `pipeline/`.
+is decided in `core/drift.py`, arrivals in `core/arrivals.py`, and deleted rows in `pipeline/`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from etl_assets.core.checks import Severity
 
@@ -57,3 +59,20 @@ class Deletes(StrEnum):
     REMOVE = "remove"
     TOMBSTONE = "tombstone"
     KEEP = "keep"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When the rows of a day must be there, and how many at least.
+
+    `by` is the time on the clock of `zone` (an IANA name), on the day itself or `days_after` days
+    later: `days_after=1` is for a file that comes on the morning after its day. With
+    `every="weekday"` nothing is expected for Saturdays and Sundays. The day counts as arrived when
+    it is published with at least `rows` rows, of at least one object if it is read from files.
+    """
+
+    by: time
+    zone: str = "UTC"
+    rows: int = 1
+    every: Literal["day", "weekday"] = "day"
+    days_after: int = 0

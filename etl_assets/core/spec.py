@@ -12,9 +12,10 @@ from typing import Protocol
 import polars as pl
 
 from etl_assets.core.contracts import Contract
-from etl_assets.core.policies import LOOKBACK, Deletes, Drift, Thresholds
+from etl_assets.core.faults import Fault, refuse
+from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
 from etl_assets.core.source_specs import SourceSpec
-from etl_assets.core.spec_checks import Fault, has_column, refuse, table_faults, two_layer_faults
+from etl_assets.core.spec_checks import has_column, table_faults, two_layer_faults
 from etl_assets.core.table import Input, Layer, LayerTable, versions_of
 
 Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
@@ -39,7 +40,8 @@ class TableSpec:
     writers whose clock is behind the source's (C6). `keep_versions` keeps every version of a
     row that was seen in `raw/<name>_versions`. `deletes` and `drift` are policies, and
     `overflow_column` names the contract's JSON column that is not in the source and
-    takes, with `Drift.EVOLVE`, the columns that the contract does not have.
+    takes, with `Drift.EVOLVE`, the columns that the contract does not have. `expects` says when a
+    day must have arrived: a check and a freshness policy are red when it has not.
     """
 
     name: str
@@ -58,6 +60,7 @@ class TableSpec:
     overflow_column: str | None = None
     deletes: Deletes = Deletes.REMOVE
     lookback: timedelta = LOOKBACK
+    expects: Arrival | None = None
 
     def __post_init__(self) -> None:
         faults = []
@@ -97,6 +100,7 @@ class TableSpec:
             overflow_column=self.overflow_column,
             deletes=self.deletes,
             lookback=self.lookback,
+            expects=self.expects,
         )
 
     def _staged(self) -> LayerTable:
@@ -111,6 +115,7 @@ class TableSpec:
             else None,
             description=f"{self.description} Cleaned and typed.",
             source=None,
+            expects=None,
             inputs={"raw": Input(raw.path, sets_grain=True)},
             transform=self.stage,
         )

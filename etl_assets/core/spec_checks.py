@@ -4,19 +4,24 @@ Whether the source has the table and its columns is asked by `etl-assets doctor`
 together is checked in `core/catalog.py`.
 """
 
-import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import polars as pl
 
+from etl_assets.core.checks import ARRIVED, CHECKS, FILE_CHECKS, SOURCE_CHECKS, Severity
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of
-from etl_assets.core.errors import SpecError
-from etl_assets.core.policies import Drift
+from etl_assets.core.due_days import wrong_with
+from etl_assets.core.faults import Fault
+from etl_assets.core.file_day_checks import day_faults
+from etl_assets.core.http_spec_checks import http_faults
+from etl_assets.core.http_specs import HttpApi
+from etl_assets.core.policies import Deletes, Drift, Thresholds
+from etl_assets.core.source_specs import Files, SourceSpec
 from etl_assets.core.table import LayerTable
+from etl_assets.core.transform_checks import transform_faults
 
 RESERVED = ("_ingested_at", "_source", "_run_id", "_schema_version")
 """The columns that the platform itself adds to every published table."""
@@ -24,24 +29,6 @@ RESERVED = ("_ingested_at", "_source", "_run_id", "_schema_version")
 _NAME = re.compile("[A-Za-z0-9_]+")
 _CONNECTION = re.compile("[a-z][a-z0-9_]*")
 _UTC = 'Annotated[pl.Datetime, "us", "UTC"]'
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong: the spec's field, what it is, and what to write instead."""
-
-    field: str
-    what: str
-    write: str
-
-
-def refuse(kind: str, name: object, faults: Sequence[Fault]) -> None:
-    """Raises SpecError that says all the faults of the spec, if there are any."""
-    if faults:
-        *earlier, last = faults
-        told = [f"{fault.field}: {fault.what} {fault.write}" for fault in earlier]
-        what = " ".join([f"{kind} {name}:", *told, f"{last.field}: {last.what}"])
-        raise SpecError(what, last.write, table=str(name))
 
 
 def table_faults(table: LayerTable, *, contract: str, transform: str) -> Iterator[Fault]:
@@ -52,14 +39,18 @@ def table_faults(table: LayerTable, *, contract: str, transform: str) -> Iterato
             f"{table.name!r} cannot be the name of a table.",
             "Write letters, digits and underscores only.",
         )
+    yield from _threshold_faults(table.thresholds)
     faults = list(_contract_faults(table.contract, contract))
     yield from faults
     if not faults:
         yield from _column_faults(table)
     if table.source is not None:
         yield from _source_faults(table)
+        if table.expects is not None:
+            found = wrong_with(table.expects, has_days=table.has_days)
+            yield from (Fault("expects", what, write) for what, write in found)
     else:
-        yield from _transform_faults(table, transform)
+        yield from transform_faults(table, transform)
 
 
 def two_layer_faults(raw: LayerTable, staged: LayerTable) -> list[Fault]:
@@ -81,6 +72,30 @@ def two_layer_faults(raw: LayerTable, staged: LayerTable) -> list[Fault]:
 def has_column(contract: type[Contract], name: str | None) -> bool:
     """Whether the contract declares the column; False for what is no contract."""
     return any(column.name == name for column in _columns(contract) or ())
+
+
+def _threshold_faults(thresholds: Thresholds) -> Iterator[Fault]:
+    """Numbers that no audit could compare with, and severities of checks that nobody has."""
+    shares = ("max_bad_share", "min_share_of_last", "max_deleted_share")
+    for name in shares:
+        if not _is_number(getattr(thresholds, name), 0, 1):
+            yield Fault("thresholds", f"{name} is a share.", "Write a number from 0 to 1.")
+    if not _is_number(thresholds.max_change, 1):
+        yield Fault("thresholds", "max_change is a factor.", "Write a number from 1 on.")
+    if not isinstance(thresholds.history_days, int) or thresholds.history_days < 0:
+        yield Fault("thresholds", "history_days counts days.", "Write a whole number from 0 on.")
+    names = [check.name for check in (*CHECKS, *SOURCE_CHECKS, *FILE_CHECKS, ARRIVED)]
+    for name, severity in thresholds.severities.items():
+        if name not in names or severity not in list(Severity):
+            yield Fault(
+                "thresholds",
+                f"severities has {name!r}: {str(severity)!r}.",
+                f"Name a check ({', '.join(dict.fromkeys(names))}) and Severity.ERROR or WARN.",
+            )
+
+
+def _is_number(value: object, least: float, most: float = float("inf")) -> bool:
+    return isinstance(value, int | float) and least <= value <= most
 
 
 def _contract_faults(contract: object, field: str) -> Iterator[Fault]:
@@ -193,6 +208,10 @@ def _source_faults(table: LayerTable) -> Iterator[Fault]:
             f"connection {source.connection!r} cannot be part of a variable's name.",
             'Write it in lower case, for example "billing" for DATABASE_URL_BILLING.',
         )
+    yield from _OF_KIND.get(type(source), _borrowed_faults)(table, source)
+
+
+def _borrowed_faults(table: LayerTable, source: SourceSpec) -> Iterator[Fault]:
     for name in source.borrowed:
         if not has_column(table.contract, name):
             yield Fault(
@@ -202,31 +221,49 @@ def _source_faults(table: LayerTable) -> Iterator[Fault]:
             )
 
 
-def _transform_faults(table: LayerTable, field: str) -> Iterator[Fault]:
-    if not table.inputs:
+def _files_faults(table: LayerTable, source: Files) -> Iterator[Fault]:
+    if table.cursor_column is not None:
         yield Fault(
-            "inputs", "a table is made of nothing.", 'Name inputs: {"x": Input("staged/x")}.'
+            "cursor_column",
+            "files have no cursor: a day is loaded again when its objects change.",
+            "Write cursor_column=None.",
         )
-    given = ", ".join(table.inputs)
-    if table.transform is None or not _takes(table.transform, list(table.inputs)):
+    yield from day_faults(table, source)
+    if source.complete is not None and not table.has_days and source.keys.has_day:
         yield Fault(
-            field,
-            "the function does not take its inputs by name.",
-            f"Give it exactly these parameters: {given}.",
+            "source",
+            "complete: a table without days is loaded whole, and has no marker for each day.",
+            "Leave complete out, or write a pattern without a day.",
         )
+    if table.deletes is Deletes.TOMBSTONE:
+        yield Fault(
+            "deletes",
+            "TOMBSTONE keeps deleted rows by their keys, and those of files have no such thing.",
+            "Write Deletes.REMOVE or Deletes.KEEP.",
+        )
+    kinds: dict[str, tuple[str | None, type[pl.DataType]]] = {
+        "day_column": (source.day_column, pl.Date),
+        "file_column": (source.file_column, pl.String),
+        "line_column": (source.line_column, pl.Int64),
+    }
+    for field, (name, dtype) in kinds.items():
+        if name is None:
+            continue
+        if not has_column(table.contract, name):
+            yield Fault("source", f"{field}: {_missing(name, table)}", "Name one of its columns.")
+        elif table.column(name).dtype != dtype:
+            yield Fault(
+                "source",
+                f"{field}: {name!r} of {_shown(table)} is {table.column(name).dtype}.",
+                f"Declare it as pl.{dtype.__name__}.",
+            )
 
 
-def _takes(transform: Callable[..., object], names: Sequence[str]) -> bool:
-    """Whether it can be called with exactly these names; True where Python cannot tell."""
-    try:
-        signature = inspect.signature(transform)
-    except (TypeError, ValueError):
-        return True
-    try:
-        signature.bind(**dict.fromkeys(names))
-    except TypeError:
-        return False
-    return True
+_OF_KIND: Mapping[type[SourceSpec], Callable[[LayerTable, Any], Iterator[Fault]]] = {
+    Files: _files_faults,
+    HttpApi: http_faults,
+}
+"""What else can be wrong with a kind of source; by default with the columns that it borrows."""
 
 
 def _columns(contract: object) -> tuple[Column, ...] | None:

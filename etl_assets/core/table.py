@@ -4,16 +4,17 @@ What a module declares is `core/spec.py`. How a source is read is `sources/`, ho
 published is `warehouse/`, what Dagster makes of it is `orchestration/`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 
 import polars as pl
 
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of, keyed_by
-from etl_assets.core.policies import LOOKBACK, Deletes, Drift, Thresholds
-from etl_assets.core.source_specs import SourceSpec
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
+from etl_assets.core.source_specs import Files, SourceSpec
 
 
 class Layer(StrEnum):
@@ -32,12 +33,46 @@ class Input:
     without days, and every input of a table without days, is read whole. `sets_grain` says
     that the result has exactly one row for each of this input's, which is then checked.
     `makes_late` says whether a derived day must be made again when this input changes.
+    `days_before` and `days_after` make the input a window: a day reads so many days of it before
+    and after its own as well, those that are published. A day is made although days after it are
+    not there yet, and is late once they are.
     """
 
     asset: str
     all_days_until: bool = False
     sets_grain: bool = False
     makes_late: bool = True
+    days_before: int = 0
+    days_after: int = 0
+
+    @property
+    def is_window(self) -> bool:
+        """Whether a day reads neighbouring days of the input as well."""
+        return self.days_before > 0 or self.days_after > 0
+
+    def window_of(self, day: date) -> list[date]:
+        """The days of the input that a day is made of, in order; not for `all_days_until`."""
+        offsets = range(-self.days_before, self.days_after + 1)
+        return [day + timedelta(days=offset) for offset in offsets]
+
+    def reads(self, day: date, known: date) -> bool:
+        """Whether the derived part `day` is made of the input's part `known`, among others.
+
+        Either may be `WHOLE`: a table without days reads all, and is read by all.
+        """
+        if WHOLE in (day, known) or known == day:
+            return True
+        if self.all_days_until:
+            return known < day
+        return -self.days_before <= (known - day).days <= self.days_after
+
+    def reads_any(self, day: date, known: Collection[date]) -> bool:
+        """Whether the derived part `day` is made of any of these parts of the input."""
+        if not known or WHOLE in known or day == WHOLE:
+            return bool(known)
+        if self.all_days_until:
+            return min(known) <= day
+        return any(one in known for one in self.window_of(day))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +80,9 @@ class LayerTable:
     """One table in one layer: what one asset reads, checks and publishes; equal only to itself.
 
     `partition_column` is None for a table without days: it is replaced as a whole.
-    What `drift`, `overflow_column`, `deletes` and `lookback` say is `TableSpec`'s. `versions` is
-    the table that keeps every version of a row of this one that was seen, by key and cursor.
-    `module` is the Python module that declares it, None for a spec that was made in code.
+    What `drift`, `overflow_column`, `deletes`, `lookback` and `expects` say is `TableSpec`'s.
+    `versions` is the table that keeps every version of a row of this one that was seen, by key and
+    cursor. `module` is the Python module that declares it, None for a spec that was made in code.
     """
 
     layer: Layer
@@ -66,6 +101,7 @@ class LayerTable:
     overflow_column: str | None = None
     deletes: Deletes = Deletes.REMOVE
     lookback: timedelta = LOOKBACK
+    expects: Arrival | None = None
     versions: "LayerTable | None" = None
     module: str | None = None
 
@@ -93,6 +129,21 @@ class LayerTable:
     def syncs(self) -> bool:
         """Whether its changes can be read by a cursor, so that it need not be loaded by days."""
         return self.source is not None and self.cursor_column is not None
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether it is read from the objects of a store."""
+        return self.source is not None and self.source.OF_OBJECTS
+
+    @property
+    def has_row_days(self) -> bool:
+        """Whether it is of files whose rows say their day, so that an object is of several days."""
+        return isinstance(self.source, Files) and self.has_days and self.source.day_from == "rows"
+
+    @property
+    def transform_takes_day(self) -> bool:
+        """Whether the transform is told the day to make: an input that is a window has several."""
+        return any(given.is_window for given in self.inputs.values())
 
     @property
     def path(self) -> str:
@@ -131,4 +182,5 @@ def versions_of(table: LayerTable) -> LayerTable:
         partition_column=cursor,
         description=f"{table.description} Every version that was seen, by key and {cursor}.",
         source=None,
+        expects=None,
     )

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from etl_assets.core.source_specs import DEFAULT_CONNECTION
+from etl_assets.config import Settings
+from etl_assets.core.source_specs import DEFAULT_CONNECTION, EVENTS_CONNECTION
 
 
 @dataclass(frozen=True)
@@ -24,5 +25,12 @@ BILLING: Final = "billing"
 DATABASES: Final[Mapping[str, DemoDatabase]] = {
     DEFAULT_CONNECTION: DemoDatabase("shop", "the embedded demo shop"),
     BILLING: DemoDatabase("billing", "the embedded demo billing system"),
+    EVENTS_CONNECTION: DemoDatabase("events", "the embedded database of events"),
 }
 """The demo's databases by the connection that they stand in for."""
+
+
+def own_databases(settings: Settings) -> list[str]:
+    """The connections of the demo that have a database of the user's own."""
+    urls = {DEFAULT_CONNECTION: settings.database_url, **settings.databases}
+    return [name for name in DATABASES if urls.get(name)]

@@ -1,7 +1,7 @@
 """What filling the demo's databases has in common: each is filled once, and remembers with what."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -49,7 +49,7 @@ def fill_once(
     ours, and psycopg.Error as the server does.
     """
     marker = sql.Identifier("demo", f"{kind}_fill")
-    parameters = _parameters(plan)
+    parameters = {**plan.parameters(), "generator": _GENERATOR}
     with psycopg.connect(url) as connection:
         # Two processes that fill at once: the second waits, and finds it filled.
         connection.execute(
@@ -98,13 +98,3 @@ def copy_rows(connection: Connection, table: str, rows: Iterable[tuple[Any, ...]
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
-
-
-def _parameters(plan: ShopPlan) -> Mapping[str, Any]:
-    return {
-        "first_day": plan.first_day.isoformat(),
-        "days": plan.days,
-        "orders_a_day": plan.orders_a_day,
-        "seed": plan.seed,
-        "generator": _GENERATOR,
-    }

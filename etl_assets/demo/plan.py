@@ -1,4 +1,4 @@
-"""What the demo shop will hold: its size, and which of its rows are bad on purpose.
+"""What the demo shop will hold: its size, and which of its rows and files are bad on purpose.
 
 Pure arithmetic on the parameters; the rows themselves are made in `generate.py`.
 """
@@ -6,7 +6,7 @@ Pure arithmetic on the parameters; the rows themselves are made in `generate.py`
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from etl_assets.demo.chance import seeded
 
@@ -46,6 +46,16 @@ _BAD_CUSTOMERS: Final[tuple[BadKind, ...]] = (
 )
 _ROWS_FOR_ONE_BAD: Final = 101
 
+BadLineKind = Literal["freight_in_words", "no_order", "missing_field"]
+_BAD_LINES: Final[tuple[tuple[int, str, BadLineKind], ...]] = (
+    (4, "norda", "freight_in_words"),
+    (12, "blitzbote", "no_order"),
+    (21, "norda", "missing_field"),
+)
+_BAD_PRICES: Final = ((9, "hanseatic"), (17, "meridian"))
+# Of a smaller shop too few parcels are shipped a day for one bad line.
+_LARGE: Final = 300
+
 
 @dataclass(frozen=True)
 class ShopPlan:
@@ -67,6 +77,15 @@ class ShopPlan:
         object.__setattr__(
             self, "order_counts", tuple(self._count(day) for day in range(self.days))
         )
+
+    def parameters(self) -> dict[str, str | int]:
+        """What it was made of, for JSON."""
+        return {
+            "first_day": self.first_day.isoformat(),
+            "days": self.days,
+            "orders_a_day": self.orders_a_day,
+            "seed": self.seed,
+        }
 
     def day(self, index: int) -> date:
         """Return the date of day `index`, counted from 0."""
@@ -129,5 +148,37 @@ def _bad_items(plan: ShopPlan) -> Iterator[BadRow]:
             yield BadRow("order_items", item_id, "zero_quantity")
 
 
+class BadLine(NamedTuple):
+    """A file of a carrier with a line that does not fit, and what is wrong with that."""
+
+    day: date
+    carrier: str
+    kind: BadLineKind
+
+
+def is_large(plan: ShopPlan) -> bool:
+    """Whether the shop's partners send bad lines and files: of a small one all of them are good."""
+    return plan.orders_a_day >= _LARGE
+
+
+def bad_lines(plan: ShopPlan) -> tuple[BadLine, ...]:
+    """Return the files of carriers that have a bad line, one each."""
+    return tuple(
+        BadLine(plan.day(day), carrier, kind)
+        for day, carrier, kind in _BAD_LINES
+        if day < plan.days and is_large(plan)
+    )
+
+
+def bad_prices(plan: ShopPlan) -> tuple[tuple[date, str], ...]:
+    """Return day and supplier of the price lists that have a price in words, one each."""
+    return tuple(
+        (plan.day(day), name) for day, name in _BAD_PRICES if day < plan.days and is_large(plan)
+    )
+
+
 BAD_ROWS: Final = bad_rows(ShopPlan())
 """The bad rows of the shop with the default parameters."""
+
+BAD_LINES: Final = len(bad_lines(ShopPlan())) + len(bad_prices(ShopPlan()))
+"""How many lines of its partners' files are bad."""

@@ -139,6 +139,38 @@ CHANNELS: Final = {"web": 0.52, "mobile": 0.31, "marketplace": 0.11, "store": 0.
 # Code and the discount it gives, as a share of the goods.
 COUPONS: Final = {"WELCOME10": 0.10, "WINTER15": 0.15, "VIP-20": 0.20, "newsletter5": 0.05}
 
+
+class Carrier(NamedTuple):
+    """A carrier: its share of the parcels, how it numbers them, and how its files are packed."""
+
+    name: str
+    share: float
+    code: str
+    suffix: str
+
+
+CARRIERS: Final = (
+    Carrier("norda", 0.5, "NRD", ".csv"),
+    Carrier("blitzbote", 0.3, "BB", ".csv.gz"),
+    Carrier("kestrel", 0.2, "KES", ".csv"),
+)
+
+
+class Supplier(NamedTuple):
+    """A supplier: the currency of its prices, and what they are against the shop's, from-to."""
+
+    name: str
+    currency: str
+    price_shares: tuple[float, float]
+
+
+# For zloty, kronor and francs there is none: what is sold in them has no known cost.
+SUPPLIERS: Final = (
+    Supplier("albion", "GBP", (0.46, 0.70)),
+    Supplier("hanseatic", "EUR", (0.42, 0.66)),
+    Supplier("meridian", "USD", (0.48, 0.72)),
+)
+
 # Everything that a text column may hold and a CSV reader may trip over.
 NOTES: Final = (
     'Please ring at "Müller", 2nd floor',

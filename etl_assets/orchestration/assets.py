@@ -12,8 +12,8 @@ import dagster as dg
 
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import StalePublication
-from etl_assets.core.source_specs import DEFAULT_CONNECTION
 from etl_assets.core.table import LayerTable
+from etl_assets.orchestration.arrivals import freshness_of
 from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.failures import failure_of, overtaken, refused_days
 from etl_assets.orchestration.io_managers import READER, WarehouseIOManager
@@ -40,12 +40,10 @@ SOURCE_GROUP = "source"
 def source_asset(table: LayerTable, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
     """The external asset of the source table that a raw table is read from."""
     assert table.source is not None  # noqa: S101 - only raw tables have a source
-    connection = table.source.connection
-    database = "source" if connection == DEFAULT_CONNECTION else connection
     return dg.AssetSpec(
         source_key(table),
         partitions_def=partitions_of(table, days),
-        description=f"{table.source.place} of the {database} database.",
+        description=f"{table.source.place} of {table.source.system}.",
         group_name=SOURCE_GROUP,
         kinds={table.source.KIND},
         owners=table.owners,
@@ -67,6 +65,7 @@ def build_asset(
         ins=_inputs(catalog, table),
         partitions_def=partitions_of(table, days),
         backfill_policy=BACKFILL_POLICIES[table.layer] if table.has_days else None,
+        freshness_policy=freshness_of(table, days),
         io_manager_key="warehouse_io_manager",
         output_required=False,
         required_resource_keys={"platform", "warehouse_io_manager"},
@@ -107,6 +106,9 @@ def _load(
         )
         for day in (*loaded.good, *loaded.refused):
             platform.on_day(table.path, day.day, day in loaded.good)
+        for note in loaded.notes(table):
+            context.log.warning(note)
+            platform.on_note(note)
         yield from verdicts(context.instance, table, loaded.audited)
         committed = Committed()
         if not loaded.refused:

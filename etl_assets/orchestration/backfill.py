@@ -170,11 +170,7 @@ def _downstream_of_failures(
     bad: set[date] = set()
     for given in table.inputs.values():
         missing = _missing(given.asset, (result.failed, result.skipped))
-        if missing and (WHOLE in missing or not table.has_days):
-            return set(days)
-        if given.all_days_until and missing:
-            bad |= {day for day in days if day >= min(missing)}
-        bad |= missing & set(days)
+        bad |= {day for day in days if given.reads_any(day, missing)}
     return bad
 
 

@@ -8,13 +8,23 @@ import dagster as dg
 from etl_assets.config import Settings
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.table import Layer
+from etl_assets.orchestration.arrivals import build_arrival_check, build_arrivals_sensor
 from etl_assets.orchestration.assets import build_asset, source_asset
 from etl_assets.orchestration.checks import build_checks
 from etl_assets.orchestration.console import CONSOLE
+from etl_assets.orchestration.events import (
+    build_event_jobs,
+    build_event_schedules,
+    build_event_sources,
+    fed_by,
+)
+from etl_assets.orchestration.file_index import build_index_jobs
 from etl_assets.orchestration.io_managers import PostgresIOManager, WarehouseIOManager
 from etl_assets.orchestration.lateness import build_lateness_sensor
+from etl_assets.orchestration.new_files import build_files_sensor
 from etl_assets.orchestration.partitions import daily
 from etl_assets.orchestration.platform import open_platform
+from etl_assets.orchestration.polls import build_polls
 from etl_assets.orchestration.retention import build_retention_sensor
 from etl_assets.orchestration.syncs import (
     build_reconcile_job,
@@ -52,23 +62,47 @@ def _assemble(
     catalog = platform.catalog
     tables = list(catalog.values())
     warehouse_kind = (settings.warehouse_url or "duckdb").split(":", 1)[0]
+    expecting = [table for table in tables if table.expects is not None]
     jobs = [build_sync_job(tables), build_reconcile_job(tables)]
+    index_jobs = build_index_jobs(tables, platform)
+    event_jobs = build_event_jobs(settings, tables)
+    event_sources = build_event_sources(settings, tables)
     return dg.Definitions(
         assets=[
-            *(source_asset(table, days) for table in tables if table.source),
+            *event_sources,
+            *(
+                fed_by(event_sources, table, source_asset(table, days))
+                for table in tables
+                if table.source
+            ),
             *(build_asset(catalog, table, days, warehouse_kind) for table in tables),
             *(versions_asset(table, days, warehouse_kind) for table in tables if table.versions),
         ],
-        asset_checks=[build_checks(table, days) for table in tables],
-        jobs=jobs,
-        schedules=build_schedules(settings, jobs),
+        asset_checks=[
+            *(build_checks(table, days) for table in tables),
+            *(build_arrival_check(table) for table in expecting),
+        ],
+        jobs=[*jobs, *index_jobs, *event_jobs],
+        schedules=[
+            *build_schedules(settings, jobs),
+            *build_polls(settings, tables),
+            *build_event_schedules(settings, event_jobs),
+        ],
         sensors=[
             *(
                 build_lateness_sensor(settings, catalog, layer)
                 for layer in (Layer.STAGED, Layer.ENRICHED)
                 if any(table.layer is layer for table in tables)
             ),
-            build_retention_sensor(settings, [job.name for job in jobs]),
+            *(
+                build_files_sensor(settings, table, index_jobs)
+                for table in tables
+                if table.is_of_files
+            ),
+            *([build_arrivals_sensor(expecting)] if expecting else []),
+            build_retention_sensor(
+                settings, [job.name for job in (*jobs, *index_jobs, *event_jobs)]
+            ),
         ],
         resources={
             "platform": platform,

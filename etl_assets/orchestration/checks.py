@@ -14,8 +14,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
 
-from etl_assets.core.checks import CHECKS, SCHEMA_DRIFT, SOURCE_CHECKS, Severity
-from etl_assets.core.table import LayerTable
+from etl_assets.core.checks import CHECKS, SCHEMA_DRIFT, CheckResult, Severity, source_checks
+from etl_assets.core.table import Input, LayerTable
 from etl_assets.orchestration.metadata import evidence_metadata
 from etl_assets.orchestration.names import key_of
 from etl_assets.orchestration.partitions import days_of, partition_of, partitions_of
@@ -37,7 +37,7 @@ def check_specs(table: LayerTable, days: dg.PartitionsDefinition[str]) -> list[d
     """
     severities = {
         check: table.thresholds.severities.get(check.name, check.severity)
-        for check in (*CHECKS, *(SOURCE_CHECKS if table.source else ()))
+        for check in (*CHECKS, *source_checks(table.source))
     }
     return [
         dg.AssetCheckSpec(
@@ -72,13 +72,15 @@ def _evaluations(loaded: "LoadedDay", target: Target | None) -> Iterator[dg.Asse
             passed=result.passed,
             metadata=evidence_metadata(result.evidence),
             target_materialization_data=target,
-            severity=(
-                dg.AssetCheckSeverity.ERROR
-                if result.severity is Severity.ERROR
-                else dg.AssetCheckSeverity.WARN
-            ),
+            severity=severity_of(result),
             partition=partition_of(loaded.day),
         )
+
+
+def severity_of(result: CheckResult) -> dg.AssetCheckSeverity:
+    """How grave it is if the check failed."""
+    is_error = result.severity is Severity.ERROR
+    return dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
 
 
 def build_checks(table: LayerTable, days: dg.PartitionsDefinition[str]) -> dg.AssetChecksDefinition:
@@ -121,7 +123,9 @@ def _audit_published(
     targets = _materialised(op.instance, table, days)
     with platform.spool(run_id, f"checks.{table.layer}.{table.name}") as folder:
         extract = platform.warehouse.read(table, [Window.of(d) for d in days], folder / "in")
-        published = Upstream(table, extract.as_of, dict(zip(days, extract.frames, strict=True)))
+        published = Upstream(
+            table, Input(table.path), extract.as_of, dict(zip(days, extract.frames, strict=True))
+        )
         source = PublishedSource(table, published, counts)
         for loaded in load_days(table, source, days, Published(counts), folder, run_id):
             if isinstance(loaded, LoadedDay):

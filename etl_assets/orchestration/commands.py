@@ -12,6 +12,7 @@ from etl_assets.orchestration.backfill import QUIET, BackfillResult, home_instan
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.orchestration.derive import derive_late_days
 from etl_assets.orchestration.failures import raise_if_interrupted
+from etl_assets.orchestration.lateness import sensors_are_on
 from etl_assets.orchestration.syncs import RECONCILE_JOB, SYNC_JOB, op_name
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.reconcile import Reconciliation
@@ -69,10 +70,10 @@ def sync_tables(
 
 
 def _sensors_run(platform: Platform, instance: dg.DagsterInstance) -> bool:
-    """Whether a Dagster daemon makes late days: its sensors are on where there is a source."""
+    """Whether a Dagster daemon makes late days."""
     heartbeat = instance.get_daemon_heartbeats().get(_SENSORS)
     alive = heartbeat and time.time() - heartbeat.timestamp < _HEARTBEAT_SECONDS
-    return bool(alive) and platform.settings.has_source
+    return bool(alive) and sensors_are_on(platform.settings)
 
 
 def run_reconcile(

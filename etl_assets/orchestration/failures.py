@@ -91,6 +91,23 @@ def failure_of(error: Exception) -> BaseException:
     return dg.Failure(told(error), metadata={"stack": stack}, allow_retries=False)
 
 
+class TickFailed(DagsterError):
+    """What Dagster shows of a tick that failed, as it is: errors of its own it does not wrap."""
+
+
+@contextmanager
+def told_in_ticks() -> Iterator[None]:
+    """Let the UI show our message first, and of an error that nobody foresaw the stack below it."""
+    try:
+        yield
+    except DagsterError:
+        raise
+    except EtlError as error:
+        raise TickFailed(str(error)) from None
+    except Exception as error:
+        raise TickFailed(told(error)) from error
+
+
 @contextmanager
 def told_as_failures() -> Iterator[None]:
     """Raise every error of an IO manager as `failure_of` has it."""

@@ -15,6 +15,8 @@ from etl_assets.core.catalog import Catalog
 from etl_assets.core.lateness import Late
 from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import Layer
+from etl_assets.demo.partner_folder import is_watched
+from etl_assets.orchestration.failures import told_in_ticks
 from etl_assets.orchestration.names import key_of, key_of_path
 from etl_assets.orchestration.ranges import range_tags
 from etl_assets.pipeline.platform import Platform
@@ -36,10 +38,18 @@ def plan(late: Iterable[Late], asked: Asked, most: int) -> tuple[list[Late], dic
     return now, {**waiting, **{_name(one): one.wanted for one in now}}
 
 
+def sensors_are_on(settings: Settings) -> bool:
+    """Whether the sensors work by themselves: where the source may change.
+
+    The demo's databases never do; the folder of its partners is there to drop files into.
+    """
+    return settings.has_source or is_watched(settings)
+
+
 def build_lateness_sensor(
     settings: Settings, catalog: Catalog, layer: Layer
 ) -> dg.SensorDefinition:
-    """Looks every minute for late days of a layer; on by itself where the source is one's own."""
+    """Looks every minute for late days of a layer; on by itself where the source may change."""
     status = dg.DefaultSensorStatus
     nothing_late = _Seen()
     tables = [table for table in catalog.values() if table.layer is layer]
@@ -49,9 +59,10 @@ def build_lateness_sensor(
         target=dg.AssetSelection.assets(*map(key_of, tables)),
         minimum_interval_seconds=60,
         required_resource_keys={"platform"},
-        default_status=status.RUNNING if settings.has_source else status.STOPPED,
+        default_status=status.RUNNING if sensors_are_on(settings) else status.STOPPED,
         description=f"Makes {layer} days again whose inputs were published since.",
     )
+    @told_in_ticks()
     def late(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         platform: Platform = context.resources.platform
         version = platform.warehouse.version()  # before the states: what comes now is not missed

@@ -6,6 +6,7 @@ a join, a filter) are told apart by what the mere number of rows reads.
 """
 
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 
 import dagster as dg
@@ -17,6 +18,8 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.names import key_of_path, source_key, source_key_of
+
+_ANY_DAY = date(2000, 1, 1)
 
 
 @cache
@@ -44,7 +47,8 @@ def _reads(catalog: Catalog, table: LayerTable, result: pl.Expr) -> set[tuple[st
     frames = {
         name: _noting_source(above, seen[name]) for name, above in catalog.inputs_of(table).items()
     }
-    table.transform(**frames).select(result).collect()
+    own_day = {"day": _ANY_DAY} if table.transform_takes_day else {}
+    table.transform(**frames, **own_day).select(result).collect()
     return {
         (table.inputs[name].asset, column) for name, columns in seen.items() for column in columns
     }

@@ -17,11 +17,12 @@ from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.lineage import column_lineage
 
 if TYPE_CHECKING:
+    from etl_assets.core.ledger import LedgerEntry
     from etl_assets.pipeline.days import LoadedDay
     from etl_assets.warehouse.publication import JobCost
 
 MASK = "•••"
-_PREVIEW_WIDTH = 40
+_PREVIEW_WIDTH, _MOST_FILES = 40, 100
 Metadata = dict[str, Any]
 """What Dagster takes as metadata: plain numbers and strings, or its own MetadataValues."""
 
@@ -70,11 +71,37 @@ def day_metadata(
         metadata["dagster/column_lineage"] = lineage
     if loaded.source_count is not None:
         metadata["source_rows"] = loaded.source_count
+    if loaded.ledger is not None:
+        return {**metadata, **_files_metadata(loaded.ledger)}
     if loaded.query:
         metadata["source_query"] = dg.MetadataValue.md(f"```sql\n{loaded.query}\n```")
     if loaded.high_watermark is not None:
         metadata["high_watermark"] = dg.MetadataValue.timestamp(loaded.high_watermark)
     return metadata
+
+
+def _files_metadata(ledger: "Sequence[LedgerEntry]") -> Metadata:
+    """The sums over the objects of a day, and what became of each, up to `_MOST_FILES`."""
+    shown = [
+        dg.TableRecord(
+            {
+                "object": entry.object_key,
+                "status": str(entry.status),
+                "bytes": entry.size,
+                "read": entry.rows_read,
+                "published": entry.rows_published,
+                "quarantined": entry.rows_quarantined,
+                "error": entry.error or "",
+            }
+        )
+        for entry in ledger[:_MOST_FILES]
+    ]
+    return {
+        "objects": len(ledger),
+        "objects_refused": sum(entry.error is not None for entry in ledger),
+        "objects_bytes": sum(entry.size for entry in ledger),
+        **({"files": dg.MetadataValue.table(shown)} if shown else {}),
+    }
 
 
 def cost_metadata(jobs: "Sequence[JobCost]", days: int) -> Metadata:

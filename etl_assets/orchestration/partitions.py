@@ -44,8 +44,8 @@ def partitions_of(
 def mapping_of(table: LayerTable, given: Input, above: LayerTable) -> dg.PartitionMapping | None:
     """Which partitions of the input `above` a partition of the table reads.
 
-    The same day, or every day up to it; every day for a table without days; None for an input
-    without days, which has no partitions.
+    The same day, every day up to it, or a window around it; every day for a table without days;
+    None for an input without days, which has no partitions.
     """
     if not above.has_days:
         return None
@@ -54,6 +54,13 @@ def mapping_of(table: LayerTable, given: Input, above: LayerTable) -> dg.Partiti
     if given.all_days_until:
         return dg.TimeWindowPartitionMapping(
             start_offset=_ALL_EARLIER_DAYS, allow_nonexistent_upstream_partitions=True
+        )
+    if given.is_window:
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-given.days_before,
+            end_offset=given.days_after,
+            # The first day has none before it, and today none after it.
+            allow_nonexistent_upstream_partitions=True,
         )
     return dg.TimeWindowPartitionMapping()
 

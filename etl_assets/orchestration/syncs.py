@@ -72,14 +72,14 @@ def build_schedules(
             name=f"{job.name}_schedule",
             job=job,
             cron_schedule=crons[job.name],
-            should_execute=_is_idle(job.name),
+            should_execute=is_idle(job.name),
             default_status=status.RUNNING if settings.has_source else status.STOPPED,
         )
         for job in jobs
     ]
 
 
-def _is_idle(name: str) -> Callable[[dg.ScheduleEvaluationContext], bool]:
+def is_idle(name: str) -> Callable[[dg.ScheduleEvaluationContext], bool]:
     """Whether no run of the job is queued or under way.
 
     A limit of Dagster's queue (`tag_concurrency_limits`) would not do: it keeps the run of each
@@ -92,11 +92,11 @@ def _is_idle(name: str) -> Callable[[dg.ScheduleEvaluationContext], bool]:
         dg.DagsterRunStatus.STARTED,
     ]
 
-    def is_idle(context: dg.ScheduleEvaluationContext) -> bool:
+    def has_none(context: dg.ScheduleEvaluationContext) -> bool:
         wanted = dg.RunsFilter(job_name=name, statuses=going)
         return not context.instance.get_run_records(wanted, limit=1)
 
-    return is_idle
+    return has_none
 
 
 def _job(name: str, description: str, ops: Sequence[dg.OpDefinition]) -> dg.JobDefinition:

@@ -1,6 +1,6 @@
 """What is recorded of a table when work on it begins: a sync, a comparison, a repair.
 
-What a publication changes is decided in `change_set.py` and `warehouse/publication.py`.
+What a publication changes is decided in `change_set.py` and `warehouse/planning.py`.
 """
 
 from collections.abc import Mapping

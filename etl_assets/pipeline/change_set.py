@@ -31,7 +31,8 @@ from etl_assets.pipeline.publish import Committed, spooled, state_of
 from etl_assets.pipeline.sync_log import Remembered, blank, with_token
 from etl_assets.sources.found import Found, Rejected
 from etl_assets.warehouse.base import Warehouse
-from etl_assets.warehouse.publication import Facts, StagedDay, changes
+from etl_assets.warehouse.planning import changes
+from etl_assets.warehouse.publication import Facts, StagedDay
 
 _SAME_ROW = ["partition_key", "source_position", "payload"]
 

@@ -18,12 +18,13 @@ import polars as pl
 from etl_assets.core.audit import SAMPLES, Bad, DayAudit, Expectation
 from etl_assets.core.checks import UNIQUE_KEY
 from etl_assets.core.drift import DriftReport
+from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.rows import QUARANTINE_SCHEMA, keys_of, payloads_of, quarantine_rows
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
-from etl_assets.sources.found import Rejected
-from etl_assets.spool import SpoolFiles
+from etl_assets.sources.found import Rejected, RejectedLines
+from etl_assets.spool import SpoolFiles, SpoolMark
 
 PREVIEW_ROWS = 5
 REPRESENTABLE = "representable"
@@ -58,6 +59,17 @@ class Kept:
     state: PartitionState | None = None
 
 
+@dataclass(frozen=True)
+class CheckMark:
+    """Where a check stood: its spools, its counts, and what it has seen of rows."""
+
+    files: SpoolMark
+    quarantine: SpoolMark
+    audit: DayAudit
+    watermark: tuple[datetime | None, str | None]
+    preview: pl.DataFrame
+
+
 class DayCheck:
     """Checks the rows of one part and spools them into `folder`; `finish` gives the verdict.
 
@@ -79,7 +91,7 @@ class DayCheck:
         self.table, self.day, self.origin = table, day, origin
         self.files, self.quarantine = SpoolFiles(folder / "rows"), SpoolFiles(folder / "quarantine")
         self.clock = Clock()
-        self._run_id, self._started = run_id, datetime.now(UTC)
+        self.run_id, self._started = run_id, datetime.now(UTC)
         self._audit = DayAudit(table, day, origin.as_of if table.syncs else None)
         self._watermark = Watermark(table)
         self._preview = pl.DataFrame()
@@ -95,6 +107,36 @@ class DayCheck:
             self._audit.reject(column, [key for key, name in pairs if name == column])
         rules = [f"{column}: {REPRESENTABLE}" for column in rejected.columns]
         self._set_aside(rules, rejected.positions, rejected.payloads)
+
+    def reject_lines(self, rejected: RejectedLines) -> None:
+        """Set aside lines of a file that are no rows."""
+        pairs = list(zip(rejected.rules, rejected.positions, strict=True))
+        for rule in dict.fromkeys(rejected.rules):
+            self._audit.set_aside(rule, [at for name, at in pairs if name == rule])
+        self._set_aside(rejected.rules, rejected.positions, rejected.payloads)
+
+    @property
+    def good_rows(self) -> int:
+        """How many rows are to be published so far."""
+        return self._audit.good_rows
+
+    def mark(self) -> CheckMark:
+        """Where it stands, for `back_to`."""
+        return CheckMark(
+            self.files.mark(),
+            self.quarantine.mark(),
+            self._audit.copy(),
+            (self._watermark.moment, self._watermark.key),
+            self._preview,
+        )
+
+    def back_to(self, mark: CheckMark) -> None:
+        """Forget all that came after the mark, as if it had never been read."""
+        self.files.back_to(mark.files)
+        self.quarantine.back_to(mark.quarantine)
+        self._audit = mark.audit.copy()
+        self._watermark.moment, self._watermark.key = mark.watermark
+        self._preview = mark.preview
 
     def repeat(self, rows: pl.DataFrame) -> None:
         """Set aside rows whose key stands more than once in the source."""
@@ -132,10 +174,16 @@ class DayCheck:
         self._set_aside_rows = [rows.filter(~is_known)]
 
     def finish(
-        self, published: Published, *, source_count: int | None = None, kept: Kept | None = None
+        self,
+        published: Published,
+        *,
+        source_count: int | None = None,
+        kept: Kept | None = None,
+        ledger: Sequence[LedgerEntry] | None = None,
     ) -> LoadedDay:
         """The verdict on all that was put in, and on what is `kept` beside it.
 
+        `ledger` are the objects of a day of files.
         Without `kept` the part is loaded whole: its row count is compared with what is published
         of it, and its keys are counted in the spool.
         """
@@ -157,6 +205,8 @@ class DayCheck:
             duplicate_keys=duplicates,
             duplicates=self._shown(sample) if duplicates else (),
             drift=self.origin.drift,
+            objects=len(ledger or ()),
+            refused={one.object_key: one.error for one in ledger or () if one.error},
         )
         mark = self._watermark
         ahead = state is not None and _later(state.high_watermark, mark.moment)
@@ -178,6 +228,7 @@ class DayCheck:
             seconds={} if kept else self.clock.seconds,
             kept=kept.rows if kept else 0,
             made_of=self.origin.made_of,
+            ledger=ledger,
         )
 
     def _set_bad_aside(self, bad: Bad) -> None:
@@ -193,7 +244,7 @@ class DayCheck:
             rules=rules,
             positions=list(positions),
             payloads=payloads,
-            run_id=self._run_id,
+            run_id=self.run_id,
             at=self._started,
         )
         if self._holds:

@@ -1,13 +1,14 @@
 """The days of a table on their road: loaded, failed, or published before."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import polars as pl
 
 from etl_assets.core.checks import CheckResult
 from etl_assets.core.errors import EtlError
+from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 
@@ -20,7 +21,7 @@ class LoadedDay:
     cursor among the good rows and the key of its row; `null_ratios` 0 to 1 by column; `seconds` by
     step; `preview` the first rows as read. `kept` are the published rows of the day that stay
     beside those of `files`: none but in a day that is changed, not replaced. `made_of` is as in
-    `PartitionState`.
+    `PartitionState`; `ledger` are the objects of a day of files, None for any other.
     """
 
     table: LayerTable
@@ -40,6 +41,7 @@ class LoadedDay:
     seconds: Mapping[str, float]
     kept: int = 0
     made_of: str | None = None
+    ledger: Sequence[LedgerEntry] | None = None
 
     @property
     def rows(self) -> int:
@@ -62,14 +64,25 @@ class Published:
     """What the warehouse holds before a load, for the comparisons by row count.
 
     `history`, if given, is what counts as earlier days instead: days of this load are among them.
+    `first_seen` is when the platform met an object of a table of files first, by its key (UTC);
+    `objects` how many rows of each part are of each object, by its key.
     """
 
     rows: Mapping[date, int] = field(default_factory=dict)
     history: Mapping[date, int] = field(default_factory=dict)
+    first_seen: Mapping[str, datetime] = field(default_factory=dict)
+    objects: Mapping[date, Mapping[str, int]] = field(default_factory=dict)
 
     def with_days(self, loaded: Mapping[date, int]) -> "Published":
         """The same, with days that this load is about to publish as earlier days."""
-        return Published(self.rows, {**self.rows, **loaded})
+        return replace(self, history={**self.rows, **loaded})
+
+    def without(self, day: date, moved: Container[str]) -> "Published":
+        """The same, as if the objects of the day that are of another day now had never been on it:
+        that their rows leave is no loss."""
+        leaving = sum(n for key, n in self.objects.get(day, {}).items() if key in moved)
+        rows = {**self.rows, day: self.rows[day] - leaving} if leaving else self.rows
+        return replace(self, rows=rows)
 
     def earlier(self, day: date, days: int) -> list[int]:
         """Row counts of the last `days` published days before `day`; empty days say nothing."""

@@ -24,11 +24,13 @@ class Upstream:
 
     `frames` holds a lazy frame for each day; with `until` a single one serves all days, each of
     which sees its rows up to and including that day; with `whole` each part sees all of its rows.
+    A day of an input that is a window sees the frames of all days of the window.
     `unpublished` are the days asked for that were never published, `loads` what was published
     when the rows were read, or before.
     """
 
     table: LayerTable
+    given: Input
     as_of: datetime
     frames: Mapping[date, pl.LazyFrame] = field(default_factory=dict)
     until: pl.LazyFrame | None = None
@@ -41,7 +43,8 @@ class Upstream:
         if self.whole is not None:
             return self.whole
         if self.until is None:
-            return self.frames[day]
+            read = [known for known in self.given.window_of(day) if known in self.frames]
+            return pl.concat([self.frames[known] for known in read])
         column = self.table.day_column
         dtype = self.table.column(column).dtype
         if isinstance(dtype, pl.Date):
@@ -64,7 +67,7 @@ def read_upstream(
     *,
     for_whole: bool,
 ) -> Upstream:
-    """The published rows of an input for the days of a derived table.
+    """The published rows of an input for the days of a derived table, `days` being the input's.
 
     With `for_whole` the derived table has no days: it is made of all rows of the input.
     """
@@ -74,16 +77,18 @@ def read_upstream(
     if for_whole or not table.has_days:
         windows = [Window(known[0], known[-1])] if known else [Window.of(WHOLE)]
         extract = warehouse.read(table, windows, folder)
-        return Upstream(table, extract.as_of, whole=extract.frames[0], loads=loads)
+        return Upstream(table, given, extract.as_of, whole=extract.frames[0], loads=loads)
     unpublished = frozenset(days) - loads.by_day.keys()
     if given.all_days_until:
         first = min([*known[:1], days[0]])
         extract = warehouse.read(table, [Window(first, days[-1])], folder)
         frame = extract.frames[0]
-        return Upstream(table, extract.as_of, until=frame, unpublished=unpublished, loads=loads)
+        return Upstream(
+            table, given, extract.as_of, until=frame, unpublished=unpublished, loads=loads
+        )
     extract = warehouse.read(table, [Window.of(day) for day in days], folder)
     frames = dict(zip(days, extract.frames, strict=True))
-    return Upstream(table, extract.as_of, frames, unpublished=unpublished, loads=loads)
+    return Upstream(table, given, extract.as_of, frames, unpublished=unpublished, loads=loads)
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ class DerivedSource:
 
 
 @dataclass(frozen=True)
-class DerivedDay:
+class DerivedDay(DayRead):
     """A `DayRead` of one part."""
 
     table: LayerTable
@@ -139,8 +144,9 @@ class DerivedDay:
         transform = self.table.transform
         assert transform is not None  # noqa: S101 - only derived tables are made by a transform
         frames = {name: upstream.day(self.day) for name, upstream in self.upstream.items()}
+        own_day = {"day": self.day} if self.table.transform_takes_day else {}
         try:
-            made = transform(**frames)
+            made = transform(**frames, **own_day)
             yield from _chunks(made)
         except pl.exceptions.PolarsError as error:
             raise ContractMismatch(
@@ -168,7 +174,7 @@ class PublishedSource:
 
 
 @dataclass(frozen=True)
-class PublishedDay:
+class PublishedDay(DayRead):
     """A `DayRead` of one published part."""
 
     origin: PublishedSource

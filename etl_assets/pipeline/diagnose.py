@@ -1,11 +1,11 @@
 """Compares the source with the contracts, loading nothing: what `etl-assets doctor` shows."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Source
+from etl_assets.sources.base import Ability, Source
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,16 @@ class Diagnosis:
     `error` says why it cannot be read, if so; then nothing else is known, and is None. `undeclared`
     names source columns that the contract does not have (they are not read, C11);
     `rows_without_day` counts rows that no partition will ever hold: their moment is missing,
-    infinite or BC, or they have no parent.
+    infinite or BC, or they have no parent. `hidden` says what keeps rows from us although the spec
+    accepts that, `cannot` what the source cannot do besides reading days, each with the reason.
     """
 
     table: str
     error: EtlError | None
     undeclared: tuple[str, ...] | None = None
     rows_without_day: int | None = None
+    hidden: tuple[str, ...] = ()
+    cannot: Mapping[Ability, str] = field(default_factory=dict)
 
 
 def diagnose(
@@ -57,6 +60,13 @@ def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
     try:
         with source.snapshot() as snapshot:
             undeclared = tuple(name for name, _ in snapshot.columns if name not in declared)
-            return Diagnosis(table.path, None, undeclared, snapshot.without_day())
+            return Diagnosis(
+                table.path,
+                None,
+                undeclared,
+                snapshot.without_day(),
+                tuple(snapshot.hidden()),
+                source.cannot,
+            )
     except EtlError as error:
         return Diagnosis(table.path, error)

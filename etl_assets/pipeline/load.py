@@ -7,16 +7,19 @@ transform (`derive.py`). How rows are checked is `day_check.py`, publication is 
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import tenacity
 
-from etl_assets.core.errors import ContractMismatch, UpstreamMissing, may_pass
+from etl_assets.core.errors import ContractMismatch, DayIncomplete, UpstreamMissing, may_pass
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.day_check import Clock, DayCheck, Origin
 from etl_assets.pipeline.days import FailedDay, LoadedDay, Published
 from etl_assets.pipeline.match import whole_keys
+from etl_assets.pipeline.objects import DayObjects
 from etl_assets.sources.base import DayRead, DaySource
 
 _ATTEMPTS = 4
@@ -51,7 +54,7 @@ def load_days(
                     known = published.with_days(so_far)
                     try:
                         loaded = load_day(table, snapshot.day(day), known, folder, run_id)
-                    except (ContractMismatch, UpstreamMissing) as error:
+                    except (ContractMismatch, DayIncomplete, UpstreamMissing) as error:
                         remaining.pop(0)
                         yield FailedDay(day, error)
                         break  # the source's transaction is spoiled: go on in a new one
@@ -78,14 +81,23 @@ def load_day(
     check.clock = clock
     check.reject(evidence.rejected)
     repeated = None if evidence.repeated is None else whole_keys(table, evidence.repeated)
+    objects = DayObjects(check, published.first_seen)
     with closing(read.batches()) as batches:
         while True:
             with clock.step("read"):
-                batch = next(batches, None)
-            if batch is None:
+                piece = next(batches, None)
+            if piece is None:
                 break
+            if not isinstance(piece, pl.DataFrame):
+                objects.take(piece)
+                continue
             if repeated is not None and repeated.height:
-                check.repeat(batch.join(repeated, on=table.key, how="semi", nulls_equal=True))
-                batch = batch.join(repeated, on=table.key, how="anti", nulls_equal=True)
-            check.add(batch)
-    return check.finish(published, source_count=evidence.row_count)
+                check.repeat(piece.join(repeated, on=table.key, how="semi", nulls_equal=True))
+                piece = piece.join(repeated, on=table.key, how="anti", nulls_equal=True)
+            check.add(piece)
+    afterwards = read.afterwards()
+    if afterwards.drift is not None:
+        check.origin = replace(origin, drift=afterwards.drift)
+    count = evidence.row_count if afterwards.row_count is None else afterwards.row_count
+    published = published.without(read.day, evidence.moved)
+    return check.finish(published, source_count=count, ledger=objects.ledger)

@@ -3,7 +3,7 @@
 Importing this module loads no driver, no Dagster, and reads no environment.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -23,10 +23,14 @@ from etl_assets.pipeline.hash_key import hash_key
 from etl_assets.sources.factory import Sources
 
 if TYPE_CHECKING:
+    from etl_assets.pipeline.file_days import FilesLook, FoundObject
+    from etl_assets.pipeline.file_watch import Watch, Watched
+    from etl_assets.pipeline.hints import Hints
     from etl_assets.pipeline.reconcile import Reconciliation
     from etl_assets.pipeline.sync import Sync, SyncPolicy
     from etl_assets.pipeline.sync_report import SyncReport
     from etl_assets.sources.base import Source
+    from etl_assets.sources.files.indexing import FileIndex
     from etl_assets.warehouse.base import Warehouse
     from etl_assets.warehouse.bigquery.clients import Connect
 
@@ -37,12 +41,14 @@ class Platform:
 
     `given_catalog` are its tables, None for those of the settings' packages; `google` makes
     BigQuery's clients, None for Google's default credentials. `on_day` is told of each day that
-    was loaded and checked: table path, day, whether it is good; `on_sync` and `on_reconciled` of
-    each table; `on_failure` of each op that failed for good.
+    was loaded and checked: table path, day, whether it is good; `on_note` of what a person should
+    know of a load that went well; `on_sync` and `on_reconciled` of each table; `on_failure` of each
+    op that failed for good.
     """
 
     settings: Settings
     on_day: Callable[[str, date, bool], None] = lambda _table, _day, _good: None
+    on_note: Callable[[str], None] = lambda _text: None
     on_sync: "Callable[[SyncReport], None]" = lambda _report: None
     on_reconciled: "Callable[[Reconciliation], None]" = lambda _found: None
     on_failure: Callable[[str, str], None] = lambda _op, _message: None
@@ -52,7 +58,7 @@ class Platform:
     _spools: dict[tuple[str, str], ExitStack] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.sources = Sources(self.settings)
+        self.sources = Sources(self.settings, self.file_index)
         # Of a process with several platforms the last one says it; they share their settings.
         hash_with(lambda: hash_key(self.settings))
 
@@ -108,6 +114,62 @@ class Platform:
         Days that it does not have, or that have not come yet, are none of them.
         """
         return self.of_this_platform(late_days(self.catalog, self.warehouse.state()))
+
+    def look_at_files(self, table: LayerTable) -> "FilesLook":
+        """All objects of a table of files against what its days were made of; no rows are read.
+
+        The ledger is asked only where a day is late. Raises what listing and warehouse raise.
+        """
+        from etl_assets.pipeline.file_ticks import look_at_all
+
+        return look_at_all(self, table)
+
+    def watch_files(
+        self, table: LayerTable, watch: "Watch", days: Iterable[date] = ()
+    ) -> "tuple[FilesLook, Watched]":
+        """The same of what a tick lists: these days, recent ones, and the next part of a sweep."""
+        from etl_assets.pipeline.file_ticks import look_at_next
+
+        return look_at_next(self, table, watch, days)
+
+    def hints(self, table: LayerTable) -> "Hints":
+        """The days of a table of files that hints name."""
+        from etl_assets.pipeline.hints import read_hints
+        from etl_assets.sources.files.declared import files_of
+
+        return read_hints(self.settings.home, table, files_of(table))
+
+    def forgotten(self, table: LayerTable) -> Mapping[date, str]:
+        """The days of a table of files that shall be loaded again, with the reason of each."""
+        state = self.warehouse.table_state(table)
+        return state.reload_reasons if state else {}
+
+    def objects_of(self, table: LayerTable) -> "list[FoundObject]":
+        """The objects of a table of files, in its listing and in the ledger, by part and key."""
+        from etl_assets.pipeline.file_days import objects_of
+        from etl_assets.pipeline.file_ticks import listing_of
+
+        listing = listing_of(self, table, self.sources.store(table))
+        return objects_of(listing, self.warehouse.ledger(table), self.forgotten(table))
+
+    def index_files(self, table: LayerTable) -> int:
+        """Read the objects of a table whose rows say their day that were not read yet, so that it
+        is known which days they have; how many objects there are. Raises what reading raises."""
+        from etl_assets.pipeline.file_index import bring_up_to_date
+
+        return bring_up_to_date(self.unseen_source(table))
+
+    def file_index(self, table: LayerTable) -> "FileIndex":
+        """Where it is kept which days the objects of a table have whose rows say their day."""
+        from etl_assets.pipeline.file_index import WarehouseIndex
+
+        return WarehouseIndex(lambda: self.warehouse, table)
+
+    def bad_lines_of(self, table: LayerTable, key: str, part: date) -> list[dict[str, str]]:
+        """What is in quarantine of an object: `rule`, `position` and `raw` of each line."""
+        from etl_assets.pipeline.file_days import lines_of
+
+        return lines_of(table, key, self.warehouse.quarantined(table, days=[part]))
 
     def of_this_platform(self, late: Iterable[Late]) -> list[Late]:
         """Those of the late days that it has, and that have come."""

@@ -1,13 +1,13 @@
 """From loaded parts to published ones: the state that belongs to each, and the publication.
 
-The road before it is `load.py`. What a publication means is `warehouse/publication.py`, how rows
+The road before it is `load.py`. What a publication does is `warehouse/planning.py`, how rows
 get into a warehouse is its backend. Changes of parts are published by `change_set.py`."""
 
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,20 +16,15 @@ import tenacity
 
 from etl_assets.core.audit import fingerprint
 from etl_assets.core.errors import LostTurn
+from etl_assets.core.ledger import ledger_frame
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.contract_tables import schema_version
-from etl_assets.warehouse.publication import (
-    JobCost,
-    Publication,
-    StagedDay,
-    Staging,
-    needs_elsewhere,
-    replacement,
-)
+from etl_assets.warehouse.planning import needs_elsewhere, replacement
+from etl_assets.warehouse.publication import JobCost, Publication, StagedDay, Staging
 
 _PATIENCE_SECONDS, _LEAST_ATTEMPTS = 120, 20
 T = TypeVar("T")
@@ -66,7 +61,14 @@ class Committed:
 
 def published_counts(warehouse: Warehouse, table: LayerTable) -> Published:
     """What is published of a table now, by part."""
-    return Published({state.partition_key: state.row_count for state in warehouse.state(table)})
+    rows = {state.partition_key: state.row_count for state in warehouse.state(table)}
+    first_seen: dict[str, datetime] = {}
+    objects: dict[date, dict[str, int]] = {}
+    for entry in warehouse.ledger(table) if table.is_of_files else ():
+        seen = first_seen.get(entry.object_key, entry.first_seen)
+        first_seen[entry.object_key] = min(seen, entry.first_seen)
+        objects.setdefault(entry.partition_key, {})[entry.object_key] = entry.rows_published
+    return Published(rows, first_seen=first_seen, objects=objects)
 
 
 def publish_days(
@@ -89,6 +91,9 @@ def publish_days(
             loaded.files,
             loaded.quarantine,
             state_of(loaded, load_id, run_id, now),
+            None
+            if loaded.ledger is None
+            else spooled(loaded.files.folder.parent / "ledger", ledger_frame(loaded.ledger)),
         )
         for loaded in days
     ]
@@ -106,7 +111,8 @@ def publish_staged(
     if not table.has_days:
         content = _content(table, days[0])
         known = warehouse.table_state(table)
-        if known is not None and known.content == content:
+        # Of a table of files the objects may be others, or its day forgotten: that is to be noted.
+        if known is not None and known.content == content and not table.is_of_files:
             return Committed(total_rows=known.row_count, unchanged=True)
     staging = warehouse.stage(table, days, run_id)
 

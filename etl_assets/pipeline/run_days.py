@@ -7,6 +7,7 @@ decided here.
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import polars as pl
 import tenacity
 
-from etl_assets.core.errors import LostTurn, StalePublication
+from etl_assets.core.errors import EtlError, LostTurn, StalePublication
 from etl_assets.core.partitions import Window
 from etl_assets.core.rows import keys_of
 from etl_assets.core.table import LayerTable
@@ -22,7 +23,7 @@ from etl_assets.pipeline.days import FailedDay, LoadedDay
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import Committed, publish_days, published_counts
 from etl_assets.pipeline.sync_log import change_reloads
-from etl_assets.sources.base import DaySource
+from etl_assets.sources.base import DaySource, Source
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 
@@ -32,10 +33,25 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Loaded:
-    """Parts that were loaded, none of them published: those that may be, and those that may not."""
+    """Parts that were loaded, none of them published: those that may be, and those that may not.
+
+    `without_day` counts rows of the source that are in none of the table's days, as a load of
+    several days counts them.
+    """
 
     good: Sequence[LoadedDay] = ()
     refused: Sequence[LoadedDay | FailedDay] = ()
+    without_day: int = 0
+
+    def notes(self, table: LayerTable) -> list[str]:
+        """What a person should know of a table whose days are as they should be."""
+        if not self.without_day:
+            return []
+        return [
+            f"{table.path}: {self.without_day:,} rows of the source have no day, because "
+            f"{table.day_column} is missing, infinite, or not from the years 1 to 9999. They are "
+            "not loaded; mend them in the source."
+        ]
 
     @property
     def audited(self) -> list[LoadedDay]:
@@ -81,7 +97,16 @@ def load(
             break
         tell(f"{len(remaining)} days of {table.path} were synced meanwhile: they are read again.")
     good = [day for day in found.values() if isinstance(day, LoadedDay) and day.is_good]
-    return Loaded(good, [day for day in found.values() if day not in good])
+    refused = [day for day in found.values() if day not in good]
+    return Loaded(good, refused, _without_day(source) if len(found) > 1 else 0)
+
+
+def _without_day(source: DaySource) -> int:
+    """How many rows of a source no day can hold; 0 where that cannot be told."""
+    if isinstance(source, Source):
+        with suppress(EtlError):  # what was loaded is good all the same
+            return source.rows_without_day()
+    return 0
 
 
 def reload(
@@ -121,7 +146,7 @@ def _reload(
     reasons |= {day.day: _reason(day) for day in loaded.refused}
     if left:
         change_reloads(warehouse, table, reasons, run_id)
-    return Reloaded(good, loaded.refused, committed)
+    return Reloaded(good, loaded.refused, committed=committed)
 
 
 def _reason(day: LoadedDay | FailedDay) -> str:

@@ -16,8 +16,10 @@ class TableStatus:
 
     A published day passed every blocking check: the checks that it failed are warnings, and
     `warnings` has the number of days by check, as far as the state names them. `days_to_reload`
-    are days that a check refused: they are published as they were before. `late_days` counts the
-    days of a derived table that are behind what they are made of. `days_outside` are published
+    are days that a check refused: they are published as they were before; `days_forgotten` are
+    those of a table of files that its sensor shall load again. `late_days` counts the
+    days of a derived table that are behind what they are made of, or with `is_of_files` the days
+    whose objects are not those that they were made of. `days_outside` are published
     days that are not among the platform's (any more), so that nothing brings them up to date.
     `is_declared` is False where no module declares the table. `high_watermark` is UTC; `freshness`
     the time since the last publication; `seconds` what the last load of each partition took, added
@@ -37,8 +39,10 @@ class TableStatus:
     verified_through: datetime | None = None
     warnings: Mapping[str, int] = field(default_factory=dict)
     days_to_reload: Sequence[date] = ()
+    days_forgotten: Sequence[date] = ()
     days_outside: Sequence[date] = ()
     late_days: int = 0
+    is_of_files: bool = False
     is_declared: bool = True
 
     def notes(self) -> list[str]:
@@ -53,12 +57,20 @@ class TableStatus:
                 f"before ({_some(self.days_to_reload)}). The next sync tries again, and says why "
                 f"if it is refused again: etl-assets sync {self.table}."
             )
+        if self.days_forgotten:
+            notes.append(
+                f"{self.table}: {_days(len(self.days_forgotten))} forgotten by hand "
+                f"({_some(self.days_forgotten)}). The sensor loads them again; or now: "
+                f"etl-assets files replay {self.table}."
+            )
         if self.days_outside:
             notes.append(
                 f"{self.table}: {_days(len(self.days_outside))} published outside ETL_FIRST_DAY "
                 f"and ETL_LAST_DAY ({_some(self.days_outside)}). Nothing brings them up to date."
             )
-        if self.late_days:
+        if self.late_days and self.is_of_files:
+            notes.append(late_files_note(self.table, self.late_days))
+        elif self.late_days:
             notes.append(
                 f"{self.table}: {_days(self.late_days)} late, as inputs were published since. "
                 f"Make them again: etl-assets derive {self.table}."
@@ -78,6 +90,7 @@ class TableStatus:
             "warnings": dict(self.warnings),
             "quarantined": self.quarantined,
             "days_to_reload": list(self.days_to_reload),
+            "days_forgotten": list(self.days_forgotten),
             "days_outside": list(self.days_outside),
             "late_days": self.late_days,
             "high_watermark": self.high_watermark,
@@ -95,13 +108,16 @@ def summarise(
     *,
     scope: Scope | None = None,
     days_to_reload: Mapping[str, Sequence[date]] | None = None,
+    days_forgotten: Mapping[str, Sequence[date]] | None = None,
     versions: Collection[str] = (),
     late: Mapping[str, int] | None = None,
+    of_files: Collection[str] = (),
 ) -> list[TableStatus]:
     """A line for each table of `order` that has published partitions, then for all others.
 
     `scope` are the platform's days, None where they do not matter; `versions` are tables beside
-    those of `order`, whose days follow a cursor and are in no scope.
+    those of `order`, whose days follow a cursor and are in no scope. `late` is the number of late
+    days by table; the tables of `of_files` are made of files.
     """
     by_table: dict[str, list[PartitionState]] = {path: [] for path in order}
     declared = {*by_table, *versions}
@@ -114,7 +130,9 @@ def summarise(
             now,
             scope if path not in versions else None,
             sorted((days_to_reload or {}).get(path, ())),
+            sorted((days_forgotten or {}).get(path, ())),
             late_days=(late or {}).get(path, 0),
+            is_of_files=path in of_files,
             is_declared=path in declared,
         )
         for path, found in by_table.items()
@@ -128,8 +146,10 @@ def _line(
     now: datetime,
     scope: Scope | None,
     days_to_reload: Sequence[date],
+    days_forgotten: Sequence[date],
     *,
     late_days: int,
+    is_of_files: bool,
     is_declared: bool,
 ) -> TableStatus:
     marks = [state.high_watermark for state in states if state.high_watermark]
@@ -147,8 +167,10 @@ def _line(
         verified_through=_earliest([state.verified_through for state in states]),
         warnings=_warnings(states),
         days_to_reload=days_to_reload,
+        days_forgotten=days_forgotten,
         days_outside=sorted(day for day in days if scope and is_declared and not scope.has(day)),
         late_days=late_days,
+        is_of_files=is_of_files,
         is_declared=is_declared,
     )
 
@@ -164,6 +186,14 @@ def _warnings(states: Iterable[PartitionState]) -> dict[str, int]:
 def _earliest(moments: list[datetime | None]) -> datetime | None:
     known = [moment for moment in moments if moment is not None]
     return min(known) if len(known) == len(moments) else None
+
+
+def late_files_note(table: str, days: int) -> str:
+    """What a person should know of days of files that are late."""
+    return (
+        f"{table}: {_days(days)} late, as their objects are new, changed or gone. The sensor "
+        f"new_files__{table.rpartition('/')[2]} loads them; see etl-assets files list {table}."
+    )
 
 
 def _days(number: int) -> str:

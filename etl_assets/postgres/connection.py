@@ -6,7 +6,7 @@ database, and never the user or the password.
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,10 +172,13 @@ def make_engine(
     *,
     application_name: str = "etl_assets",
     setting: str = "DATABASE_URL",
+    what: str = "the source database",
+    options: Mapping[str, int] | None = None,
 ) -> sa.Engine:
     """An engine that notices dead connections before they hurt; nothing is connected yet.
 
-    `setting` is the variable that `url` comes from, for ConfigError.
+    `setting` is the variable that `url` comes from and `what` names the database, in messages.
+    `options` are libpq's, where the URL does not say otherwise.
     """
     parsed = postgres_url(url, setting=setting)
     engine = sa.create_engine(
@@ -190,10 +193,11 @@ def make_engine(
             "connect_timeout": pool.connect_timeout,
             "client_encoding": "utf8",
             "prepare_threshold": None,  # PgBouncer may hand the next transaction another server
+            **{name: n for name, n in (options or {}).items() if name not in parsed.query},
         },
         hide_parameters=True,
     )
-    _connect_interruptibly(engine, Target.of(parsed, setting))
+    _connect_interruptibly(engine, Target.of(parsed, setting, what))
     return engine
 
 
@@ -265,7 +269,7 @@ def classify(error: BaseException | None, doing: str, target: Target | None = No
     next_step = _WHAT_TO_DO.get(state, "").format(setting=setting)
     if state == TLS:
         return SourceError(
-            f"No trusted TLS connection to {database}{at} came about while {doing}.",
+            f"No trusted TLS connection to {database}{at} could be made while {doing}.",
             next_step,
         )
     if state == OPTION:

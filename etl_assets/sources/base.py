@@ -8,7 +8,7 @@ able to read a day (`WHOLE` for a table without days); what else it can do it de
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -23,7 +23,7 @@ from etl_assets.core.errors import ContractMismatch, SourceError
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.found import Rejected, RejectedChanges
+from etl_assets.sources.found import DayPiece, Rejected, RejectedChanges
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class DayEvidence:
     statement that reads the rows (no secrets), `drift` how its columns differ from the contract;
     `made_of` is the digest of the upstream loads that the rows are made of, if they are. `repeated`
     are the keys that stand in more than one row of the table, on whatever days of the platform
-    (columns and dtypes of the contract's key); None where the source cannot tell.
+    (columns and dtypes of the contract's key); None where the source cannot tell. `moved` are the
+    keys of objects that are of another day now, and may have been of this one before.
     """
 
     as_of: datetime
@@ -45,31 +46,47 @@ class DayEvidence:
     drift: DriftReport | None = None
     made_of: str | None = None
     repeated: pl.DataFrame | None = None
+    moved: Container[str] = ()
 
 
-class DayRead(Protocol):
-    """One day, read once: ask for the evidence first, then for the batches."""
+@dataclass(frozen=True)
+class Afterwards:
+    """What is known of a day only when all of it was read: `row_count`, the source's own count, and
+    `drift`, how its columns differ from the contract. None where the evidence has said it already.
+    """
+
+    row_count: int | None = None
+    drift: DriftReport | None = None
+
+
+class DayRead(ABC):
+    """One day, read once: ask for the evidence first, then for the batches.
+
+    `day` is the UTC day that is read, `WHOLE` for a table without days; `source` the value of
+    `_source` in its rows.
+    """
+
+    day: date
 
     @property
-    def day(self) -> date:
-        """The UTC day that is read; `WHOLE` for a table without days."""
-        ...
-
-    @property
+    @abstractmethod
     def source(self) -> str:
         """The value of `_source` in its rows."""
-        ...
 
+    @abstractmethod
     def evidence(self) -> DayEvidence:
         """The day's evidence."""
-        ...
 
-    def batches(self) -> Generator[pl.DataFrame, None, None]:
+    @abstractmethod
+    def batches(self) -> Generator[DayPiece, None, None]:
         """The day's rows in bounded batches, in the contract's columns and dtypes.
 
-        An empty day has no batch.
+        An empty day has no batch. A day of files tells which object its rows are of.
         """
-        ...
+
+    def afterwards(self) -> Afterwards:
+        """What is known once the last batch was taken; nothing more by default."""
+        return Afterwards()
 
 
 class Days(Protocol):
@@ -136,6 +153,15 @@ class Ability(StrEnum):
     KEYS = "keys"
     DIGESTS = "digests"
 
+    @property
+    def doing(self) -> str:
+        """What a table without it cannot, as a person reads it after "cannot"."""
+        return {
+            Ability.CHANGES: "be synced by its changes",
+            Ability.KEYS: "be asked for rows by their keys",
+            Ability.DIGESTS: "be compared with the warehouse",
+        }[self]
+
 
 class Snapshot(ABC):
     """One moment of a table; all that is read from it is of that moment.
@@ -173,6 +199,10 @@ class Snapshot(ABC):
     def without_day(self) -> int:
         """How many rows no day can hold, because their moment is missing or no calendar date."""
         return 0
+
+    def hidden(self) -> Sequence[str]:
+        """What keeps rows of the table from us although its spec accepts that; a sentence each."""
+        return ()
 
     def changes(
         self, after: Position | None, until: datetime, most_rows: int, most_bytes: int
@@ -283,6 +313,11 @@ class Source(ABC):
         """
         raise unable(self.table, Ability.CHANGES, self.cannot)
 
+    def rows_without_day(self) -> int:
+        """How many rows no day can hold, at a moment of its own; raises what `open` raises."""
+        with self.open() as snapshot:
+            return snapshot.without_day()
+
     def again(self, seen: SourceColumns | None) -> Self:
         """The same table for another reading, which may find other columns than this one."""
         other = copy.copy(self)
@@ -313,13 +348,8 @@ class Source(ABC):
 
 def unable(table: LayerTable, ability: Ability, cannot: Mapping[Ability, str]) -> SourceError:
     """The error for what a source cannot do."""
-    doing = {
-        Ability.CHANGES: "be synced by its changes",
-        Ability.KEYS: "be asked for rows by their keys",
-        Ability.DIGESTS: "be compared with the warehouse",
-    }
     reason = cannot.get(ability, "Its kind of source does not offer that.")
     return SourceError(
-        f"{table.path} cannot {doing[ability]}. {reason}",
+        f"{table.path} cannot {ability.doing}. {reason}",
         f"Load it instead: etl-assets backfill {table.path}.",
     )

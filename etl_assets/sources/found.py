@@ -6,7 +6,7 @@ What is done about them is decided in `pipeline/`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
@@ -27,6 +27,49 @@ class Rejected:
     keys: Sequence[str] = ()
     positions: Sequence[str] = ()
     payloads: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class RejectedLines:
+    """Records of a file that are not loaded, for quarantine.
+
+    `rules` say what is wrong with each (`price: not a number`), `positions` which it is (file and
+    line), `payloads` hold its text, cut at a bound. The three are of one length.
+    """
+
+    rules: Sequence[str]
+    positions: Sequence[str]
+    payloads: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ObjectBegins:
+    """What follows, until ObjectEnds, are the rows of this object and of no other.
+
+    `key` is below the table's location, `identity` tells one content from another, `size` is in
+    bytes, `modified` UTC.
+    """
+
+    key: str
+    identity: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class ObjectEnds:
+    """The object was read: `records` are all that it has, good and bad.
+
+    `error` is why it cannot be trusted: then none of the rows that came counts.
+    """
+
+    records: int
+    error: str | None = None
+
+
+DayPiece = pl.DataFrame | RejectedLines | ObjectBegins | ObjectEnds
+"""What a day is read as: rows in the contract's columns and dtypes, and for files what they are of.
+"""
 
 
 @dataclass(frozen=True)

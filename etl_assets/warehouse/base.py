@@ -2,7 +2,7 @@
 
 Backends differ in how a table is made and how rows get in, never in what a reader may see: the old
 parts or the new ones, with the state that belongs to them. What a publication changes is decided in
-`publication.py`, what is remembered is `state_store.py`. No SQL stands here.
+`planning.py`, what is remembered is `state_store.py`. No SQL stands here.
 """
 
 from abc import ABC, abstractmethod

@@ -1,33 +1,31 @@
-"""What a publication means, said once: which rows leave and come, and what the states are then.
+"""What a publication is, as data: staged parts, what is recorded, what changes in one transaction.
 
-All of it is decided here, as data, before a backend is asked; a backend carries it out in one
-transaction and adds nothing of its own. What has to be known for that (`Facts`) the backend tells
-beforehand; the guard makes sure that it still holds when the transaction runs. No SQL stands here.
+What it does to rows and states is decided in `planning.py`, before a backend is asked; a backend
+carries it out in one transaction and adds nothing of its own. No SQL stands here.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 
 import polars as pl
 
 from etl_assets.core.errors import LostTurn, StalePublication
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.spool import SpoolFiles, repeated_keys
+from etl_assets.spool import SpoolFiles, together
 
 STAGED_DAY, CURSOR = "_day", "_cursor"
 """Columns of facts beside the key's: the part (Date) that a row is on, and its cursor."""
-
-KeySpool = Callable[[pl.DataFrame], SpoolFiles]
-"""Writes a frame of keys to the spool."""
 
 
 @dataclass(frozen=True)
 class StagedDay:
     """A checked part of a table in the spool, with the state that its publication leaves behind.
 
-    `files` hold rows in the contract's columns, `quarantine` rows in QUARANTINE_SCHEMA.
+    `files` hold rows in the contract's columns, `quarantine` rows in QUARANTINE_SCHEMA. `ledger`
+    are the objects that the part was made of, in LEDGER_SCHEMA; None for a part that is not made of
+    files.
     """
 
     day: date
@@ -35,6 +33,7 @@ class StagedDay:
     files: SpoolFiles
     quarantine: SpoolFiles
     state: PartitionState
+    ledger: SpoolFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,13 @@ class Publication:
     Nothing at all happens unless the table's `load_id` in `etl_tables` is `token` (None: the table
     has no row there); else LostTurn is raised.
 
-    1. The rows and the quarantine of the parts in `replaced` leave.
+    1. The rows and the quarantine of the parts in `replaced` leave; of a table of files their
+       ledger as well (`ledger`).
     2. The published rows whose keys are in `leaving` (the key's columns) leave from the parts in
        `leaving_from`. Keys are compared with NULL equal to NULL.
     3. Quarantined rows at the source positions `cleared` leave, of whatever part.
-    4. The staged rows come, without those in `left_out` (STAGED_DAY and the key's columns), and the
-       staged quarantine.
+    4. The staged rows come, without those in `left_out` (STAGED_DAY and the key's columns), the
+       staged quarantine, and the `ledger` (LEDGER_SCHEMA).
     5. Of a table with versions, each staged row that has a cursor and whose (key, cursor) is not in
        the versions table comes there, once; rows that are left out too.
     6. `states` take the place of the states of the same table and part; `table_state` of the
@@ -127,6 +127,12 @@ class Publication:
         """The table that is published to."""
         return self.staging.table
 
+    @property
+    def ledger(self) -> SpoolFiles | None:
+        """The ledger of all staged parts; None where none of them is made of files."""
+        ledgers = [staged.ledger for staged in self.staging.days if staged.ledger is not None]
+        return together(ledgers) if ledgers else None
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -147,155 +153,6 @@ class Recorded:
         return self.table_state.load_id if self.table_state else None
 
 
-def replacement(
-    staging: Staging, recorded: Recorded, facts: Facts, leaving: KeySpool, content: str | None
-) -> Publication:
-    """The staged parts take the place of what is published of them.
-
-    In a table that is read from a source a key is on one part only (C8): its version on another
-    part leaves if it is older or of the same cursor, and the staged one is left out if the other is
-    newer. Without a cursor the moments at which the parts were read decide. `leaving`
-    spools keys. `content` is the digest of the rows of a table without days, None for others.
-    Raises StalePublication where a newer snapshot of one of the parts is published (L5).
-    """
-    table, days = staging.table, {staged.day: staged for staged in staging.days}
-    _refuse_stale(table, staging, recorded.states)
-    left_out, taken = _conflicts(staging, recorded, facts.elsewhere)
-    fewer = dict(left_out.group_by(STAGED_DAY).len().iter_rows())
-    states = [
-        replace(staged.state, row_count=staged.state.row_count - fewer.get(day, 0))
-        for day, staged in days.items()
-    ]
-    any_state = staging.days[0].state
-    for day, rows in sorted(taken.group_by(STAGED_DAY).len().iter_rows()):
-        before = recorded.states[day]
-        states.append(
-            replace(
-                before,
-                row_count=before.row_count - rows,
-                load_id=any_state.load_id,
-                updated_at=any_state.updated_at,
-            )
-        )
-    return Publication(
-        staging=staging,
-        token=recorded.token,
-        table_state=table_state_after(table, recorded, states, staging.days, content=content),
-        states=[*states, *version_states(staging, recorded, facts)],
-        replaced=sorted(days),
-        leaving=leaving(taken.select(table.key)) if taken.height else None,
-        leaving_from=sorted(set(taken[STAGED_DAY])),
-        left_out=left_out if left_out.height else None,
-    )
-
-
-def changes(
-    staging: Staging,
-    recorded: Recorded,
-    facts: Facts,
-    *,
-    table_state: TableState,
-    leaving: SpoolFiles,
-    cleared: Collection[str] = (),
-    tombstones: SpoolFiles | None = None,
-    history: Sequence[HistoryEntry] = (),
-) -> Publication:
-    """The staged rows are new and changed rows; the states of their parts are given whole.
-
-    `leaving` are the keys of published rows that leave, or that a staged row takes the place of;
-    all of them are on the staged parts. `table_state` is the table's row as it will be, with its
-    new token.
-    """
-    states = [staged.state for staged in staging.days]
-    rows = {day: state.row_count for day, state in recorded.states.items()}
-    rows |= {state.partition_key: state.row_count for state in states}
-    return Publication(
-        staging=staging,
-        token=recorded.token,
-        # The digest of the content was that of a whole load: it tells nothing of these rows.
-        table_state=replace(table_state, row_count=sum(rows.values()), content=None),
-        states=[*states, *version_states(staging, recorded, facts)],
-        leaving=leaving if leaving.rows else None,
-        leaving_from=sorted(staged.day for staged in staging.days),
-        cleared=cleared,
-        tombstones=tombstones,
-        history=history,
-    )
-
-
-def table_state_after(
-    table: LayerTable,
-    recorded: Recorded,
-    states: Sequence[PartitionState],
-    days: Sequence[StagedDay],
-    *,
-    content: str | None = None,
-) -> TableState:
-    """The table's row after a publication: a new token; the position stays where it is.
-
-    Days that were replaced need no reload any more.
-    """
-    rows = {day: state.row_count for day, state in recorded.states.items()}
-    rows |= {state.partition_key: state.row_count for state in states}
-    newest = states[0]
-    as_of = max(state.as_of for state in states)
-    before = recorded.table_state
-    if before is None:
-        before = TableState(table.path, "", "", as_of, newest.updated_at)
-    reload = {d: why for d, why in before.reload_reasons.items() if d not in {s.day for s in days}}
-    return replace(
-        before,
-        load_id=newest.load_id,
-        run_id=newest.run_id,
-        as_of=max(as_of, before.as_of),
-        updated_at=newest.updated_at,
-        row_count=sum(rows.values()),
-        content=content,
-    ).with_days_to_reload(reload)
-
-
-def version_states(staging: Staging, recorded: Recorded, facts: Facts) -> list[PartitionState]:
-    """The states of the days of the versions table that gain rows: counts add up, moments grow."""
-    versions = staging.table.versions
-    if versions is None or not staging.days:
-        return []
-    by = staging.days[0].state
-    as_of = max(staged.state.as_of for staged in staging.days)
-    gained = []
-    for day, rows, newest in facts.versions.select(STAGED_DAY, "rows", "newest").iter_rows():
-        before = recorded.versions.get(day)
-        gained.append(
-            PartitionState(
-                table_name=versions.path,
-                partition_key=day,
-                high_watermark=_latest(before.high_watermark if before else None, newest),
-                watermark_key=None,
-                row_count=rows + (before.row_count if before else 0),
-                source_count=None,
-                quarantined_count=0,
-                checks_passed=0,
-                checks_failed=0,
-                as_of=max(as_of, before.as_of) if before else as_of,
-                load_id=by.load_id,
-                run_id=by.run_id,
-                seconds=0.0,
-                verified_through=None,
-                updated_at=by.updated_at,
-            )
-        )
-    return gained
-
-
-def needs_elsewhere(staging: Staging, recorded: Recorded) -> bool:
-    """Whether the warehouse must be asked for published rows of staged keys on other parts."""
-    staged = {day.day for day in staging.days}
-    return bool(
-        staging.table.source is not None
-        and staging.rows
-        and any(s.row_count for day, s in recorded.states.items() if day not in staged)
-    )
-
-
 def newer_is_published(table: LayerTable, days: Collection[date]) -> StalePublication:
     """The error of a run whose snapshot of the parts is older than what is published (L5)."""
     return StalePublication(
@@ -311,74 +168,3 @@ def lost_turn(path: str) -> LostTurn:
         f"Another run published to {path} while this one worked; nothing of this one was.",
         "It is tried again by itself; if that happens all the time, let the other one finish.",
     )
-
-
-def _refuse_stale(
-    table: LayerTable, staging: Staging, published: Mapping[date, PartitionState]
-) -> None:
-    stale = [
-        staged.day
-        for staged in staging.days
-        if staged.day in published and published[staged.day].as_of > staged.state.as_of
-    ]
-    if stale:
-        raise newer_is_published(table, stale)
-
-
-def _conflicts(
-    staging: Staging, recorded: Recorded, elsewhere: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(STAGED_DAY, key) of staged rows that are left out, and of published rows that leave."""
-    table, key = staging.table, list(staging.table.key)
-    columns = [STAGED_DAY, *key]
-    several = len({staged.state.as_of for staged in staging.days}) > 1
-    keys = elsewhere.select(key).unique()
-    staged = _staged_rows(staging, keys, all_repeated=table.source is not None and several)
-    if table.cursor_column is None:
-        read_at = {day: state.as_of for day, state in recorded.states.items()}
-        elsewhere = _with_moments(elsewhere, read_at)
-        staged = _with_moments(staged, {one.day: one.state.as_of for one in staging.days})
-    if not staged.height:
-        return elsewhere.clear().select(columns), elsewhere.clear().select(columns)
-    # Of a key that two snapshots saw on two parts, the newest version stays.
-    newest = staged.sort([CURSOR, STAGED_DAY], descending=True, nulls_last=[True, False]).unique(
-        key, keep="first", maintain_order=True
-    )
-    older = staged.join(newest, on=columns, how="anti", nulls_equal=True)
-    both = elsewhere.join(
-        newest.select(*key, pl.col(CURSOR).alias("_staged")), on=key, nulls_equal=True
-    )
-    gives_way = pl.col(CURSOR).is_null() | (pl.col("_staged") >= pl.col(CURSOR)).fill_null(
-        value=False
-    )
-    taken = both.filter(gives_way).select(columns)
-    kept = both.filter(~gives_way)
-    losing = newest.join(kept, on=key, how="semi", nulls_equal=True)
-    return pl.concat([older.select(columns), losing.select(columns)]), taken
-
-
-def _with_moments(rows: pl.DataFrame, moments: Mapping[date, datetime]) -> pl.DataFrame:
-    """The rows with the moment of their part in CURSOR."""
-    moment = pl.col(STAGED_DAY).replace_strict(
-        dict(moments), default=None, return_dtype=pl.Datetime("us", "UTC")
-    )
-    return rows.with_columns(moment.alias(CURSOR))
-
-
-def _staged_rows(staging: Staging, keys: pl.DataFrame, *, all_repeated: bool) -> pl.DataFrame:
-    """STAGED_DAY, key and CURSOR of the staged rows with these keys, or whose key is repeated."""
-    table, cursor = staging.table, staging.table.cursor_column
-    names = list(dict.fromkeys([*table.key, *([cursor] if cursor else [])]))
-    rows = repeated_keys(
-        {staged.day: staged.files for staged in staging.days},
-        table.key,
-        schema={name: table.column(name).dtype for name in names},
-        among=keys,
-        repeated=all_repeated,
-    )
-    moment = pl.col(cursor) if cursor else pl.lit(None)
-    return rows.select(STAGED_DAY, *table.key, moment.alias(CURSOR))
-
-
-def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((m for m in (one, other) if m is not None), default=None)

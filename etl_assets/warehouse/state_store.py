@@ -9,6 +9,8 @@ from datetime import date, datetime
 
 import polars as pl
 
+from etl_assets.core.file_index import IndexedObject
+from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.publication import Recorded
@@ -25,7 +27,7 @@ QUARANTINED_SCHEMA = pl.Schema(
 
 
 class StateStore(ABC):
-    """`etl_tables`, `etl_state`, `etl_quarantine` and `etl_history` of one warehouse.
+    """`etl_tables`, `etl_state`, `etl_quarantine`, `etl_files`, `etl_file_days` and `etl_history`.
 
     Reading finds nothing where nothing was ever published, and makes no table. Every method raises
     WarehouseBusy, WarehouseUnavailable or WarehouseError.
@@ -63,6 +65,24 @@ class StateStore(ABC):
         """The quarantined rows at these source positions, or of these parts, in QUARANTINED_SCHEMA.
 
         Of the whole table where neither is given.
+        """
+
+    @abstractmethod
+    def ledger(self, table: LayerTable) -> list[LedgerEntry]:
+        """The objects that the published parts of a table were made of, by part and key."""
+
+    @abstractmethod
+    def file_days(self, table: LayerTable) -> list[IndexedObject]:
+        """What the index says of the objects of a table, by key. It costs no query job."""
+
+    @abstractmethod
+    def put_file_days(
+        self, table: LayerTable, keys: Collection[str], found: Sequence[IndexedObject]
+    ) -> None:
+        """Take what the index says of the objects `keys` out of it, and put what was `found` in.
+
+        A warehouse may do it in steps, and of two that do it at once both may stay: no publication
+        depends on it. `version` need not be another one.
         """
 
     def recorded(

@@ -11,8 +11,9 @@ from enum import StrEnum
 SYSTEM_DATASET = "etl"
 """The dataset (BigQuery) or schema that holds these tables."""
 
-SCHEMA_VERSION = 4
-"""What this release writes into `etl_schema`. Releases before version 4 kept no such table."""
+SCHEMA_VERSION = 6
+"""What this release writes into `etl_schema`. Releases before version 4 kept no such table; version
+5 added `etl_files`, version 6 `etl_file_days`."""
 
 
 class Kind(StrEnum):
@@ -132,6 +133,42 @@ TOMBSTONES = SystemTable(
 )
 """`core.rows.TOMBSTONE_SCHEMA`: one row a row that the source deleted."""
 
+FILES = SystemTable(
+    "etl_files",
+    _columns(
+        "table_name text",
+        "partition_key day",
+        "object_key text",
+        "identity text",
+        "size integer",
+        "modified moment",
+        "status text",
+        "error text?",
+        "rows_read integer",
+        "rows_published integer",
+        "rows_quarantined integer",
+        "first_seen moment",
+        "last_seen moment",
+        "run_id text",
+    ),
+    index=("table_name", "partition_key"),
+)
+"""`core.ledger.LedgerEntry`: one row an object of a published part."""
+
+FILE_DAYS = SystemTable(
+    "etl_file_days",
+    _columns(
+        "table_name text",
+        "object_key text",
+        "identity text",
+        "read_as text",
+        "days text",
+        "rows_without_day integer",
+    ),
+    index=("table_name", "object_key"),
+)
+"""`core.file_index.IndexedObject`: one row an object. A cache: what is lost of it is read again."""
+
 HISTORY = SystemTable(
     "etl_history",
     _columns("table_name text", "kind text", "at moment", "run_id text", "payload text"),
@@ -142,7 +179,7 @@ HISTORY = SystemTable(
 SCHEMA = SystemTable("etl_schema", _columns("version integer"), index=())
 """One row: the SCHEMA_VERSION of the newest release that wrote here."""
 
-SYSTEM_TABLES = (TABLES, STATE, QUARANTINE, TOMBSTONES, HISTORY, SCHEMA)
+SYSTEM_TABLES = (TABLES, STATE, QUARANTINE, TOMBSTONES, FILES, FILE_DAYS, HISTORY, SCHEMA)
 
 OLD_TABLE_ROW = "0001-01-01"
 """The `partition_key` by which `etl_state` held a table's own row before version 4."""

@@ -63,7 +63,7 @@ def old(place: Place) -> StagedDay:
     return staged(place.folder, orders({1: "old", 2: "old"}))
 
 
-@pytest.mark.soak_for("500", "503", "429")
+@pytest.mark.soak_for("500", "503", "429", "reset", "changes")
 @pytest.mark.parametrize(
     ("fault", "way"),
     [(f, w) for f in FAULTS for w in WAYS if w == "replace" or f == "lost answer"],
@@ -79,7 +79,7 @@ def test_l1_every_request_may_meet_the_fault_once(place: Place, fault: str, way:
     assert values(place.warehouse(), place.folder) == EXPECTED[way]
 
 
-@pytest.mark.soak_for("changes")
+@pytest.mark.soak_for("changes", "uploading", "asking")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "kind", ["uploading a load job", "starting a query", "asking for a result"]

@@ -43,6 +43,7 @@ def ask(warehouse: BigQueryWarehouse) -> None:
         warehouse.state()
         warehouse.state(ORDERS)
         warehouse.quarantine_counts(ORDERS)
+        warehouse.file_days(ORDERS)
 
 
 def test_asking_for_states_starts_no_job_and_little_is_sent(place: Place, proxy: HttpProxy) -> None:
@@ -55,7 +56,7 @@ def test_asking_for_states_starts_no_job_and_little_is_sent(place: Place, proxy:
     assert [seen.path for seen in proxy.requests if "/jobs" in seen.path] == []
     proxy.requests.clear()
     ask(warehouse)  # the columns of the tables are known by now
-    assert len(proxy.requests) <= 3 * 10
+    assert len(proxy.requests) <= 3 * 11
     assert warehouse.quarantine_counts(ORDERS) == {DAY: 1}
 
 

@@ -33,6 +33,7 @@ def _publish_until_signal(folder: Path, host: str) -> None:
     (folder / "outcome").write_text(outcome)
 
 
+@pytest.mark.soak_for("loading-15", "publishing-2")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("request_", [LOAD, PUBLISH], ids=["loading", "publishing"])
 def test_r8_a_job_is_cancelled(place: Place, request_: tuple[str, str], number: int) -> None:

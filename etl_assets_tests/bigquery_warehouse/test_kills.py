@@ -61,8 +61,9 @@ def _publish_through(folder: Path, host: str, way: str) -> None:
 
 @pytest.mark.soak_for(
     "the load, which arrives late",
+    "the publication, which arrives late-replace",
     "after the load",
-    "which is lost-changes",
+    "which is lost",
     "after the publication-changes",
 )
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from etl_assets.warehouse.bigquery.failures import is_conflict
 from etl_assets.warehouse.bigquery.types import parsed
 from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 from etl_assets_tests.bigquery_warehouse.conftest import WAYS, publish_by
-from etl_assets_tests.bigquery_warehouse.keys import KEYS, keys_are_matched
+from etl_assets_tests.bigquery_warehouse.keys import keys_are_matched
 from etl_assets_tests.bigquery_warehouse.real import Real, at_once, open_transaction, own
 from etl_assets_tests.contract.days import (
     AS_OF,
@@ -337,9 +337,7 @@ def test_a_filter_is_required(real: Real, way: str) -> None:
 def test_null_keys_are_matched(real: Real, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Keys of every dtype, NULL among them, are looked up, removed and left out by joins."""
     monkeypatch.setattr(given, "_MOST_ROWS", most)
-    warehouse = real.warehouse()
-    for kind in KEYS:
-        keys_are_matched(warehouse, real.folder / kind, kind)
+    keys_are_matched(real.warehouse(), real.folder)
 
 
 def test_a_table_without_days_is_replaced(real: Real) -> None:

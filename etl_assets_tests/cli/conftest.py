@@ -11,12 +11,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from etl_assets.cli.main import main
+from etl_assets.demo.api import demo_api
 from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.demo.shop import fill_shop
 from etl_assets.table_modules import tables_from
+from etl_assets_tests.partner_files import partner_files
 from etl_assets_tests.source_tables import carry
 
+OURS = ("ETL_", "DATABASE_", "WAREHOUSE_", "OBJECT_STORE_", "HTTP_API_")
 DAYS = [date(2024, 1, 1), date(2024, 1, 2)]
 
 
@@ -30,7 +33,7 @@ class Shop:
 
     def run(self, *arguments: str, **changes: str) -> Result:
         """A command in this process, with none of the caller's own settings."""
-        others = {n: None for n in os.environ if n.startswith(("ETL_", "DATABASE_", "WAREHOUSE_"))}
+        others = {n: None for n in os.environ if n.startswith(OURS)}
         given: dict[str, Any] = {**others, **self.environment, **changes}
         return CliRunner().invoke(main, list(arguments), env=given, catch_exceptions=False)
 
@@ -48,6 +51,8 @@ def shop(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -
     environment = {
         "DATABASE_URL": url,
         "DATABASE_URL_BILLING": url,
+        "OBJECT_STORE_URL": partner_files(folder / "partners", days=2, orders_a_day=20),
+        "HTTP_API_URL_SALES": demo_api(),
         "WAREHOUSE_URL": f"duckdb://{folder}/warehouse.duckdb",
         "ETL_HOME": str(folder / "home"),
         "ETL_LAST_DAY": "2024-01-02",

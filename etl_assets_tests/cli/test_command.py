@@ -91,6 +91,7 @@ def test_every_module_of_a_command_is_in_the_help_and_says_the_same() -> None:
         assert command.help
     folder = Path(output.__file__).parent
     helpers = {"__init__", "__main__", "main", "output", "tables", "opened", "days"}
+    helpers |= {"event_archive", "event_loading"}  # commands of `events`
     assert {path.stem for path in folder.glob("*.py")} - helpers == set(COMMANDS)
     assert main.get_command(context, "nothing") is None
 
@@ -144,6 +145,18 @@ def test_m3_doctor_takes_tables(shop: Shop) -> None:
     assert (wrong.exit_code, "Did you mean raw/orders?" in wrong.stderr) == (2, True)
 
 
+def test_doctor_says_what_source_and_warehouse_cannot(shop: Shop) -> None:
+    done = shop.run("doctor", "raw/orders", "raw/countries")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    reason = "Its spec names no cursor_column."
+    assert f"raw/countries be synced by its changes {reason}" in lines
+    assert not any(line.startswith("raw/orders be ") for line in lines)
+    assert any(line.startswith("the warehouse tell names apart by case it takes") for line in lines)
+    away = shop.run("doctor", "raw/orders", WAREHOUSE_URL="bigquery://nobody")
+    assert "hold lists of lists" in away.stdout
+    assert "tell names apart" not in away.stdout
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [
@@ -161,8 +174,10 @@ def test_m3_an_outage_is_said_once_with_its_host_and_nothing_is_made_up(
     assert "could not be reached" in done.stderr
     assert host in done.stdout + done.stderr
     assert "c4n4ry" not in done.stdout + done.stderr
-    lines = {cells[0]: cells[1:] for cells in map(str.split, done.stdout.splitlines()) if cells}
-    assert lines.pop("raw/invoices") == ["yes", "none", "0"]  # another database, which is there
+    tables = done.stdout.partition("What the sources")[0].splitlines()
+    lines = {cells[0]: cells[1:] for cells in map(str.split, tables) if cells}
+    for path in ("raw/invoices", "raw/sales", "raw/shipments", "raw/supplier_prices"):
+        assert lines.pop(path) == ["yes", "none", "0"]  # of other systems, which are there
     away = {name: cells for name, cells in lines.items() if name.startswith("raw/")}
     assert len(away) == 5
     assert all(cells == ["no", "?", "?"] for cells in away.values())

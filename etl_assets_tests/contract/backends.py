@@ -1,4 +1,4 @@
-"""The backends that the suite runs on, and what each cannot do.
+"""The backends that the suite runs on, and which tests the limits of each rule out.
 
 How a test gets a warehouse of its own and looks into it past the interface is the backend's module
 here. What the tests demand of it stands in the tests.
@@ -16,6 +16,7 @@ from etl_assets.config import Settings
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.factory import open_warehouse
+from etl_assets.warehouse.limits import Limit
 
 Rows = list[tuple[Any, ...]]
 _SETTINGS = "warehouse.json"
@@ -30,7 +31,8 @@ class Backend:
     dataset's table (`etl`, `etl_quarantine`), sorted; `descriptions` those of a table ("") and its
     columns; `run` executes a statement that an error message recommends; `clean` removes the
     warehouse. All four take the test's folder first. `cannot` maps a test (`test_x`, or
-    `test_x[case]`) to the reason why it is not for this backend.
+    `test_x[case]`) to the limit of the backend that it is about; `beyond_the_emulator` are tests
+    that the service passes, and the program that stands for it here does not.
     """
 
     name: str
@@ -39,7 +41,8 @@ class Backend:
     descriptions: Callable[[Path, LayerTable], Mapping[str, str]]
     run: Callable[[Path, str], None]
     clean: Callable[[Path], None] = lambda _folder: None
-    cannot: Mapping[str, str] = field(default_factory=dict)
+    cannot: Mapping[str, Limit] = field(default_factory=dict)
+    beyond_the_emulator: frozenset[str] = frozenset()
 
     def prepare(self, request: pytest.FixtureRequest, folder: Path) -> None:
         """Make a warehouse that belongs to this folder."""
@@ -49,9 +52,10 @@ class Backend:
         """The warehouse of the folder, from any process."""
         return open_warehouse(settings_of(folder))
 
-    def reason_against(self, test: str, case: str | None) -> str | None:
-        """Why this backend cannot do what the test asks, None if it can."""
-        return self.cannot.get(test) or self.cannot.get(f"{test}[{case}]")
+    def can(self, test: str, case: str | None) -> bool:
+        """Whether the test is for this backend."""
+        names = {test, f"{test}[{case}]"}
+        return not names & (self.cannot.keys() | self.beyond_the_emulator)
 
 
 def settings_of(folder: Path) -> Settings:

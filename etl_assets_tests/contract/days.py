@@ -17,7 +17,8 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.publish import publish_staged
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
-from etl_assets.warehouse.publication import StagedDay, changes
+from etl_assets.warehouse.planning import changes
+from etl_assets.warehouse.publication import StagedDay
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
 DAY = date(2024, 5, 17)

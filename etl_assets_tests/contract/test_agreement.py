@@ -12,6 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from etl_assets.core.file_index import ObjectDays
+from etl_assets.core.ledger import FileStatus, LedgerEntry, ledger_frame
 from etl_assets.core.state import Happening
 from etl_assets.core.table import versions_of
 from etl_assets.warehouse.base import Warehouse
@@ -29,6 +31,7 @@ from etl_assets_tests.contract.days import (
     orders,
     own_row,
     publish,
+    spooled,
     staged,
     token_of,
     tombstones,
@@ -48,9 +51,20 @@ def play(warehouse: Warehouse, folder: Path) -> None:
     def day(frame: pl.DataFrame, of: date, **state: Any) -> Any:
         return staged(folder, frame, of, load_id=f"{next(numbers):032x}", **state)
 
+    first = day(orders({1: "one", 2: "two"}), DAY, rejected=['{"id": "8"}'], position="id=8")
+    objects = [
+        LedgerEntry(
+            *(VERSIONED.path, DAY, key, "etag", 12, AS_OF, status, error, 2, 2, 0),
+            *(AS_OF, LATER, "run-1"),
+        )
+        for key, status, error in (
+            ("a.csv", FileStatus.LOADED, None),
+            ("b.csv", FileStatus.REFUSED, "It is cut."),
+        )
+    ]
     publish(
         warehouse,
-        day(orders({1: "one", 2: "two"}), DAY, rejected=['{"id": "8"}'], position="id=8"),
+        replace(first, ledger=spooled(folder, ledger_frame(objects))),
         day(orders({3: "three"}, NEXT), NEXT, failed_checks="row_count"),
         table=VERSIONED,
     )
@@ -95,6 +109,9 @@ def play(warehouse: Warehouse, folder: Path) -> None:
         day(orders({1: "two"}), whole, table=WHOLE_TABLE, as_of=LATER, made_of="other"),
         table=WHOLE_TABLE,
     )
+    days = ObjectDays("etag:7", "csv", {DAY: 2, NEXT: 3}, 1)
+    entries = [days.entry(VERSIONED.path, key) for key in ("a.csv", "b.csv")]
+    warehouse.put_file_days(VERSIONED, (), entries)
 
 
 def test_the_rows_of_the_platforms_tables_are_the_same_on_every_backend(

@@ -98,6 +98,7 @@ def test_c8_a_row_whose_day_changed_is_on_its_new_day_only(
     assert warehouse.state(ORDERS) == [left.state, moved.state]
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_version_with_an_older_cursor_takes_the_place_as_well(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_version_with_an_older_cursor_takes_the_place_as_well(
     assert values(warehouse, tmp_path) == {1: "right"}
 
 
+@pytest.mark.soak_for("bigquery")
 def test_keys_of_two_columns_are_replaced_and_removed_as_a_whole(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_keys_of_two_columns_are_replaced_and_removed_as_a_whole(
     assert found == [(1, "b", "b"), (2, "it's", "changed"), (2, "ä", "c")]
 
 
+@pytest.mark.soak_for("bigquery")
 def test_without_days_the_position_moves_and_what_is_published_stays(
     warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:
@@ -157,6 +160,7 @@ def test_without_days_the_position_moves_and_what_is_published_stays(
     assert backend.rows(tmp_path, "etl", "etl_tombstones", columns) == tombstones("id=7").rows()
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_table_that_nobody_published_yet_is_synced_from_nothing(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -208,6 +212,7 @@ def test_of_the_quarantine_only_cleared_positions_leave(
     assert warehouse.quarantine_counts(ORDERS) == {DAY: 1, NEXT: 2}
 
 
+@pytest.mark.soak_for("bigquery")
 def test_l3_changes_that_were_looked_up_before_another_publication_change_nothing(
     warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:
@@ -259,6 +264,7 @@ def test_l3_of_changes_that_race_with_one_token_one_is_published(
     assert len(warehouse.history(ORDERS, Happening.WATERMARK)) == 1
 
 
+@pytest.mark.soak_for("bigquery-tombstones")
 @pytest.mark.parametrize("part", ["leaving", "tombstones"])
 def test_l2_changes_that_break_in_the_middle_change_nothing(
     warehouse: Warehouse, backend: Backend, tmp_path: Path, part: str

@@ -38,6 +38,7 @@ def _put_thrice(name: str, folder: Path, writer: str) -> None:
         publish(warehouse, staged(folder, orders(rows_of(DAY, writer)), run_id=writer))
 
 
+@pytest.mark.soak_for("bigquery")
 def test_l3_processes_that_publish_one_day_at_once_double_nothing(
     warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from etl_assets.core.errors import EtlError, StalePublication, WarehouseError
 from etl_assets.warehouse.base import Warehouse
-from etl_assets.warehouse.publication import replacement
+from etl_assets.warehouse.planning import replacement
 from etl_assets_tests.contract.backends import Backend, Rows
 from etl_assets_tests.contract.days import (
     AS_OF,
@@ -39,12 +39,14 @@ def everything(backend: Backend, folder: Path) -> tuple[Rows, Rows, Rows]:
     )
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_published_day_is_read_back(warehouse: Warehouse, tmp_path: Path) -> None:
     frame = orders({1: "one", 2: "two"})
     publish(warehouse, staged(tmp_path, frame))
     assert_frame_equal(published(warehouse, tmp_path), frame)
 
 
+@pytest.mark.soak_for("bigquery")
 def test_every_row_says_where_it_came_from(
     warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_day_published_again_replaces_its_rows(warehouse: Warehouse, tmp_path:
     assert values(warehouse, tmp_path) == {2: "changed", 3: "three"}
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_day_replaced_twice_is_identical(warehouse: Warehouse, tmp_path: Path) -> None:
     day = staged(tmp_path, orders({n: f"v{n}" for n in range(500)}), rejected=["{}"])
     publish(warehouse, day)
@@ -76,6 +79,7 @@ def test_a_day_replaced_twice_is_identical(warehouse: Warehouse, tmp_path: Path)
     assert warehouse.state() == states
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_replacement_leaves_other_days_alone(warehouse: Warehouse, tmp_path: Path) -> None:
     days = [DAY - timedelta(days=1), DAY, NEXT, NEXT + timedelta(days=1)]
     publish(
@@ -91,6 +95,7 @@ def test_a_replacement_leaves_other_days_alone(warehouse: Warehouse, tmp_path: P
     assert found == {0: "new", 1: "old", 2: "new", 3: "old"}
 
 
+@pytest.mark.soak_for("bigquery")
 def test_an_empty_day_clears_its_partition_and_says_so(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -101,6 +106,7 @@ def test_an_empty_day_clears_its_partition_and_says_so(
     assert (state.row_count, state.source_count) == (0, 0)
 
 
+@pytest.mark.soak_for("bigquery")
 def test_nothing_to_publish_changes_nothing(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, staged(tmp_path, orders({1: "one"})))
     before = warehouse.state()
@@ -124,6 +130,7 @@ def test_l5_an_older_snapshot_never_overwrites_a_newer_one(
     assert values(warehouse, tmp_path, DAY, NEXT) == {1: "new"}
 
 
+@pytest.mark.soak_for("bigquery")
 def test_l5_a_snapshot_of_the_same_moment_may_be_published_again(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -132,6 +139,7 @@ def test_l5_a_snapshot_of_the_same_moment_may_be_published_again(
     assert values(warehouse, tmp_path) == {1: "again"}
 
 
+@pytest.mark.soak_for("bigquery-truncated", "bigquery-no Parquet", "bigquery-gone")
 @pytest.mark.parametrize("harm", ["truncated", "no Parquet", "gone", "broken quarantine"])
 def test_l2_a_publication_that_breaks_in_the_middle_changes_nothing(
     warehouse: Warehouse, backend: Backend, tmp_path: Path, harm: str
@@ -168,6 +176,7 @@ def test_l2_the_state_is_committed_with_the_rows(warehouse: Warehouse, tmp_path:
     assert warehouse.state() == [again.state]
 
 
+@pytest.mark.soak_for("bigquery")
 def test_states_are_by_table_and_day(warehouse: Warehouse, tmp_path: Path) -> None:
     assert warehouse.state() == []
     publish(warehouse, staged(tmp_path, orders({2: "b"}, NEXT), NEXT))
@@ -193,6 +202,7 @@ def test_the_quarantine_is_replaced_with_its_day(
     assert [row[0] for row in backend.rows(tmp_path, "etl", "etl_quarantine", columns)] == [NEXT]
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_day_of_several_spool_files_is_published_whole(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -222,6 +232,7 @@ def test_staged_rows_are_invisible_until_they_are_published(
     assert values(warehouse, tmp_path) == {1: "one"}
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_spool_file_with_columns_in_another_order_is_matched_by_name(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -230,6 +241,7 @@ def test_a_spool_file_with_columns_in_another_order_is_matched_by_name(
     assert_frame_equal(published(warehouse, tmp_path), frame)
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_spool_file_that_lacks_a_column_is_refused(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, staged(tmp_path, orders({1: "old"})))
     with pytest.raises(WarehouseError):

@@ -20,6 +20,7 @@ TICK = timedelta(microseconds=1)
 EDGES = {1: MIDNIGHT - timedelta(days=1), 2: MIDNIGHT - TICK, 3: MIDNIGHT, 4: MIDNIGHT + TICK}
 
 
+@pytest.mark.soak_for("bigquery-naive")
 @pytest.mark.parametrize("dtype", [UTC_MOMENT, NAIVE], ids=["UTC", "naive"])
 def test_a_window_is_half_open_to_the_microsecond(
     warehouse: Warehouse, tmp_path: Path, dtype: Any
@@ -52,6 +53,7 @@ def test_a_table_partitioned_by_date_is_read_by_date(warehouse: Warehouse, tmp_p
     assert sorted(values(warehouse, tmp_path, DAY, NEXT, table=table)) == [1, 2]
 
 
+@pytest.mark.soak_for("bigquery")
 def test_every_window_gets_a_frame_of_its_own(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, staged(tmp_path, orders({1: "one"})))
     publish(warehouse, staged(tmp_path, orders({2: "two"}, NEXT), NEXT))
@@ -78,6 +80,7 @@ def test_a_table_that_nobody_published_is_empty(warehouse: Warehouse, tmp_path: 
     assert warehouse.state(ORDERS) == []
 
 
+@pytest.mark.soak_for("bigquery")
 def test_what_was_read_outlives_a_later_publication(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, staged(tmp_path, orders({1: "old"})))
     extract = warehouse.read(ORDERS, [Window.of(DAY)], tmp_path / "in")
@@ -85,6 +88,7 @@ def test_what_was_read_outlives_a_later_publication(warehouse: Warehouse, tmp_pa
     assert extract.frames[0].collect()["v"].to_list() == ["old"]
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_folder_with_a_quote_in_its_name_is_no_trouble(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -99,6 +103,7 @@ def _moments(backend_open: Any, folder: Path) -> None:
     assert {moment.utcoffset() for moment in moments} == {timedelta(0)}, moments
 
 
+@pytest.mark.soak_for("bigquery")
 def test_state_is_in_utc_whatever_the_zone_of_the_machine(
     warehouse: Warehouse, backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def test_a_table_is_described_as_its_contract_says(
     }
 
 
+@pytest.mark.soak_for("bigquery")
 def test_ensuring_a_table_twice_keeps_its_rows(warehouse: Warehouse, tmp_path: Path) -> None:
     table = things(OLD)
     put(warehouse, tmp_path, table)
@@ -57,6 +58,7 @@ def test_ensuring_a_table_twice_keeps_its_rows(warehouse: Warehouse, tmp_path: P
     assert values(warehouse, tmp_path, table=table) == {1: "one"}
 
 
+@pytest.mark.soak_for("bigquery-two", "bigquery-UPPER", "bigquery-select")
 @pytest.mark.parametrize(
     "name",
     ['say "hi"', "two words", "UPPER", "select", "naïve_日本", "semi;colon", "it's", "per%cent"],
@@ -74,6 +76,7 @@ def test_odd_names_of_tables_and_columns_are_quoted(
     assert [state.table_name for state in warehouse.state(table)] == [f"raw/{name}"]
 
 
+@pytest.mark.soak_for("bigquery")
 def test_tables_that_differ_only_in_their_layer_are_two(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -117,6 +120,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.soak_for("bigquery")  # the statement of such a message is tried there, below
 @pytest.mark.parametrize("change", CHANGES)
 def test_any_other_change_of_a_contract_is_refused_with_what_to_run(
     warehouse: Warehouse, tmp_path: Path, change: str
@@ -145,6 +149,7 @@ def test_a_column_that_may_be_null_now_is_refused_with_a_statement_that_works(
     assert values(warehouse, tmp_path, table=lenient) == {1: None}
 
 
+@pytest.mark.soak_for("bigquery-gone")
 @pytest.mark.parametrize("change", ["gone", "retyped", "now required"])
 def test_the_statement_of_the_message_migrates_the_table(
     warehouse: Warehouse, backend: Backend, tmp_path: Path, change: str

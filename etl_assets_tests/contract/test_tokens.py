@@ -36,6 +36,7 @@ VERSIONED = replace(ORDERS, versions=versions_of(ORDERS))
 VERSIONS = versions_of(ORDERS)
 
 
+@pytest.mark.soak_for("bigquery")
 def test_every_publication_changes_the_token_and_leaves_the_position(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -53,6 +54,7 @@ def test_every_publication_changes_the_token_and_leaves_the_position(
     assert warehouse.state() == [day.state, other.state]
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_table_that_is_made_from_others_keeps_its_days_apart(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -69,6 +71,7 @@ def test_a_table_that_is_made_from_others_keeps_its_days_apart(
     assert warehouse.state() == [day.state, other.state]
 
 
+@pytest.mark.soak_for("bigquery-the first")
 @pytest.mark.parametrize("newer", [DAY, NEXT], ids=["the first day", "the other day"])
 def test_c8_without_a_cursor_a_key_stays_on_the_day_that_was_read_last(
     warehouse: Warehouse, tmp_path: Path, newer: date
@@ -107,6 +110,7 @@ def test_c8_replacing_a_day_takes_its_keys_from_other_days(
     assert token_of(warehouse) == day.state.load_id
 
 
+@pytest.mark.soak_for("bigquery")
 def test_c8_a_newer_version_on_another_day_stays_and_the_replaced_day_says_so(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -123,6 +127,7 @@ def test_c8_a_newer_version_on_another_day_stays_and_the_replaced_day_says_so(
     assert warehouse.state(ORDERS) == [newer.state, replace(day.state, row_count=1)]
 
 
+@pytest.mark.soak_for("bigquery")
 def test_c8_of_a_key_that_two_snapshots_saw_on_two_days_the_newest_version_stays(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -169,6 +174,7 @@ def test_every_version_that_was_seen_is_kept_once(
     assert there[1].load_id == late.state.load_id == token_of(warehouse)
 
 
+@pytest.mark.soak_for("bigquery")
 def test_a_version_that_was_overtaken_elsewhere_is_kept_among_the_versions(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -198,6 +204,7 @@ def test_l6_the_position_is_moved_by_whoever_saw_it_last(
     assert warehouse.state() == []
 
 
+@pytest.mark.soak_for("bigquery")
 def test_what_was_equal_is_recorded_and_never_moves_back(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from etl_assets_tests.missing import lacking
 
 # The machine may be busy: what takes a second here takes ten there.
 PATIENCE_MS = 60_000
+RUN_MS = 600_000
+"""How long a run may take, which starts processes of its own beside those of other tests."""
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,8 +39,10 @@ def open_page(base_url: str) -> Iterator[Page]:
         browser.close()
 
 
-def expand_graph(page: Page) -> None:
-    """Open the global asset graph with all its groups expanded."""
+def expand_graph(page: Page, width: int = 1400, height: int = 3200) -> None:
+    """Open the global asset graph with all its groups expanded, and all of it in view."""
+    # Assets outside of the view are not there at all, and the demo's graph is higher than a screen.
+    page.set_viewport_size({"width": width, "height": height})
     page.goto("/asset-groups")
     page.locator("[aria-label=unfold_more]").first.wait_for()
     page.locator("[aria-label=settings]").last.click()
@@ -60,7 +64,7 @@ def watch_run(page: Page) -> str:
         page.get_by_role("link", name="View", exact=True)
     ).click()
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}"))
-    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible()
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible(timeout=RUN_MS)
     found = re.search(r"/runs/([0-9a-f-]{36})", page.url)
     assert found
     return found[1]

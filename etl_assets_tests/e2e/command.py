@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -44,16 +45,18 @@ class Commands:
 
     def etl_assets(self, *arguments: str, limit: int | None = None, **changes: str) -> Outcome:
         """`limit` is the size, in bytes, that no file of the process may exceed."""
-        if self.installed or limit is not None:
-            return self._run([str(PROGRAMS / "etl-assets"), *arguments], limit, changes)
+        if self.installed:
+            assert limit is None, "only a process of `main` is limited"
+            return self._run([str(PROGRAMS / "etl-assets"), *arguments], changes)
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder, "out"), Path(folder, "err")
-            child = start(_etl_assets, arguments, self._variables(changes), self.folder, out, err)
+            variables = self._variables(changes)
+            child = start(_etl_assets, arguments, variables, self.folder, out, err, limit)
             code = ended(child, WITHIN_SECONDS)
             return Outcome(code, out.read_text(), err.read_text())
 
     def dagster(self, *arguments: str, **changes: str) -> Outcome:
-        return self._run([str(PROGRAMS / "dagster"), *arguments], None, changes)
+        return self._run([str(PROGRAMS / "dagster"), *arguments], changes)
 
     def _variables(self, changes: Mapping[str, str]) -> dict[str, str]:
         return {
@@ -67,15 +70,7 @@ class Commands:
             **changes,
         }
 
-    def _run(
-        self, command: Sequence[str], limit: int | None, changes: Mapping[str, str]
-    ) -> Outcome:
-        if limit is not None:
-            limited = "r.setrlimit(r.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)"
-            program = (
-                f"import os, resource as r, sys; {limited}; os.execv(sys.argv[2], sys.argv[2:])"
-            )
-            command = [sys.executable, "-c", program, str(limit), *command]
+    def _run(self, command: Sequence[str], changes: Mapping[str, str]) -> Outcome:
         done = subprocess.run(
             command,
             env=self._variables(changes),
@@ -89,7 +84,12 @@ class Commands:
 
 
 def _etl_assets(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, err: Path
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    out: Path,
+    err: Path,
+    limit: int | None,
 ) -> None:
     """In the child: what the installed program does, with its streams in files."""
     os.environ.clear()
@@ -98,6 +98,8 @@ def _etl_assets(
     sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    if limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     sys.argv = ["etl-assets", *arguments]
     from etl_assets.cli.main import main
 

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +69,7 @@ class DagsterUI:
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
         return str(launched["backfillId"])
 
-    def finished_backfill(self, backfill: str, seconds: float = 180) -> dict[str, Any]:
+    def finished_backfill(self, backfill: str, seconds: float = 600) -> dict[str, Any]:
         """Wait for its end: status, and (materialised, failed) days by table."""
 
         def ended() -> Any:
@@ -154,7 +154,7 @@ def running_ui(home: Path) -> Iterator[DagsterUI]:
             subprocess.run(
                 [command, "backfill", "raw/order_items", "staged/order_items"],
                 check=True,
-                timeout=120,
+                timeout=240,
                 **common,
             )
             port = _free_port()
@@ -163,13 +163,37 @@ def running_ui(home: Path) -> Iterator[DagsterUI]:
             )
             try:
                 ui = DagsterUI(f"http://127.0.0.1:{port}", home / "dev.log")
-                wait_for(lambda: _is_up(ui, dev), 150, f"the UI, see {ui.log}")
+                wait_for(lambda: _is_up(ui, dev), 240, f"the UI, see {ui.log}")
                 ui.bad_backfill = ui.launch_backfill(["raw/orders", "staged/orders"], KEYS)
                 yield ui
             finally:
                 _stop(dev)
     finally:
         server.stop()
+
+
+@contextmanager
+def running_dev(folder: Path, environment: Mapping[str, str]) -> Iterator[DagsterUI]:
+    """`etl-assets dev` away from the repository, with these variables and no others of ours."""
+    away, port = folder / "away", _free_port()
+    away.mkdir()
+    programs = Path(sys.executable).parent
+    variables = {"PATH": f"{programs}:{os.defpath}", "HOME": str(folder), **environment}
+    with (folder / "dev.log").open("w") as log:
+        dev = subprocess.Popen(
+            [str(programs / "etl-assets"), "dev", "--port", str(port)],
+            cwd=away,
+            env=variables,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            ui = DagsterUI(f"http://127.0.0.1:{port}", folder / "dev.log")
+            wait_for(lambda: _is_up(ui, dev), 240, f"the UI, see {ui.log}")
+            yield ui
+        finally:
+            _stop(dev)
 
 
 def _is_up(ui: DagsterUI, dev: "subprocess.Popen[bytes]") -> bool:

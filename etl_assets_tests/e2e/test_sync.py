@@ -82,6 +82,20 @@ def test_a_table_is_synced_changed_synced_reconciled_and_set_back(team: Team) ->
     assert "raw/orders" in team.done("status").out
 
 
+def test_m5_rows_without_a_day_are_said_by_backfill_sync_and_reconciliation(team: Team) -> None:
+    team.sql(
+        "ALTER TABLE customers ALTER created_at DROP NOT NULL",
+        "UPDATE customers SET created_at = NULL, updated_at = now() WHERE id % 5 = 0",
+    )
+    ((without,),) = team.sql("SELECT count(*) FROM customers WHERE created_at IS NULL")
+    loaded = team.done("backfill", "raw/customers")
+    assert loaded.message.count(f"raw/customers: {without} rows of the source have no day") == 1
+    synced = team.done("sync", "raw/customers", "--no-derive")
+    assert f"raw/customers: {without} rows belong to no day" in synced.message
+    compared = " ".join(team.done("reconcile", "raw/customers").out.split())
+    assert f"but for {without} rows without a day" in compared
+
+
 def test_a_table_without_a_cursor_or_of_no_name_is_refused_with_those_that_can(team: Team) -> None:
     refused = team.commands.etl_assets("sync", "staged/orders")
     assert refused.code == 2

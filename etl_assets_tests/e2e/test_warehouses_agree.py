@@ -20,8 +20,9 @@ from etl_assets_tests.contract.backends import Backend, Rows, settings_of
 from etl_assets_tests.contract.every_backend import BACKENDS
 from etl_assets_tests.e2e.command import Commands
 
-# The emulator takes minutes for the demo; `orchestration/test_bigquery.py` is in the default run.
-pytestmark = pytest.mark.soak_for("bigquery")
+# Two demos take minutes; `contract/test_agreement.py` and `orchestration/test_bigquery.py` are in
+# the default run.
+pytestmark = pytest.mark.soak
 
 CATALOG = tables_from()
 

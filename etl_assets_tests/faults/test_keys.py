@@ -21,8 +21,8 @@ LOOSE = (
 )
 TOUCH = "UPDATE things SET updated_at = now()"
 
-# The road is one for all warehouses and the emulator slow: there the default run has a share.
-pytestmark = pytest.mark.soak_for("bigquery")
+# The road is one for all warehouses: on DuckDB the default run has all of it, on others a share.
+pytestmark = pytest.mark.soak_for("bigquery", "postgres")
 
 
 @pytest.mark.share
@@ -151,6 +151,7 @@ def test_r1_a_row_without_its_key_stays_in_quarantine(pave: Paved) -> None:
     road.assert_settled()
 
 
+@pytest.mark.soak_for("bigquery")
 def test_r9_a_key_that_stands_in_two_days_is_published_on_neither(pave: Paved) -> None:
     """The case key_in_two_days.sql."""
     road = pave(
@@ -178,7 +179,6 @@ def test_r9_a_key_that_stands_in_two_days_is_published_on_neither(pave: Paved) -
     road.assert_settled()
 
 
-@pytest.mark.share
 def test_r9_a_key_that_comes_a_second_time_takes_the_first_one_out(pave: Paved) -> None:
     road = pave(
         cased({"id": pl.Int64}, REQUIRED),

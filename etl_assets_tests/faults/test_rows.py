@@ -27,8 +27,8 @@ def _waiting(road: Road) -> set[Any]:
     return set(state.reload_reasons) if state else set()
 
 
-# The road is one for all warehouses and the emulator slow: there the default run has a share.
-pytestmark = pytest.mark.soak_for("bigquery")
+# The road is one for all warehouses: on DuckDB the default run has all of it, on others a share.
+pytestmark = pytest.mark.soak_for("bigquery", "postgres")
 
 
 @pytest.mark.share
@@ -133,6 +133,7 @@ def test_r4_deletes_keep_is_equal_to_a_source_that_prunes(pave: Paved) -> None:
     assert len(road.published()) == 100
 
 
+@pytest.mark.soak_for("bigquery")
 def test_r4_a_partition_that_is_detached_and_attached_again_comes_back(pave: Paved) -> None:
     """The case detached_partition.sql: confirmed away, then attached again with old cursors."""
     road = pave(
@@ -186,7 +187,6 @@ def _history(pave: Paved) -> Road:
     return road
 
 
-@pytest.mark.share
 def test_r5_rows_that_come_behind_the_cursor_are_published_or_set_aside(pave: Paved) -> None:
     """The case unreadable_behind_cursor.sql."""
     road = _history(pave)
@@ -201,6 +201,7 @@ def test_r5_rows_that_come_behind_the_cursor_are_published_or_set_aside(pave: Pa
     road.assert_settled()
 
 
+@pytest.mark.soak_for("bigquery")
 def test_r5_quarantine_follows_rows_that_change_or_go_behind_the_cursor(pave: Paved) -> None:
     road = _history(pave)
     road.sql(

@@ -22,6 +22,16 @@ from etl_assets_tests.hazards.load_road import (
 from etl_assets_tests.processes import ended, start
 from etl_assets_tests.source_tables import DAY, run
 
+SHARE = {
+    "after the first batch",
+    "after the audit",
+    "after the rows are deleted",
+    "after the state is inserted",
+    "before COMMIT",
+    "after COMMIT",
+}
+"""The boundaries of the default run; `make soak` has all of them."""
+
 
 @pytest.fixture(scope="module")
 def source_url(postgres: Any) -> str:
@@ -46,6 +56,7 @@ def whole(folder: Path, run_id: str, bad_id: int) -> None:
     assert quarantine(folder) == [(DAY, "v: str_startswith('v')", position, run_id)]
 
 
+@pytest.mark.soak_for(*(boundary for boundary in BOUNDARIES if boundary not in SHARE))
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_l2_killed_at_a_boundary_the_old_or_the_new_day_is_whole(
     source_url: str, tmp_path: Path, boundary: str

@@ -12,15 +12,19 @@ import dagster as dg
 import duckdb
 from dagster import DagsterEventType
 
-from etl_assets.config import Settings
+from etl_assets.config import HttpSettings, ObjectStoreSettings, Settings
+from etl_assets.core.http_connections import HttpConnection
 from etl_assets.core.partitions import Window
+from etl_assets.demo.api import demo_api
 from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.shop import fill_shop
 from etl_assets.orchestration.backfill import BackfillResult, backfill, run_range
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.pipeline.platform import Platform
+from etl_assets_tests.partner_files import partner_files
 from etl_assets_tests.source_tables import run
 
+ORDERS_A_DAY = 120
 DAYS = [date(2024, 1, number) for number in (1, 2, 3, 4)]
 CHECK_NAMES = [
     "required_columns",
@@ -33,11 +37,19 @@ CHECK_NAMES = [
     "row_count_against_published",
 ]
 SOURCE_CHECK_NAMES = ["cursor_values", "schema_drift"]
+FILE_CHECK_NAMES = ["schema_drift", "files_read"]
+API_CHECK_NAMES = ["schema_drift"]
+OF_FILES = ["raw/shipments", "raw/supplier_prices"]
+OF_APIS = ["raw/sales"]
 VERSIONS = ["raw/customers_versions", "raw/products_versions"]
 
 
 def check_names(path: str) -> list[str]:
     """The checks of a table, in their order."""
+    if path in OF_FILES:
+        return [*CHECK_NAMES, *FILE_CHECK_NAMES]
+    if path in OF_APIS:
+        return [*CHECK_NAMES, *API_CHECK_NAMES]
     return [*CHECK_NAMES, *(SOURCE_CHECK_NAMES if path.startswith("raw/") else [])]
 
 
@@ -113,10 +125,23 @@ class Shop:
 @contextmanager
 def open_shop(url: str, home: Path, **changes: Any) -> Iterator[Shop]:
     """Fill the database and put the production assembly on it; `changes` are of the settings."""
-    fill_shop(url, days=len(DAYS), orders_a_day=120)
-    fill_billing(url, days=len(DAYS), orders_a_day=120)
+    fill_shop(url, days=len(DAYS), orders_a_day=ORDERS_A_DAY)
+    fill_billing(url, days=len(DAYS), orders_a_day=ORDERS_A_DAY)
+    files = partner_files(home / "partners", days=len(DAYS), orders_a_day=ORDERS_A_DAY)
+    with open_filled_shop(url, home, files, **changes) as opened:
+        yield opened
+
+
+@contextmanager
+def open_filled_shop(url: str, home: Path, files: str, **changes: Any) -> Iterator[Shop]:
+    """The same on a database and a folder, of that URL, that are filled already."""
     # One database is enough here: the connections have pools of their own all the same.
-    sources = {"database_url": url, "databases": {"billing": url}}
+    sources = {
+        "database_url": url,
+        "databases": {"billing": url},
+        "object_store": ObjectStoreSettings(url=files),
+        "http": HttpSettings(apis={"sales": HttpConnection(url=demo_api())}),
+    }
     settings = Settings(home=home, first_day=DAYS[0], last_day=DAYS[-1], **{**sources, **changes})
     platform = Platform(settings)
     definitions = build_definitions(settings, overrides={"platform": platform})

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 from etl_assets_tests.orchestration.shop import DAYS, Shop
 
 ORDERS = ["raw/orders", "staged/orders", "raw/order_items", "staged/order_items"]
@@ -72,6 +74,33 @@ def test_loading_the_same_days_again_gives_the_same_rows(shop: Shop) -> None:
         assert shop.backfill("raw/orders", "staged/orders").succeeded
     assert [_data(shop, day) for day in DAYS] == rows
     assert all(rows)
+
+
+@pytest.mark.parametrize("moment", ["NULL", "'infinity'", "'-infinity'", "'0044-03-15 BC'"])
+def test_m5_rows_without_a_day_are_counted_and_said(shop: Shop, moment: str) -> None:
+    shop.sql(
+        "ALTER TABLE orders ALTER created_at DROP NOT NULL",
+        f"UPDATE orders SET created_at = {moment} WHERE id % 40 = 0",
+    )
+    ((without,),) = shop.sql("SELECT count(*) FROM orders WHERE id % 40 = 0")
+    notes: list[str] = []
+    shop.platform.on_note = notes.append
+    assert shop.backfill("raw/orders").succeeded
+    (note,) = notes
+    assert f"raw/orders: {without} rows of the source have no day" in note
+    assert "created_at is missing, infinite" in note
+
+
+def test_m5_items_without_their_order_have_no_day_and_whole_tables_say_nothing(shop: Shop) -> None:
+    shop.sql(
+        "ALTER TABLE order_items DROP CONSTRAINT IF EXISTS order_items_order_id_fkey",
+        "UPDATE order_items SET order_id = 1000000 + order_id WHERE order_id < 4",
+    )
+    ((without,),) = shop.sql("SELECT count(*) FROM order_items WHERE order_id > 1000000")
+    notes: list[str] = []
+    shop.platform.on_note = notes.append
+    assert shop.backfill("raw/order_items", "raw/orders", "raw/countries").succeeded
+    assert [note.split(" rows")[0] for note in notes] == [f"raw/order_items: {without}"]
 
 
 def _data(shop: Shop, day: date) -> list[tuple[object, ...]]:

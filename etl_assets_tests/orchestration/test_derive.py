@@ -11,7 +11,8 @@ from etl_assets.orchestration.commands import sync_tables
 from etl_assets.orchestration.derive import derive_late_days
 from etl_assets_tests.orchestration.shop import DAYS, Shop, open_shop
 
-DERIVED = ("staged/orders", "enriched/fact_orders", "enriched/daily_revenue")
+MADE_OF_STAGED = ("enriched/fact_orders", "enriched/daily_margin")
+DERIVED = ("staged/orders", *MADE_OF_STAGED, "enriched/daily_revenue")
 
 
 def change_an_order(shop: Shop, day: date) -> None:
@@ -26,46 +27,46 @@ def loads(shop: Shop) -> dict[tuple[str, date], str]:
     return {(s.table_name, s.partition_key): s.load_id for s in states if s.load_id}
 
 
-def test_r7_the_late_days_of_every_layer_are_made_and_no_others(shop: Shop) -> None:
-    shop.load()
-    change_an_order(shop, DAYS[1])
-    shop.load("raw/orders", days=[DAYS[1]])
-    before = loads(shop)
-    result = derive_late_days(shop.platform, list(shop.platform.catalog), shop.instance)
+def test_r7_the_late_days_of_every_layer_are_made_and_no_others(full_shop: Shop) -> None:
+    change_an_order(full_shop, DAYS[1])
+    full_shop.load("raw/orders", days=[DAYS[1]])
+    before = loads(full_shop)
+    result = derive_late_days(
+        full_shop.platform, list(full_shop.platform.catalog), full_shop.instance
+    )
     assert result.succeeded, result.messages
     made = {path: days for path, days in result.done.items() if days}
     assert made == {path: {DAYS[1]} for path in DERIVED}
-    after = loads(shop)
+    after = loads(full_shop)
     changed = {name for name, load in after.items() if before.get(name) != load}
     assert changed == {(path, DAYS[1]) for path in DERIVED}
-    assert shop.platform.late() == []
-    again = derive_late_days(shop.platform, list(shop.platform.catalog), shop.instance)
+    assert full_shop.platform.late() == []
+    again = derive_late_days(
+        full_shop.platform, list(full_shop.platform.catalog), full_shop.instance
+    )
     assert (again.succeeded, again.done) == (True, {})
 
 
-def test_r7_only_the_tables_that_are_named_are_made(shop: Shop) -> None:
-    shop.load()
-    change_an_order(shop, DAYS[2])
-    shop.load("raw/orders", days=[DAYS[2]])
-    result = derive_late_days(shop.platform, ["staged/orders"], shop.instance)
+def test_r7_only_the_tables_that_are_named_are_made(full_shop: Shop) -> None:
+    change_an_order(full_shop, DAYS[2])
+    full_shop.load("raw/orders", days=[DAYS[2]])
+    result = derive_late_days(full_shop.platform, ["staged/orders"], full_shop.instance)
     assert {path for path, days in result.done.items() if days} == {"staged/orders"}
-    assert [(one.table, one.day) for one in shop.platform.late()] == [
-        ("enriched/fact_orders", DAYS[2])
-    ]
+    late = {(one.table, one.day) for one in full_shop.platform.late()}
+    assert late == {(path, DAYS[2]) for path in MADE_OF_STAGED}
 
 
-def test_r7_a_sync_makes_what_is_late_after_it(shop: Shop) -> None:
-    shop.load()
-    orders = [shop.platform.catalog["raw/orders"]]
-    sync_tables(shop.platform, orders, shop.instance, derive=False)
-    change_an_order(shop, DAYS[0])
-    left = sync_tables(shop.platform, orders, shop.instance, derive=False)
+def test_r7_a_sync_makes_what_is_late_after_it(full_shop: Shop) -> None:
+    orders = [full_shop.platform.catalog["raw/orders"]]
+    sync_tables(full_shop.platform, orders, full_shop.instance, derive=False)
+    change_an_order(full_shop, DAYS[0])
+    left = sync_tables(full_shop.platform, orders, full_shop.instance, derive=False)
     assert left.derived.done == {}
-    assert [one.table for one in shop.platform.late()] == ["staged/orders"]
-    synced = sync_tables(shop.platform, orders, shop.instance, derive=None)
+    assert [one.table for one in full_shop.platform.late()] == ["staged/orders"]
+    synced = sync_tables(full_shop.platform, orders, full_shop.instance, derive=None)
     made = {path: days for path, days in synced.derived.done.items() if days}
     assert made == {path: {DAYS[0]} for path in DERIVED}
-    assert (synced.failures, shop.platform.late()) == ({}, [])
+    assert (synced.failures, full_shop.platform.late()) == ({}, [])
 
 
 def test_r7_a_range_that_nobody_named_is_what_the_inputs_have(shop: Shop) -> None:

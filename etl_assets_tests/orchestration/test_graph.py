@@ -17,8 +17,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 # key | group | kinds | owners | upstream
 GRAPH = """
+enriched/daily_margin | enriched | duckdb, polars | team:data | staged/order_items, staged/orders, staged/products, staged/supplier_prices
 enriched/daily_revenue | enriched | duckdb, polars | team:data | enriched/fact_orders, staged/countries
 enriched/fact_orders | enriched | duckdb, polars | team:data | staged/customers, staged/order_items, staged/orders
+enriched/fact_shipments | enriched | duckdb, polars | team:data | staged/orders, staged/shipments
 raw/countries | raw | duckdb, polars | team:data | source/countries
 raw/customers | raw | duckdb, polars | team:data | source/customers
 raw/customers_versions | raw | duckdb | team:data | raw/customers
@@ -27,18 +29,27 @@ raw/order_items | raw | duckdb, polars | team:data | source/order_items
 raw/orders | raw | duckdb, polars | team:data | source/orders
 raw/products | raw | duckdb, polars | team:data | source/products
 raw/products_versions | raw | duckdb | team:data | raw/products
+raw/sales | raw | duckdb, polars | team:data | source/sales/sales
+raw/shipments | raw | duckdb, polars | team:data | source/files/shipments
+raw/supplier_prices | raw | duckdb, polars | team:data | source/files/supplier_prices
 source/billing/invoices | source | postgres | team:data |
 source/countries | source | postgres | team:data |
 source/customers | source | postgres | team:data |
+source/files/shipments | source | files | team:data |
+source/files/supplier_prices | source | files | team:data |
 source/order_items | source | postgres | team:data |
 source/orders | source | postgres | team:data |
 source/products | source | postgres | team:data |
+source/sales/sales | source | http | team:data |
 staged/countries | staged | duckdb, polars | team:data | raw/countries
 staged/customers | staged | duckdb, polars | team:data | raw/customers
 staged/invoices | staged | duckdb, polars | team:data | raw/invoices
 staged/order_items | staged | duckdb, polars | team:data | raw/order_items
 staged/orders | staged | duckdb, polars | team:data | raw/orders
 staged/products | staged | duckdb, polars | team:data | raw/products
+staged/sales | staged | duckdb, polars | team:data | raw/sales
+staged/shipments | staged | duckdb, polars | team:data | raw/shipments
+staged/supplier_prices | staged | duckdb, polars | team:data | raw/supplier_prices
 """  # noqa: E501 - a table
 
 

@@ -149,6 +149,9 @@ def test_the_demo_shop_has_no_schedule_that_runs_by_itself(shop: Shop) -> None:
         "reconcile_schedule",
         "late_staged_days",
         "late_enriched_days",
+        "new_files__shipments",
+        "new_files__supplier_prices",
+        "poll__sales",
         "run_retention",
     }
     # The tests' shop has a DATABASE_URL: there they run.

@@ -55,6 +55,17 @@ SERVER_KILLS = [
 ]
 
 
+SHARE = {
+    "in mid-load",
+    "in the turn",
+    "after the rows are deleted",
+    "after the tombstones are put",
+    "before COMMIT",
+    "after COMMIT",
+}
+"""The boundaries of the default run; `make soak` has all of them."""
+
+
 def kill_worker() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -81,6 +92,7 @@ def brought(url: str) -> list[str]:
     return [run_id for (run_id,) in runs]
 
 
+@pytest.mark.soak_for(*{boundary for boundary, _ in BOUNDARIES if boundary not in SHARE})
 @pytest.mark.parametrize(("boundary", "way"), BOUNDARIES)
 def test_l2_a_worker_killed_at_a_boundary(
     database_url: str, tmp_path: Path, boundary: str, way: Way
@@ -178,6 +190,7 @@ def _publish_and_survive(url: str, folder: Path, way: Way, boundary: str, kill: 
         os._exit(GAVE_UP if error.retryable else 1)
 
 
+@pytest.mark.soak_for("its process", "in mid-load", "after COMMIT-replace", "after staging")
 @pytest.mark.parametrize(("what", "boundary", "way"), SERVER_KILLS)
 def test_l2_the_server_killed_under_a_worker(
     fragile: EmbeddedPostgres, folder: Path, tmp_path: Path, what: str, boundary: str, way: Way
@@ -201,6 +214,7 @@ def test_l2_the_server_killed_under_a_worker(
         whole(warehouse, url, tmp_path, NEW, "again")
 
 
+@pytest.mark.soak_for("replace")
 @pytest.mark.parametrize("after", ["stage", "facts"])
 @pytest.mark.parametrize("way", Way)
 def test_l2_what_a_crash_emptied_is_staged_again(

@@ -32,7 +32,7 @@ from etl_assets_tests.sync.shapes import Shape
 from etl_assets_tests.sync.shelf import Shelf
 from etl_assets_tests.sync.world import Side, World
 
-HISTORIES = int(os.environ.get("HISTORIES", "24"))
+HISTORIES = int(os.environ.get("HISTORIES", "12"))
 SEED = int(os.environ.get("SEED", "4"))
 # To shorten a history that fails takes many minutes: for whoever looks into one.
 PHASES = [Phase.generate, Phase.shrink] if "SHRINK" in os.environ else [Phase.generate]

@@ -91,6 +91,18 @@ def test_p3_nan_is_refused_although_it_passes_a_lower_bound() -> None:
     assert bad.rules == ["v: not_nan"]
 
 
+def test_a_time_of_day_that_every_warehouse_would_round_is_set_aside() -> None:
+    table = layer_table({"id": pl.Int64, "day_at": UTC_MOMENT, "at": pl.Time}, {"at": {}})
+    given = [(1, NOON, 1_000), (2, NOON, 1_500), (3, NOON, None)]
+    times = pl.DataFrame(
+        given, schema={"id": pl.Int64, "day_at": UTC_MOMENT, "at": pl.Int64}, orient="row"
+    )
+    kept, bad = DayAudit(table, DAY).split(times.with_columns(pl.col("at").cast(pl.Time)))
+    assert kept["id"].to_list() == [1, 3]
+    assert bad is not None
+    assert (bad.rules, bad.rows["id"].to_list()) == (["at: whole_microseconds"], [2])
+
+
 def test_p3_nan_is_a_value_where_the_contract_allows_it() -> None:
     lenient = layer_table(DTYPES)
     assert audited(rows((1, NOON, float("nan"), "a")), table=lenient).bad_rows == 0

@@ -3,6 +3,7 @@
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Input
 from etl_assets.table_modules import tables_from
+from etl_assets_tests.importable import importable
 from etl_assets_tests.source_tables import UTC_MOMENT, contract_of
 
 PLAIN = contract_of({"id": pl.Int64, "created_at": UTC_MOMENT, "updated_at": UTC_MOMENT})
@@ -182,14 +184,12 @@ Package = Callable[..., str]
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package]:
+def package(tmp_path: Path) -> Iterator[Package]:
     """Makes a package of table modules that can be imported; by its modules' texts."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    names: list[str] = []
+    numbers = count()
 
     def make(**modules: str) -> str:
-        name = f"company_{tmp_path.name}_{len(names)}".replace("-", "_")
-        names.append(name)
+        name = f"company_{next(numbers)}"
         folder = tmp_path / name / "tables"
         folder.mkdir(parents=True)
         (tmp_path / name / "__init__.py").touch()
@@ -198,23 +198,22 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package
             (folder / f"{module}.py").write_text(textwrap.dedent(text))
         return f"{name}.tables"
 
-    yield make
-    for module in [m for m in sys.modules if m.partition(".")[0] in names]:
-        del sys.modules[module]
+    with importable(tmp_path):
+        yield make
 
 
 def table(name: str, more: str = "") -> str:
     return TABLE.replace("{name}", name).replace("{more}", more)
 
 
-def test_tables_come_from_another_package_and_the_demos_are_not_there(package: Package) -> None:
+def test_m6_tables_come_from_another_package_and_the_demos_are_not_there(package: Package) -> None:
     name = package(things=table("things"), helper="WORDS = ['a']")
     catalog = tables_from([name])
     assert list(catalog) == ["raw/things", "staged/things"]
     assert catalog["raw/things"].declared_in == f"{name.replace('.', '/')}/things.py"
 
 
-def test_tables_of_several_packages_are_one_catalog(package: Package) -> None:
+def test_m6_tables_of_several_packages_are_one_catalog(package: Package) -> None:
     both = [package(one=table("one")), package(two=table("two"))]
     assert list(tables_from(both)) == ["raw/one", "raw/two", "staged/one", "staged/two"]
 

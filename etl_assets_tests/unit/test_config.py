@@ -54,6 +54,12 @@ def test_a_day_that_is_none_is_named_and_not_quoted(name: str) -> None:
     assert CANARY not in str(caught.value)
 
 
+def test_an_object_store_of_ones_own_is_a_source_of_ones_own() -> None:
+    given = {"OBJECT_STORE_URL": "s3://partner/drop", "ETL_FIRST_DAY": "2026-01-01"}
+    settings = read_settings(given)
+    assert (settings.has_source, settings.last_day) == (True, None)
+
+
 def test_a_last_day_before_the_first_is_refused() -> None:
     with pytest.raises(EtlError, match="ETL_LAST_DAY"):
         read_settings({"ETL_FIRST_DAY": "2024-02-01", "ETL_LAST_DAY": "2024-01-31"})
@@ -141,6 +147,9 @@ def test_the_demo_is_asked_for_by_a_variable(text: str, is_demo: bool) -> None:
         ("ETL_WAREHOUSE_POOL_RECYCLE_SECONDS", "is not a number of seconds up to"),
         ("ETL_SYNC_LAG_SECONDS", "is not a number of seconds up to 604800. Set it to 600, say."),
         ("ETL_LATE_DAYS_A_TICK", "is not a number from 1 to"),
+        ("ETL_FILES_RECENT_DAYS", "is not a number from 1 to"),
+        ("ETL_FILES_TICK_SECONDS", "is not a number of seconds up to 604800. Set it to 30, say."),
+        ("ETL_FILES_SWEEP_SECONDS", "is not a number of seconds up to"),
         ("ETL_LAST_DAY", "is not a day. Write it as YYYY-MM-DD."),
     ],
 )

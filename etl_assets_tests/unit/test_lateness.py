@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 import polars as pl
+import pytest
 
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.lateness import Loads, late_days, made_of
@@ -14,7 +15,7 @@ from etl_assets.core.state import PartitionState
 from etl_assets.core.table import Input
 from etl_assets_tests.source_tables import UTC_MOMENT, contract_of
 
-ONE, TWO, THREE = (date(2024, 1, number) for number in (1, 2, 3))
+ONE, TWO, THREE, FOUR, _ = DAYS = [date(2024, 1, number) for number in (1, 2, 3, 4, 5)]
 PLAIN = contract_of({"id": pl.Int64, "created_at": UTC_MOMENT, "updated_at": UTC_MOMENT})
 LOOKUP = contract_of({"code": pl.String}, key=["code"])
 Published = Mapping[str, Mapping[date, str]]
@@ -142,3 +143,71 @@ def test_a_table_without_days_is_late_when_any_day_of_its_inputs_changed() -> No
         raw = {day: f"raw of {load}" for day, load in things.items()}
         changed = {**WHAT_THERE_IS, "raw/things": raw, "staged/things": things}
         assert late(catalog, states(catalog, changed) + facts) == [("enriched/facts", WHOLE)]
+
+
+def window_catalog(*, before: int, after: int) -> Catalog:
+    """`enriched/facts` of a window of `staged/things`."""
+
+    def enrich(things: pl.LazyFrame, day: date) -> pl.LazyFrame:
+        return things.filter(pl.col("created_at").dt.date() == day)
+
+    window = {"things": Input("staged/things", days_before=before, days_after=after)}
+    return Catalog.of(
+        [
+            TableSpec("things", PostgresTable("things"), PLAIN, PLAIN, stage, ""),
+            EnrichedSpec("facts", PLAIN, window, enrich, ""),
+        ]
+    )
+
+
+def window_states(
+    catalog: Catalog, things: Mapping[date, str], facts: Mapping[date, str]
+) -> list[PartitionState]:
+    """Raw things, staged things and facts, all made of what is published here."""
+    raw = {day: f"raw of {load}" for day, load in things.items()}
+    return states(catalog, {"raw/things": raw, "staged/things": things, "enriched/facts": facts})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "late_offsets"),
+    [(1, 1, (-1, 0, 1)), (0, 1, (-1, 0)), (1, 0, (0, 1)), (2, 0, (0, 1, 2)), (0, 2, (-2, -1, 0))],
+)
+def test_a_changed_day_makes_exactly_the_days_late_whose_window_has_it(
+    before: int, after: int, late_offsets: tuple[int, ...]
+) -> None:
+    catalog = window_catalog(before=before, after=after)
+    things = {day: f"load of {day}" for day in DAYS}
+    made = window_states(catalog, things, {day: f"fact of {day}" for day in DAYS})
+    assert late(catalog, made) == []
+    facts = [state for state in made if state.table_name == "enriched/facts"]
+    for changed in DAYS:
+        found = window_states(catalog, {**things, changed: "new"}, {}) + facts
+        expected = [day for day in DAYS if (day - changed).days in late_offsets]
+        assert late(catalog, found) == [("enriched/facts", day) for day in expected]
+
+
+def test_a_day_is_made_before_the_day_after_is_there_and_is_late_once_that_is() -> None:
+    catalog = window_catalog(before=1, after=1)
+    things = {ONE: "a", TWO: "b"}
+    assert late(catalog, window_states(catalog, things, {})) == [
+        ("enriched/facts", ONE),
+        ("enriched/facts", TWO),
+    ]
+    made = window_states(catalog, things, {ONE: "e", TWO: "f"})
+    assert late(catalog, made) == []
+    facts = [state for state in made if state.table_name == "enriched/facts"]
+    more = window_states(catalog, {**things, THREE: "c"}, {}) + facts
+    assert late(catalog, more) == [("enriched/facts", TWO), ("enriched/facts", THREE)]
+
+
+def test_a_day_waits_while_a_day_of_its_window_is_late_itself() -> None:
+    catalog = window_catalog(before=1, after=1)
+    things = {day: f"load of {day}" for day in DAYS}
+    made = window_states(catalog, things, {})
+    raw = [s for s in made if s.table_name != "raw/things" or s.partition_key != FOUR]
+    changed = [s for s in window_states(catalog, {FOUR: "new"}, {}) if s.table_name == "raw/things"]
+    assert late(catalog, raw + changed) == [
+        ("staged/things", FOUR),
+        ("enriched/facts", ONE),
+        ("enriched/facts", TWO),
+    ]

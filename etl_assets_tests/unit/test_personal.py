@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import stat
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +16,7 @@ from etl_assets.core.personal import hash_with
 from etl_assets.core.rows import keys_of
 from etl_assets.pipeline.hash_key import hash_key
 from etl_assets.pipeline.platform import Platform
+from etl_assets_tests import processes
 
 EMAIL = Column("email", pl.String(), nullable=True, description="", personal=True)
 NUMBER = Column("number", pl.Int64(), nullable=False, description="", personal=True)
@@ -79,13 +79,15 @@ def test_a_key_is_made_once_for_a_data_folder_and_only_its_owner_reads_it(tmp_pa
     assert [path.name for path in file.parent.iterdir()] == ["hash.key"], "a draft is left"
 
 
-def _ask(home: Path) -> bytes:
-    return hash_key(Settings(home=home))
+def _ask(home: Path, answer: Path) -> None:
+    answer.write_bytes(hash_key(Settings(home=home)))
 
 
 def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
-    with get_context("fork").Pool(4) as pool:
-        assert len(set(pool.map(_ask, [tmp_path] * 8))) == 1
+    answers = [tmp_path / f"answer-{number}" for number in range(8)]
+    started = [processes.start(_ask, tmp_path / "home", answer) for answer in answers]
+    assert [processes.ended(process) for process in started] == [0] * len(answers)
+    assert len({answer.read_bytes() for answer in answers}) == 1
 
 
 def test_a_key_that_cannot_be_kept_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def url(postgres: EmbeddedPostgres) -> str:
         ("list_price", pl.Int64, "list_price"),
     ],
 )
-def test_a_dtype_that_cannot_hold_the_type_is_refused_naming_both(
+def test_m12_a_dtype_that_cannot_hold_the_type_is_refused_naming_both(
     url: str, type_: str, dtype: Any, shown: str
 ) -> None:
     make_v(url, type_, ["NULL"])

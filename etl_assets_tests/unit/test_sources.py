@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from etl_assets.config import Settings
+from etl_assets.config import ObjectStoreSettings, Settings
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import ConfigError
 from etl_assets.core.partitions import WHOLE
@@ -15,6 +15,8 @@ from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import TableSpec
 from etl_assets.core.state import PartitionState
 from etl_assets.demo.marker import is_for_demo, mark_for_demo, not_of_demo
+from etl_assets.demo.partner_folder import is_watched, partners_folder
+from etl_assets.orchestration.build import build_definitions
 from etl_assets.pipeline.platform import Platform
 from etl_assets.sources.factory import Sources
 from etl_assets.table_modules import tables_from
@@ -118,6 +120,65 @@ def test_r6_a_database_of_the_demo_never_stands_beside_one_of_the_user_s_own(
         Sources(mixed).reader(asked)
     elsewhere = Settings(home=tmp_path, demo=True, databases={"ledger": BILLING})
     assert Sources(elsewhere).is_demo(asked), "a connection of other tables changes nothing"
+
+
+def test_r6_files_of_the_demo_are_read_only_where_its_databases_are(tmp_path: Path) -> None:
+    shipments = tables_from()["raw/shipments"]
+    alone = Settings(home=tmp_path)
+    own = settings(tmp_path, demo=True)
+    for refused in (alone, own):
+        with pytest.raises(ConfigError, match=r"OBJECT_STORE_URL is not set.*tables/shipments\.py"):
+            Sources(refused).store(shipments)
+    mark_for_demo(alone)
+    with pytest.raises(ConfigError, match=r"partners, which is not there.*Run etl-assets demo"):
+        Sources(alone).store(shipments)
+    partners_folder(alone).mkdir()
+    sources = Sources(alone)
+    assert str(sources.store(shipments).location) == f"file://{tmp_path}/partners"
+    assert shipments.source is not None
+    assert sources.holds_demo_rows(shipments.source)
+    assert sources.read_from(shipments.source) == "the folder of the demo's partners"
+    assert (is_watched(alone), is_watched(own)) == (True, False)
+
+
+def test_the_sensors_of_late_days_are_on_where_the_demo_has_a_folder_to_drop_files_into(
+    tmp_path: Path,
+) -> None:
+    demo = Settings(home=tmp_path, demo=True)
+
+    late, files = {"late_staged_days", "late_enriched_days"}, {"new_files__shipments"}
+    assert not (late | files) & running(demo)
+    partners_folder(demo).mkdir()
+    assert late | files <= running(demo)
+
+
+def test_the_sensors_of_files_are_on_where_something_says_where_the_files_are(
+    tmp_path: Path,
+) -> None:
+    own = settings(tmp_path)
+    assert "late_staged_days" in running(own)
+    assert "new_files__shipments" not in running(own), "each tick would fail"
+    store = ObjectStoreSettings(url=f"file://{tmp_path}")
+    assert "new_files__shipments" in running(own.changed(object_store=store))
+
+
+def running(given: Settings) -> set[str]:
+    """The sensors that work by themselves."""
+    sensors = build_definitions(given).sensors
+    return {one.name for one in sensors if one.default_status.value == "RUNNING"}
+
+
+def test_r6_an_object_store_of_the_users_own_is_read_and_never_taken_for_the_demos(
+    tmp_path: Path,
+) -> None:
+    own = ObjectStoreSettings(url="s3://theirs/drop", credentials={"AWS_REGION": "us-east-1"})
+    asked = Settings(home=tmp_path, demo=True, object_store=own)
+    partners_folder(asked).mkdir()
+    shipments = tables_from()["raw/shipments"]
+    assert shipments.source is not None
+    assert str(Sources(asked).store(shipments).location) == "s3://theirs/drop"
+    assert not Sources(asked).holds_demo_rows(shipments.source)
+    assert not is_watched(asked)
 
 
 def state(path: str, day: date) -> PartitionState:

@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar
 import polars as pl
 import pytest
 
+from etl_assets.core.checks import Severity
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.errors import SpecError
-from etl_assets.core.policies import Drift
+from etl_assets.core.policies import Drift, Thresholds
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.spec_checks import RESERVED
@@ -123,6 +124,21 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
         ["drift: EVOLVE keeps new columns in an overflow column, and none is named."],
     ),
     (
+        "a threshold that is no number",
+        {"thresholds": Thresholds(max_change=None)},  # type: ignore[arg-type]
+        ["thresholds: max_change is a factor.", "a number from 1 on"],
+    ),
+    (
+        "a share in percent",
+        {"thresholds": Thresholds(max_bad_share=5)},
+        ["thresholds: max_bad_share is a share.", "a number from 0 to 1"],
+    ),
+    (
+        "a severity of no check",
+        {"thresholds": Thresholds(severities={"unique_keys": Severity.WARN})},
+        ["thresholds: severities has 'unique_keys'", "unique_key, "],
+    ),
+    (
         "a parent's column that nobody declares",
         {"source": PostgresTable("things", parent=Parent("heads", {"id": "id"}, {"born": "at"}))},
         ["source: Parent.columns maps 'born', which is no column of Raw."],
@@ -214,6 +230,16 @@ def enriched(**changes: Any) -> EnrichedSpec:
     return EnrichedSpec(**{**given, **changes})
 
 
+def window(**options: Any) -> dict[str, Input]:
+    return {"things": Input("staged/things", **options)}
+
+
+def test_the_function_of_a_window_is_told_the_day_to_make() -> None:
+    made = enriched(inputs=window(days_before=1, days_after=2), enrich=lambda things, day: things)
+    (table,) = made.layer_tables()
+    assert table.transform_takes_day
+
+
 def test_an_enriched_spec_that_fits_is_one_table() -> None:
     assert [table.layer for table in enriched().layer_tables()] == [Layer.ENRICHED]
 
@@ -226,6 +252,11 @@ def test_an_enriched_spec_that_fits_is_one_table() -> None:
         ({"enrich": lambda things, orders: things}, "exactly these parameters: things"),
         ({"partition_column": "day"}, "partition_column: Raw has no column 'day'."),
         ({"cursor_column": "at"}, "cursor_column: Raw has no column 'at'."),
+        ({"inputs": window(days_before=-1)}, "inputs: days_before of 'things' counts days."),
+        ({"inputs": window(days_after=1)}, "exactly these parameters: things, day"),
+        ({"inputs": window(days_after=1), "partition_column": None}, "reads all of them"),
+        ({"inputs": window(days_after=1, all_days_until=True)}, "all days until the own one"),
+        ({"inputs": window(days_before=1, sets_grain=True)}, "Leave sets_grain out."),
     ],
 )
 def test_m1_an_enriched_spec_that_cannot_be_says_so(changes: dict[str, Any], says: str) -> None:

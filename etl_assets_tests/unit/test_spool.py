@@ -51,6 +51,16 @@ def test_without_duplicates_there_are_none(tmp_path: Path, pieces: int) -> None:
     assert (number, sample.height) == (0, 0)
 
 
+@pytest.mark.parametrize("last", [(4, "b"), (4, "a"), (3, "z"), (1, "a"), (None, "a"), (5, None)])
+def test_keys_in_order_are_as_unique_as_they_are_counted(
+    tmp_path: Path, last: tuple[int | None, str | None]
+) -> None:
+    made = spooled(tmp_path, keys((1, "a"), (1, "b"), (2, "a")), keys((4, "a")), keys(last))
+    number, sample = made.duplicates(KEY, 5)
+    repeated = [(*last, 2)] if last in {(4, "a"), (1, "a")} else []
+    assert (number, sample.rows()) == (len(repeated), repeated)
+
+
 def test_a_folder_with_brackets_in_its_name_is_read_as_it_is_named(tmp_path: Path) -> None:
     for pieces in (1, 2):
         made = spooled(tmp_path / f"[{pieces}] x", *[keys((1, "a"), (1, "a"))] * pieces)

@@ -21,8 +21,11 @@ class Exchange(Protocol):
     def forward(self) -> None:
         """Ask the server and keep its answer."""
 
-    def answer(self) -> None:
-        """Send the client the server's answer, asking for it if that was not done."""
+    def answer(self, most: int | None = None) -> None:
+        """Send the client the server's answer, asking for it if that was not done.
+
+        With `most`, of the body only so many bytes; then the connection closes.
+        """
 
     def answer_with(self, status: int, body: bytes) -> None:
         """Send the client a JSON answer that is not the server's."""
@@ -58,6 +61,28 @@ class Answer(Fault):
         errors = [{"reason": reason, "domain": "global", "message": message}]
         body = {"error": {"code": self.status, "message": message, "errors": errors}}
         exchange.answer_with(self.status, json.dumps(body).encode())
+
+
+@dataclass(frozen=True)
+class S3Answer(Fault):
+    """An error in S3's form in place of the server's answer; the server is not asked."""
+
+    status: int
+    code: str
+
+    def befall(self, exchange: Exchange) -> None:
+        body = f"<Error><Code>{self.code}</Code><Message>a fault of the test</Message></Error>"
+        exchange.answer_with(self.status, body.encode())
+
+
+@dataclass(frozen=True)
+class CutAnswer(Fault):
+    """Of the body of the server's answer so many bytes arrive, then the connection closes."""
+
+    after: int
+
+    def befall(self, exchange: Exchange) -> None:
+        exchange.answer(self.after)
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             upstream.close()
 
-    def answer(self) -> None:
+    def answer(self, most: int | None = None) -> None:
         if self._answer is None:
             self.forward()
         assert self._answer is not None
@@ -191,7 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
         if length is not None and not bodiless:
             self.send_header("Content-Length", str(length))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[:most])
+        if most is not None:
+            self.close_connection = True
 
     def answer_with(self, status: int, body: bytes) -> None:
         self.send_response_only(status)

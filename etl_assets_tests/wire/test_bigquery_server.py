@@ -23,6 +23,7 @@ def server(bigquery_server: EmulatedBigQuery, tmp_path: Path) -> Iterator[Emulat
     server.stop()
 
 
+@pytest.mark.soak  # bigquery_warehouse/test_kills.py stands on it, and has a share of it
 def test_it_answers_and_keeps_its_data_and_ports_over_a_kill(server: EmulatedBigQuery) -> None:
     with server.client() as client:
         client.create_dataset("kept")

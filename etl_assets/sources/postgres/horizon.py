@@ -132,7 +132,7 @@ def _blindness(sessions: Sequence[Any], policy: HorizonPolicy) -> list[str]:
         warnings.append(
             f"The open transactions of {hidden} other sessions cannot be seen, so the sync stays "
             f"{policy.lag} behind; what takes longer to commit may be missed until a "
-            "reconciliation. GRANT pg_read_all_stats (or pg_monitor) to the role of DATABASE_URL."
+            "reconciliation. GRANT pg_read_all_stats (or pg_monitor) to the role that reads it."
         )
     if silent:
         warnings.append(

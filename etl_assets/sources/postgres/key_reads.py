@@ -12,14 +12,14 @@ from psycopg import sql
 from etl_assets.core.contracts import Column
 from etl_assets.core.scope import Scope
 from etl_assets.postgres.catalogue import read_unique_indexes
-from etl_assets.postgres.columns import keeps_values_apart
+from etl_assets.postgres.columns import ColumnRead, keeps_values_apart
 from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
 from etl_assets.sources.found import RejectedChanges
 from etl_assets.sources.postgres.changes import PostgresChangeRead, read_of, read_rejects
 from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.keys import among as rows_among
-from etl_assets.sources.postgres.keys import repeated
+from etl_assets.sources.postgres.keys import is_distinct, repeated
 from etl_assets.sources.postgres.opened import OpenTable
 
 
@@ -52,6 +52,8 @@ class KeyReads(OpenTable):
         wheres = [sql.SQL("TRUE")] if among is None else self._among(among)
         inside = sql.SQL("{} AND {}").format(selects.in_scope(scope), selects.guards(columns))
         with source_errors(f"looking for repeated keys of {self.source}"):
+            if among is None and len(columns) == 1 and self._is_distinct(columns[0], inside):
+                return found[0]
             for where in wheres:
                 both = sql.SQL("{} AND {}").format(inside, where)
                 query = repeated(columns, [c.dtype for c in key], selects.relation, both)
@@ -63,6 +65,12 @@ class KeyReads(OpenTable):
         has_guards = any(column.guard for column in self.selects.columns)
         with source_errors(f"looking for rows of {self.source} that no dtype holds"):
             return read_rejects(self, [self.selects.in_scope(scope)] if has_guards else [])
+
+    def _is_distinct(self, column: ColumnRead, where: sql.Composable) -> bool:
+        dtype = self.table.column(column.name).dtype
+        query = is_distinct(column, dtype, self.selects.relation, where)
+        (answer,) = self.connection.execute(query).fetchone() or (False,)
+        return bool(answer)
 
     def _among(self, keys: pl.DataFrame) -> Sequence[sql.Composable]:
         texts = keys.select(_as_text(self.table.column(name)) for name in self.table.key)

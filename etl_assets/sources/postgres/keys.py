@@ -116,6 +116,19 @@ def _present(parts: Sequence[KeyPart], keys: Sequence[pl.Series]) -> list[sql.Co
     return tests
 
 
+def is_distinct(
+    column: ColumnRead, dtype: pl.DataType, relation: sql.Composable, where: sql.Composable
+) -> sql.Composed:
+    """The SELECT of whether no two rows of a predicate have the same key, which is one column.
+
+    It sorts, in half the time in which `repeated` groups as many keys as there are rows.
+    """
+    return sql.SQL(
+        "SELECT count(key) = count(DISTINCT key) AND count(*) - count(key) < 2 "
+        "FROM (SELECT {} AS key {} WHERE {}) AS keys"
+    ).format(_key_part(column, dtype), relation, where)
+
+
 def repeated(
     columns: Sequence[ColumnRead],
     dtypes: Sequence[pl.DataType],
@@ -125,18 +138,20 @@ def repeated(
     """The SELECT of keys that more than one row of a predicate has; `columns` are the key's."""
     names = [sql.Identifier(column.name) for column in columns]
     selects = [
-        sql.SQL("{} AS {}").format(
-            sql.SQL(f'({column.select}) COLLATE "C"')
-            if isinstance(dtype, pl.String | pl.List)
-            else sql.SQL(column.select),
-            name,
-        )
+        sql.SQL("{} AS {}").format(_key_part(column, dtype), name)
         for column, dtype, name in zip(columns, dtypes, names, strict=True)
     ]
     return sql.SQL(
         "SELECT {names} FROM (SELECT {selects} {relation} WHERE {where}) AS keys "
         "GROUP BY {names} HAVING count(*) > 1"
     ).format(names=_listed(names), selects=_listed(selects), relation=relation, where=where)
+
+
+def _key_part(column: ColumnRead, dtype: pl.DataType) -> sql.SQL:
+    """The column as it is loaded, which the source compares byte by byte."""
+    if isinstance(dtype, pl.String | pl.List):
+        return sql.SQL(f'({column.select}) COLLATE "C"')
+    return sql.SQL(column.select)
 
 
 def _listed(parts: Sequence[sql.Composable]) -> sql.Composed:

@@ -24,7 +24,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.postgres.catalogue import column_fingerprint, read_columns
 from etl_assets.postgres.connection import PoolSettings, source_errors
 from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
-from etl_assets.sources.base import DayEvidence, Snapshot
+from etl_assets.sources.base import DayEvidence, DayRead, Snapshot
 from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
 from etl_assets.sources.postgres.declared import source_table
@@ -32,7 +32,6 @@ from etl_assets.sources.postgres.digests import DigestReads
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets.sources.postgres.key_reads import KeyReads
 from etl_assets.sources.postgres.row_security import (
-    HiddenRows,
     hidden_by_policies,
     refuse_hidden_rows,
     row_security_errors,
@@ -95,14 +94,6 @@ class PostgresReader:
             finally:
                 if driver.closed:  # so that nobody tries to roll it back
                     connection.invalidate()
-
-    def hidden_by_policies(self, table: LayerTable) -> Sequence[HiddenRows]:
-        """What hides rows of the table from our role, whatever its spec says of that.
-
-        Raises SourceUnavailable or SourceError.
-        """
-        with source_errors(f"looking for policies of {table.path}"), self._engine.connect() as sa_:
-            return hidden_by_policies(_driver_of(sa_), table)
 
     def horizon(self, policy: HorizonPolicy, watermark: datetime | None) -> Horizon:
         """How far changes may be read; ask before the snapshot that they are read from is taken.
@@ -168,10 +159,10 @@ class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
         """One day of the table, not read yet."""
         return PostgresDay(self, day)
 
-    def hidden_by_policies(self) -> Sequence[HiddenRows]:
+    def hidden(self) -> Sequence[str]:
         """What hides rows of the table from our role; empty unless the spec accepts that."""
         with source_errors(f"looking for policies of {self.table.path}"):
-            return hidden_by_policies(self.connection, self.table)
+            return [one.told() for one in hidden_by_policies(self.connection, self.table)]
 
     def without_day(self) -> int:
         """How many rows no day will ever hold: their moment is missing or not a calendar date."""
@@ -183,7 +174,7 @@ class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
 
 
 @dataclass(frozen=True)
-class PostgresDay:
+class PostgresDay(DayRead):
     """A `DayRead` of one day of a snapshot."""
 
     snapshot: TableSnapshot

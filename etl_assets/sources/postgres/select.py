@@ -100,9 +100,10 @@ class TableSelects:
 
     def without_day(self) -> sql.Composed:
         """How many rows belong to no day: no moment or parent, infinity, BC, after 9999."""
-        return sql.SQL("SELECT count(*) {} WHERE ({}) IS NOT TRUE").format(
-            self.relation, self.has_day()
-        )
+        # In this form, and not as "has no day", an index on the column finds the few rows.
+        return sql.SQL(
+            "SELECT count(*) {} WHERE {m} IS NULL OR {m} < '0001-01-01' OR {m} >= '10000-01-01'"
+        ).format(self.relation, m=sql.SQL(self.partition or ""))
 
     def has_day(self) -> sql.Composed:
         """That the row belongs to a day."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
 
-from etl_assets.core.rows import QUARANTINE_SCHEMA, TOMBSTONE_SCHEMA
+from etl_assets.core.rows import QUARANTINE_SCHEMA
 from etl_assets.warehouse.bigquery.given import Given
 from etl_assets.warehouse.bigquery.schema import STAGING_DATASET, Datasets
 from etl_assets.warehouse.bigquery.scripts import (
@@ -25,14 +25,14 @@ from etl_assets.warehouse.bigquery.system import system
 from etl_assets.warehouse.bigquery.types import day_of, on_days, quote, same_key
 from etl_assets.warehouse.bigquery.versions import cursor_days, new_versions
 from etl_assets.warehouse.publication import STAGED_DAY, Publication
-from etl_assets.warehouse.system_tables import QUARANTINE, TOMBSTONES
+from etl_assets.warehouse.system_tables import FILES, QUARANTINE, TOMBSTONES, SystemTable
 
-LEAVING, LEFT_OUT, STONES = "leaving", "left_out", "tombstones"
+LEAVING, LEFT_OUT, STONES, LEDGER = "leaving", "left_out", "tombstones", "ledger"
 """The rows that a publication is given beside the staged ones."""
 
 
 def publication(datasets: Datasets, plan: Publication, given: Mapping[str, Given]) -> Script:
-    """The transaction; `given` has those of LEAVING, LEFT_OUT and STONES that there are.
+    """The transaction; `given` has those of LEAVING, LEFT_OUT, STONES and LEDGER that there are.
 
     The table's row comes first: of two publications at once the later one fails early.
     """
@@ -46,7 +46,8 @@ def publication(datasets: Datasets, plan: Publication, given: Mapping[str, Given
         *_quarantine(datasets, plan),
         *_versions(datasets, plan),
         *states,
-        *_tombstones(datasets, given.get(STONES)),
+        *_beside(datasets, TOMBSTONES, given.get(STONES)),
+        *_beside(datasets, FILES, given.get(LEDGER)),
         *history,
     ]
     beside = [parameter for rows in given.values() for parameter in rows.parameters]
@@ -76,6 +77,11 @@ def _removals(datasets: Datasets, plan: Publication, leaving: Given | None) -> l
             f"DELETE FROM {quarantine} WHERE table_name = @table "  # noqa: S608
             "AND partition_key IN UNNEST(@replaced)",
         ]
+    if plan.ledger is not None:
+        steps.append(
+            f"DELETE FROM {system(datasets, FILES)} WHERE table_name = @table "  # noqa: S608
+            "AND partition_key IN UNNEST(@replaced)"
+        )
     if leaving is not None and plan.leaving_from:
         steps.append(
             f"DELETE FROM {target} AS t WHERE {on_days(table, plan.leaving_from, 't.')} "  # noqa: S608
@@ -120,11 +126,12 @@ def _versions(datasets: Datasets, plan: Publication) -> list[str]:
     return [insert(datasets, plan.staging, versions, condition)]
 
 
-def _tombstones(datasets: Datasets, stones: Given | None) -> list[str]:
-    if stones is None:
+def _beside(datasets: Datasets, table: SystemTable, rows: Given | None) -> list[str]:
+    """Add the rows that the publication is given to one of the platform's own tables."""
+    if rows is None:
         return []
-    names = ", ".join(TOMBSTONE_SCHEMA)
+    names = ", ".join(table.names)
     return [
-        f"INSERT INTO {system(datasets, TOMBSTONES)} ({names}) "  # noqa: S608 - quoted
-        f"SELECT {names} FROM {stones.relation}"
+        f"INSERT INTO {system(datasets, table)} ({names}) "  # noqa: S608 - quoted
+        f"SELECT {names} FROM {rows.relation}"
     ]

@@ -13,20 +13,31 @@ import polars as pl
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import EtlError
+from etl_assets.core.ledger import LEDGER_SCHEMA
 from etl_assets.core.rows import TOMBSTONE_SCHEMA
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.bigquery.failures import bigquery_errors
 from etl_assets.warehouse.bigquery.given import Given, Giver, key_columns, with_day
 from etl_assets.warehouse.bigquery.jobs import Jobs, cost_of
-from etl_assets.warehouse.bigquery.publication import LEAVING, LEFT_OUT, STONES, publication
+from etl_assets.warehouse.bigquery.publication import (
+    LEAVING,
+    LEDGER,
+    LEFT_OUT,
+    STONES,
+    publication,
+)
 from etl_assets.warehouse.bigquery.schema import Datasets
 from etl_assets.warehouse.bigquery.states import States
 from etl_assets.warehouse.bigquery.types import labels
 from etl_assets.warehouse.publication import JobCost, Publication
 
-_TOMBSTONE = [
-    Column(name, dtype, nullable=False, description="") for name, dtype in TOMBSTONE_SCHEMA.items()
-]
+_TOMBSTONE, _LEDGER = (
+    [
+        Column(name, dtype, nullable=name == "error", description="")
+        for name, dtype in schema.items()
+    ]
+    for schema in (TOMBSTONE_SCHEMA, LEDGER_SCHEMA)
+)
 
 
 class Publishing:
@@ -65,6 +76,8 @@ class Publishing:
             wanted[LEFT_OUT] = with_day(plan.table), self._spooled(plan, plan.left_out)
         if plan.tombstones is not None and plan.tombstones.rows:
             wanted[STONES] = _TOMBSTONE, plan.tombstones
+        if plan.ledger is not None and plan.ledger.rows:
+            wanted[LEDGER] = _LEDGER, plan.ledger
         given: dict[str, Given] = {}
         try:
             for what, (columns, files) in wanted.items():

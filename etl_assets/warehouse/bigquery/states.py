@@ -4,7 +4,8 @@ What is small is listed, which is no job and costs nothing; what may be large is
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,8 @@ import polars as pl
 from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud.bigquery import ArrayQueryParameter, QueryJob, ScalarQueryParameter
 
+from etl_assets.core.file_index import IndexedObject
+from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
@@ -23,14 +26,16 @@ from etl_assets.warehouse.bigquery.scripts import (
     Script,
     put_history,
     put_table,
+    struct_rows,
     transaction,
 )
-from etl_assets.warehouse.bigquery.system import System, system
+from etl_assets.warehouse.bigquery.system import System, system, types_of
 from etl_assets.warehouse.publication import lost_turn
 from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
-from etl_assets.warehouse.system_tables import HISTORY, QUARANTINE, STATE, TABLES
+from etl_assets.warehouse.system_tables import FILE_DAYS, FILES, HISTORY, QUARANTINE, STATE, TABLES
 
 _MOST_LISTED = 100_000
+_MOST_GIVEN, _MOST_CHARACTERS = 1_000, 1_000_000
 
 
 class States:
@@ -219,9 +224,66 @@ class States:
         )
         return pl.DataFrame(rows, schema=QUARANTINED_SCHEMA, orient="row")
 
+    def ledger(self, table: LayerTable) -> list[LedgerEntry]:
+        """See `StateStore.ledger`."""
+        rows = self._asked(
+            f"SELECT {', '.join(FILES.names)} FROM {system(self._datasets, FILES)} "  # noqa: S608
+            "WHERE table_name = @table ORDER BY partition_key, object_key",
+            [ScalarQueryParameter("table", "STRING", table.path)],
+        )
+        return [LedgerEntry(*row) for row in rows]
+
+    def file_days(self, table: LayerTable) -> list[IndexedObject]:
+        """See `StateStore.file_days`: listed, as every look at a table of files needs it."""
+        found = [
+            IndexedObject(**row)
+            for row in self._system.rows(FILE_DAYS)
+            if row["table_name"] == table.path
+        ]
+        return sorted(found, key=lambda one: one.object_key)
+
+    def put_file_days(
+        self, table: LayerTable, keys: Collection[str], found: Sequence[IndexedObject]
+    ) -> None:
+        """See `StateStore.put_file_days`; a statement for as much as one takes."""
+        self._system.upgrade()
+        target, types = system(self._datasets, FILE_DAYS), types_of(FILE_DAYS)
+        gone = sorted(keys)
+        for at in range(0, len(gone), _MOST_GIVEN):
+            self._jobs.query(
+                f"DELETE FROM {target} WHERE table_name = @table "  # noqa: S608 - quoted
+                "AND object_key IN UNNEST(@keys)",
+                f"etl_file_days_{uuid4().hex}",
+                parameters=[
+                    ScalarQueryParameter("table", "STRING", table.path),
+                    ArrayQueryParameter("keys", "STRING", gone[at : at + _MOST_GIVEN]),
+                ],
+            )
+        names, values = ", ".join(types), ", ".join(f"f.{name}" for name in types)
+        for given in _portions(found):
+            self._jobs.query(
+                f"INSERT INTO {target} ({names}) SELECT {values} FROM UNNEST(@found) AS f",  # noqa: S608
+                f"etl_file_days_{uuid4().hex}",
+                parameters=[struct_rows("found", types, [astuple(one) for one in given])],
+            )
+
     def _asked(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         try:
             job = self._jobs.query(sql, f"etl_state_{uuid4().hex}", parameters=parameters)
         except NotFound:
             return []  # nothing was ever published
         return [tuple(row.values()) for row in job.result()]
+
+
+def _portions(found: Sequence[IndexedObject]) -> Iterator[list[IndexedObject]]:
+    """What the parameters of one statement can hold."""
+    portion: list[IndexedObject] = []
+    characters = 0
+    for one in found:
+        if portion and (len(portion) == _MOST_GIVEN or characters > _MOST_CHARACTERS):
+            yield portion
+            portion, characters = [], 0
+        portion.append(one)
+        characters += len(one.days) + len(one.object_key)
+    if portion:
+        yield portion

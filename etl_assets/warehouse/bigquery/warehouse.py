@@ -14,6 +14,8 @@ import polars as pl
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError
+from etl_assets.core.file_index import IndexedObject
+from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
@@ -179,6 +181,23 @@ class BigQueryWarehouse(Warehouse):
         """See `StateStore.quarantine_counts`."""
         with bigquery_errors("reading etl_quarantine"):
             return self._states.quarantine_counts(table)
+
+    def ledger(self, table: LayerTable) -> list[LedgerEntry]:
+        """See `StateStore.ledger`."""
+        with bigquery_errors("reading etl_files"):
+            return self._states.ledger(table)
+
+    def file_days(self, table: LayerTable) -> list[IndexedObject]:
+        """See `StateStore.file_days`."""
+        with bigquery_errors("reading etl_file_days"):
+            return self._states.file_days(table)
+
+    def put_file_days(
+        self, table: LayerTable, keys: Collection[str], found: Sequence[IndexedObject]
+    ) -> None:
+        """See `StateStore.put_file_days`."""
+        with bigquery_errors("writing etl_file_days"):
+            self._states.put_file_days(table, keys, found)
 
     def quarantined(
         self,

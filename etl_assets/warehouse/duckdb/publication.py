@@ -16,7 +16,7 @@ from etl_assets.warehouse.duckdb.states import put_states, put_table, record, ta
 from etl_assets.warehouse.duckdb.system import name_of
 from etl_assets.warehouse.duckdb.types import day_of, on_days, quote, relation, same_key, within
 from etl_assets.warehouse.publication import STAGED_DAY, Publication, Staging
-from etl_assets.warehouse.system_tables import QUARANTINE, TOMBSTONES, SystemTable
+from etl_assets.warehouse.system_tables import FILES, QUARANTINE, TOMBSTONES, SystemTable
 
 
 def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> None:
@@ -37,6 +37,8 @@ def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> 
     if table.versions is not None:
         _insert(connection, staging, table.versions, new_versions(connection, table.versions))
     _add(connection, QUARANTINE, [path for day in staging.days for path in day.quarantine.files])
+    ledger = publication.ledger
+    _add(connection, FILES, ledger.files if ledger else [])
     stones = publication.tombstones
     _add(connection, TOMBSTONES, stones.files if stones else [])
     put_states(connection, publication.states)
@@ -45,7 +47,7 @@ def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> 
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-    """Let rows and quarantine leave."""
+    """Let rows, quarantine and ledger leave."""
     table, quarantine = publication.table, name_of(QUARANTINE)
     for window in windows_of(publication.replaced):
         connection.execute(f"DELETE FROM {relation(table)} WHERE {within(table, window)}")  # noqa: S608
@@ -54,6 +56,11 @@ def _remove(connection: duckdb.DuckDBPyConnection, publication: Publication) -> 
             f"DELETE FROM {quarantine} WHERE table_name = ? AND partition_key = ANY(?)",  # noqa: S608
             [table.path, list(publication.replaced)],
         )
+        if publication.ledger is not None:
+            connection.execute(
+                f"DELETE FROM {name_of(FILES)} WHERE table_name = ? AND partition_key = ANY(?)",  # noqa: S608
+                [table.path, list(publication.replaced)],
+            )
     leaving = publication.leaving
     if leaving is not None and leaving.files and publication.leaving_from:
         connection.execute(

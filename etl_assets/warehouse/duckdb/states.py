@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import duckdb
 import polars as pl
 
+from etl_assets.core.file_index import IndexedObject
+from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
@@ -18,9 +20,17 @@ from etl_assets.warehouse.duckdb.system import columns_there, name_of
 from etl_assets.warehouse.duckdb.types import quote
 from etl_assets.warehouse.publication import lost_turn
 from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
-from etl_assets.warehouse.system_tables import HISTORY, QUARANTINE, STATE, TABLES, SystemTable
+from etl_assets.warehouse.system_tables import (
+    FILE_DAYS,
+    FILES,
+    HISTORY,
+    QUARANTINE,
+    STATE,
+    TABLES,
+    SystemTable,
+)
 
-Row = TypeVar("Row", TableState, PartitionState, HistoryEntry)
+Row = TypeVar("Row", TableState, PartitionState, LedgerEntry, IndexedObject, HistoryEntry)
 
 
 def table_states(
@@ -141,6 +151,41 @@ def quarantined(
         params=given,
     ).pl()
     return found.cast(QUARANTINED_SCHEMA)
+
+
+def ledger(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> list[LedgerEntry]:
+    """See `StateStore.ledger`."""
+    order = "partition_key, object_key"
+    return _read(
+        connection, FILES, LedgerEntry, "table_name = $table", {"table": table.path}, order=order
+    )
+
+
+def file_days(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> list[IndexedObject]:
+    """See `StateStore.file_days`."""
+    given, order = {"table": table.path}, "object_key"
+    return _read(connection, FILE_DAYS, IndexedObject, "table_name = $table", given, order=order)
+
+
+def put_file_days(
+    connection: duckdb.DuckDBPyConnection,
+    table: LayerTable,
+    keys: Collection[str],
+    found: Sequence[IndexedObject],
+) -> None:
+    """See `StateStore.put_file_days`."""
+    if keys:
+        connection.execute(
+            f"DELETE FROM {name_of(FILE_DAYS)} WHERE table_name = ? AND object_key = ANY(?)",  # noqa: S608
+            [table.path, list(keys)],
+        )
+    if found:
+        rows = pl.DataFrame([astuple(one) for one in found], schema=FILE_DAYS.names, orient="row")
+        connection.register("etl_found", rows.to_arrow())
+        connection.execute(
+            f"INSERT INTO {name_of(FILE_DAYS)} BY NAME SELECT * FROM etl_found"  # noqa: S608
+        )
+        connection.unregister("etl_found")
 
 
 def _read(

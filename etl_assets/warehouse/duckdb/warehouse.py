@@ -15,6 +15,8 @@ import tenacity
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import WarehouseBusy
+from etl_assets.core.file_index import IndexedObject
+from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
@@ -208,6 +210,23 @@ class DuckDBWarehouse(Warehouse):
         """See `StateStore.quarantined`."""
         with self._look("reading etl_quarantine") as connection:
             return states.quarantined(connection, table, positions, days)
+
+    def ledger(self, table: LayerTable) -> list[LedgerEntry]:
+        """See `StateStore.ledger`."""
+        with self._look("reading etl_files") as connection:
+            return states.ledger(connection, table)
+
+    def file_days(self, table: LayerTable) -> list[IndexedObject]:
+        """See `StateStore.file_days`."""
+        with self._look("reading etl_file_days") as connection:
+            return states.file_days(connection, table)
+
+    def put_file_days(
+        self, table: LayerTable, keys: Collection[str], found: Sequence[IndexedObject]
+    ) -> None:
+        """See `StateStore.put_file_days`."""
+        with self._change("writing etl_file_days") as connection:
+            states.put_file_days(connection, table, keys, found)
 
     def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
         """See `StateStore.verify`."""

@@ -179,7 +179,7 @@ def classify(error: BaseException | None, doing: str, wait_seconds: float) -> Et
         )
     if state == TLS:
         return WarehouseError(
-            f"No trusted TLS connection to the warehouse{at} came about while {doing}.",
+            f"No trusted TLS connection to the warehouse{at} could be made while {doing}.",
             _WHAT_TO_DO[TLS],
         )
     if state == OPTION:

@@ -45,6 +45,8 @@ def publish(connection: sa.Connection, publication: Publication) -> None:
             columns = _filled(staging, table.versions)
             insert_from(connection, relation(table.versions), columns, source)
     quarantine.add(connection, table, staging.days)
+    if publication.ledger is not None:
+        quarantine.replace_ledger(connection, table, publication.replaced, publication.ledger)
     if publication.tombstones is not None:
         quarantine.put_tombstones(connection, table, publication.tombstones)
     put_states(connection, publication.states)

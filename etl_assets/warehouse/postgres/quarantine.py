@@ -1,4 +1,4 @@
-"""`etl_quarantine` and `etl_tombstones` in PostgreSQL: rows that were set aside, rows that went.
+"""`etl_quarantine`, `etl_tombstones` and `etl_files` in PostgreSQL: what is spooled beside rows.
 
 They are written in the transaction that publishes; which rows they are is decided elsewhere.
 """
@@ -10,6 +10,7 @@ import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
 
+from etl_assets.core.ledger import LEDGER_SCHEMA
 from etl_assets.core.rows import QUARANTINE_SCHEMA, TOMBSTONE_SCHEMA
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
@@ -20,7 +21,7 @@ from etl_assets.warehouse.postgres.system import columns_there, target_of
 from etl_assets.warehouse.postgres.write_paths import insert, names
 from etl_assets.warehouse.publication import StagedDay
 from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
-from etl_assets.warehouse.system_tables import QUARANTINE, TOMBSTONES
+from etl_assets.warehouse.system_tables import FILES, QUARANTINE, TOMBSTONES, SystemTable
 
 
 def delete_parts(connection: sa.Connection, table: LayerTable, days: Collection[date]) -> None:
@@ -44,6 +45,14 @@ def put_tombstones(connection: sa.Connection, table: LayerTable, files: SpoolFil
     """Add the spooled tombstones."""
     frames = spooled(files, TOMBSTONE_SCHEMA, table)
     insert(connection, target_of(TOMBSTONES), frames, files.rows)
+
+
+def replace_ledger(
+    connection: sa.Connection, table: LayerTable, days: Collection[date], files: SpoolFiles
+) -> None:
+    """Put the spooled ledger in the place of what the ledger says of the parts."""
+    _delete(connection, table, on_parts(days), FILES)
+    insert(connection, target_of(FILES), spooled(files, LEDGER_SCHEMA, table), files.rows)
 
 
 def counts(connection: sa.Connection, table: LayerTable) -> dict[date, int]:
@@ -81,9 +90,14 @@ def _at_positions(positions: Collection[str]) -> sql.Composed:
     return sql.SQL("source_position = ANY({}::text[])").format(sql.Literal(list(positions)))
 
 
-def _delete(connection: sa.Connection, table: LayerTable, which: sql.Composable) -> None:
+def _delete(
+    connection: sa.Connection,
+    table: LayerTable,
+    which: sql.Composable,
+    of: SystemTable = QUARANTINE,
+) -> None:
     driver_of(connection).execute(
         sql.SQL("DELETE FROM {} WHERE table_name = {} AND {}").format(
-            target_of(QUARANTINE).relation, sql.Literal(table.path), which
+            target_of(of).relation, sql.Literal(table.path), which
         )
     )

@@ -11,6 +11,8 @@ import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
 
+from etl_assets.core.file_index import IndexedObject
+from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
@@ -19,9 +21,17 @@ from etl_assets.warehouse.postgres.locks import lock_table
 from etl_assets.warehouse.postgres.system import columns_there, schema_of, target_of
 from etl_assets.warehouse.postgres.write_paths import insert, names
 from etl_assets.warehouse.publication import lost_turn
-from etl_assets.warehouse.system_tables import HISTORY, SCHEMA, STATE, TABLES, SystemTable
+from etl_assets.warehouse.system_tables import (
+    FILE_DAYS,
+    FILES,
+    HISTORY,
+    SCHEMA,
+    STATE,
+    TABLES,
+    SystemTable,
+)
 
-Row = TypeVar("Row", TableState, PartitionState, HistoryEntry)
+Row = TypeVar("Row", TableState, PartitionState, LedgerEntry, IndexedObject, HistoryEntry)
 
 
 def version(connection: sa.Connection) -> str | None:
@@ -125,6 +135,32 @@ def history(
     where = _of_table(table.path) + sql.SQL(" AND kind = {}").format(sql.Literal(str(kind)))
     order = f"at DESC, id DESC LIMIT {int(most)}"
     return _read(connection, HISTORY, HistoryEntry, where, order)
+
+
+def ledger(connection: sa.Connection, table: LayerTable) -> list[LedgerEntry]:
+    """See `StateStore.ledger`."""
+    order = 'partition_key, object_key COLLATE "C"'
+    return _read(connection, FILES, LedgerEntry, _of_table(table.path), order)
+
+
+def file_days(connection: sa.Connection, table: LayerTable) -> list[IndexedObject]:
+    """See `StateStore.file_days`."""
+    order = 'object_key COLLATE "C"'
+    return _read(connection, FILE_DAYS, IndexedObject, _of_table(table.path), order)
+
+
+def put_file_days(
+    connection: sa.Connection,
+    table: LayerTable,
+    keys: Collection[str],
+    found: Sequence[IndexedObject],
+) -> None:
+    """See `StateStore.put_file_days`."""
+    if keys:
+        among = sql.SQL(" AND object_key = ANY({}::text[])").format(sql.Literal(list(keys)))
+        _delete(connection, FILE_DAYS, _of_table(table.path) + among)
+    if found:
+        _insert(connection, FILE_DAYS, found)
 
 
 def on_parts(days: Collection[date]) -> sql.Composed:

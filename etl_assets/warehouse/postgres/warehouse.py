@@ -13,6 +13,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from etl_assets.config import WarehousePool
+from etl_assets.core.file_index import IndexedObject
+from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
@@ -188,6 +190,10 @@ class PostgresWarehouse(Warehouse):
             lambda c: of_quarantine.quarantined(c, table, positions, days),
         )
 
+    def ledger(self, table: LayerTable) -> list[LedgerEntry]:
+        """See `StateStore.ledger`."""
+        return self._look("reading etl_files", lambda c: states.ledger(c, table))
+
     def move(
         self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
     ) -> None:
@@ -199,6 +205,16 @@ class PostgresWarehouse(Warehouse):
                 states.record(connection, history)
 
         self._change(f"moving the position of {table_state.table_name}", work)
+
+    def file_days(self, table: LayerTable) -> list[IndexedObject]:
+        """See `StateStore.file_days`."""
+        return self._look("reading etl_file_days", lambda c: states.file_days(c, table))
+
+    def put_file_days(
+        self, table: LayerTable, keys: Collection[str], found: Sequence[IndexedObject]
+    ) -> None:
+        """See `StateStore.put_file_days`."""
+        self._change("writing etl_file_days", lambda c: states.put_file_days(c, table, keys, found))
 
     def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
         """See `StateStore.verify`."""

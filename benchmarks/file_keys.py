@@ -1,0 +1,67 @@
+"""Many keys in one prefix of an S3: what listing and planning cost beside the server's own time.
+
+The server is the tests' moto, which takes longer for a page the more keys there are: the same pages
+are asked for by bare HTTP first. The server is another process, so that waiting for it is no CPU
+of ours; on a busy machine the seconds of two listings say little. Then the same listing is looked
+at by the sensor, with every day published of it: it must ask for no run and write nothing. The
+work is `work/file_keys.py`.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.runner import measure
+from benchmarks.task import Task
+from etl_assets_tests.s3_server import start_s3
+
+BELOW = "orders/"
+_SECONDS_A_KEY = 0.05  # of moto on a busy machine, all listings together
+_LEAST_SECONDS = 120
+
+
+def days_of(keys: int) -> int:
+    """How many days the keys are spread over."""
+    return max(1, min(1000, keys // 100))
+
+
+def measure_file_keys(folder: Path, keys: int, tell: Callable[[str], None]) -> dict[str, float]:
+    """Seconds and CPU seconds of each listing, and what it was good for."""
+    tell(f"filling an S3 with {keys:,} keys")
+    patience = _LEAST_SECONDS + keys * _SECONDS_A_KEY
+    server = start_s3(folder / "s3.log", keys, days_of(keys), patience)
+    try:
+        tell(f"listing and planning {keys:,} keys")
+        told = folder / "file_keys.json"
+        task = Task(server.host, str(folder / "work"), keys)
+        measure("file_keys", task, {"BENCH_FIGURES": str(told)}, timeout=patience)
+    finally:
+        server.stop()
+    figures: dict[str, float] = json.loads(told.read_text(encoding="utf-8"))
+    return figures
+
+
+def print_file_keys(console: Console, figures: dict[str, float]) -> None:
+    """A line for each of the listings."""
+    table = Table(
+        title=f"{figures['file_keys']:,.0f} keys on an S3",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    for name in ("", "seconds", "our CPU"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    for name, title in (
+        ("bare", "its pages by bare HTTP: moto's own time"),
+        ("plan", "listed and planned, every object new"),
+        ("unchanged", "a tick of the sensor, every object known"),
+    ):
+        table.add_row(
+            title,
+            f"{figures[f'file_keys_{name}_seconds']:.2f}",
+            f"{figures[f'file_keys_{name}_cpu_seconds']:.2f}",
+        )
+    console.print(table)

@@ -1,0 +1,135 @@
+"""`etl-assets events pull`, `archive` and `replay`: what lands, what is kept, and made again.
+
+Sources are read in `events/pull.py`; the archive is `events/archive.py` and `events/replay.py`.
+"""
+
+import sys
+from contextlib import closing
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from etl_assets.cli.days import Day
+from etl_assets.cli.output import counted, print_error
+from etl_assets.config import read_settings
+from etl_assets.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from etl_assets.config import Settings
+    from etl_assets.events.pull import Pulled
+    from etl_assets.sources.files.writable import WritableStore
+
+
+@click.command()
+@click.argument("sources", nargs=-1)
+def pull(sources: tuple[str, ...]) -> None:
+    """Land what is new in APIs and files.
+
+    SOURCES are names of sources, by default all. Webhooks land by themselves.
+    """
+    from etl_assets.events.database import open_events
+    from etl_assets.events.pull import pull as pull_all
+    from etl_assets.events.sources import sources_of
+
+    settings = read_settings()
+    known = sources_of(settings)
+    for name in sources:
+        if name not in known:
+            raise ConfigError(
+                f"There is no source of events {name}.", f"Sources are {', '.join(sorted(known))}."
+            )
+    chosen = {name: known[name] for name in sources} if sources else known
+    has_failed = False
+    with closing(open_events(settings)) as database:
+        database.make_ready()
+        for done in pull_all(settings, database, chosen):
+            if done.error:
+                has_failed = True
+                print_error(f"{done.source}: {done.error}")
+            else:
+                click.echo(_told(done))
+    if has_failed:
+        sys.exit(1)
+
+
+@click.command()
+def archive() -> None:
+    """Write raw payloads to the archive.
+
+    Those that are not in it yet, to the store of EVENTS_ARCHIVE_URL, or else of OBJECT_STORE_URL.
+    """
+    from etl_assets.events.archive import archive as archive_all
+    from etl_assets.events.database import open_events
+
+    settings = read_settings()
+    store = _store(settings)
+    with closing(open_events(settings)) as database:
+        database.make_ready()
+        done = archive_all(database, store)
+    click.echo(
+        f"{counted(done.payloads, 'payload')} archived in {counted(done.objects, 'object')} "
+        f"({done.bytes:,} bytes)."
+    )
+
+
+@click.command()
+@click.option("--from", "first", type=Day(), required=True, help="First day of receipt (UTC).")
+@click.option("--to", "last", type=Day(), required=True, help="Last day of receipt (UTC).")
+@click.option("--source", help="Only payloads of this source.")
+def replay(first: date, last: date, source: str | None) -> None:
+    """Land and load again what is in the archive.
+
+    The archive alone is enough. What is there already stays as it is.
+    """
+    from etl_assets.events.database import open_events
+    from etl_assets.events.load import Rules, load_all
+    from etl_assets.events.replay import replay as replay_days
+    from etl_assets.events.sources import mappers_of, sources_of
+
+    if last < first:
+        raise click.UsageError("--to is before --from.")
+    settings = read_settings()
+    rules = Rules(mappers=mappers_of(sources_of(settings)))
+    store = _store(settings)
+    with closing(open_events(settings)) as database:
+        database.make_ready()
+        done = replay_days(database, store, first, last, source)
+        loaded = load_all(database, rules=rules)
+    if not done.objects:
+        print_error(f"The archive has no object of {first} to {last}.")
+        sys.exit(1)
+    click.echo(
+        f"{counted(done.payloads, 'payload')} of {counted(done.objects, 'object')} read, "
+        f"{done.landed:,} of them landed; {counted(loaded.taken, 'row')} loaded."
+    )
+
+
+def _store(settings: "Settings") -> "WritableStore":
+    from etl_assets.sources.files.writable import WritableStore
+
+    if settings.archive_url is None:
+        raise ConfigError(
+            "Nothing says where raw payloads are archived.",
+            "Set EVENTS_ARCHIVE_URL (s3://bucket/prefix, gs://…, az://…, file:///folder), or "
+            "OBJECT_STORE_URL.",
+        )
+    return WritableStore(settings.object_store, settings.archive_url)
+
+
+def _told(done: "Pulled") -> str:
+    from etl_assets.events.drops import Taken
+
+    if done.skipped:
+        return f"{done.source}: not read, as {done.skipped} is not set."
+    landed = done.landed
+    assert landed is not None  # noqa: S101 - neither skipped nor failed
+    if isinstance(landed, Taken):
+        read = counted(landed.objects, "file")
+        more = [f"{landed.refused:,} refused"] if landed.refused else []
+        more += [f"{landed.waiting:,} may be written to still"] if landed.waiting else []
+    else:
+        read = counted(landed.pages, "page")
+        more = ["begun again, as its cursor had expired"] if landed.began_again else []
+    counts = ", ".join([f"{landed.new:,} new", f"{landed.again:,} known", *more])
+    return f"{done.source}: {read} read, {counts}."

@@ -1,0 +1,39 @@
+"""Settings: what the rest of the platform asks of them. Only `environment.py` reads any."""
+
+from etl_assets.config.environment import child_environment, has_google_account, read_settings
+from etl_assets.config.parts import (
+    FilesSettings,
+    HttpSettings,
+    ObjectStoreSettings,
+    SyncSettings,
+    WarehousePool,
+    WebhookSettings,
+    WebhookSource,
+)
+from etl_assets.config.settings import (
+    DEMO_LAST_DAY,
+    DEMO_TABLES,
+    FIRST_DAY,
+    Settings,
+    database_variable,
+    shown_url,
+)
+
+__all__ = [
+    "DEMO_LAST_DAY",
+    "DEMO_TABLES",
+    "FIRST_DAY",
+    "FilesSettings",
+    "HttpSettings",
+    "ObjectStoreSettings",
+    "Settings",
+    "SyncSettings",
+    "WarehousePool",
+    "WebhookSettings",
+    "WebhookSource",
+    "child_environment",
+    "database_variable",
+    "has_google_account",
+    "read_settings",
+    "shown_url",
+]

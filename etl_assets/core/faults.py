@@ -1,0 +1,27 @@
+"""What is wrong with a spec, and the error that says all of it: see `spec_checks.py` for what.
+
+A fault is said once, whatever the number of tables that have it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etl_assets.core.errors import SpecError
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: the spec's field, what it is, and what to write instead."""
+
+    field: str
+    what: str
+    write: str
+
+
+def refuse(kind: str, name: object, faults: Sequence[Fault]) -> None:
+    """Raises SpecError that says all the faults of the spec, if there are any."""
+    if faults:
+        *earlier, last = dict.fromkeys(faults)  # what both layers share is said once
+        told = [f"{fault.field}: {fault.what} {fault.write}" for fault in earlier]
+        what = " ".join([f"{kind} {name}:", *told, f"{last.field}: {last.what}"])
+        raise SpecError(what, last.write, table=str(name))

@@ -1,0 +1,92 @@
+"""The demo's HTTP API: the sales of the stores, from a server in this process, with some faults.
+
+Each process that reads it has its own, on a free port of 127.0.0.1: its sales are the same in all.
+What they are is `sales.py`.
+"""
+
+import os
+import socket
+import threading
+import time
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from etl_assets.core.errors import ConfigError
+from etl_assets.demo.sales import sales_of
+
+_FAULTS = {1: 429, 3: 503}
+"""By the number of the request: what it is answered with instead."""
+
+_MOST_A_PAGE = 1000
+_START_SECONDS = 30.0
+_LOOK_SECONDS = 0.005
+
+
+def demo_api() -> str:
+    """The URL of this process's server, which is started once and ends with the process."""
+    return _started(os.getpid())  # a forked child has no thread of its parent's
+
+
+@cache
+def _started(_process: int) -> str:
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        application(), http="h11", ws="none", lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    threading.Thread(target=server.run, args=([listening],), name="demo-api", daemon=True).start()
+    deadline = time.monotonic() + _START_SECONDS
+    while not server.started:
+        if time.monotonic() > deadline:
+            raise ConfigError("The demo's HTTP API did not start.", "Run it again.")
+        time.sleep(_LOOK_SECONDS)
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def application() -> Starlette:
+    """`GET /sales?from=…&until=…&limit=…&cursor=…`: sales of [from, until) by pages."""
+    count = 0
+
+    async def sales(request: Request) -> Response:
+        nonlocal count
+        count += 1
+        if count in _FAULTS:
+            headers = {"Retry-After": "0"} if _FAULTS[count] == 429 else {}
+            return JSONResponse({"error": "busy"}, _FAULTS[count], headers)
+        return _page(request)
+
+    return Starlette(routes=[Route("/sales", sales)])
+
+
+def _page(request: Request) -> Response:
+    asked = request.query_params
+    try:
+        begin, end = (_moment(asked[name]) for name in ("from", "until"))
+        limit, start = int(asked.get("limit", _MOST_A_PAGE)), int(asked.get("cursor", 0))
+    except (KeyError, ValueError):
+        return JSONResponse({"error": "from and until are moments, limit a number"}, 400)
+    found = [
+        sale
+        for day in _days(begin.date(), end.date())
+        for sale in sales_of(day)
+        if begin <= _moment(sale["sold_at"]) < end
+    ]
+    limit = max(1, min(limit, _MOST_A_PAGE))
+    following = start + limit if start + limit < len(found) else None
+    page = {"sales": found[start : start + limit]}
+    return JSONResponse({**page, "next_cursor": None if following is None else str(following)})
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range(min((last - first).days, 366) + 1)]

@@ -1,0 +1,151 @@
+"""The database of events: its engine, one transaction at a time, and what its errors mean.
+
+No statement about events stands here: landing is `landing.py`, the tables are in `schema.py`.
+Nothing outlives a transaction on the server, so that PgBouncer may stand in between.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from etl_assets.config import Settings
+from etl_assets.core.errors import EtlError, SourceUnavailable
+from etl_assets.core.source_specs import EVENTS_CONNECTION
+from etl_assets.events import schema
+from etl_assets.interrupts import interrupt_behind
+from etl_assets.postgres.connection import PoolSettings, classify, make_engine, sqlstate_of
+
+SETTING: Final = "EVENTS_DATABASE_URL"
+POOL: Final = PoolSettings(size=20, max_overflow=10, timeout=30, recycle=1800, statement_timeout=60)
+"""The events system's pool; times in seconds. Connections are opened when they are needed."""
+
+# A server that vanished without a word is noticed within half a minute, not after hours.
+_ALIVE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_MIGRATE = "Run etl-assets events migrate, as a role that may create tables."
+_WHAT_TO_DO: Final = {
+    "25006": f"Let {SETTING} name the primary: what it names now is a standby, or read-only.",
+    "42501": "Let a role that owns the tables run etl-assets events grants, or "
+    "etl-assets events migrate where they are missing or old.",
+    "42P01": _MIGRATE,
+    "42703": _MIGRATE,
+    "57014": "Look in pg_stat_activity for what holds the tables, then run it again.",
+}
+
+
+class EventsDatabase:
+    """Connections to one database of events; made without connecting, safe between threads."""
+
+    def __init__(self, url: str, pool: PoolSettings = POOL) -> None:
+        """Raises ConfigError for a URL that is none; `url` is in no message."""
+        self._pool = pool
+        self.engine = make_engine(
+            url, pool, setting=SETTING, what="the database of events", options=_ALIVE
+        )
+        self._is_ready = False
+        self._making_ready = threading.Lock()
+
+    @contextmanager
+    def transaction(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
+        """A psycopg connection in a transaction, which is committed at the end of the block.
+
+        `doing` completes a message: "… refused while landing events". What is committed survives a
+        crash of the server, whatever its default is. A statement may take as long as the pool's
+        `statement_timeout` says. Raises SourceUnavailable, SourceError.
+        """
+        with self._errors(doing), self.engine.connect() as connection, connection.begin():
+            driver = _driver_of(connection)
+            try:
+                driver.execute(self._session(doing))
+                yield driver
+            finally:
+                if driver.closed:  # so that nobody tries to roll it back
+                    connection.invalidate()
+
+    def migrate(self) -> tuple[str | None, str]:
+        """Bring the tables up to this release: the revision before, None for none, and after.
+
+        Raises SourceUnavailable, SourceError.
+        """
+        with self._errors("migrating the tables of events"), self.engine.begin() as connection:
+            # An index of a large table takes its time.
+            _driver_of(connection).execute(self._session("migrating", seconds=0))
+            return schema.upgrade(connection)
+
+    def make_ready(self) -> None:
+        """Migrate if the tables are not this release's; looks once in the life of this object.
+
+        A role that may not create tables is enough where there is nothing to do. Raises as
+        `migrate` does.
+        """
+        if self._is_ready:
+            return
+        with self._making_ready:
+            with self._errors("looking at the tables of events"), self.engine.begin() as connection:
+                _driver_of(connection).execute(self._session("looking"))
+                is_ready = schema.revision_of(connection) == schema.newest()
+            if not is_ready:
+                self.migrate()
+            self._is_ready = True
+
+    def close(self) -> None:
+        """Close idle connections; another transaction opens new ones."""
+        self.engine.dispose()
+
+    def _session(self, doing: str, seconds: int | None = None) -> sql.Composed:
+        bound = self._pool.statement_timeout if seconds is None else seconds
+        name = f"etl_assets {doing}".encode("ascii", "replace")[:63].decode()
+        return sql.SQL(
+            "SET LOCAL search_path = public; SET LOCAL synchronous_commit = on; "
+            "SET LOCAL statement_timeout = {}; SET LOCAL application_name = {}"
+        ).format(sql.Literal(bound * 1000), sql.Literal(name))
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        ours: BaseException
+        try:
+            yield
+            return
+        except sa.exc.TimeoutError:
+            ours = SourceUnavailable(
+                f"All connections to the database of events were in use while {doing}.",
+                "Let fewer workers run at once, then run it again.",
+            )
+        except (sa.exc.DBAPIError, psycopg.Error) as error:
+            ours = interrupt_behind(error) or _ours(error, doing)
+        try:
+            raise ours
+        finally:
+            # The driver's error holds its connection, and that the password: not even as a context.
+            ours.__context__ = None
+
+
+def open_events(settings: Settings, pool: PoolSettings = POOL) -> EventsDatabase:
+    """The database of events that the settings name, not connected.
+
+    EVENTS_DATABASE_URL, or else the database `events` of the embedded server, which is started,
+    where the demo may be used. Raises ConfigError where neither is.
+    """
+    url = settings.events_database_url
+    if url is None:
+        from etl_assets.sources.factory import Sources
+
+        url = Sources(settings).url(EVENTS_CONNECTION)
+    return EventsDatabase(url, pool)
+
+
+def _ours(error: sa.exc.DBAPIError | psycopg.Error, doing: str) -> EtlError:
+    behind = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    ours = classify(behind, doing)
+    next_step = _WHAT_TO_DO.get(sqlstate_of(behind) or "")
+    return type(ours)(ours.what, next_step) if next_step else ours
+
+
+def _driver_of(connection: sa.Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engine's driver
+    return driver

@@ -1,0 +1,243 @@
+"""Events into `events` and `event_ids`: the copy that stays, in the day that it belongs to.
+
+All is in the caller's transaction. Rows of `event_ids` are inserted and then locked in the order of
+their ids: two loaders wait for each other and never deadlock.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, Literal
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from etl_assets.events.choose import Rank, chosen, rank_of
+from etl_assets.events.vocabulary import Event
+
+Status = Literal["pending", "loaded", "duplicate", "superseded", "quarantined"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a row of landing, and what is wrong with it."""
+
+    status: Status
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """The copy of an id that stays so far."""
+
+    event_date: date
+    staging_id: int
+    rank: Rank
+
+
+def merge(connection: psycopg.Connection[Any], events: Sequence[Event]) -> dict[int, Verdict]:
+    """Store the events that stay; the verdict of each copy, and of those that stayed before.
+
+    The partitions of their days are there. A copy that is loaded again, because it was received
+    earlier than was known, is written again. Raises psycopg.Error.
+    """
+    best = chosen(events)
+    _copy_in(connection, [best[event_id] for event_id in sorted(best)])
+    fresh = {event_id for (event_id,) in connection.execute(_INSERT_IDS).fetchall()}
+    standing = _lock(connection, sorted(best.keys() - fresh))
+    won = {
+        event_id
+        for event_id, now in standing.items()
+        if now.staging_id == best[event_id].copy.staging_id or now.rank < rank_of(best[event_id])
+    }
+    connection.execute(_DROP_LOSERS, [list(standing.keys() - won)])
+    moved = [one for one in won if standing[one].event_date != best[one].event_date]
+    connection.execute(_LEAVE_DAY, [moved, [standing[one].event_date for one in moved]])
+    connection.execute(_UPSERT_EVENTS)
+    connection.execute(_UPDATE_IDS, [list(won)])
+    connection.execute("DROP TABLE batch")
+    return _verdicts(events, best, standing, won)
+
+
+def settle(
+    connection: psycopg.Connection[Any], verdicts: Mapping[int, Verdict], taken: Collection[int]
+) -> None:
+    """Write the verdicts into landing; a try of each row that was taken is counted.
+
+    A copy that stayed before and is pending again is left alone: who loads it gives its verdict,
+    and may hold it now. Raises psycopg.Error.
+    """
+    numbers = sorted(verdicts)
+    connection.execute(
+        _SETTLE,
+        [
+            numbers,
+            [verdicts[number].status for number in numbers],
+            [verdicts[number].error for number in numbers],
+            [number in taken for number in numbers],
+        ],
+    )
+
+
+def _verdicts(
+    events: Sequence[Event],
+    best: Mapping[str, Event],
+    standing: Mapping[str, _Standing],
+    won: set[str],
+) -> dict[int, Verdict]:
+    """By staging id; `won` are the ids whose copy that stood before gives way."""
+    stays: dict[str, tuple[int, bytes]] = {}
+    for event_id, event in best.items():
+        now = standing.get(event_id)
+        if now is None or event_id in won:
+            stays[event_id] = (event.copy.staging_id, event.copy.digest)
+        else:
+            stays[event_id] = (now.staging_id, now.rank.digest)
+    copies = [(one.event_id, one.copy.staging_id, one.copy.digest) for one in events]
+    copies += [(one, standing[one].staging_id, standing[one].rank.digest) for one in won]
+    verdicts = {}
+    for event_id, staging_id, digest in copies:
+        winner, winning_digest = stays[event_id]
+        if staging_id == winner:
+            verdicts[staging_id] = Verdict("loaded")
+        else:
+            verdicts[staging_id] = Verdict(
+                "duplicate" if digest == winning_digest else "superseded"
+            )
+    return verdicts
+
+
+def _lock(connection: psycopg.Connection[Any], event_ids: Sequence[str]) -> dict[str, _Standing]:
+    """What stays so far of ids that are known, which is the transaction's from here on."""
+    if not event_ids:
+        return {}
+    rows = connection.execute(_LOCK_IDS, [event_ids]).fetchall()
+    # A statement of its own: it sees what was committed while the first one waited.
+    sources = dict(connection.execute(_SOURCES, [event_ids]).fetchall())
+    return {
+        event_id: _Standing(
+            day, staging_id, Rank(source_at, sequence, received_at, digest, sources[event_id])
+        )
+        for event_id, day, source_at, sequence, received_at, digest, staging_id in rows
+    }
+
+
+def _copy_in(connection: psycopg.Connection[Any], events: Sequence[Event]) -> None:
+    """The events as a temporary table `batch`, with the columns of `events`."""
+    connection.execute(_MAKE_BATCH)
+    with connection.cursor().copy("COPY batch FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(list(_COPIED.values()))
+        for event in events:
+            copy.write_row(_row(event))
+
+
+def _row(event: Event) -> tuple[object, ...]:
+    said, copy = event.said, event.copy
+    return (
+        event.event_id,
+        event.event_date,
+        str(said.event_type),
+        copy.source,
+        said.source_at,
+        copy.received_at,
+        said.user_id,
+        said.anonymous_id,
+        said.session_hint,
+        said.product_id,
+        said.order_id,
+        said.quantity,
+        said.price,
+        said.currency,
+        said.channel,
+        str(event.quality),
+        Jsonb(list(event.reasons)),
+        said.sequence,
+        "receipt" if event.placed_by_receipt else "source",
+        copy.staging_id,
+        copy.digest,
+    )
+
+
+_COPIED: Final = {
+    "event_id": "text",
+    "event_date": "date",
+    "event_type": "text",
+    "source": "text",
+    "occurred_at": "timestamptz",
+    "received_at": "timestamptz",
+    "user_id": "text",
+    "anonymous_id": "text",
+    "session_hint": "text",
+    "product_id": "text",
+    "order_id": "text",
+    "quantity": "int8",
+    "price": "numeric",
+    "currency": "text",
+    "channel": "text",
+    "quality": "text",
+    "quality_reasons": "jsonb",
+    "sequence": "int8",
+    "placed_by": "text",
+    "staging_id": "int8",
+    "payload_digest": "bytea",
+}
+_COLUMNS: Final = ", ".join(_COPIED)
+_SET: Final = ", ".join(
+    f"{name} = excluded.{name}" for name in _COPIED if name not in ("event_id", "event_date")
+)
+
+_MAKE_BATCH: Final = f"""
+    CREATE TEMPORARY TABLE batch ON COMMIT DROP AS
+    SELECT {_COLUMNS} FROM public.events WITH NO DATA
+"""  # noqa: S608 - the names of columns
+
+_INSERT_IDS: Final = """
+    INSERT INTO event_ids
+        (event_id, event_date, occurred_at, sequence, received_at, digest, staging_id)
+    SELECT event_id, event_date, occurred_at, sequence, received_at, payload_digest, staging_id
+    FROM batch ORDER BY event_id COLLATE "C"
+    ON CONFLICT (event_id) DO NOTHING RETURNING event_id
+"""
+
+_LOCK_IDS: Final = """
+    SELECT event_id, event_date, occurred_at, sequence, received_at, digest, staging_id
+    FROM event_ids WHERE event_id = ANY(%s) ORDER BY event_id COLLATE "C" FOR UPDATE
+"""
+
+_SOURCES: Final = """
+    SELECT event_id, source FROM event_ids JOIN events USING (event_id, event_date)
+    WHERE event_id = ANY(%s)
+"""
+
+_DROP_LOSERS: Final = "DELETE FROM batch WHERE event_id = ANY(%s)"
+
+_LEAVE_DAY: Final = """
+    DELETE FROM events USING unnest(%s::text[], %s::date[]) AS old(event_id, event_date)
+    WHERE events.event_id = old.event_id AND events.event_date = old.event_date
+"""
+
+# The moment of the statement, not of the transaction: it may have waited for a loader that began
+# later, and whose row it now replaces.
+_UPSERT_EVENTS: Final = f"""
+    INSERT INTO events ({_COLUMNS}, processed_at, updated_at)
+    SELECT {_COLUMNS}, statement_timestamp(), statement_timestamp() FROM batch
+    ON CONFLICT (event_id, event_date) DO UPDATE SET {_SET},
+        processed_at = excluded.processed_at, updated_at = excluded.updated_at
+"""  # noqa: S608 - the names of columns
+
+_UPDATE_IDS: Final = """
+    UPDATE event_ids known
+    SET event_date = batch.event_date, occurred_at = batch.occurred_at, sequence = batch.sequence,
+        received_at = batch.received_at, digest = batch.payload_digest,
+        staging_id = batch.staging_id
+    FROM batch WHERE known.event_id = batch.event_id AND known.event_id = ANY(%s)
+"""
+
+_SETTLE: Final = """
+    UPDATE staging_events landed
+    SET status = new.status, error = new.error,
+        attempts = landed.attempts + new.is_taken::int
+    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::boolean[])
+        AS new(id, status, error, is_taken)
+    WHERE landed.id = new.id AND (new.is_taken OR landed.status <> 'pending')
+"""

@@ -1,0 +1,144 @@
+"""A bounded sample of what is in a store: some keys, and the begin of some objects.
+
+What the sample means is in the modules beside this one.
+"""
+
+import re
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+from etl_assets.core.errors import SourceError
+from etl_assets.core.file_formats import Compression, compression_of
+from etl_assets.sources.files.objects import StoredObject
+from etl_assets.sources.files.reading.expand import expanded
+from etl_assets.sources.files.reading.results import MIB, FileRefused, Limits
+from etl_assets.sources.files.store import ObjectStore
+
+_HIDDEN = re.compile(r"(?:^|/)[._]")
+
+
+class Kind(StrEnum):
+    """A format of files, as `--format` names it."""
+
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+    PARQUET = "parquet"
+
+
+_SUFFIXES = {
+    **dict.fromkeys(("csv", "tsv", "tab", "txt", "psv", "dat"), Kind.CSV),
+    **dict.fromkeys(("jsonl", "ndjson", "json"), Kind.JSON_LINES),
+    **dict.fromkeys(("parquet", "pq"), Kind.PARQUET),
+}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much is looked at: keys of a listing, objects that are read, expanded bytes of each.
+
+    A Parquet file has its schema at its end: it is read whole, if it is not larger than
+    `parquet_bytes`.
+    """
+
+    keys: int = 5_000
+    objects: int = 5
+    bytes: int = 4 * MIB
+    parquet_bytes: int = 64 * MIB
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The objects that a listing began with; `is_complete` says whether these are all."""
+
+    objects: Sequence[StoredObject]
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class Begin:
+    """The first plain bytes of an object; all of them if it `is_whole`."""
+
+    key: str
+    content: bytes
+    is_whole: bool
+
+
+def listed(store: ObjectStore, bounds: Bounds) -> Listed:
+    """The first objects that hold something and are not hidden (no part begins with . or _).
+
+    Raises SourceError where there are none, and what `ObjectStore.list` raises.
+    """
+    seen = (stored for page in store.list() for stored in page)
+    first = list(islice(seen, bounds.keys + 1))
+    objects = [s for s in first[: bounds.keys] if s.size and not _HIDDEN.search(s.key)]
+    if not objects:
+        told = f"{len(first):,} objects, all of them empty or hidden" if first else "no object"
+        raise SourceError(
+            f"{store.location} has {told}.",
+            "Name a bucket's prefix or a folder that holds files: s3://bucket/prefix.",
+        )
+    return Listed(objects, is_complete=len(first) <= bounds.keys)
+
+
+def kind_of(key: str) -> Kind | None:
+    """The format that a key's suffix tells, without that of its compression."""
+    name = key.rpartition("/")[2].lower()
+    packed = compression_of(name)
+    if packed is not Compression.NONE:
+        name = name.rpartition(".")[0]
+    return _SUFFIXES.get(name.rpartition(".")[2]) if "." in name else None
+
+
+def sniffed(begin: Begin) -> Kind:
+    """The format that the content of an object tells; raises SourceError for what is none."""
+    content = begin.content
+    if content.startswith(b"PAR1"):
+        return Kind.PARQUET
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return Kind.JSON_LINES
+    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if content.startswith(b"PK\x03\x04") or (b"\0" in content and not is_utf16):
+        raise SourceError(
+            f"The format of {begin.key!r} is not known: it is neither CSV, nor JSON Lines, nor "
+            "Parquet.",
+            "Have it delivered as one of these; say --format if it is one.",
+        )
+    return Kind.CSV
+
+
+def begin_of(store: ObjectStore, stored: StoredObject, kind: Kind | None, bounds: Bounds) -> Begin:
+    """The begin of an object, expanded; raises SourceError for what cannot be expanded.
+
+    Raises what `ObjectStore.read` raises.
+    """
+    most = bounds.parquet_bytes if kind is Kind.PARQUET else bounds.bytes
+    if kind is Kind.PARQUET and stored.size > most:
+        raise SourceError(
+            f"The Parquet file {stored.key!r} has {stored.size:,} bytes, and a sample reads files "
+            f"of {most:,} bytes at the most.",
+            "Name a folder that holds a smaller one of the same table.",
+        )
+    content, is_whole = bytearray(), True
+    packed = Compression.NONE if kind is Kind.PARQUET else compression_of(stored.key)
+    try:
+        with closing(_plain(store, stored, packed)) as chunks:
+            for chunk in chunks:
+                content += chunk
+                if len(content) > most:
+                    is_whole = False
+                    break
+    except FileRefused as refused:
+        raise SourceError(
+            f"The object {stored.key!r} of {store.location} cannot be expanded: {refused.reason}.",
+            "Have it delivered again, or name a folder without it.",
+        ) from None
+    return Begin(stored.key, bytes(content[:most]), is_whole)
+
+
+def _plain(
+    store: ObjectStore, stored: StoredObject, packed: Compression
+) -> Generator[bytes, None, None]:
+    yield from expanded(store.read(stored), packed, Limits())

@@ -1,0 +1,253 @@
+"""What a publication does, said once: which rows leave and come, and what the states are then.
+
+All of it is decided here, before a backend is asked. What has to be known for that (`Facts`) the
+backend tells beforehand; the guard makes sure that it still holds when the transaction runs. What
+a publication is made of is `publication.py`; how it is carried out is in the backends.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+import polars as pl
+
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState
+from etl_assets.core.table import LayerTable
+from etl_assets.spool import SpoolFiles, repeated_keys
+from etl_assets.warehouse.publication import (
+    CURSOR,
+    STAGED_DAY,
+    Facts,
+    Publication,
+    Recorded,
+    StagedDay,
+    Staging,
+    newer_is_published,
+)
+
+KeySpool = Callable[[pl.DataFrame], SpoolFiles]
+"""Writes a frame of keys to the spool."""
+
+
+def replacement(
+    staging: Staging, recorded: Recorded, facts: Facts, leaving: KeySpool, content: str | None
+) -> Publication:
+    """The staged parts take the place of what is published of them.
+
+    In a table that is read from a source a key is on one part only (C8): its version on another
+    part leaves if it is older or of the same cursor, and the staged one is left out if the other is
+    newer. Without a cursor the moments at which the parts were read decide. `leaving`
+    spools keys. `content` is the digest of the rows of a table without days, None for others.
+    Raises StalePublication where a newer snapshot of one of the parts is published (L5).
+    """
+    table, days = staging.table, {staged.day: staged for staged in staging.days}
+    _refuse_stale(table, staging, recorded.states)
+    left_out, taken = _conflicts(staging, recorded, facts.elsewhere)
+    fewer = dict(left_out.group_by(STAGED_DAY).len().iter_rows())
+    states = [
+        replace(staged.state, row_count=staged.state.row_count - fewer.get(day, 0))
+        for day, staged in days.items()
+    ]
+    any_state = staging.days[0].state
+    for day, rows in sorted(taken.group_by(STAGED_DAY).len().iter_rows()):
+        before = recorded.states[day]
+        states.append(
+            replace(
+                before,
+                row_count=before.row_count - rows,
+                load_id=any_state.load_id,
+                updated_at=any_state.updated_at,
+            )
+        )
+    return Publication(
+        staging=staging,
+        token=recorded.token,
+        table_state=table_state_after(table, recorded, states, staging.days, content=content),
+        states=[*states, *version_states(staging, recorded, facts)],
+        replaced=sorted(days),
+        leaving=leaving(taken.select(table.key)) if taken.height else None,
+        leaving_from=sorted(set(taken[STAGED_DAY])),
+        left_out=left_out if left_out.height else None,
+    )
+
+
+def changes(
+    staging: Staging,
+    recorded: Recorded,
+    facts: Facts,
+    *,
+    table_state: TableState,
+    leaving: SpoolFiles,
+    cleared: Collection[str] = (),
+    tombstones: SpoolFiles | None = None,
+    history: Sequence[HistoryEntry] = (),
+) -> Publication:
+    """The staged rows are new and changed rows; the states of their parts are given whole.
+
+    `leaving` are the keys of published rows that leave, or that a staged row takes the place of;
+    all of them are on the staged parts. `table_state` is the table's row as it will be, with its
+    new token.
+    """
+    states = [staged.state for staged in staging.days]
+    rows = {day: state.row_count for day, state in recorded.states.items()}
+    rows |= {state.partition_key: state.row_count for state in states}
+    return Publication(
+        staging=staging,
+        token=recorded.token,
+        # The digest of the content was that of a whole load: it tells nothing of these rows.
+        table_state=replace(table_state, row_count=sum(rows.values()), content=None),
+        states=[*states, *version_states(staging, recorded, facts)],
+        leaving=leaving if leaving.rows else None,
+        leaving_from=sorted(staged.day for staged in staging.days),
+        cleared=cleared,
+        tombstones=tombstones,
+        history=history,
+    )
+
+
+def table_state_after(
+    table: LayerTable,
+    recorded: Recorded,
+    states: Sequence[PartitionState],
+    days: Sequence[StagedDay],
+    *,
+    content: str | None = None,
+) -> TableState:
+    """The table's row after a publication: a new token; the position stays where it is.
+
+    Days that were replaced need no reload any more.
+    """
+    rows = {day: state.row_count for day, state in recorded.states.items()}
+    rows |= {state.partition_key: state.row_count for state in states}
+    newest = states[0]
+    as_of = max(state.as_of for state in states)
+    before = recorded.table_state
+    if before is None:
+        before = TableState(table.path, "", "", as_of, newest.updated_at)
+    reload = {d: why for d, why in before.reload_reasons.items() if d not in {s.day for s in days}}
+    return replace(
+        before,
+        load_id=newest.load_id,
+        run_id=newest.run_id,
+        as_of=max(as_of, before.as_of),
+        updated_at=newest.updated_at,
+        row_count=sum(rows.values()),
+        content=content,
+    ).with_days_to_reload(reload)
+
+
+def version_states(staging: Staging, recorded: Recorded, facts: Facts) -> list[PartitionState]:
+    """The states of the days of the versions table that gain rows: counts add up, moments grow."""
+    versions = staging.table.versions
+    if versions is None or not staging.days:
+        return []
+    by = staging.days[0].state
+    as_of = max(staged.state.as_of for staged in staging.days)
+    gained = []
+    for day, rows, newest in facts.versions.select(STAGED_DAY, "rows", "newest").iter_rows():
+        before = recorded.versions.get(day)
+        gained.append(
+            PartitionState(
+                table_name=versions.path,
+                partition_key=day,
+                high_watermark=_latest(before.high_watermark if before else None, newest),
+                watermark_key=None,
+                row_count=rows + (before.row_count if before else 0),
+                source_count=None,
+                quarantined_count=0,
+                checks_passed=0,
+                checks_failed=0,
+                as_of=max(as_of, before.as_of) if before else as_of,
+                load_id=by.load_id,
+                run_id=by.run_id,
+                seconds=0.0,
+                verified_through=None,
+                updated_at=by.updated_at,
+            )
+        )
+    return gained
+
+
+def needs_elsewhere(staging: Staging, recorded: Recorded) -> bool:
+    """Whether the warehouse must be asked for published rows of staged keys on other parts.
+
+    The key of a table of files says the day (`core/spec_checks.py`), so that it is on no other.
+    """
+    staged = {day.day for day in staging.days}
+    return bool(
+        staging.table.source is not None
+        and not staging.table.is_of_files
+        and staging.rows
+        and any(s.row_count for day, s in recorded.states.items() if day not in staged)
+    )
+
+
+def _refuse_stale(
+    table: LayerTable, staging: Staging, published: Mapping[date, PartitionState]
+) -> None:
+    stale = [
+        staged.day
+        for staged in staging.days
+        if staged.day in published and published[staged.day].as_of > staged.state.as_of
+    ]
+    if stale:
+        raise newer_is_published(table, stale)
+
+
+def _conflicts(
+    staging: Staging, recorded: Recorded, elsewhere: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(STAGED_DAY, key) of staged rows that are left out, and of published rows that leave."""
+    table, key = staging.table, list(staging.table.key)
+    columns = [STAGED_DAY, *key]
+    several = len({staged.state.as_of for staged in staging.days}) > 1
+    keys = elsewhere.select(key).unique()
+    staged = _staged_rows(staging, keys, all_repeated=table.source is not None and several)
+    if table.cursor_column is None:
+        read_at = {day: state.as_of for day, state in recorded.states.items()}
+        elsewhere = _with_moments(elsewhere, read_at)
+        staged = _with_moments(staged, {one.day: one.state.as_of for one in staging.days})
+    if not staged.height:
+        return elsewhere.clear().select(columns), elsewhere.clear().select(columns)
+    # Of a key that two snapshots saw on two parts, the newest version stays.
+    newest = staged.sort([CURSOR, STAGED_DAY], descending=True, nulls_last=[True, False]).unique(
+        key, keep="first", maintain_order=True
+    )
+    older = staged.join(newest, on=columns, how="anti", nulls_equal=True)
+    both = elsewhere.join(
+        newest.select(*key, pl.col(CURSOR).alias("_staged")), on=key, nulls_equal=True
+    )
+    gives_way = pl.col(CURSOR).is_null() | (pl.col("_staged") >= pl.col(CURSOR)).fill_null(
+        value=False
+    )
+    taken = both.filter(gives_way).select(columns)
+    kept = both.filter(~gives_way)
+    losing = newest.join(kept, on=key, how="semi", nulls_equal=True)
+    return pl.concat([older.select(columns), losing.select(columns)]), taken
+
+
+def _with_moments(rows: pl.DataFrame, moments: Mapping[date, datetime]) -> pl.DataFrame:
+    """The rows with the moment of their part in CURSOR."""
+    moment = pl.col(STAGED_DAY).replace_strict(
+        dict(moments), default=None, return_dtype=pl.Datetime("us", "UTC")
+    )
+    return rows.with_columns(moment.alias(CURSOR))
+
+
+def _staged_rows(staging: Staging, keys: pl.DataFrame, *, all_repeated: bool) -> pl.DataFrame:
+    """STAGED_DAY, key and CURSOR of the staged rows with these keys, or whose key is repeated."""
+    table, cursor = staging.table, staging.table.cursor_column
+    names = list(dict.fromkeys([*table.key, *([cursor] if cursor else [])]))
+    rows = repeated_keys(
+        {staged.day: staged.files for staged in staging.days},
+        table.key,
+        schema={name: table.column(name).dtype for name in names},
+        among=keys,
+        repeated=all_repeated,
+    )
+    moment = pl.col(cursor) if cursor else pl.lit(None)
+    return rows.select(STAGED_DAY, *table.key, moment.alias(CURSOR))
+
+
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((m for m in (one, other) if m is not None), default=None)

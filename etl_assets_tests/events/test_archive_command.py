@@ -1,0 +1,129 @@
+"""`etl-assets events pull`, `archive` and `replay`, from partners' files and an API to events."""
+
+import json
+import os
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from etl_assets.cli.main import main
+from etl_assets.demo.server import EmbeddedPostgres
+from etl_assets.events.database import EventsDatabase
+from etl_assets_tests.http_api.server import by_cursor, serve
+
+DAYS = ("--from", "2024-01-01", "--to", "2100-01-01")
+LONG_AGO = 1_700_000_000
+ROW = {"event_id": "A-1", "event": "view", "ts": 1_715_940_000, "customer": "7"}
+BUY = {"event_id": "A-2", "event": "order", "ts": 1_715_940_100, "customer": "7", "order": "O-1"}
+
+
+class Terminal:
+    """Commands in this process, on a database of events, a store and an archive of their own."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+        (folder / "store" / "partner_events").mkdir(parents=True)
+        self.environment: dict[str, Any] = {
+            "ETL_HOME": str(folder / "home"),
+            "EVENTS_DATABASE_URL": url,
+            "OBJECT_STORE_URL": (folder / "store").as_uri(),
+            "EVENTS_ARCHIVE_URL": (folder / "archive").as_uri(),
+        }
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, ["events", *arguments], env=self.environment)
+
+    def done(self, *arguments: str) -> str:
+        result = self.run(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def drop(self, name: str, *lines: object) -> None:
+        path = self.folder / "store" / "partner_events" / name
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        os.utime(path, (LONG_AGO, LONG_AGO))
+
+    def events(self) -> list[tuple[Any, ...]]:
+        """All that is said of each event, without when and by what row it was loaded."""
+        with (
+            closing(EventsDatabase(self.url)) as database,
+            database.transaction("reading of a test") as connection,
+        ):
+            rows = connection.execute(
+                "SELECT to_jsonb(events) - '{staging_id,processed_at,updated_at}'::text[] "
+                "FROM events ORDER BY event_id"
+            )
+            return rows.fetchall()
+
+
+@pytest.fixture
+def terminal(database_url: str, tmp_path: Path) -> Terminal:
+    return Terminal(database_url, tmp_path)
+
+
+def test_the_archive_alone_gives_the_same_events(
+    terminal: Terminal, postgres: EmbeddedPostgres
+) -> None:
+    terminal.drop("a.jsonl", ROW, {**ROW, "event_id": "a-1"}, BUY, {**BUY, "ts": 1_715_940_200})
+    assert "partner_files: 1 file read, 4 new, 0 known." in terminal.done("pull")
+    terminal.done("load", "--once")
+    assert "4 payloads archived in 1 object" in terminal.done("archive")
+    assert "0 payloads archived" in terminal.done("archive")
+
+    name = f"empty_{uuid.uuid4().hex[:12]}"
+    postgres.ensure_database(name)
+    other = Terminal(postgres.url(name), terminal.folder / "other")
+    other.environment["EVENTS_ARCHIVE_URL"] = terminal.environment["EVENTS_ARCHIVE_URL"]
+    told = other.done("replay", *DAYS)
+
+    assert "4 payloads of 1 object read, 4 of them landed; 4 rows loaded." in told
+    assert other.events() == terminal.events()
+    assert len(other.events()) == 2
+    assert "0 of them landed" in other.done("replay", *DAYS, "--source", "partner_files")
+
+
+def test_a_source_that_is_away_costs_no_other_one(terminal: Terminal) -> None:
+    terminal.environment |= {
+        "HTTP_API_URL_SHOP_EVENTS": "http://127.0.0.1:9",
+        "HTTP_API_PATIENCE_SECONDS": "0",
+    }
+    terminal.drop("a.jsonl", ROW)
+
+    result = terminal.run("pull")
+
+    assert result.exit_code == 1
+    assert "partner_files: 1 file read, 1 new" in result.stdout
+    assert "shop_api:" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_an_api_is_pulled_page_by_page(terminal: Terminal) -> None:
+    events = [{"id": number} for number in range(5)]
+
+    def answers(asked: Any) -> Any:
+        reply = by_cursor(events, 2)(asked)
+        return type(reply)(reply.body.replace(b'"items"', b'"events"'))
+
+    with serve(answers) as api:
+        terminal.environment["HTTP_API_URL_SHOP_EVENTS"] = api.url
+        assert "shop_api: 3 pages read, 5 new, 0 known." in terminal.done("pull", "shop_api")
+
+
+def test_what_is_missing_is_named(terminal: Terminal) -> None:
+    assert "HTTP_API_URL_SHOP_EVENTS is not set" in terminal.done("pull", "shop_api")
+    nobody = terminal.run("pull", "nobody")
+    assert (nobody.exit_code, "no source of events nobody" in nobody.stderr) == (1, True)
+    nothing = terminal.run("replay", *DAYS)
+    assert (nothing.exit_code, "no object" in nothing.stderr) == (1, True)
+
+    terminal.environment |= {"EVENTS_ARCHIVE_URL": None, "OBJECT_STORE_URL": None}
+    nowhere = terminal.run("archive")
+    assert (nowhere.exit_code, "Set EVENTS_ARCHIVE_URL" in nowhere.stderr) == (1, True)
+
+    terminal.environment["ETL_EVENT_SOURCES"] = "etl_assets.nothing"
+    unknown = terminal.run("pull")
+    assert (unknown.exit_code, "ETL_EVENT_SOURCES names" in unknown.stderr) == (1, True)

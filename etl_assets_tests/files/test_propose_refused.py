@@ -1,0 +1,99 @@
+"""`files propose` where there is nothing to propose, or no file tells what its format is."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from etl_assets.config import ObjectStoreSettings
+from etl_assets.core.errors import EtlError
+from etl_assets.sources.files.propose.place import proposed
+from etl_assets_tests.files.proposing import (
+    csv_file,
+)
+from etl_assets_tests.s3_server import S3Server
+
+
+def wrong(folder: Path, *arguments: str) -> str:
+    with pytest.raises(EtlError) as error:
+        proposed(ObjectStoreSettings(), str(folder), None, *arguments)
+    return str(error.value)
+
+
+Write = Callable[[str, bytes], None]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    return lambda name, content: (tmp_path / name).write_bytes(content) and None
+
+
+def test_what_cannot_be_looked_at_says_what_to_do(tmp_path: Path, write: Write) -> None:
+    assert "has no object. Name a bucket's prefix or a folder" in wrong(tmp_path)
+    assert "/nowhere" in wrong(tmp_path / "nowhere")
+    write("empty.csv", b"")
+    assert "1 objects, all of them empty or hidden" in wrong(tmp_path)
+    write("a.xlsx", b"PK\x03\x04 whatever")
+    assert "The format of 'a.xlsx' is not known" in wrong(tmp_path)
+    assert "is a file" in wrong(tmp_path / "a.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", b"A title\nid,name\n1,x\n2,y\n3,z\n", "a line above the header"),
+        ("a.csv", b"id,id\n1,2\n3,4\n", "the name 'id' at columns 1 and 2"),
+        ("a.csv", b"\n\n\n", "has no record"),
+        ("a.json", b'[\n{"a": 1}\n]'.replace(b'{"a": 1}', b'"x"'), "is no JSON Lines"),
+        ("a.parquet", b"PAR1 and no more", "cannot be read as Parquet"),
+        ("a.csv.gz", b"no gzip at all", "cannot be expanded"),
+    ],
+)
+def test_files_that_cannot_be_loaded_are_told(
+    name: str, content: bytes, says: str, tmp_path: Path, write: Write
+) -> None:
+    write(name, content)
+    assert says in wrong(tmp_path)
+
+
+def test_formats_that_no_suffix_tells_are_seen_or_said(tmp_path: Path, write: Write) -> None:
+    write("2024-05-17", b'{"a": 1}\n')
+    settings = ObjectStoreSettings()
+    assert "JsonLines()" in str(proposed(settings, str(tmp_path)))
+    assert "Csv(" in str(proposed(settings, str(tmp_path), None, "csv"))
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("orders_2024-05-17.csv", "orders"),
+        ("2024-05-17.csv", "drop"),
+        ("Price Lists/2024/05/17/a.csv", "price_lists"),
+        ("x/2024-05-17/1.csv", "x"),
+        ("7/1.csv", "files_7"),
+    ],
+)
+def test_the_table_is_called_by_what_its_keys_begin_with(
+    key: str, name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "drop" / key
+    path.parent.mkdir(parents=True)
+    path.write_bytes(csv_file([["id"], ["1"]]))
+    assert proposed(ObjectStoreSettings(), str(tmp_path / "drop")).name == name
+    assert proposed(ObjectStoreSettings(), str(tmp_path / "drop"), "My Table").name == "my_table"
+
+
+def test_a_bucket_is_looked_at_and_the_setting_is_not_written_again(s3: S3Server) -> None:
+    bucket = s3.bucket()
+    content = csv_file([["id", "v"], ["1", "x"]])
+    for day in (17, 18):
+        s3.put(bucket, f"drop/shipments/2024-05-{day}.csv", content)
+    settings = s3.settings(bucket, "drop")
+    inside = proposed(settings, f"s3://{bucket}/drop/shipments/*.csv")
+    assert (inside.name, inside.location) == ("shipments", "")
+    assert inside.pattern == "shipments/{day:%Y-%m-%d}.csv"
+    beside = proposed(settings.model_copy(update={"url": None}), f"s3://{bucket}/drop")
+    assert (beside.location, beside.name) == (f"s3://{bucket}/drop", "shipments")
+    assert f'location="s3://{bucket}/drop"' in str(beside)
+    with pytest.raises(EtlError, match="has no object"):
+        proposed(settings, f"s3://{bucket}/elsewhere")
