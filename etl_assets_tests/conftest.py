@@ -3,8 +3,10 @@
 Each starts when the first test asks for it; a test makes a database, dataset or bucket of its own.
 """
 
+import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import psycopg
 import pytest
@@ -43,6 +45,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.soak)
     known = {name: place for place, name in enumerate(LONG_ONES_FIRST)}
     items.sort(key=lambda item: known.get(item.path.parent.name, len(known)))
+
+
+@pytest.fixture(autouse=True)
+def _no_instance_of_an_earlier_test() -> Iterator[None]:
+    """Dagster keeps the storage of an open instance in a context variable, and may leave it there.
+
+    Contexts that it makes for tests end when they are collected, in any order, and put back what
+    stood there before: definitions that another test makes then ask an instance that is gone.
+    """
+    state = sys.modules.get("dagster._core.storage.defs_state.base")
+    with state.set_defs_state_storage(None) if state else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session")
