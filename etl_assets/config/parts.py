@@ -83,7 +83,8 @@ class HttpSettings(Part):
     `apis` are HTTP_API_URL_<NAME> and what else is said of a connection, by its name. `connect`
     bounds connecting, `idle` the wait for the next byte, `answer` a whole answer; `patience` is how
     long a request that gets no good answer is tried again. `recent_days` is how many of the last
-    days a poll loads, today among them.
+    days a poll loads, today among them. `resume` is how long the pages of a load that broke off are
+    kept for the next one, 0 for not at all.
     """
 
     model_config = variables("HTTP_API_")
@@ -94,6 +95,7 @@ class HttpSettings(Part):
     idle: Seconds = Field(default=30, validation_alias="HTTP_API_IDLE_SECONDS")
     answer: Seconds = Field(default=300, validation_alias="HTTP_API_ANSWER_SECONDS")
     patience: Seconds = Field(default=120, validation_alias="HTTP_API_PATIENCE_SECONDS")
+    resume: Seconds = Field(default=900, validation_alias="HTTP_API_RESUME_SECONDS")
 
 
 class FilesSettings(Part):

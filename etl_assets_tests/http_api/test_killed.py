@@ -40,9 +40,12 @@ def test_a1_killed_between_pages_the_old_day_stays_and_the_next_load_is_whole(
         with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
             assert is_asked.wait(60)
             process.send_signal(signal.SIGKILL)
-        assert list((tmp_path / "spool").glob("http-*/*/*.jsonl"))
+        assert list((tmp_path / "http_pages").glob("*/items.jsonl"))
         assert things.published() == [row(item) for item in old]
         api.answers = by_cursor(new, 2)
+        api.asked.clear()
         things.one()
+        assert [asked.params.get("cursor") for asked in api.asked] == ["c4"], "it goes on"
         assert things.published() == [row(item) for item in new]
         assert not list((tmp_path / "spool").glob("*"))
+        assert not list((tmp_path / "http_pages").glob("*"))

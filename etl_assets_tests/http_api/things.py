@@ -155,13 +155,14 @@ def open_things(
     source: HttpApi = SOURCE,
     patience: float = 20,
     idle: float = 5,
+    resume: float = 900,
     connection: HttpConnection | None = None,
     **changes: Any,
 ) -> Iterator[Things]:
     """The platform on the API; `changes` are of the spec."""
     url = api if isinstance(api, str) else api.url
     reached = replace(connection or HttpConnection(), url=url)
-    http = HttpSettings(apis={"shop": reached}, patience=patience, idle=idle)
+    http = HttpSettings(apis={"shop": reached}, patience=patience, idle=idle, resume=resume)
     settings = Settings(home=home, first_day=DAY, last_day=date(2024, 6, 1), http=http)
     spec = replace(SPEC, source=source, **changes)
     platform = Platform(settings, given_catalog=Catalog.of([spec]))

@@ -77,6 +77,11 @@ class HttpClient:
         self._every, self._next = (1 / rate if rate else 0.0), 0.0
         self._kept: httpx2.Client | None = None
 
+    @property
+    def resume_seconds(self) -> float:
+        """For how long the pages of a reading that broke off are kept, 0 for not at all."""
+        return self._settings.resume
+
     def url_of(self, api: HttpApi) -> str:
         """The whole URL of a spec's list.
 

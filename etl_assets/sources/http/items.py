@@ -71,6 +71,10 @@ class Items:
             parts.append(f"{self.resolved.older:,} older versions of a key left out")
         if self.elsewhere:
             parts.append(f"{self.elsewhere:,} of other days left out")
+        if self.landed.went_on:
+            parts.append(
+                f"gone on after {self.landed.went_on:,} pages of a reading that had broken off"
+            )
         if self.landed.begun_again:
             parts.append("begun again because a cursor had expired")
         return ", ".join(parts)

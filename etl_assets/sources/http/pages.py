@@ -24,13 +24,28 @@ class Page:
 
     `cursor` is an opaque text to resume after this page, None after the last. `number` counts from
     1 where the reading began. `begins_again` is true of the first page after a cursor had expired:
-    then all items come again that came before it.
+    then all items come again that came before it. `total` is the number of all items, as the API
+    says it where the spec has a path for that.
     """
 
     items: list[bytes]
     cursor: str | None
     number: int = 1
     begins_again: bool = False
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class Received:
+    """What an earlier reading had received up to a cursor, so that `total` still adds up."""
+
+    pages: int
+    items: int
+    total: int | None
+
+
+class ListChanged(SourceUnavailable):
+    """The list has another number of items than before: only a reading from its start is whole."""
 
 
 def pages(
@@ -38,16 +53,18 @@ def pages(
     client: HttpClient,
     resume: str | None = None,
     params: Mapping[str, str] | None = None,
+    received: Received | None = None,
 ) -> Iterator[Page]:
     """The pages after the cursor `resume`, from the first where that is None.
 
-    `params` go with each request besides those of the spec. A page that fails is asked for again by
-    itself. A cursor that has expired begins the list again, once. Where the reading began with the
-    first page the `total` of the spec must add up.
-    Raises SourceUnavailable and SourceError; ConfigError where nothing says where the API is, and
-    for a cursor of another pagination.
+    `received` is what came before that cursor, where it is known. `params` go with each request
+    besides those of the spec. A page that fails is asked for again by itself. A cursor that has
+    expired begins the list again, once. Where all is known that came since the first page, the
+    `total` of the spec must add up.
+    Raises SourceUnavailable (ListChanged for another `total`) and SourceError; ConfigError where
+    nothing says where the API is, and for a cursor of another pagination.
     """
-    reading = _Reading(api, client, {**_texts(api.params), **(params or {})}, resume)
+    reading = _Reading(api, client, {**_texts(api.params), **(params or {})}, resume, received)
     while (page := reading.next()) is not None:
         yield page
 
@@ -56,18 +73,24 @@ class _Reading:
     """Where the reading of a list is."""
 
     def __init__(
-        self, api: HttpApi, client: HttpClient, params: Mapping[str, str], resume: str | None
+        self,
+        api: HttpApi,
+        client: HttpClient,
+        params: Mapping[str, str],
+        resume: str | None,
+        received: Received | None,
     ) -> None:
         self._api, self._client, self._params = api, client, params
         self._url = client.url_of(api)
         self._begun_again = False
-        self._begin(resume)
+        self._begin(resume, received)
 
-    def _begin(self, cursor: str | None) -> None:
+    def _begin(self, cursor: str | None, received: Received | None = None) -> None:
+        before = received or Received(0, 0, None)
         self._cursor, self._seen = cursor, {cursor}
-        self._is_whole, self._ended = cursor is None, False
-        self._number = self._received = self._empty = 0
-        self._total: int | None = None
+        self._is_whole, self._ended = cursor is None or received is not None, False
+        self._number, self._received, self._empty = before.pages, before.items, 0
+        self._total = before.total
         self._digests: set[bytes] = set()
 
     def next(self) -> Page | None:
@@ -120,12 +143,12 @@ class _Reading:
             raise self._refused(f"gave {_EMPTY_PAGES} empty pages in a row")
         self._seen.add(cursor)
         self._cursor, self._ended = cursor, cursor is None
-        return Page(items, cursor, self._number)
+        return Page(items, cursor, self._number, total=total)
 
     def _counted(self, total: int, cursor: str | None) -> str | None:
         """The cursor, None where all were received; raises where the count does not add up."""
         if self._total not in (None, total):
-            raise SourceUnavailable(
+            raise ListChanged(
                 f"The list of the HTTP API {self._api.connection} changed while it was read: it "
                 f"had {self._total:,} items, then {total:,}.",
                 "It is read again; if that does not help, read it when nobody writes.",

@@ -23,9 +23,10 @@ from etl_assets.sources.files.reading.results import Limits
 from etl_assets.sources.found import DayPiece, RejectedLines
 from etl_assets.sources.http.client import HttpClient
 from etl_assets.sources.http.declared import api_of, columns_of_items
+from etl_assets.sources.http.kept_pages import KeptPages, can_go_on, digest_of, kept_pages
 from etl_assets.sources.http.landing import land
 from etl_assets.sources.http.pages import pages
-from etl_assets.spool import run_spool
+from etl_assets.spool import disk_errors, run_spool
 
 if TYPE_CHECKING:
     from etl_assets.sources.http.items import Items
@@ -42,7 +43,7 @@ _CANNOT = {
 
 
 class HttpSource(Source):
-    """A table of an API; `home` is the folder whose spool takes pages as they are fetched."""
+    """A table of an API; `home` is the folder that takes pages as they are fetched."""
 
     def __init__(
         self, client: HttpClient, table: LayerTable, home: Path, scope: Scope | None = None
@@ -70,14 +71,16 @@ class HttpSource(Source):
         """A moment at which nothing is fetched yet; raises ConfigError."""
         shown = self.client.shown(api_of(self.table))
         with run_spool(self.home, f"http-{uuid.uuid4().hex}", self.table.name) as folder:
-            yield HttpSnapshot(self.client, self.table, shown, folder)
+            yield HttpSnapshot(self.client, self.table, shown, folder, self.home)
 
 
 class HttpSnapshot(Snapshot):
     """A reading of the list, which is fetched when the first day of it is asked for."""
 
-    def __init__(self, client: HttpClient, table: LayerTable, shown: str, folder: Path) -> None:
-        self.client, self.table, self.folder = client, table, folder
+    def __init__(
+        self, client: HttpClient, table: LayerTable, shown: str, folder: Path, home: Path
+    ) -> None:
+        self.client, self.table, self.folder, self.home = client, table, folder, home
         self.api, self.shown = api_of(table), shown
         self.source = f"http:{self.shown}"
         self.as_of = datetime.now(UTC)
@@ -99,20 +102,33 @@ class HttpSnapshot(Snapshot):
 
         window, name = self.api.window, day.isoformat() if day else "whole"
         params = _bounds(window, day) if day else {}
-        lines = self.folder / f"{name}-{uuid.uuid4().hex}.jsonl"
-        landed = land(self.api, self.client, params, lines, LIMITS)
-        try:
-            return read_items(
-                self.table,
-                landed,
-                lines.with_suffix(""),
-                LIMITS,
-                self.api.newest,
-                day,
-                only=window is not None and window.overlap > timedelta(0),
-            )
-        finally:
-            lines.unlink(missing_ok=True)
+        own = self.folder / f"{name}-{uuid.uuid4().hex}.jsonl"
+        with self._kept(params) as kept:
+            lines = kept.lines if kept else own
+            landed = land(self.api, self.client, params, lines, LIMITS, kept)
+            try:
+                return read_items(
+                    self.table,
+                    landed,
+                    own.with_suffix(""),
+                    LIMITS,
+                    self.api.newest,
+                    day,
+                    only=window is not None and window.overlap > timedelta(0),
+                )
+            finally:  # it is whole: another reading is to begin anew
+                kept.forget() if kept else own.unlink()
+
+    @contextmanager
+    def _kept(self, params: Mapping[str, str]) -> Iterator[KeptPages | None]:
+        """What an earlier reading of the list left that broke off, where one may go on."""
+        seconds = self.client.resume_seconds
+        if not seconds or not can_go_on(self.api):
+            yield None
+            return
+        digest = digest_of(self.api, self.table.path, self.shown, params)
+        with disk_errors(self.home), kept_pages(self.home, digest, seconds) as kept:
+            yield kept
 
     def query(self, day: date, items: "Items") -> str:
         """The request and what it found, without secrets."""
@@ -148,7 +164,8 @@ class HttpDay(DayRead):
         Raises SourceUnavailable and SourceError.
         """
         return DayEvidence(
-            as_of=self.snapshot.as_of,
+            # Pages of an earlier reading are older: what was published since then is newer.
+            as_of=min(self.snapshot.as_of, self.items.landed.as_of),
             row_count=self.items.count(self.day),
             query=self.snapshot.query(self.day, self.items),
             drift=self.snapshot.drift,
