@@ -29,7 +29,8 @@ __all__ = ["pytest_terminal_summary"]  # pytest looks for it here
 
 hash_with(lambda: b"of the tests")  # personal keys are hashed alike in every run
 
-LONG_ONES_FIRST = ["e2e", "sync", "bigquery_warehouse", "wire"]
+LONG_ONES_FIRST = ["e2e", "test_simulated_files", "sync", "bigquery_warehouse", "wire"]
+"""Folders, and modules."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
@@ -44,7 +45,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if slow and not item.get_closest_marker("share") and any(t in case for t in slow.args):
             item.add_marker(pytest.mark.soak)
     known = {name: place for place, name in enumerate(LONG_ONES_FIRST)}
-    items.sort(key=lambda item: known.get(item.path.parent.name, len(known)))
+    items.sort(
+        key=lambda item: known.get(item.path.stem, known.get(item.path.parent.name, len(known)))
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from etl_assets_tests.events.arrivals import Meant, copies_of, fold
 from etl_assets_tests.events.store import Store
 
-HISTORIES = int(os.environ.get("HISTORIES", "30"))
+HISTORIES = int(os.environ.get("HISTORIES", "200"))
 A_DAY = 24 * 3600
 
 
