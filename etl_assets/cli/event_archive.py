@@ -90,12 +90,12 @@ def replay(first: date, last: date, source: str | None) -> None:
     if last < first:
         raise click.UsageError("--to is before --from.")
     settings = read_settings()
-    rules = Rules(mappers=mappers_of(sources_of(settings)))
+    rules = Rules(mappers=mappers_of(sources_of(settings).values()))
     store = _store(settings)
     with closing(open_events(settings)) as database:
         database.make_ready()
         done = replay_days(database, store, first, last, source)
-        loaded = load_all(database, rules=rules)
+        loaded = load_all(database, rules)
     if not done.objects:
         print_error(f"The archive has no object of {first} to {last}.")
         sys.exit(1)

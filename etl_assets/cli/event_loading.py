@@ -35,12 +35,12 @@ def load(once: bool, batch: int) -> None:
     from etl_assets.events.sources import mappers_of, sources_of
 
     settings = read_settings()
-    rules = Rules(mappers=mappers_of(sources_of(settings)))
+    rules = Rules(mappers=mappers_of(sources_of(settings).values()))
     with closing(open_events(settings)) as database:
         if not once:
             _go_on(database, batch, rules)
         database.make_ready()
-        total = load_all(database, batch, rules, told=_tell)
+        total = load_all(database, rules, batch, told=_tell)
     if not total.taken:
         click.echo("Nothing is pending.")
 
@@ -85,7 +85,7 @@ def _go_on(database: "EventsDatabase", batch: int, rules: "Rules") -> NoReturn:
     while True:
         try:
             database.make_ready()
-            load_all(database, batch, rules, told=_tell)
+            load_all(database, rules, batch, told=_tell)
             is_away = False
         except SourceUnavailable as error:
             if not is_away:  # said once, however long it takes

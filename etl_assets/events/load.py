@@ -7,7 +7,7 @@ queue that nobody else has.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from etl_assets.events.database import EventsDatabase
 from etl_assets.events.merge import Verdict, merge, settle
 from etl_assets.events.moments import AHEAD
 from etl_assets.events.partitions import ensure_partitions
-from etl_assets.events.transform import MAPPERS, Mapper, event_of
+from etl_assets.events.transform import Mapper, event_of
 from etl_assets.events.vocabulary import Copy, Event
 
 LIMIT: Final = 5_000
@@ -55,18 +55,15 @@ class LoadedEvents:
 class Rules:
     """How rows are read: the mappers by source, how far a clock may be ahead, tries of a row."""
 
-    mappers: Mapping[str, Mapper] = field(default_factory=lambda: MAPPERS)
+    mappers: Mapping[str, Mapper]
     ahead: timedelta = AHEAD
     attempts: int = ATTEMPTS
 
 
-RULES: Final = Rules()
-
-
 def load(
     database: EventsDatabase,
+    rules: Rules,
     limit: int = LIMIT,
-    rules: Rules = RULES,
 ) -> LoadedEvents:
     """Load the oldest rows of the queue that nobody else has, at most `limit`, in one transaction.
 
@@ -87,14 +84,14 @@ def load(
 
 def load_all(
     database: EventsDatabase,
+    rules: Rules,
     limit: int = LIMIT,
-    rules: Rules = RULES,
     told: Callable[[LoadedEvents], None] = lambda _batch: None,
 ) -> LoadedEvents:
     """Load until nothing is pending; `told` of each batch. Raises as `load` does."""
     total = LoadedEvents()
     while True:
-        batch = load(database, limit, rules)
+        batch = load(database, rules, limit)
         if not batch.taken:
             return total
         told(batch)

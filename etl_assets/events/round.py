@@ -49,5 +49,5 @@ def run_round(settings: Settings) -> Round:
                 archived = archive(database, store)
             except EtlError as error:
                 errors.append(error)
-        loaded = load_all(database, rules=Rules(mappers=mappers_of(sources)))
+        loaded = load_all(database, Rules(mappers_of(sources.values())))
     return Round(pulled, loaded, archived, errors)

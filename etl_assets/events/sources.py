@@ -5,7 +5,7 @@ Nothing is read here.
 """
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl_assets.config import Settings
@@ -52,9 +52,9 @@ def sources_of(settings: Settings) -> Mapping[str, EventSource]:
     return _by_name(listed, module)
 
 
-def mappers_of(sources: Mapping[str, EventSource]) -> Mapping[str, Mapper]:
+def mappers_of(sources: Iterable[EventSource]) -> Mapping[str, Mapper]:
     """What payloads mean, by the name of their source."""
-    return {name: source.mapper for name, source in sources.items()}
+    return {source.name: source.mapper for source in sources}
 
 
 def _by_name(listed: Sequence[object], module: str) -> Mapping[str, EventSource]:

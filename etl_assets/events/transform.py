@@ -8,7 +8,6 @@ from datetime import UTC, timedelta
 
 from etl_assets.core.errors import EventRefused
 from etl_assets.events.ids import canonical_id
-from etl_assets.events.mapping import partner_files, partner_webhook, shop_api
 from etl_assets.events.mapping.boundary import object_of
 from etl_assets.events.moments import AHEAD, place
 from etl_assets.events.quality import judge
@@ -17,24 +16,13 @@ from etl_assets.events.vocabulary import Copy, Event, Said
 Mapper = Callable[[object], Said]
 """From the fields of a JSON object to what they say; raises EventRefused."""
 
-MAPPERS: Mapping[str, Mapper] = {
-    "shop_api": shop_api.said,
-    "partner_files": partner_files.said,
-    "partner_webhook": partner_webhook.said,
-}
-"""One mapper a source, by the source's name in landing.
 
-Several partners that speak alike share one: `partner_webhook_acme` has that of `partner_webhook`.
-"""
-
-
-def event_of(
-    copy: Copy, mappers: Mapping[str, Mapper] = MAPPERS, ahead: timedelta = AHEAD
-) -> Event:
+def event_of(copy: Copy, mappers: Mapping[str, Mapper], ahead: timedelta = AHEAD) -> Event:
     """The event that a payload is; the same for the same copy, whenever it is made.
 
-    A clock that is more than `ahead` of the receipt is not believed. Raises EventRefused, whose
-    words have no values of the payload.
+    `mappers` are by the name of the source in landing. Several partners that speak alike share one:
+    `partner_webhook_acme` has that of `partner_webhook`. A clock that is more than `ahead` of the
+    receipt is not believed. Raises EventRefused, whose words have no values of the payload.
     """
     mapper = _mapper_of(copy.source, mappers)
     event_id = canonical_id(copy.event_id)

@@ -9,9 +9,13 @@ import tenacity
 
 from etl_assets.events.database import EventsDatabase
 from etl_assets.events.landing import Arrival, land
-from etl_assets.events.load import LoadedEvents, load_all
+from etl_assets.events.load import LoadedEvents, Rules, load_all
+from etl_assets.events.shop import SOURCES
+from etl_assets.events.sources import mappers_of
 from etl_assets_tests.events.arrivals import COLUMNS, Meant, Row
 from etl_assets_tests.source_tables import run
+
+RULES = Rules(mappers_of(SOURCES))
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Store:
             land(connection, given)
 
     def load(self, limit: int = 5_000) -> LoadedEvents:
-        return load_all(self.database, limit)
+        return load_all(self.database, RULES, limit)
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         return run(self.url, *statements)

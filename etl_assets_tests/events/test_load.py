@@ -12,10 +12,9 @@ from etl_assets.events import load as loader
 from etl_assets.events.counts import counts_of, retry
 from etl_assets.events.landing import Arrival, land
 from etl_assets.events.load import LoadedEvents, Rules, load
-from etl_assets.events.transform import MAPPERS
 from etl_assets.events.vocabulary import Said
 from etl_assets_tests.events.arrivals import ZERO, Meant, fold, spelt
-from etl_assets_tests.events.store import Store
+from etl_assets_tests.events.store import RULES, Store
 
 A_DAY = 24 * 3600
 
@@ -107,15 +106,15 @@ def test_a_row_that_cannot_be_read_is_quarantined_after_its_tries_and_stops_nobo
     store: Store,
 ) -> None:
     store.land([Meant("bad", is_broken=True), Meant("good")])
-    once = load(store.database, rules=Rules(attempts=2))
+    once = load(store.database, rules=replace(RULES, attempts=2))
     assert (once.loaded, once.refused, once.quarantined) == (1, 1, 0)
-    again = load(store.database, rules=Rules(attempts=2))
+    again = load(store.database, rules=replace(RULES, attempts=2))
     assert (again.taken, again.refused, again.quarantined) == (1, 0, 1)
     ((attempts, error),) = store.sql(
         "SELECT attempts, error FROM staging_events WHERE status = 'quarantined'"
     )
     assert (attempts, error.startswith("The payload is no JSON in UTF-8.")) == (2, True)
-    assert load(store.database).taken == 0
+    assert load(store.database, RULES).taken == 0
 
 
 def test_what_is_quarantined_is_loaded_after_a_correction(store: Store) -> None:
@@ -124,7 +123,7 @@ def test_what_is_quarantined_is_loaded_after_a_correction(store: Store) -> None:
 
     arrivals = [Meant("a"), Meant("b", "partner_files")]
     store.land(arrivals)
-    broken = Rules(mappers={**MAPPERS, "shop_api": stumbles}, attempts=1)
+    broken = Rules(mappers={**RULES.mappers, "shop_api": stumbles}, attempts=1)
     assert load(store.database, rules=broken).quarantined == 1
     ((error,),) = store.sql("SELECT error FROM staging_events WHERE status = 'quarantined'")
     assert error == (
@@ -140,7 +139,7 @@ def test_what_is_quarantined_is_loaded_after_a_correction(store: Store) -> None:
 
 def test_a_copy_that_is_loaded_again_is_written_as_its_mapper_says_now(store: Store) -> None:
     def corrected(fields: object) -> Said:
-        return replace(MAPPERS["shop_api"](fields), product_id="corrected")
+        return replace(RULES.mappers["shop_api"](fields), product_id="corrected")
 
     store.land([Meant("a"), Meant("a", happened=-5, product="old")])
     store.load()
@@ -155,7 +154,7 @@ def test_what_the_database_refuses_is_found_among_the_others(store: Store) -> No
     arrivals = [Meant(f"e{number}", product=f"p{number}") for number in range(9)]
     store.land(arrivals)
     store.sql("ALTER TABLE events ADD CHECK (product_id <> 'p4')")
-    done = load(store.database, rules=Rules(attempts=1))
+    done = load(store.database, rules=replace(RULES, attempts=1))
     assert (done.loaded, done.quarantined) == (8, 1)
     assert store.rows() == fold(one for one in arrivals if one.product != "p4")
     ((error,),) = store.sql("SELECT error FROM staging_events WHERE status = 'quarantined'")
@@ -177,7 +176,7 @@ def test_two_loaders_with_the_same_id_wait_for_each_other_and_the_right_copy_sta
     results: list[LoadedEvents] = []
     other = threading.Thread(target=lambda: results.append(store.load()))
     with store.database.transaction("loading first") as connection:
-        events, _ = loader._transformed(loader._take(connection, 10), loader.RULES)
+        events, _ = loader._transformed(loader._take(connection, 10), RULES)
         with store.database.transaction("making partitions") as apart:
             loader.ensure_partitions(apart, {event.event_date for event in events})
         verdicts = loader._merged(connection, events)

@@ -16,7 +16,7 @@ import pytest
 from etl_assets.events.database import EventsDatabase
 from etl_assets.events.load import load_all
 from etl_assets_tests.events.arrivals import Meant, fold
-from etl_assets_tests.events.store import Store
+from etl_assets_tests.events.store import RULES, Store
 from etl_assets_tests.processes import ended, start
 
 A_DAY = 24 * 3600
@@ -80,7 +80,7 @@ SHARE = ("in mid-copy", "after rows left their day", "before COMMIT", "after COM
 def load_until(url: str, boundary: str) -> None:
     """In a child: load, and be killed at the boundary."""
     BOUNDARIES[boundary]()
-    load_all(EventsDatabase(url))
+    load_all(EventsDatabase(url), RULES)
 
 
 @pytest.mark.parametrize(

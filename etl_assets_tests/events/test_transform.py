@@ -10,6 +10,8 @@ import pytest
 from etl_assets.core.errors import EventRefused
 from etl_assets.events.ids import canonical_id
 from etl_assets.events.moments import from_epoch, from_iso, place
+from etl_assets.events.shop import SOURCES
+from etl_assets.events.sources import mappers_of
 from etl_assets.events.transform import event_of
 from etl_assets.events.users import Link, user_of
 from etl_assets.events.vocabulary import Copy, Event, EventType, Quality
@@ -20,7 +22,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 def event(source: str, fields: object, event_id: str = "a") -> Event:
     payload = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-    return event_of(Copy(1, source, event_id, payload, b"", NOON))
+    return event_of(Copy(1, source, event_id, payload, b"", NOON), mappers_of(SOURCES))
 
 
 @pytest.mark.parametrize(
