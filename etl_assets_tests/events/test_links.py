@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from etl_assets.cli.main import main
 from etl_assets.core.errors import ConfigError
 from etl_assets.events.landing import Arrival, land
+from etl_assets.events.linking import link_events, lock_links
 from etl_assets.events.links import link, relink, unlink
 from etl_assets.events.load import load, load_all
 from etl_assets_tests.events.store import Store
@@ -137,6 +138,27 @@ def test_a_correction_that_names_nobody_any_more_undoes_the_link(store: Store) -
     arrive(store, [Seen("page", "x", None, 0), Seen("login", "x", "7", 5)])
     arrive(store, [Seen("login", "x", None, 5, sequence=1)])
     assert linked(store) == {"page": None, "login": None}
+
+
+def test_a_correction_that_names_another_device_undoes_the_link_of_the_first(store: Store) -> None:
+    arrive(store, [Seen("page", "x", None, 0), Seen("login", "x", "7", 5)])
+    arrive(store, [Seen("login", "y", "7", 5, sequence=1)])
+    assert linked(store) == {"page": None, "login": None}
+
+
+def test_a_loader_waits_for_who_changes_the_links_of_its_devices(store: Store) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with store.database.transaction("linking") as connection:
+            lock_links(connection, ["x"])
+            connection.execute(
+                "INSERT INTO user_links (anonymous_id, user_id, known_at, created_at, updated_at) "
+                "VALUES ('x', '7', now(), now(), now())"
+            )
+            assert link_events(connection, ["x"]) == 0
+            loading = pool.submit(arrive, store, [Seen("page", "x", None, 0)])
+            store.await_waiting()
+        loading.result()
+    assert linked(store) == {"page": "7"}
 
 
 DEVICES, USERS = st.sampled_from(["x", "y"]), st.sampled_from(["a", "b", "B"])
