@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl_assets.cli.event_archive import archive, pull, replay
+from etl_assets.cli.event_links import link, links, relink, unlink
 from etl_assets.cli.event_loading import load, retry, status
 from etl_assets.config import read_settings
 
@@ -21,7 +22,7 @@ def events() -> None:
     """Pull, load, archive and replay events, in the database of EVENTS_DATABASE_URL."""
 
 
-for command in (pull, load, status, retry, archive, replay):
+for command in (pull, load, status, retry, archive, replay, link, unlink, links, relink):
     events.add_command(command)
 
 

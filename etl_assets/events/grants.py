@@ -24,7 +24,7 @@ GRANTS: Final[dict[Purpose, tuple[str, ...]]] = {
     ),
     "read": (
         "USAGE ON SCHEMA public",
-        "SELECT ON events, event_ids, events_schema_version",
+        "SELECT ON events, event_ids, user_links, events_schema_version",
     ),
 }
 """By purpose: `ingest` lands (webhook service, pollers), `read` reads the events."""

@@ -1,7 +1,8 @@
 """Events into `events` and `event_ids`: the copy that stays, in the day that it belongs to.
 
 All is in the caller's transaction. Rows of `event_ids` are inserted and then locked in the order of
-their ids: two loaders wait for each other and never deadlock.
+their ids, and after them the anonymous ids, before any event is written: two loaders wait for each
+other and do not deadlock.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +14,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from etl_assets.events.choose import Rank, chosen, rank_of
+from etl_assets.events.linking import link_events, lock_links
 from etl_assets.events.vocabulary import Event
 
 Status = Literal["pending", "loaded", "duplicate", "superseded", "quarantined"]
@@ -52,9 +54,12 @@ def merge(connection: psycopg.Connection[Any], events: Sequence[Event]) -> dict[
     }
     connection.execute(_DROP_LOSERS, [list(standing.keys() - won)])
     moved = [one for one in won if standing[one].event_date != best[one].event_date]
+    devices = [one for (one,) in connection.execute(_DEVICES, [list(won)]).fetchall()]
+    lock_links(connection, devices)
     connection.execute(_LEAVE_DAY, [moved, [standing[one].event_date for one in moved]])
     connection.execute(_UPSERT_EVENTS)
     connection.execute(_UPDATE_IDS, [list(won)])
+    link_events(connection, devices)
     connection.execute("DROP TABLE batch")
     return _verdicts(events, best, standing, won)
 
@@ -210,6 +215,13 @@ _SOURCES: Final = """
 """
 
 _DROP_LOSERS: Final = "DELETE FROM batch WHERE event_id = ANY(%s)"
+
+# Of what is written, and of what it takes the place of.
+_DEVICES: Final = """
+    SELECT anonymous_id FROM batch WHERE anonymous_id IS NOT NULL
+    UNION SELECT anonymous_id FROM event_ids JOIN events USING (event_id, event_date)
+    WHERE event_id = ANY(%s) AND anonymous_id IS NOT NULL
+"""
 
 _LEAVE_DAY: Final = """
     DELETE FROM events USING unnest(%s::text[], %s::date[]) AS old(event_id, event_date)

@@ -77,4 +77,4 @@ class Store:
         tenacity.Retrying(retry=is_false, stop=stop, wait=tenacity.wait_fixed(0.01))(waits)
 
     def clear(self) -> None:
-        self.sql("TRUNCATE staging_events, events, event_ids")
+        self.sql("TRUNCATE staging_events, events, event_ids, user_links")

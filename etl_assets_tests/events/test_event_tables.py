@@ -13,6 +13,7 @@ import pytest
 
 from etl_assets.config import Settings
 from etl_assets.core.contracts import columns_of, polars_schema
+from etl_assets.events.links import link, unlink
 from etl_assets.orchestration.commands import sync_tables
 from etl_assets.pipeline.platform import Platform
 from etl_assets.table_modules import tables_from
@@ -124,6 +125,32 @@ def test_late_and_corrected_events_make_their_days_again_both_ways_and_no_others
         session(DAYS[0], midnight - 1200, midnight + 1200, 3),
         *(short | {6: session(DAYS[6], 6 * A_DAY + 600, 6 * A_DAY + 601, 2)}).values(),
     ]
+
+
+def test_a_link_makes_its_days_again_as_the_users_and_undoing_it_gives_the_sessions_of_before(
+    place: Place,
+) -> None:
+    place.bring([Meant(f"d{n}", happened=n * A_DAY + 600, received=9 * A_DAY) for n in range(8)])
+    tables = ("enriched.sessions", "enriched.funnel_daily", "enriched.daily_active_users")
+    ours = "COLUMNS('^[^_]')"  # not the platform's own
+    before = {t: place.ask(f"SELECT {ours} FROM {t} ORDER BY ALL") for t in tables}
+    since, until = (ZERO + timedelta(days=day) for day in (3, 5))
+
+    assert link(place.store.database, "someone", "7", since, until) == 2
+    made = place.bring([])
+
+    assert made["staged/events"] == made["enriched/daily_active_users"] == set(DAYS[3:5])
+    assert made["enriched/sessions"] == set(DAYS[2:6])
+    visitors = place.ask("SELECT session_date, visitor_id FROM enriched.sessions ORDER BY ALL")
+    assert visitors == [
+        (day, "user:7" if day in DAYS[3:5] else "anonymous:someone") for day in DAYS
+    ]
+    known = place.ask("SELECT known_count FROM enriched.daily_active_users ORDER BY active_date")
+    assert [number for (number,) in known] == [0, 0, 0, 1, 1, 0, 0, 0]
+
+    assert unlink(place.store.database, "someone") == (1, 2)
+    assert place.bring([])["enriched/sessions"] == set(DAYS[2:6])
+    assert {t: place.ask(f"SELECT {ours} FROM {t} ORDER BY ALL") for t in tables} == before
 
 
 def events_of(*visits: tuple[str | None, str, str]) -> pl.LazyFrame:

@@ -179,9 +179,8 @@ def test_the_commands_migrate_and_grant(
     assert f"now at revision {newest()} (before: none)" in first.output
     assert f"up to date (revision {newest()})" in again.output
     granted = CliRunner().invoke(main, ["events", "grants", role, "--for", "read"])
-    assert f'GRANT SELECT ON events, event_ids, events_schema_version TO "{role}";' in (
-        granted.output
-    )
+    tables = "events, event_ids, user_links, events_schema_version"
+    assert f'GRANT SELECT ON {tables} TO "{role}";' in granted.output
 
 
 def test_without_a_setting_and_without_the_demo_there_is_no_database_of_events(

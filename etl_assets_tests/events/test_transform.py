@@ -13,7 +13,6 @@ from etl_assets.events.moments import from_epoch, from_iso, place
 from etl_assets.events.shop import SOURCES
 from etl_assets.events.sources import mappers_of
 from etl_assets.events.transform import event_of
-from etl_assets.events.users import Link, user_of
 from etl_assets.events.vocabulary import Copy, Event, EventType, Quality
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -92,26 +91,6 @@ def test_ids_are_trimmed_and_in_lower_case() -> None:
     assert canonical_id("\t AbC-1 \n") == "abc-1"
     with pytest.raises(EventRefused):
         canonical_id("  ")
-
-
-def test_an_anonymous_id_that_becomes_known_is_the_user_in_its_interval_and_can_be_undone() -> None:
-    link = Link("anon", "user", NOON, NOON + timedelta(hours=1), known_at=NOON)
-    inside, after = NOON + timedelta(minutes=59), NOON + timedelta(hours=1)
-    assert user_of(None, "anon", inside, [link]) == "user"
-    assert user_of(None, "anon", NOON, [link]) == "user"
-    assert user_of(None, "anon", after, [link]) is None
-    assert user_of(None, "other", inside, [link]) is None
-    assert user_of("named", "anon", inside, [link]) == "named"
-    assert user_of(None, "anon", inside, []) is None  # the link is taken out
-
-
-def test_of_links_that_contradict_each_other_the_one_found_out_last_counts() -> None:
-    first = Link("anon", "b", NOON, None, known_at=NOON)
-    second = Link("anon", "a", NOON, None, known_at=NOON)
-    last = Link("anon", "c", NOON, None, known_at=NOON + timedelta(days=1))
-    for links in ([first, second], [second, first]):
-        assert user_of(None, "anon", NOON, links) == "a"
-        assert user_of(None, "anon", NOON, [last, *links]) == "c"
 
 
 COMPLETE = {

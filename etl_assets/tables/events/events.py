@@ -29,6 +29,9 @@ class RawEvents(Contract):
     received_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="When it was received.")
     user_id: pl.String = _optional(description="The known user.", personal=True)
     anonymous_id: pl.String = _optional(description="The device or browser.", personal=True)
+    linked_user_id: pl.String = _optional(
+        description="The user whom the device is linked to at that moment.", personal=True
+    )
     session_hint: pl.String = _optional(description="The source's own session.")
     product_id: pl.String = _optional(description="The product that it is about.")
     order_id: pl.String = _optional(description="The order of a purchase.")
@@ -70,7 +73,7 @@ class StagedEvents(Contract):
     is_late: pl.Boolean = column(description="Whether its day was over when it was received.")
     source: pl.String = column(description="Where the copy that stays came from.")
     visitor_id: pl.String = _optional(
-        description="`user:` and the known user, or else `anonymous:` and the device.",
+        description="`user:` and the known or linked user, or else `anonymous:` and the device.",
         personal=True,
     )
     session_hint: pl.String = _optional(description="The source's own session.")
@@ -111,6 +114,7 @@ def stage(raw: pl.LazyFrame) -> pl.LazyFrame:
         "source",
         pl.coalesce(
             pl.concat_str(pl.lit("user:"), "user_id"),
+            pl.concat_str(pl.lit("user:"), "linked_user_id"),
             pl.concat_str(pl.lit("anonymous:"), "anonymous_id"),
         ).alias("visitor_id"),
         "session_hint",

@@ -1,0 +1,108 @@
+"""Whom the events of an anonymous id are linked to: worked out again whenever a reason changes.
+
+The reasons are the events that stay and the links by hand, and nothing else: no order of arrival,
+no batch and no clock. Whoever changes a reason holds the anonymous id's lock until the commit.
+
+- An event that names its user is that user's; it has no link.
+- Otherwise a link by hand that covers its moment counts; of several the one found out last, and of
+  equal ones the smallest user id.
+- Otherwise it is the user whom the anonymous id names next, after the event's moment, or else the
+  one whom it named last. Events of quality `invalid` name nobody; of users named at the same moment
+  the smallest id counts. So a user has the half-open interval from the last moment of another
+  user to its own last moment, and the last one goes on for good.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+import psycopg
+
+_LOCK: Final = 0x6C696E6B  # "link": nobody else's advisory locks in this database
+_BUCKETS: Final = 256  # a batch has thousands of ids, and the server's table of locks is small
+
+
+def lock_links(connection: psycopg.Connection[Any], anonymous_ids: Collection[str]) -> None:
+    """Hold the anonymous ids until the transaction ends; before any of their events is written.
+
+    Raises psycopg.Error.
+    """
+    if not anonymous_ids:
+        return
+    buckets = connection.execute(
+        "SELECT DISTINCT mod(hashtext(id)::bigint + 2147483648, %s)::int AS bucket "
+        "FROM unnest(%s::text[]) AS id ORDER BY bucket",
+        [_BUCKETS, list(anonymous_ids)],
+    ).fetchall()
+    for (bucket,) in buckets:  # one by one: in the same order as everybody else
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, bucket])
+
+
+def link_events(connection: psycopg.Connection[Any], anonymous_ids: Collection[str]) -> int:
+    """Set `linked_user_id` of all events of the ids, which are locked; how many events changed.
+
+    Raises psycopg.Error.
+    """
+    if not anonymous_ids:
+        return 0
+    return connection.execute(_LINK, {"ids": list(anonymous_ids)}).rowcount
+
+
+def linkable_after(
+    connection: psycopg.Connection[Any], last: str | None, limit: int
+) -> Sequence[str]:
+    """The next anonymous ids that have any reason for a link, or have one, in order of bytes."""
+    rows = connection.execute(_LINKABLE, {"last": last or "", "limit": limit}).fetchall()
+    return [anonymous_id for (anonymous_id,) in rows]
+
+
+_LINKABLE: Final = """
+    SELECT anonymous_id FROM (
+        SELECT anonymous_id FROM events WHERE anonymous_id IS NOT NULL AND user_id IS NOT NULL
+        UNION SELECT anonymous_id FROM events WHERE linked_user_id IS NOT NULL
+        UNION SELECT anonymous_id FROM user_links WHERE undone_at IS NULL
+    ) AS found
+    WHERE anonymous_id COLLATE "C" > %(last)s ORDER BY anonymous_id COLLATE "C" LIMIT %(limit)s
+"""
+
+_MOMENT: Final = "CASE placed_by WHEN 'source' THEN occurred_at ELSE received_at END"
+
+_LINK: Final = f"""
+    WITH named AS (
+        SELECT anonymous_id, {_MOMENT} AS moment, min(user_id COLLATE "C") AS user_id
+        FROM events
+        WHERE anonymous_id = ANY(%(ids)s) AND user_id IS NOT NULL AND quality <> 'invalid'
+        GROUP BY 1, 2
+    ),
+    followed AS (
+        SELECT *, lead(user_id) OVER (PARTITION BY anonymous_id ORDER BY moment) AS next_user_id
+        FROM named
+    ),
+    spans AS (
+        SELECT anonymous_id, user_id, next_user_id IS NULL AS is_last,
+            lag(moment) OVER (PARTITION BY anonymous_id ORDER BY moment) AS since, moment AS until
+        FROM followed WHERE next_user_id IS DISTINCT FROM user_id
+    ),
+    concerned AS (
+        SELECT anonymous_id FROM named
+        UNION SELECT anonymous_id FROM user_links
+            WHERE anonymous_id = ANY(%(ids)s) AND undone_at IS NULL
+        UNION SELECT anonymous_id FROM events
+            WHERE anonymous_id = ANY(%(ids)s) AND linked_user_id IS NOT NULL
+    ),
+    wanted AS (
+        SELECT event_id, event_date, CASE WHEN e.user_id IS NULL THEN coalesce(
+            (SELECT l.user_id FROM user_links l
+             WHERE l.anonymous_id = e.anonymous_id AND l.undone_at IS NULL
+                AND coalesce(l.since <= {_MOMENT}, true) AND coalesce({_MOMENT} < l.until, true)
+             ORDER BY l.known_at DESC, l.user_id COLLATE "C" LIMIT 1),
+            (SELECT s.user_id FROM spans s
+             WHERE s.anonymous_id = e.anonymous_id AND coalesce(s.since <= {_MOMENT}, true)
+                AND (s.is_last OR {_MOMENT} < s.until))
+        ) END AS linked_user_id
+        FROM events e WHERE anonymous_id IN (SELECT anonymous_id FROM concerned)
+    )
+    UPDATE events SET linked_user_id = wanted.linked_user_id, updated_at = statement_timestamp()
+    FROM wanted
+    WHERE events.event_id = wanted.event_id AND events.event_date = wanted.event_date
+        AND events.linked_user_id IS DISTINCT FROM wanted.linked_user_id
+"""  # noqa: S608 - a constant
