@@ -28,13 +28,9 @@ def lock_links(connection: psycopg.Connection[Any], anonymous_ids: Collection[st
     """
     if not anonymous_ids:
         return
-    buckets = connection.execute(
-        "SELECT DISTINCT mod(hashtext(id)::bigint + 2147483648, %s)::int AS bucket "
-        "FROM unnest(%s::text[]) AS id ORDER BY bucket",
-        [_BUCKETS, list(anonymous_ids)],
-    ).fetchall()
-    for (bucket,) in buckets:  # one by one: in the same order as everybody else
-        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, bucket])
+    connection.execute(
+        _TAKE_LOCKS, {"lock": _LOCK, "buckets": _BUCKETS, "ids": list(anonymous_ids)}
+    )
 
 
 def link_events(connection: psycopg.Connection[Any], anonymous_ids: Collection[str]) -> int:
@@ -54,6 +50,16 @@ def linkable_after(
     rows = connection.execute(_LINKABLE, {"last": last or "", "limit": limit}).fetchall()
     return [anonymous_id for (anonymous_id,) in rows]
 
+
+# In one order for everybody, so that two wait for each other and do not deadlock: the sorted rows
+# are made first, and then a lock is taken for each.
+_TAKE_LOCKS: Final = """
+    WITH buckets AS MATERIALIZED (
+        SELECT DISTINCT mod(hashtext(id)::bigint + 2147483648, %(buckets)s)::int AS bucket
+        FROM unnest(%(ids)s::text[]) AS id ORDER BY bucket
+    )
+    SELECT pg_advisory_xact_lock(%(lock)s, bucket) FROM buckets
+"""
 
 _LINKABLE: Final = """
     SELECT anonymous_id FROM (
@@ -90,16 +96,16 @@ _LINK: Final = f"""
             WHERE anonymous_id = ANY(%(ids)s) AND linked_user_id IS NOT NULL
     ),
     wanted AS (
-        SELECT event_id, event_date, CASE WHEN e.user_id IS NULL THEN coalesce(
+        SELECT e.event_id, e.event_date, CASE WHEN e.user_id IS NULL THEN coalesce(
             (SELECT l.user_id FROM user_links l
              WHERE l.anonymous_id = e.anonymous_id AND l.undone_at IS NULL
                 AND coalesce(l.since <= {_MOMENT}, true) AND coalesce({_MOMENT} < l.until, true)
              ORDER BY l.known_at DESC, l.user_id COLLATE "C" LIMIT 1),
-            (SELECT s.user_id FROM spans s
-             WHERE s.anonymous_id = e.anonymous_id AND coalesce(s.since <= {_MOMENT}, true)
-                AND (s.is_last OR {_MOMENT} < s.until))
+            s.user_id
         ) END AS linked_user_id
-        FROM events e WHERE anonymous_id IN (SELECT anonymous_id FROM concerned)
+        FROM events e LEFT JOIN spans s ON s.anonymous_id = e.anonymous_id
+            AND coalesce(s.since <= {_MOMENT}, true) AND (s.is_last OR {_MOMENT} < s.until)
+        WHERE e.anonymous_id IN (SELECT anonymous_id FROM concerned)
     )
     UPDATE events SET linked_user_id = wanted.linked_user_id, updated_at = statement_timestamp()
     FROM wanted
