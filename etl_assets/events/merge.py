@@ -234,7 +234,8 @@ _UPSERT_EVENTS: Final = f"""
     INSERT INTO events ({_COLUMNS}, processed_at, updated_at)
     SELECT {_COLUMNS}, statement_timestamp(), statement_timestamp() FROM batch
     ON CONFLICT (event_id, event_date) DO UPDATE SET {_SET},
-        processed_at = excluded.processed_at, updated_at = excluded.updated_at
+        processed_at = excluded.processed_at, updated_at = excluded.updated_at,
+        linked_user_id = CASE WHEN excluded.anonymous_id IS NOT NULL THEN events.linked_user_id END
 """  # noqa: S608 - the names of columns
 
 _UPDATE_IDS: Final = """

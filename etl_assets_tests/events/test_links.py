@@ -19,7 +19,7 @@ from etl_assets.events.landing import Arrival, land
 from etl_assets.events.linking import link_events, lock_links
 from etl_assets.events.links import link, relink, unlink
 from etl_assets.events.load import load, load_all
-from etl_assets_tests.events.store import Store
+from etl_assets_tests.events.store import RULES, Store
 
 ZERO = datetime(2024, 3, 1, tzinfo=UTC)
 HOURS = 60  # over two midnights
@@ -70,7 +70,7 @@ def moment(hours: int) -> datetime:
 def arrive(store: Store, seen: Sequence[Seen], limit: int = 5_000) -> None:
     with store.database.transaction("landing events") as connection:
         land(connection, [one.arrival for one in seen])
-    load_all(store.database, limit)
+    load_all(store.database, RULES, limit)
 
 
 def linked(store: Store) -> Linked:
@@ -140,6 +140,15 @@ def test_a_correction_that_names_nobody_any_more_undoes_the_link(store: Store) -
     assert linked(store) == {"page": None, "login": None}
 
 
+def test_a_correction_that_names_no_device_has_no_link(store: Store) -> None:
+    seen = [Seen("page", "x", None, 0), Seen("login", "x", "a", 1)]
+    arrive(store, seen)
+    assert linked(store) == {"page": "a", "login": None}
+    correction = Seen("page", None, None, 0, sequence=1)
+    arrive(store, [correction])
+    assert linked(store) == meant([*seen, correction]) == {"page": None, "login": None}
+
+
 def test_a_correction_that_names_another_device_undoes_the_link_of_the_first(store: Store) -> None:
     arrive(store, [Seen("page", "x", None, 0), Seen("login", "x", "7", 5)])
     arrive(store, [Seen("login", "y", "7", 5, sequence=1)])
@@ -182,7 +191,7 @@ HANDS = st.lists(
 
 
 @settings(
-    max_examples=60,
+    max_examples=100,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -221,7 +230,7 @@ def test_loaders_that_run_at_once_leave_no_link_out(store: Store) -> None:
     def work(_: int) -> int:
         together.wait()
         taken = 0
-        while batch := load(store.database, 5).taken:
+        while batch := load(store.database, RULES, 5).taken:
             taken += batch
         return taken
 
