@@ -17,6 +17,7 @@ from etl_assets.cli.opened import catalog_of
 from etl_assets.cli.output import console, counted, print_error, print_sources, print_warning
 from etl_assets.cli.tables import chosen
 from etl_assets.config import Settings, read_settings
+from etl_assets.core.partitions import WHOLE
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -73,7 +74,12 @@ def print_result(result: "BackfillResult") -> None:
         print_error(message)
     for path, skipped in result.skipped.items():
         if skipped:
-            told = f"{path}: {counted(len(skipped), 'day')} whose upstream days failed"
+            days = counted(len(skipped), "day")
+            told = f"{path}: " + (
+                "its upstream failed"
+                if skipped == {WHOLE}
+                else f"{days} whose upstream days failed"
+            )
             click.echo(f"{click.style('skipped:', fg='yellow')} {told}", err=True)
 
 

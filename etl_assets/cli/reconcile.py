@@ -47,6 +47,11 @@ def _print_reconciliations(found: Sequence["Reconciliation"]) -> None:
     left_out = {one.table: one.left_out for one in found if one.left_out}
     for table, names in left_out.items():
         click.echo(f"{table}: not compared, for no checksum covers them: {', '.join(names)}.")
+    if any(one.repair for one in found):
+        click.echo(
+            "What is made of the repaired days is late now: etl-assets derive makes it again, and "
+            "etl-assets dev does so by itself."
+        )
 
 
 def _cells(one: "Reconciliation") -> list[Cell]:

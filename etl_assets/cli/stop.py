@@ -10,4 +10,6 @@ def stop() -> None:
     """Stop the embedded PostgreSQL, should a killed process have left it running."""
     from etl_assets.demo.server import stop_postgres
 
-    stop_postgres(read_settings().postgres_home)
+    home = read_settings().postgres_home
+    stopped = stop_postgres(home)
+    click.echo("The embedded PostgreSQL is stopped." if stopped else f"None is running in {home}.")

@@ -106,13 +106,14 @@ def start_postgres(data_dir: Path) -> EmbeddedPostgres:
     return EmbeddedPostgres(data_dir, socket_dir)
 
 
-def stop_postgres(data_dir: Path) -> None:
-    """Stop the server of `data_dir`, whoever started it; nothing if none runs."""
+def stop_postgres(data_dir: Path) -> bool:
+    """Stop the server of `data_dir`, whoever started it; whether one ran."""
     data_dir = data_dir.expanduser().resolve()
-    if data_dir.exists():
-        socket_dir = _attach(data_dir, server_account(data_dir))
-        if socket_dir is not None:
-            EmbeddedPostgres(data_dir, socket_dir).stop()
+    socket_dir = _attach(data_dir, server_account(data_dir)) if data_dir.exists() else None
+    if socket_dir is None:
+        return False
+    EmbeddedPostgres(data_dir, socket_dir).stop()
+    return True
 
 
 def _lock(data_dir: Path) -> FileLock:

@@ -67,6 +67,7 @@ def test_a_table_is_synced_changed_synced_reconciled_and_set_back(team: Team) ->
     assert "differs from its source in 1 rows of 1 days" in looked.message
     repaired = team.done("reconcile", "raw/orders", "--repair")
     assert "repaired" in repaired.out
+    assert "etl-assets derive makes it again" in repaired.out.replace("\n", " ")
     shown = team.done("state", "show", "raw/orders").out
     assert re.search(r"verified_through +20", shown)
     moment = datetime.now(UTC) - timedelta(days=1)

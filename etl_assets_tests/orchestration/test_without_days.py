@@ -114,6 +114,19 @@ def test_m1_a_lookup_table_without_a_moment_is_loaded_whole_and_joined(place: Pl
     assert place.late() == []
 
 
+def test_a_table_without_days_that_a_check_refuses_is_named_without_a_day(place: Place) -> None:
+    assert place.backfill().succeeded
+    run(place.url, "DELETE FROM kinds")
+    result = place.backfill("raw/kinds", "staged/kinds")
+    (message,) = result.messages
+    assert message == (
+        "raw/kinds: it is not published (row_count_against_published (0 rows, 2 are published, and "
+        "min_share_of_last is 0.5)). What was published for it before stays. See the checks, mend "
+        "the source or the contract, or allow more in the thresholds of the spec of raw/kinds, and "
+        "run only it again."
+    )
+
+
 def test_a_lookup_table_that_changed_makes_every_day_late_and_all_is_made_again(
     place: Place,
 ) -> None:

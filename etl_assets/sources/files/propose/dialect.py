@@ -68,7 +68,10 @@ def dialect_of(begins: Sequence[Begin]) -> Dialect:
         notes.append("One column: no delimiter was found, so that any of them would do.")
     odd = sum(len(record.fields) != width for record in found)
     if odd:
-        notes.append(f"{odd:,} records of the sample have another number of fields: quarantine.")
+        notes.append(
+            f"Of the {len(found):,} records of the sample {odd:,} cannot be loaded: another number "
+            "of fields. A day with more than max_bad_share of such rows is refused (thresholds)."
+        )
     header, why = _header(first, found, begins[0].key)
     if any(begin.is_whole and not begin.content.rstrip(b"\0").endswith(b"\n") for begin in begins):
         notes.append(
