@@ -27,17 +27,22 @@ def refused_days(
     """What a run ends with that did not publish some days: which, and the checks that refused."""
     from etl_assets.pipeline.days import LoadedDay
 
-    reasons = [
-        f"{one.day}: {_broken(one) if isinstance(one, LoadedDay) else one.error}" for one in refused
-    ]
-    what = f"{len(refused)} of {len(refused) + len(good)} days are not published"
-    if not table.has_days:
-        what, reasons = "it is not published", [reason.partition(": ")[2] for reason in reasons]
-    them, again = ("them", "these days") if table.has_days else ("it", "it")
+    why = [_broken(one) if isinstance(one, LoadedDay) else str(one.error) for one in refused]
+    if table.has_days:
+        number = f"{len(refused)} of {len(refused) + len(good)}"
+        dated = "; ".join(f"{one.day}: {reason}" for one, reason in zip(refused, why, strict=True))
+        what = f"{table.path}: {number} days are not published ({dated})."
+        them, again = "them", "run only these days again"
+    else:
+        what, them, again = (
+            f"{table.path} is not published ({'; '.join(why)}).",
+            "it",
+            "run it again",
+        )
     return dg.Failure(
-        f"{table.path}: {what} ({'; '.join(reasons)}). What was published for {them} before stays. "
+        f"{what} What was published for {them} before stays. "
         "See the checks, mend the source or the contract, or allow more in the thresholds of "
-        f"{table.declared_in}, and run only {again} again.",
+        f"{table.declared_in}, and {again}.",
         metadata={
             "days_not_published": ", ".join(str(one.day) for one in refused),
             "days_published": len(good),

@@ -58,13 +58,13 @@ def copy_frames(
     read_end, write_end = os.pipe()
     _widen(write_end)
     pump = _Pump(connection, rows, write_end)
-    pump.start()
     with (
         os.fdopen(read_end, "rb", buffering=_PIPE_BYTES) as stream,
         ThreadPoolExecutor(1, thread_name_prefix="copy-parser") as parser,
     ):
         batches = _parse(stream, columns, block_bytes)
         try:
+            pump.start()
             while (batch := parser.submit(next, batches, None).result()) is not None:
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)  # noqa: S101 - from_arrow of a batch

@@ -76,7 +76,7 @@ def test_l4_waiting_for_the_file_is_bounded_and_names_the_holder(
             warehouse_of(tmp_path, wait_seconds=1).state()
         waited = time.monotonic() - began
     message = str(caught.value)
-    assert 1 <= waited < 8
+    assert 1 <= waited < 60
     assert str(process.pid) in message, message
     assert "waited 1 s" in message
     assert "ETL_WAREHOUSE_WAIT_SECONDS" in message

@@ -88,7 +88,7 @@ def test_a1_an_api_that_never_gets_well_is_given_up_in_time(tmp_path: Path) -> N
     ):
         things.read()
     assert "HTTP_API_PATIENCE_SECONDS" in str(told.value)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert len(api.asked) < 30
 
 
@@ -157,12 +157,12 @@ def test_a1_a_failure_in_the_middle_leaves_what_was_published(tmp_path: Path) ->
 
 def test_a1_an_answer_that_drips_is_given_up_in_time(tmp_path: Path) -> None:
     began = time.monotonic()
-    with serve(lambda _: Reply(GOOD.body * 50, drips=True)) as api:
+    with serve(lambda _: Reply(GOOD.body * 500, drips=True)) as api:
         client = HttpClient(HttpSettings(answer=0.2, patience=0), "shop", url=api.url)
         with pytest.raises(SourceUnavailable, match="did not get done with its answer in time"):
             client.get(Request(api.url, {}), lambda answer: answer)
         client.close()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_an_answer_without_an_end_is_cut_off(tmp_path: Path) -> None:

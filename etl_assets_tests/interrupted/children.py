@@ -43,12 +43,20 @@ def work_until_signal(name: str, url: str, folder: Path) -> None:
         CHILDREN[name](url, folder)
     except BaseException as error:
         outcome = type(error).__name__
-    alive = [t.name for t in threading.enumerate() if t.name.startswith(("copy-", "signals"))]
+    # A thread that the signal met while it was started ends by itself, and nobody waits for it.
+    deadline = time.monotonic() + 30
+    while (alive := _helpers()) and time.monotonic() < deadline:
+        time.sleep(0.01)
     (folder / "outcome").write_text(" ".join([outcome, *alive]))
 
 
+def _helpers() -> list[str]:
+    """The threads that ours begin and end."""
+    return [t.name for t in threading.enumerate() if t.name.startswith(("copy-", "signals"))]
+
+
 def warehouse_of(folder: Path) -> DuckDBWarehouse:
-    return DuckDBWarehouse(folder / "warehouse.duckdb", wait_seconds=60)
+    return DuckDBWarehouse(folder / "warehouse.duckdb", wait_seconds=600)
 
 
 def _source_lock(url: str, folder: Path) -> None:
@@ -68,7 +76,7 @@ def _source_copy(url: str, folder: Path) -> None:
 
 def _source_catalogue(url: str, folder: Path) -> None:
     with reader_of(url) as reader, reader._engine.connect() as connection:
-        connection.execute(sa.text("SELECT pg_sleep(60)"))
+        connection.execute(sa.text("SELECT pg_sleep(600)"))
 
 
 def _source_horizon(url: str, folder: Path) -> None:
@@ -78,13 +86,13 @@ def _source_horizon(url: str, folder: Path) -> None:
 
 
 def _warehouse_lock(url: str, folder: Path) -> None:
-    with warehouse_at(url, wait_seconds=60) as warehouse:
+    with warehouse_at(url, wait_seconds=600) as warehouse:
         publish(warehouse, staged(folder, orders({2: "two"}, NEXT), NEXT, run_id="second"))
 
 
 def _warehouse_statement(url: str, folder: Path) -> None:
     with warehouse_at(url) as warehouse:
-        warehouse.transactions.run("sleeping", lambda c: c.execute(sa.text("SELECT pg_sleep(60)")))
+        warehouse.transactions.run("sleeping", lambda c: c.execute(sa.text("SELECT pg_sleep(600)")))
 
 
 def _warehouse_copy_in(url: str, folder: Path) -> None:
@@ -94,7 +102,7 @@ def _warehouse_copy_in(url: str, folder: Path) -> None:
             with cursor.copy("COPY filled FROM STDIN") as copy:
                 copy.write("x\n" * 10_000)
                 (folder / "first batch").touch()
-                time.sleep(60)
+                time.sleep(600)
 
     with warehouse_at(url) as warehouse:
         warehouse.transactions.run("filling", work)

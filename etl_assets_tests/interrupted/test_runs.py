@@ -63,7 +63,7 @@ def test_r8_a_terminated_run_ends_as_canceled(
         instance.report_run_canceling(started)  # as "Terminate" does before it sends the signal
         os.kill(child.pid, number)
         assert ended(child, SECONDS) == 0
-        until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement", 5)
+        until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement")
         finished = instance.get_run_by_id(run_id)
         assert finished is not None
         assert finished.status is dg.DagsterRunStatus.CANCELED
@@ -122,7 +122,7 @@ def test_r8_ctrl_c_ends_a_command_with_130_and_one_line(
             out, err = process.communicate(timeout=SECONDS)
         finally:
             process.kill()
-        until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement", 5)
+        until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement")
     assert process.returncode == 130, out + err
     assert err.strip().splitlines() == ["Interrupted. Nothing unfinished was published."]
     assert "Traceback" not in out

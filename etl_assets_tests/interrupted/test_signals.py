@@ -16,7 +16,7 @@ from etl_assets_tests.postgres_warehouse.warehouses import warehouse_at
 from etl_assets_tests.processes import ended, hold, holding, start
 from etl_assets_tests.source_tables import run
 
-SECONDS = 20  # far less than what the children would wait for
+SECONDS = 120  # far less than what the children would wait for
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 INTERRUPTED = "Terminated"
 ACTIVE = (
@@ -55,7 +55,7 @@ def slow_things(url: str) -> None:
     run(
         url,
         "CREATE VIEW things AS SELECT n::bigint AS id, timestamptz '2024-05-17' AS day_at, "
-        "CASE WHEN n > 20000 THEN pg_sleep(60)::text ELSE repeat('x', 1000) END AS v "
+        "CASE WHEN n > 20000 THEN pg_sleep(600)::text ELSE repeat('x', 1000) END AS v "
         "FROM generate_series(1, 20001) n",
     )
 
@@ -74,7 +74,7 @@ def test_r8_a_reader_that_waits_for_a_lock(
             name, database_url, tmp_path, number, lambda: run(database_url, WORKING["lock"])[0][0]
         )
         assert outcome == INTERRUPTED
-        until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement", 5)
+        until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_r8_a_reader_at_work(database_url: str, tmp_path: Path, name: str, state
             database_url,
             "DROP VIEW things",
             "CREATE VIEW things AS SELECT 1::bigint AS id, timestamptz '2024-05-17' AS day_at, "
-            "NULL::text AS v FROM pg_sleep(60)",
+            "NULL::text AS v FROM pg_sleep(600)",
         )
     outcome = interrupted(
         name,
@@ -102,7 +102,7 @@ def test_r8_a_reader_at_work(database_url: str, tmp_path: Path, name: str, state
         lambda: run(database_url, WORKING[state])[0][0],
     )
     assert outcome == INTERRUPTED
-    until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement", 5)
+    until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement")
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -121,7 +121,7 @@ def test_r8_a_publication_that_waits_for_a_lock(
                 lambda: run(database_url, WORKING["lock"])[0][0],
             )
             assert outcome == INTERRUPTED
-            until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement", 5)
+            until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement")
         assert [state.run_id for state in warehouse.state()] == ["first"]
     assert run(database_url, "SELECT DISTINCT _run_id FROM raw.orders") == [("first",)]
 
@@ -139,7 +139,7 @@ def test_r8_a_warehouse_at_work(database_url: str, tmp_path: Path, name: str, st
         database_url,
         "CREATE TABLE slow (v text)",
         "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS "
-        "'BEGIN PERFORM pg_sleep(60); RETURN NEW; END'",
+        "'BEGIN PERFORM pg_sleep(600); RETURN NEW; END'",
         "CREATE TRIGGER slowly BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION slowly()",
     )
     outcome = interrupted(
@@ -150,14 +150,14 @@ def test_r8_a_warehouse_at_work(database_url: str, tmp_path: Path, name: str, st
         lambda: run(database_url, WORKING[state])[0][0],
     )
     assert outcome == INTERRUPTED
-    until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement", 5)
+    until(lambda: run(database_url, ACTIVE) == [(0,)], "the end of the statement")
     assert run(database_url, "SELECT to_regclass('filled') IS NULL") == [(True,)]
 
 
 def _hold_turn(signs: Path, folder: Path) -> None:
     from etl_assets.warehouse.duckdb.file_turns import turn
 
-    with turn(folder / "warehouse.duckdb", "testing", 60):
+    with turn(folder / "warehouse.duckdb", "testing", 600):
         hold(signs)
 
 

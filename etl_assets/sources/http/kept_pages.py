@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOLDER = "http_pages"
+_TRIES = 100
 _JOURNAL, _LINES = "journal.jsonl", "items.jsonl"
 
 
@@ -119,9 +120,10 @@ def kept_pages(home: Path, digest: str, seconds: float) -> Iterator[KeptPages | 
 def _locked(folder: Path) -> Iterator[bool]:
     """Make the folder; whether nobody else works in it.
 
-    The system drops the lock of a process that was killed.
+    The system drops the lock of a process that was killed. Where others make and remove it each
+    time, it is theirs.
     """
-    while True:
+    for _ in range(_TRIES):
         folder.mkdir(mode=0o700, exist_ok=True)
         try:
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -139,12 +141,13 @@ def _locked(folder: Path) -> Iterator[bool]:
                 return
         finally:
             os.close(handle)
+    yield False
 
 
 def _remove_old(parent: Path, seconds: float) -> None:
     before = datetime.now(UTC) - timedelta(seconds=seconds)
     for folder in parent.iterdir():
-        if _begun(folder) < before:
+        if folder.is_dir() and _begun(folder) < before:
             with _locked(folder) as is_ours:
                 if is_ours:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -159,7 +162,10 @@ def _begun(folder: Path) -> datetime:
 
 def _page(line: bytes) -> KeptPage:
     read = json.loads(line)
-    return KeptPage(**{**read, "bad": [BadLine(**one) for one in read["bad"]]})
+    page = KeptPage(**{**read, "bad": [BadLine(**one) for one in read["bad"]]})
+    if datetime.fromisoformat(page.fetched_at).tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    return page
 
 
 def _are_whole(lines: Path, pages: list[KeptPage]) -> bool:
