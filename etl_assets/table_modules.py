@@ -11,14 +11,14 @@ import traceback
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 
-from etl_assets.config import DEMO_TABLES
+from etl_assets.config import SHOP_TABLES
 from etl_assets.core.catalog import Broken, Catalog, Declared
 from etl_assets.core.errors import ConfigError, SpecError
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, file_of
 
 
-def tables_from(packages: Sequence[str] = DEMO_TABLES) -> Catalog:
+def tables_from(packages: Sequence[str] = SHOP_TABLES) -> Catalog:
     """The catalog of every table module in these packages, by their dotted names.
 
     Raises ConfigError for a package that cannot be imported at all.

@@ -1,6 +1,7 @@
 """`etl-assets demo`: the demo shop and its partners' files, filled and loaded through every layer.
 
-`etl-assets demo drop` puts another file for the sensor to find.
+`etl-assets demo drop` puts another file for the sensor to find, `etl-assets demo send` sends
+webhooks. What the demo's events are is `demo/event_payloads.py`.
 """
 
 import sys
@@ -27,7 +28,7 @@ _SHIPMENTS = "raw/shipments"
 @click.group(invoke_without_command=True)
 @click.pass_context
 def demo(context: click.Context) -> None:
-    """Fill the demo shop, its billing and its partners' files, load 30 days, show the result."""
+    """Fill the demo shop, its partners' files and its events, load 30 days, show the result."""
     if context.invoked_subcommand is None:
         _demo()
 
@@ -55,11 +56,33 @@ def drop() -> None:
     click.echo("  .venv/bin/etl-assets derive")
 
 
+@demo.command()
+@click.option(
+    "--count",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="How many events.",
+)
+@click.option("--to", "base", metavar="URL", help="A service that runs; default: one is started.")
+def send(count: int, base: str | None) -> None:
+    """Send signed webhooks, as a partner does: some twice, and some that are forged.
+
+    A service that runs (--to http://127.0.0.1:8080) is sent them with the first secret of
+    WEBHOOK_SECRETS_PARTNER_WEBHOOK; it lands them where its own settings say.
+    """
+    from etl_assets.cli.demo_events import send_webhooks
+
+    send_webhooks(read_settings(), count, base)
+
+
 def _demo() -> None:
+    from etl_assets.cli.demo_events import fill_events, tell_of_events
     from etl_assets.demo.marker import mark_for_demo
 
     settings = read_settings().for_demo()
     _fill(settings)
+    events = fill_events(settings)
     window = Window(settings.first_day, settings.newest_day())
     with closing(open_platform(settings)) as platform:
         platform.refuse_demo_rows()
@@ -70,7 +93,9 @@ def _demo() -> None:
         good = load(settings, missing, window)
     else:
         click.echo("Every day of every table is published already.")
-    print_status(open_platform(settings))
+    platform = open_platform(settings)
+    print_status(platform)
+    tell_of_events(platform, events)
     click.echo(
         f"Rows in quarantine broke a rule of their contract; {_bold('etl_quarantine')} holds each "
         "with the rule and its payload."
@@ -84,6 +109,7 @@ def _demo() -> None:
 
 
 def _fill(settings: Settings) -> None:
+    from etl_assets.cli.demo_events import put_event_files
     from etl_assets.demo.billing import fill_billing
     from etl_assets.demo.databases import BILLING, DATABASES
     from etl_assets.demo.partners import fill_partners
@@ -98,6 +124,7 @@ def _fill(settings: Settings) -> None:
         invoices = fill_billing(server.url(DATABASES[BILLING].name))
         place = _partners(settings)
         files = fill_partners(place)
+        put_event_files(place)
     click.echo(
         f"The demo shop holds {counts.customers:,} customers of {counts.countries} countries, "
         f"{counts.products:,} products, {counts.orders:,} orders and {counts.order_items:,} order "

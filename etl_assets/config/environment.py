@@ -17,7 +17,13 @@ from etl_assets.config.parts import (
     WebhookSettings,
     WebhookSource,
 )
-from etl_assets.config.settings import DATABASE, DEMO_LAST_DAY, EVENTS_DATABASE, Settings
+from etl_assets.config.settings import (
+    DATABASE,
+    DEMO_LAST_DAY,
+    DEMO_TABLES,
+    EVENTS_DATABASE,
+    Settings,
+)
 from etl_assets.config.values import WHAT_TO_WRITE, Part
 from etl_assets.core.errors import ConfigError
 from etl_assets.core.http_connections import HttpConnection, connections, wrong_with
@@ -53,7 +59,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             if settings.last_day
             else "Set DATABASE_URL: the days of the demo shop end on ETL_LAST_DAY.",
         )
-    return settings.changed(home=settings.home.resolve(), last_day=last_day)
+    is_demo = not (settings.database_url or settings.databases or environment.get("ETL_TABLES"))
+    tables = DEMO_TABLES if is_demo else settings.tables
+    return settings.changed(home=settings.home.resolve(), last_day=last_day, tables=tables)
 
 
 _P = TypeVar("_P", bound=Part)

@@ -35,8 +35,14 @@ from etl_assets.core.source_specs import DEFAULT_CONNECTION, EVENTS_CONNECTION
 
 FIRST_DAY = date(2024, 1, 1)
 DEMO_LAST_DAY = date(2024, 1, 30)
-DEMO_TABLES = ("etl_assets.tables",)
-"""The package of the demo shop's tables, which ETL_TABLES replaces."""
+SHOP_TABLES = ("etl_assets.tables",)
+"""The package of the shop's tables, which ETL_TABLES replaces."""
+
+DEMO_TABLES = (*SHOP_TABLES, "etl_assets.tables.events")
+"""The packages of the demo's tables: the shop's and those of its events."""
+
+EVENT_SOURCES = "etl_assets.events.shop"
+"""The module of the sources of the shop's events, which ETL_EVENT_SOURCES replaces."""
 
 DATABASE = "DATABASE_URL"
 EVENTS_DATABASE = "EVENTS_DATABASE_URL"
@@ -50,9 +56,10 @@ class Settings(Part):
     `warehouse_url` None means a DuckDB file in `home`.
     `first_day` and `last_day` bound the partitions (UTC); no `last_day` means up to yesterday. The
     demo shop's days end: where no source database is named, `last_day` has a default.
-    `tables` are the packages of the table modules, `event_sources` is the module of the sources of
-    events; their raw payloads are archived in the store of `events_archive_url`. `demo` says that
-    the embedded demo shop may be read where no DATABASE_URL is set (`sources/factory.py`).
+    `tables` are the packages of the table modules (where no database is named, the demo's),
+    `event_sources` is the module of the sources of events; their raw payloads are archived in the
+    store of `events_archive_url`. `demo` says that the embedded demo shop may be read where no
+    DATABASE_URL is set (`sources/factory.py`).
     `dagster_postgres_url` is where Dagster keeps runs and events, None for the embedded server.
     `hash_key` is what personal keys are hashed with, None for a key kept in `home`.
     `gcp_credentials` is a service account's key, base64 as dagster-gcp takes it; None for Google's
@@ -67,8 +74,8 @@ class Settings(Part):
     database_url: str | None = Field(default=None, validation_alias=DATABASE, repr=False)
     databases: Mapping[str, str] = Field(default_factory=dict, repr=False)
     warehouse_url: str | None = Field(default=None, validation_alias="WAREHOUSE_URL", repr=False)
-    tables: Names = DEMO_TABLES
-    event_sources: str = "etl_assets.events.shop"
+    tables: Names = SHOP_TABLES
+    event_sources: str = EVENT_SOURCES
     events_archive_url: str | None = Field(
         default=None, validation_alias="EVENTS_ARCHIVE_URL", repr=False
     )
@@ -132,6 +139,7 @@ class Settings(Part):
             database_url=None,
             databases={},
             tables=DEMO_TABLES,
+            event_sources=EVENT_SOURCES,
             demo=True,
             first_day=FIRST_DAY,
             last_day=DEMO_LAST_DAY,

@@ -1,15 +1,17 @@
-"""The demo's HTTP API: the sales of the stores, from a server in this process, with some faults.
+"""The demo's HTTP API: sales and events of the shop, from a server in this process, with faults.
 
-Each process that reads it has its own, on a free port of 127.0.0.1: its sales are the same in all.
-What they are is `sales.py`.
+Each process that reads it has its own, on a free port of 127.0.0.1: what it has is the same in all.
+What they are is `sales.py` and `event_payloads.py`.
 """
 
 import os
 import socket
 import threading
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,12 +20,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from etl_assets.core.errors import ConfigError
+from etl_assets.demo.event_payloads import api_items
+from etl_assets.demo.plan import ShopPlan
 from etl_assets.demo.sales import sales_of
 
 _FAULTS = {1: 429, 3: 503}
-"""By the number of the request: what it is answered with instead."""
+"""By the number of the request to a list: what it is answered with instead."""
 
-_MOST_A_PAGE = 1000
+_MOST_A_PAGE, _EVENTS_A_PAGE = 1000, 500
 _START_SECONDS = 30.0
 _LOOK_SECONDS = 0.005
 
@@ -50,21 +54,38 @@ def _started(_process: int) -> str:
 
 
 def application() -> Starlette:
-    """`GET /sales?from=…&until=…&limit=…&cursor=…`: sales of [from, until) by pages."""
+    """`GET /sales?from=…&until=…&limit=…&cursor=…`: sales of [from, until) by pages.
+
+    `GET /events?cursor=…`: all events by pages.
+    """
+    return Starlette(
+        routes=[Route("/sales", _with_faults(_sales)), Route("/events", _with_faults(_events))]
+    )
+
+
+def _with_faults(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
     count = 0
 
-    async def sales(request: Request) -> Response:
+    async def endpoint(request: Request) -> Response:
         nonlocal count
         count += 1
         if count in _FAULTS:
             headers = {"Retry-After": "0"} if _FAULTS[count] == 429 else {}
             return JSONResponse({"error": "busy"}, _FAULTS[count], headers)
-        return _page(request)
+        return answer(request)
 
-    return Starlette(routes=[Route("/sales", sales)])
+    return endpoint
 
 
-def _page(request: Request) -> Response:
+def _events(request: Request) -> Response:
+    try:
+        start = int(request.query_params.get("cursor", 0))
+    except ValueError:
+        return JSONResponse({"error": "cursor is none of ours"}, 410)
+    return _page("events", api_items(ShopPlan()), start, _EVENTS_A_PAGE)
+
+
+def _sales(request: Request) -> Response:
     asked = request.query_params
     try:
         begin, end = (_moment(asked[name]) for name in ("from", "until"))
@@ -77,10 +98,12 @@ def _page(request: Request) -> Response:
         for sale in sales_of(day)
         if begin <= _moment(sale["sold_at"]) < end
     ]
-    limit = max(1, min(limit, _MOST_A_PAGE))
-    following = start + limit if start + limit < len(found) else None
-    page = {"sales": found[start : start + limit]}
-    return JSONResponse({**page, "next_cursor": None if following is None else str(following)})
+    return _page("sales", found, start, max(1, min(limit, _MOST_A_PAGE)))
+
+
+def _page(name: str, items: Sequence[Mapping[str, Any]], start: int, limit: int) -> Response:
+    following = str(start + limit) if start + limit < len(items) else None
+    return JSONResponse({name: items[start : start + limit], "next_cursor": following})
 
 
 def _moment(text: str) -> datetime:

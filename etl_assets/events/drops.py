@@ -7,7 +7,7 @@ warehouse without a detour, are `sources/files/`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from etl_assets.core.errors import ObjectChanged, ObjectGone
@@ -55,21 +55,26 @@ def take_files(
     source: str,
     pattern: KeyPattern,
     folder: Path,
+    settle: timedelta | None = None,
 ) -> Taken:
     """Land the lines of each object of the pattern that has not been read as it is now.
 
-    `folder` takes one object at a time, unpacked. After a crash an
-    object is read again, and its lines are landed once all the same. Raises SourceUnavailable and
-    SourceError of the store and of the database; what was landed until then stays.
+    One that is younger than `settle` waits; None is what the store needs. `folder` takes one object
+    at a time, unpacked. After a crash an object is read again, and its lines are landed once all
+    the same. Raises SourceUnavailable and SourceError of the store and of the database; what was
+    landed until then stays.
     """
     with database.transaction("reading which objects were landed") as connection:
         rows = connection.execute(
             "SELECT key, identity FROM event_objects WHERE source = %s", [source]
         )
         known = dict(rows.fetchall())
+    settle = store.SETTLE if settle is None else settle
     return sum(
         (
-            _take(database, store, source, stored, folder)
+            Taken(waiting=1)
+            if datetime.now(UTC) - stored.modified < settle
+            else _take(database, store, source, stored, folder)
             for page in store.list(below=pattern.prefix)
             for stored in page
             if pattern.matches(stored.key) and known.get(stored.key) != stored.identity
@@ -86,8 +91,6 @@ def _take(
     folder: Path,
 ) -> Taken:
     now = datetime.now(UTC)
-    if now - stored.modified < store.SETTLE:
-        return Taken(waiting=1)
     path = folder / "object"
     try:
         _fetch(store, stored, path)

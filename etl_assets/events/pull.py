@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from etl_assets.config import Settings
 from etl_assets.core.errors import EtlError
 from etl_assets.core.http_connections import variable
+from etl_assets.demo import api_use, partner_folder
 from etl_assets.events.database import EventsDatabase
 from etl_assets.events.drops import Taken, take_files
 from etl_assets.events.poll import Polled, poll
 from etl_assets.events.sources import EventSource
+from etl_assets.sources.factory import Sources
 from etl_assets.sources.files.store import open_store
-from etl_assets.sources.http.client import HttpClient
 from etl_assets.spool import run_spool
 
 
@@ -67,17 +68,23 @@ def _tried(
 def _poll(settings: Settings, database: EventsDatabase, source: EventSource) -> Pulled:
     api = source.api
     assert api is not None  # noqa: S101 - asked by the caller
-    if api.connection not in settings.http.apis and "://" not in api.url:
+    is_named = api.connection in settings.http.apis or "://" in api.url
+    if not is_named and not api_use.stands_in(settings, api.connection):
         return Pulled(source.name, skipped=variable("url", api.connection))
-    with closing(HttpClient(settings.http, api.connection, rate=api.rate)) as client:
-        return Pulled(source.name, poll(database, api, client, source.name))
+    with closing(Sources(settings)) as places:
+        return Pulled(source.name, poll(database, api, places.client(api), source.name))
 
 
 def _take(settings: Settings, database: EventsDatabase, source: EventSource) -> Pulled:
     keys = source.keys
     assert keys is not None  # noqa: S101 - asked by the caller
-    if not settings.object_store.url:
+    url = settings.object_store.url
+    if not url and partner_folder.is_watched(settings):
+        url = partner_folder.partners_folder(settings).as_uri()
+    if not url:
         return Pulled(source.name, skipped="OBJECT_STORE_URL")
-    store = open_store(settings.object_store)
+    store = open_store(settings.object_store, url)
     with run_spool(settings.home, f"drops-{uuid.uuid4().hex}", source.name) as folder:
-        return Pulled(source.name, take_files(database, store, source.name, keys, folder))
+        return Pulled(
+            source.name, take_files(database, store, source.name, keys, folder, source.settle)
+        )

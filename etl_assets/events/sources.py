@@ -7,6 +7,7 @@ Nothing is read here.
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from etl_assets.config import Settings
 from etl_assets.core.errors import ConfigError
@@ -20,13 +21,15 @@ class EventSource:
     """A source of events; one that sends webhooks alone has neither `api` nor `drops`.
 
     `mapper` says what a payload means. `api` is the list that is polled, `drops` the pattern of the
-    keys of dropped files (JSON Lines, also packed) in the store of OBJECT_STORE_URL.
+    keys of dropped files (JSON Lines, also packed) in the store of OBJECT_STORE_URL. A file waits
+    until it is `settle` old; None is what the store needs (ten seconds in a folder, else nothing).
     """
 
     name: str
     mapper: Mapper
     api: HttpApi | None = None
     drops: str | None = None
+    settle: timedelta | None = None
 
     @property
     def keys(self) -> KeyPattern | None:

@@ -224,9 +224,9 @@ class Sources:
 
     def _is_demo_api(self, source: HttpApi) -> bool:
         """Whether it is the API of the demo."""
-        from etl_assets.demo.api_use import CONNECTION, stands_in
+        from etl_assets.demo.api_use import stands_in
 
-        return source.connection == CONNECTION and stands_in(self._settings)
+        return stands_in(self._settings, source.connection)
 
     def _api_shown(self, source: HttpApi) -> str:
         from etl_assets.demo.api_use import SHOWN
