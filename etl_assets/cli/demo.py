@@ -82,7 +82,8 @@ def _demo() -> None:
 
     settings = read_settings().for_demo()
     _fill(settings)
-    events = fill_events(settings)
+    with console().status("Landing and loading its events …"):
+        events = fill_events(settings)
     window = Window(settings.first_day, settings.newest_day())
     with closing(open_platform(settings)) as platform:
         platform.refuse_demo_rows()

@@ -15,7 +15,8 @@ from etl_assets.demo.plan import ShopPlan
 _SHARES: Final = {"web": 0.62, "mobile": 0.24, "marketplace": 0.14}
 _VISITS: Final = 0.1  # for each order a day that the shop has
 _DEVICES, _PRODUCTS = 900, 60
-_OF_TWO_USERS: Final = 25  # one device in so many is shared
+_SHARED_EVERY: Final = 25  # one device in so many is shared, and is used more than others
+_OF_SHARED: Final = 0.15
 _DAY: Final = timedelta(days=1)
 
 Kind = Literal["page_view", "product_view", "cart_add", "cart_remove", "purchase"]
@@ -62,6 +63,8 @@ def actions_of(plan: ShopPlan, day: date, salt: str = "") -> Sequence[Action]:
 
 def _visit(rng: Random, plan: ShopPlan, index: int, began: datetime) -> Iterator[Action]:
     channel, device = pick(rng, _SHARES), rng.randint(1, _DEVICES)
+    if rng.random() < _OF_SHARED:
+        device -= device % _SHARED_EVERY
     user = _user_of(device, index) if rng.random() < 0.6 else None
     at = began
 
@@ -97,5 +100,5 @@ def _visit(rng: Random, plan: ShopPlan, index: int, began: datetime) -> Iterator
 
 def _user_of(device: int, index: int) -> str:
     """The customer who uses a device; some devices have another one every other day."""
-    is_shared = device % _OF_TWO_USERS == 0
+    is_shared = device % _SHARED_EVERY == 0
     return str(1 + device * 7 % 780 + (index % 2 if is_shared else 0))

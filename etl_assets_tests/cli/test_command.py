@@ -92,6 +92,7 @@ def test_every_module_of_a_command_is_in_the_help_and_says_the_same() -> None:
     folder = Path(output.__file__).parent
     helpers = {"__init__", "__main__", "main", "output", "tables", "opened", "days"}
     helpers |= {"event_archive", "event_links", "event_loading"}  # commands of `events`
+    helpers |= {"demo_events"}
     assert {path.stem for path in folder.glob("*.py")} - helpers == set(COMMANDS)
     assert main.get_command(context, "nothing") is None
 

@@ -1,7 +1,9 @@
 """The commands of the README, as a user types them, on servers and files of their own."""
 
+import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ import psycopg
 import pytest
 
 from etl_assets.demo.billing import fill_billing
+from etl_assets.demo.event_payloads import api_items, event_files
+from etl_assets.demo.event_payloads import messages as sent
 from etl_assets.demo.plan import BAD_LINES, BAD_ROWS, ShopPlan
 from etl_assets.demo.postmaster import postmaster
 from etl_assets.demo.sales import BAD_SALES
@@ -23,6 +27,7 @@ from etl_assets_tests.e2e.command import Commands, Outcome
 SOURCES = {
     "shop": ("customers", "products", "orders", "order_items", "countries"),
     "billing": ("invoices",),
+    "events": ("events",),
 }
 """The source tables by the database of the demo that they are in."""
 
@@ -51,6 +56,10 @@ def summary(out: str) -> dict[str, tuple[int, int, int, int, int]]:
         path: tuple(int(number.replace(",", "")) for number in numbers)  # type: ignore[misc]
         for path, *numbers in lines
     }
+
+
+def unpacked(content: bytes) -> bytes:
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
 def warehouse(file: Path, query: str) -> list[tuple[Any, ...]]:
@@ -96,15 +105,16 @@ def test_the_demo_fills_every_table_and_its_summary_is_true(demo: Demo) -> None:
         assert (days, quarantined) == (parts, aside.get(path, 0))
         of_source = 2 if name != "sales" else 1  # a list of an API has no cursor, and no objects
         assert passed + failed == parts * (8 + (of_source if layer == "raw" else 0))
-    assert len(told) == 22
+    assert len(told) == 27
     assert {path for path, (*_, failed, _aside) in told.items() if failed} == {"raw/shipments"}
     assert [days for days, *_ in versions.values()] == [50, 36]
     assert sum(aside.values()) == len(BAD_ROWS) + BAD_LINES + BAD_SALES
     out = " ".join(demo.outcome.out.split())
     assert f"{source['orders']:,} orders" in out
     assert f"{source['invoices']:,} invoices" in out
-    read = "the embedded demo shop, the embedded demo billing system, the demo's HTTP API, the"
-    assert f"Read from {read} folder of the demo's partners." in out
+    read = "the embedded demo shop, the embedded database of events, the embedded demo billing"
+    read += " system, the demo's HTTP API, the folder of the demo's partners"
+    assert f"Read from {read}." in out
 
 
 def test_the_demo_s_revenue_names_the_country_beside_its_code(demo: Demo) -> None:
@@ -158,7 +168,8 @@ def test_the_demo_loads_its_partners_files_and_says_which_it_refused(demo: Demo)
     query = "SELECT status, count(*), min(object_key) FROM etl.etl_files GROUP BY 1"
     found = {status: rest for status, *rest in warehouse(file, query)}
     assert found["refused"] == [1, cut]
-    sent = [path for path in (demo.home / "partners").rglob("*.*") if path.suffix != ".json"]
+    sent = {path for path in (demo.home / "partners").rglob("*.*") if path.suffix != ".json"}
+    sent -= set((demo.home / "partners" / "partner_events").iterdir())
     assert found["loaded"][0] == len(sent) - 1
     out = " ".join(demo.outcome.out.split())
     assert f"published without it: {cut}: it is cut" in out
@@ -187,6 +198,74 @@ def test_a_file_that_is_dropped_is_loaded_with_what_is_made_of_it(demo: Demo) ->
     assert now["raw/shipments"][1] > before[1] + 50
     assert {now[path][1] for path in now if path.endswith("shipments")} == {now["raw/shipments"][1]}
     assert now["raw/shipments"][3] == 0, "the warning about the cut file is gone"
+
+
+def asked(home: Path, statement: str) -> list[tuple[Any, ...]]:
+    """What the demo's database of events answers."""
+    server = start_postgres(home / "postgres")
+    try:
+        with psycopg.connect(server.url("events")) as connection:
+            return connection.execute(statement.encode()).fetchall()
+    finally:
+        server.stop()
+
+
+def test_the_demo_says_what_came_of_its_events(demo: Demo) -> None:
+    told = re.search(
+        r"Events of an API, files and webhooks: ([\d,]+) received, ([\d,]+) unique, (\d+) "
+        r"duplicates, (\d+) superseded, ([\d,]+) late .*, (\d+) quarantined; ([\d,]+) sessions",
+        " ".join(demo.outcome.out.split()),
+    )
+    assert told
+    received, unique, *copies, late, quarantined, sessions = (
+        int(number.replace(",", "")) for number in told.groups()
+    )
+    plan, file = ShopPlan(), demo.home / "warehouse.duckdb"
+    # What was sent, counted from the payloads alone: (source, id, bytes) lands once.
+    lines = [line for one in event_files(plan).values() for line in unpacked(one).splitlines()]
+    items = [json.dumps(item, separators=(",", ":")).encode() for item in api_items(plan)]
+    bodies = Counter(one.source for one in {(one.source, one.body) for one in sent(plan)})
+    assert received == len({*lines}) + len({*items}) + bodies.total()
+    assert received == unique + sum(copies) + quarantined
+    assert copies[0] == bodies["partner_webhook_relay"]
+    assert min(copies[1], quarantined) > 0
+    ((rows, late_rows),) = warehouse(
+        file, "SELECT count(*), count(*) FILTER (received_at::date > event_date) FROM raw.events"
+    )
+    assert (rows, late_rows) == (unique, late)
+    counted = "SELECT count(*), sum(event_count) FROM enriched.sessions"
+    ((rows, events),) = warehouse(file, counted)
+    usable = "SELECT count(*) FROM staged.events WHERE quality <> 'invalid'"
+    assert (rows, [(events,)]) == (sessions, warehouse(file, usable))
+    by_source = warehouse(file, "SELECT source, count(*) FROM raw.events GROUP BY ALL")
+    assert min(count for _, count in by_source) > 500
+    assert {source for source, _ in by_source} == {"shop_api", "partner_files", "partner_webhook"}
+
+
+def test_webhooks_that_are_sent_become_sessions(demo: Demo) -> None:
+    commands, file = Commands(demo.commands.environment), demo.home / "warehouse.duckdb"
+    before = summary(commands.etl_assets("status").out)
+    landed = "SELECT count(*) FROM staging_events WHERE source = 'partner_webhook'"
+    ((rows,),) = asked(demo.home, landed)
+    done = commands.etl_assets("demo", "send", "--count", "40")
+    assert done.code == 0, done.err
+    assert re.search(r"Sent 40 events to http://127.0.0.1:\d+/webhooks/partner_webhook", done.out)
+    assert "3 calls with a signature of another secret were answered 401" in done.out
+    assert "signed an hour ago was answered 401" in done.out
+    assert "staging_events has 40 rows more." in done.out
+    assert asked(demo.home, landed) == [(rows + 40,)]
+    typed = re.findall(r"^ +.venv/bin/etl-assets (.+)$", done.out, re.MULTILINE)
+    assert len(typed) == 2
+    for arguments in typed:
+        done = commands.etl_assets(*arguments.split())
+        assert done.code == 0, done.err
+    now = summary(commands.etl_assets("status").out)
+    for path in ("raw/events", "staged/events"):
+        assert now[path][1] == before[path][1] + 40
+    ((events,),) = warehouse(file, "SELECT sum(event_count) FROM enriched.sessions")
+    usable = "SELECT count(*) FROM staged.events WHERE quality <> 'invalid'"
+    assert warehouse(file, usable) == [(events,)]
+    assert postmaster(demo.home / "postgres") is None
 
 
 def test_status_before_anything_is_published_says_what_to_do(tmp_path: Path) -> None:

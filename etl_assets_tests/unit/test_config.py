@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from etl_assets.config import DEMO_LAST_DAY, FIRST_DAY, Settings, read_settings, shown_url
+from etl_assets.config import (
+    DEMO_LAST_DAY,
+    DEMO_TABLES,
+    FIRST_DAY,
+    Settings,
+    read_settings,
+    shown_url,
+)
 from etl_assets.core.errors import ConfigError, EtlError
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets.warehouse.factory import open_warehouse
@@ -130,7 +137,11 @@ def test_databases_of_other_connections_come_from_their_variables_in_lower_case(
 
 def test_the_packages_of_the_tables_are_a_list_with_commas() -> None:
     assert read_settings({"ETL_TABLES": "a.tables, b.tables"}).tables == ("a.tables", "b.tables")
-    assert read_settings({}).tables == ("etl_assets.tables",)
+    assert read_settings({}).tables == DEMO_TABLES
+    assert read_settings({"DATABASE_URL": "postgresql://h/d"}).tables == ("etl_assets.tables",)
+    events = {"EVENTS_DATABASE_URL": "postgresql://h/d"}
+    assert read_settings(events).tables == ("etl_assets.tables",)
+    assert DEMO_TABLES == ("etl_assets.tables", "etl_assets.tables.events")
 
 
 @pytest.mark.parametrize(("text", "is_demo"), [("1", True), ("no", False), ("", False)])
@@ -188,9 +199,10 @@ def test_settings_that_are_changed_are_checked_and_the_old_ones_stay() -> None:
 
 
 def test_the_demo_has_its_own_tables_days_and_source_whatever_is_set() -> None:
-    environment = {"DATABASE_URL": "postgresql://h/d", "ETL_TABLES": "a"}
+    environment = {"DATABASE_URL": "postgresql://h/d", "ETL_TABLES": "a", "ETL_EVENT_SOURCES": "a"}
     demo = read_settings(environment).for_demo()
-    assert (demo.database_url, demo.tables, demo.demo) == (None, ("etl_assets.tables",), True)
+    assert (demo.database_url, demo.tables, demo.demo) == (None, DEMO_TABLES, True)
+    assert demo.event_sources == "etl_assets.events.shop"
     assert (demo.first_day, demo.last_day) == (FIRST_DAY, DEMO_LAST_DAY)
 
 
