@@ -25,6 +25,7 @@ from dlt.sources.sql_database import sql_table
 from etl_assets.demo.server import start_postgres
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets_tests.source_tables import reader_of
+from etl_assets_tests.sync.dying import Killed
 from etl_assets_tests.sync.histories import (
     HISTORIES,
     PAGE,
@@ -40,7 +41,6 @@ from etl_assets_tests.sync.histories import (
     source_rows,
 )
 from etl_assets_tests.sync.shelf import Shelf, shelf_table
-from etl_assets_tests.sync.world import Killed
 
 NEAR_SECONDS, FAR_SECONDS = 60.0, 1.0
 """How far back is read again: more than a near history takes, less than the others wait."""

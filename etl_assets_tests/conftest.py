@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +17,8 @@ from etl_assets.core.personal import hash_with
 from etl_assets.demo.server import EmbeddedPostgres, start_postgres
 from etl_assets_tests.bigquery_environment import NoInterpreter
 from etl_assets_tests.bigquery_server import EmulatedBigQuery, start_bigquery
+from etl_assets_tests.contract.backends import Backend
+from etl_assets_tests.contract.every_backend import BACKENDS
 from etl_assets_tests.debian_postgres import (
     INSTALL,
     NoDebianPostgres,
@@ -85,6 +88,15 @@ def bigquery_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulat
         lacking(str(missing), "uv python install 3.13")
     yield server
     server.stop()
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """Each of the warehouses in turn, with one of its kind that belongs to the test's folder."""
+    found = BACKENDS[request.param]
+    found.prepare(request, tmp_path)
+    yield found
+    found.clean(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,9 @@
 """The real BigQuery that this shell names, in datasets of the session's own, gone afterwards.
 
-The tests are in `test_real.py`; what to export is in docs/warehouses.md.
+The tests are in the modules `test_real_*.py`; what to export is in docs/warehouses.md. A run takes
+about twenty minutes. Its tables hold a few rows, but BigQuery bills at least 10 MB a table and
+statement: some 20 GB in all, so 0.10 USD, or nothing within a month's free TiB. What the emulator
+can answer is in the other modules.
 """
 
 import threading
@@ -9,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +25,16 @@ from etl_assets.core.errors import ConfigError
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.bigquery import BigQueryWarehouse, open_bigquery
 from etl_assets.warehouse.bigquery.types import quote
+from etl_assets_tests.contract.days import AS_OF
 
 PREFIX = "etl_test_"
+BIGQUERY_REAL = [
+    pytest.mark.bigquery_real,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("default"),  # Google's libraries warn of the ways to log in
+]
+"""The marks of a module of such tests."""
+LATER = AS_OF + timedelta(days=1)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import polars as pl
-import pytest
 
 from etl_assets.core.table import versions_of
-from etl_assets_tests.bigquery_warehouse.real import Real, own
+from etl_assets_tests.bigquery_warehouse.real import BIGQUERY_REAL, Real, own
 from etl_assets_tests.contract.days import (
     AS_OF,
     DAY,
@@ -26,11 +25,7 @@ from etl_assets_tests.contract.days import (
 )
 from etl_assets_tests.contract.test_digests import EVERY, FULL, every, expected
 
-pytestmark = [
-    pytest.mark.bigquery_real,
-    pytest.mark.timeout(900),
-    pytest.mark.filterwarnings("default"),  # Google's libraries warn of the ways to log in
-]
+pytestmark = BIGQUERY_REAL
 
 
 def test_keys_move_and_versions_are_kept(real: Real) -> None:

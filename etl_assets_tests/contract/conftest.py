@@ -24,14 +24,6 @@ def _is_beyond(item: pytest.Item) -> bool:
     return not backend.can(item.originalname, "-".join(cases))  # type: ignore[attr-defined]
 
 
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    found = BACKENDS[request.param]
-    found.prepare(request, tmp_path)
-    yield found
-    found.clean(tmp_path)
-
-
 @pytest.fixture
 def warehouse(backend: Backend, tmp_path: Path) -> Iterator[Warehouse]:
     """A warehouse that nothing was published to, belonging to the test's folder."""

@@ -6,18 +6,16 @@ from pathlib import Path
 import pytest
 
 from etl_assets.core.table import LayerTable
-from etl_assets_tests.contract.every_backend import BACKENDS
+from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.faults.road import Road
 from etl_assets_tests.source_tables import reader_of
 
 Paved = Callable[..., Road]
 
 
-@pytest.fixture(params=BACKENDS)
-def pave(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Paved]:
+@pytest.fixture
+def pave(backend: Backend, database_url: str, tmp_path: Path) -> Iterator[Paved]:
     """Makes the road of a table, after these statements at the source."""
-    backend = BACKENDS[request.param]
-    backend.prepare(request, tmp_path)
     warehouse = backend.open(tmp_path)
     with reader_of(database_url) as reader:
 
@@ -28,4 +26,3 @@ def pave(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> I
 
         yield paved
     warehouse.close()
-    backend.clean(tmp_path)

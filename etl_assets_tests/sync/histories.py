@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import psycopg
 
 from etl_assets_tests.source_tables import run
+from etl_assets_tests.sync.dying import Killed, dying
 from etl_assets_tests.sync.shelf import CREATE, FIRST_DAY, Shelf
-from etl_assets_tests.sync.world import Killed, dying
 
 TABLE = "shelf"
 PAGE = 7

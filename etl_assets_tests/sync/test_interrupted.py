@@ -19,8 +19,8 @@ from etl_assets.warehouse.publication import JobCost, Publication
 from etl_assets_tests.hazards.load_road import _sql
 from etl_assets_tests.processes import ended, start
 from etl_assets_tests.source_tables import reader_of
+from etl_assets_tests.sync.dying import Killed, dying
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put, shelf_table
-from etl_assets_tests.sync.world import Killed, dying
 
 ONE_A_SECOND = "'2024-05-17Z'::timestamptz + n * interval '1 second'"
 AT_ONCE = "'2024-05-17Z'"

@@ -4,8 +4,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from etl_assets_tests.sync.dying import Killed, dying
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
-from etl_assets_tests.sync.world import Killed, dying
 
 
 def versions(shelf: Shelf) -> list[tuple[Any, ...]]:

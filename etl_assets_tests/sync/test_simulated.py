@@ -30,7 +30,8 @@ from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets_tests.source_tables import reader_of
 from etl_assets_tests.sync.shapes import Shape
 from etl_assets_tests.sync.shelf import Shelf
-from etl_assets_tests.sync.world import Side, World
+from etl_assets_tests.sync.world import World
+from etl_assets_tests.sync.writers import Side
 
 HISTORIES = int(os.environ.get("HISTORIES", "12"))
 SEED = int(os.environ.get("SEED", "4"))
