@@ -26,7 +26,7 @@ POOL: Final = PoolSettings(size=20, max_overflow=10, timeout=30, recycle=1800, s
 
 # A server that vanished without a word is noticed within half a minute, not after hours.
 _ALIVE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-_LOCK_SECONDS: Final = 10
+_LOCK_SECONDS: Final = 10.0
 _MIGRATE = "Run etl-assets events migrate, as a role that may create tables."
 _WHAT_TO_DO: Final = {
     "25006": f"Let {SETTING} name the primary: what it names now is a standby, or read-only.",
@@ -77,7 +77,7 @@ class EventsDatabase:
             # A change of a table that waits lets nobody else at it; it must not wait for long.
             settings = self._session("migrating", seconds=0) + sql.SQL(
                 "; SET LOCAL lock_timeout = {}"
-            ).format(sql.Literal(_LOCK_SECONDS * 1000))
+            ).format(sql.Literal(round(_LOCK_SECONDS * 1000)))
             return schema.upgrade(self.engine, settings)
 
     def make_ready(self) -> None:

@@ -44,7 +44,7 @@ def downgrade() -> None:
 def _know_losers(connection: sa.Connection) -> None:
     """In batches, as ids are canonical in Python only. Those of ids without an event stay NULL."""
     last = 0
-    while rows := connection.execute(_UNKNOWN, {"last": last, "limit": _BATCH}).all():
+    while rows := connection.execute(_LOST, {"last": last, "limit": _BATCH}).all():
         values = {
             "numbers": [number for number, _ in rows],
             "names": [event_id.strip().lower() for _, event_id in rows],  # as in ids.py
@@ -53,9 +53,9 @@ def _know_losers(connection: sa.Connection) -> None:
         last = rows[-1][0]
 
 
-_UNKNOWN = sa.text(f"""
+_LOST = sa.text(f"""
     SELECT id, event_id FROM public.staging_events
-    WHERE {_LOSERS} AND known_as IS NULL AND id > :last ORDER BY id LIMIT :limit
+    WHERE {_LOSERS} AND id > :last ORDER BY id LIMIT :limit
 """)  # noqa: S608 - a constant
 
 _KNOW = sa.text(f"""
@@ -64,7 +64,10 @@ _KNOW = sa.text(f"""
         status = CASE WHEN landed.digest = known.digest THEN 'duplicate' ELSE 'superseded' END
     FROM unnest(CAST(:numbers AS bigint[]), CAST(:names AS text[])) AS named(id, known_as)
     JOIN public.event_ids known ON known.event_id = named.known_as
-    WHERE landed.id = named.id AND {_LOSERS}
+    WHERE landed.id = named.id AND {_LOSERS} AND (
+        landed.known_as IS DISTINCT FROM known.event_id
+        OR (landed.status = 'duplicate') <> (landed.digest = known.digest)
+    )
 """)  # noqa: S608 - a constant
 
 
