@@ -20,9 +20,9 @@ class Rank:
     """How a copy stands among those of its id; the greater one stays.
 
     The newest moment of the source's clock, then the highest sequence, then the earliest received,
-    then the smallest digest, then the first source by name. A copy that does not say its moment or
-    its sequence stands behind all that do. Exact copies are equal in all that the source said, so
-    that of them the earliest received stays.
+    then the smallest digest, then the first source by name, then the first spelling of the id. A
+    copy that does not say its moment or its sequence stands behind all that do. Exact copies are
+    equal in all that the source said, so that of them the earliest received stays.
     """
 
     source_at: datetime | None
@@ -30,17 +30,14 @@ class Rank:
     received_at: datetime
     digest: bytes
     source: str
+    landing_id: str
 
     def __lt__(self, other: "Rank") -> bool:
         mine, others = self._said(), other._said()
         if mine != others:
             return mine < others
         # What comes first stays: the order is turned round.
-        return (self.received_at, self.digest, self.source) > (
-            other.received_at,
-            other.digest,
-            other.source,
-        )
+        return self._landed() > other._landed()
 
     def _said(self) -> tuple[bool, datetime, bool, int]:
         return (
@@ -50,11 +47,16 @@ class Rank:
             self.sequence or 0,
         )
 
+    def _landed(self) -> tuple[datetime, bytes, str, str]:
+        return (self.received_at, self.digest, self.source, self.landing_id)
+
 
 def rank_of(event: Event) -> Rank:
     """The event's rank among the copies of its id."""
     said, copy = event.said, event.copy
-    return Rank(said.source_at, said.sequence, copy.received_at, copy.digest, copy.source)
+    return Rank(
+        said.source_at, said.sequence, copy.received_at, copy.digest, copy.source, copy.event_id
+    )
 
 
 def chosen(events: Iterable[Event]) -> dict[str, Event]:

@@ -26,6 +26,7 @@ POOL: Final = PoolSettings(size=20, max_overflow=10, timeout=30, recycle=1800, s
 
 # A server that vanished without a word is noticed within half a minute, not after hours.
 _ALIVE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_LOCK_SECONDS: Final = 10.0
 _MIGRATE = "Run etl-assets events migrate, as a role that may create tables."
 _WHAT_TO_DO: Final = {
     "25006": f"Let {SETTING} name the primary: what it names now is a standby, or read-only.",
@@ -33,6 +34,7 @@ _WHAT_TO_DO: Final = {
     "etl-assets events migrate where they are missing or old.",
     "42P01": _MIGRATE,
     "42703": _MIGRATE,
+    "55P03": "Look in pg_stat_activity for what holds the tables, then run it again.",
     "57014": "Look in pg_stat_activity for what holds the tables, then run it again.",
 }
 
@@ -58,7 +60,7 @@ class EventsDatabase:
         `statement_timeout` says. Raises SourceUnavailable, SourceError.
         """
         with self._errors(doing), self.engine.connect() as connection, connection.begin():
-            driver = _driver_of(connection)
+            driver = schema.driver_of(connection)
             try:
                 driver.execute(self._session(doing))
                 yield driver
@@ -69,12 +71,14 @@ class EventsDatabase:
     def migrate(self) -> tuple[str | None, str]:
         """Bring the tables up to this release: the revision before, None for none, and after.
 
-        Raises SourceUnavailable, SourceError.
+        Others may land and load meanwhile. Raises SourceUnavailable, SourceError.
         """
-        with self._errors("migrating the tables of events"), self.engine.begin() as connection:
-            # An index of a large table takes its time.
-            _driver_of(connection).execute(self._session("migrating", seconds=0))
-            return schema.upgrade(connection)
+        with self._errors("migrating the tables of events"):
+            # A change of a table that waits lets nobody else at it; it must not wait for long.
+            settings = self._session("migrating", seconds=0) + sql.SQL(
+                "; SET LOCAL lock_timeout = {}"
+            ).format(sql.Literal(round(_LOCK_SECONDS * 1000)))
+            return schema.upgrade(self.engine, settings)
 
     def make_ready(self) -> None:
         """Migrate if the tables are not this release's; looks once in the life of this object.
@@ -86,7 +90,7 @@ class EventsDatabase:
             return
         with self._making_ready:
             with self._errors("looking at the tables of events"), self.engine.begin() as connection:
-                _driver_of(connection).execute(self._session("looking"))
+                schema.driver_of(connection).execute(self._session("looking"))
                 is_ready = schema.revision_of(connection) == schema.newest()
             if not is_ready:
                 self.migrate()
@@ -143,9 +147,3 @@ def _ours(error: sa.exc.DBAPIError | psycopg.Error, doing: str) -> EtlError:
     ours = classify(behind, doing)
     next_step = _WHAT_TO_DO.get(sqlstate_of(behind) or "")
     return type(ours)(ours.what, next_step) if next_step else ours
-
-
-def _driver_of(connection: sa.Connection) -> psycopg.Connection[Any]:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engine's driver
-    return driver

@@ -4,8 +4,8 @@ The reasons are the events that stay and the links by hand, and nothing else: no
 no batch and no clock. Whoever changes a reason holds the anonymous id's lock until the commit.
 
 - An event that names its user is that user's; it has no link.
-- Otherwise a link by hand that covers its moment counts; of several the one found out last, and of
-  equal ones the smallest user id.
+- Otherwise a link by hand that covers its moment counts; of several the one made last, and of
+  those made at the same moment the smallest user id.
 - Otherwise it is the user whom the anonymous id names next, after the event's moment, or else the
   one whom it named last. Events of quality `invalid` name nobody; of users named at the same moment
   the smallest id counts. So a user has the half-open interval from the last moment of another
@@ -43,6 +43,14 @@ def link_events(connection: psycopg.Connection[Any], anonymous_ids: Collection[s
     return connection.execute(_LINK, {"ids": list(anonymous_ids)}).rowcount
 
 
+def unlink_events_of_nobody(connection: psycopg.Connection[Any], limit: int) -> int:
+    """Take the link from events that name no device, at most `limit`; how many events changed.
+
+    Only a release before this one left such a link. Raises psycopg.Error.
+    """
+    return connection.execute(_UNLINK, {"limit": limit}).rowcount
+
+
 def linkable_after(
     connection: psycopg.Connection[Any], last: str | None, limit: int
 ) -> Sequence[str]:
@@ -68,6 +76,17 @@ _LINKABLE: Final = """
         UNION SELECT anonymous_id FROM user_links WHERE undone_at IS NULL
     ) AS found
     WHERE anonymous_id COLLATE "C" > %(last)s ORDER BY anonymous_id COLLATE "C" LIMIT %(limit)s
+"""
+
+# Rows are locked in the order in which a loader writes them.
+_UNLINK: Final = """
+    WITH kept AS MATERIALIZED (
+        SELECT event_id, event_date FROM events
+        WHERE anonymous_id IS NULL AND linked_user_id IS NOT NULL
+        ORDER BY event_id COLLATE "C" LIMIT %(limit)s FOR UPDATE
+    )
+    UPDATE events SET linked_user_id = NULL, updated_at = statement_timestamp() FROM kept
+    WHERE events.event_id = kept.event_id AND events.event_date = kept.event_date
 """
 
 _MOMENT: Final = "CASE placed_by WHEN 'source' THEN occurred_at ELSE received_at END"

@@ -9,10 +9,17 @@ from psycopg.rows import class_row
 
 from etl_assets.core.errors import ConfigError
 from etl_assets.events.database import EventsDatabase
-from etl_assets.events.linking import link_events, linkable_after, lock_links
+from etl_assets.events.linking import (
+    link_events,
+    linkable_after,
+    lock_links,
+    unlink_events_of_nobody,
+)
 
 _BATCH: Final = 500
 """Anonymous ids that are one transaction."""
+_EVENTS: Final = 5_000
+"""Events that are one transaction."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +103,16 @@ def links(database: EventsDatabase) -> Sequence[UserLink]:
 def relink(database: EventsDatabase) -> int:
     """Work out the links of all events again: how many events changed.
 
-    After an upgrade from a release without links, and after events were written by one; otherwise
-    it changes nothing. Raises SourceUnavailable, SourceError.
+    After an upgrade from an earlier release, and after events were written by one; otherwise it
+    changes nothing. Raises SourceUnavailable, SourceError.
     """
     changed, last = 0, None
+    while True:
+        with database.transaction("unlinking events without a device") as connection:
+            unlinked = unlink_events_of_nobody(connection, _EVENTS)
+        if not unlinked:
+            break
+        changed += unlinked
     while True:
         with database.transaction("linking all events") as connection:
             ids = linkable_after(connection, last, _BATCH)

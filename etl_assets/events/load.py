@@ -7,7 +7,7 @@ queue that nobody else has.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import psycopg
 
 from etl_assets.core.errors import EventRefused, SourceUnavailable
 from etl_assets.events.database import EventsDatabase
-from etl_assets.events.merge import Verdict, merge, settle
+from etl_assets.events.merge import Merged, Verdict, merge, settle
 from etl_assets.events.moments import AHEAD
 from etl_assets.events.partitions import ensure_partitions
 from etl_assets.events.transform import Mapper, event_of
@@ -106,13 +106,14 @@ def _load(database: EventsDatabase, limit: int, rules: Rules) -> LoadedEvents:
             # In a transaction of its own: others need them, and should not wait for this batch.
             with database.transaction("making partitions of events") as apart:
                 ensure_partitions(apart, {event.event_date for event in events})
-        verdicts = _merged(connection, events)
+        merged = _merged(connection, events)
         by_id = {copy.staging_id: copy for copy in copies}
+        verdicts = {**merged.verdicts}
         verdicts |= {number: _failed(by_id[number], why, rules) for number, why in refused.items()}
         for number, verdict in verdicts.items():
             if verdict.error is not None and number not in refused:
                 verdicts[number] = _failed(by_id[number], verdict.error, rules)
-        settle(connection, verdicts, by_id.keys())
+        settle(connection, replace(merged, verdicts=verdicts), by_id.keys())
         return _counted(copies, verdicts)
 
 
@@ -155,10 +156,10 @@ def _transformed(copies: Iterable[Copy], rules: Rules) -> tuple[list[Event], dic
     return events, refused
 
 
-def _merged(connection: psycopg.Connection[Any], events: Sequence[Event]) -> dict[int, Verdict]:
+def _merged(connection: psycopg.Connection[Any], events: Sequence[Event]) -> Merged:
     """Merge the events; what the server refuses to store is found by halves, and left out."""
     if not events:
-        return {}
+        return Merged()
     try:
         with connection.transaction():  # a savepoint
             return merge(connection, events)
@@ -169,7 +170,7 @@ def _merged(connection: psycopg.Connection[Any], events: Sequence[Event]) -> dic
                 f"The database refused the event (SQLSTATE {state}). Correct the source or its "
                 "mapper, then run etl-assets events retry."
             )
-            return {events[0].copy.staging_id: Verdict("pending", refusal)}
+            return Merged({events[0].copy.staging_id: Verdict("pending", refusal)})
     # By id, so that locks are taken in the same order as by everybody else.
     ordered = sorted(events, key=lambda event: event.event_id)
     middle = len(ordered) // 2

@@ -6,7 +6,7 @@ other and do not deadlock.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Literal
 
@@ -22,10 +22,30 @@ Status = Literal["pending", "loaded", "duplicate", "superseded", "quarantined"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a row of landing, and what is wrong with it."""
+    """What became of a row of landing, and what is wrong with it.
+
+    `known_as` is the canonical id of a copy that does not stay.
+    """
 
     status: Status
     error: str | None = None
+    known_as: str | None = None
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of copies, by staging id, and contents (canonical id, digest) to compare again.
+
+    Those are of ids whose copy that stays has other content than the one before: the content of
+    both. Of copies that lost earlier, only those with one of the two change their status.
+    """
+
+    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+    compare: frozenset[tuple[str, bytes]] = frozenset()
+
+    def __or__(self, later: "Merged") -> "Merged":
+        """Of what was merged one after the other; the later verdict on a copy counts."""
+        return Merged({**self.verdicts, **later.verdicts}, self.compare | later.compare)
 
 
 @dataclass(frozen=True)
@@ -37,8 +57,8 @@ class _Standing:
     rank: Rank
 
 
-def merge(connection: psycopg.Connection[Any], events: Sequence[Event]) -> dict[int, Verdict]:
-    """Store the events that stay; the verdict of each copy, and of those that stayed before.
+def merge(connection: psycopg.Connection[Any], events: Sequence[Event]) -> Merged:
+    """Store the events that stay; the verdict on each copy, and on those that stayed before.
 
     The partitions of their days are there. A copy that is loaded again, because it was received
     earlier than was known, is written again. Raises psycopg.Error.
@@ -61,17 +81,16 @@ def merge(connection: psycopg.Connection[Any], events: Sequence[Event]) -> dict[
     connection.execute(_UPDATE_IDS, [list(won)])
     link_events(connection, devices)
     connection.execute("DROP TABLE batch")
-    return _verdicts(events, best, standing, won)
+    return Merged(_verdicts(events, best, standing, won), _changed(best, standing, won))
 
 
-def settle(
-    connection: psycopg.Connection[Any], verdicts: Mapping[int, Verdict], taken: Collection[int]
-) -> None:
-    """Write the verdicts into landing; a try of each row that was taken is counted.
+def settle(connection: psycopg.Connection[Any], merged: Merged, taken: Collection[int]) -> None:
+    """Write the verdicts into landing, and give copies that lost earlier the status of today.
 
-    A copy that stayed before and is pending again is left alone: who loads it gives its verdict,
-    and may hold it now. Raises psycopg.Error.
+    A try of each row that was taken is counted. A copy that stayed before and is pending again is
+    left alone: who loads it gives its verdict, and may hold it now. Raises psycopg.Error.
     """
+    verdicts = merged.verdicts
     numbers = sorted(verdicts)
     connection.execute(
         _SETTLE,
@@ -79,9 +98,15 @@ def settle(
             numbers,
             [verdicts[number].status for number in numbers],
             [verdicts[number].error for number in numbers],
+            [verdicts[number].known_as for number in numbers],
             [number in taken for number in numbers],
         ],
     )
+    if merged.compare:
+        contents = sorted(merged.compare)
+        connection.execute(
+            _COMPARE, [[known_as for known_as, _ in contents], [digest for _, digest in contents]]
+        )
 
 
 def _verdicts(
@@ -107,9 +132,19 @@ def _verdicts(
             verdicts[staging_id] = Verdict("loaded")
         else:
             verdicts[staging_id] = Verdict(
-                "duplicate" if digest == winning_digest else "superseded"
+                "duplicate" if digest == winning_digest else "superseded", known_as=event_id
             )
     return verdicts
+
+
+def _changed(
+    best: Mapping[str, Event], standing: Mapping[str, _Standing], won: set[str]
+) -> frozenset[tuple[str, bytes]]:
+    """The contents before and now, of the ids whose content is another one now."""
+    pairs = {one: (standing[one].rank.digest, best[one].copy.digest) for one in won}
+    return frozenset(
+        (one, digest) for one, pair in pairs.items() if pair[0] != pair[1] for digest in pair
+    )
 
 
 def _lock(connection: psycopg.Connection[Any], event_ids: Sequence[str]) -> dict[str, _Standing]:
@@ -118,10 +153,13 @@ def _lock(connection: psycopg.Connection[Any], event_ids: Sequence[str]) -> dict
         return {}
     rows = connection.execute(_LOCK_IDS, [event_ids]).fetchall()
     # A statement of its own: it sees what was committed while the first one waited.
-    sources = dict(connection.execute(_SOURCES, [event_ids]).fetchall())
+    landed = {
+        event_id: (source, landing_id)
+        for event_id, source, landing_id in connection.execute(_LANDED, [event_ids]).fetchall()
+    }
     return {
         event_id: _Standing(
-            day, staging_id, Rank(source_at, sequence, received_at, digest, sources[event_id])
+            day, staging_id, Rank(source_at, sequence, received_at, digest, *landed[event_id])
         )
         for event_id, day, source_at, sequence, received_at, digest, staging_id in rows
     }
@@ -209,9 +247,10 @@ _LOCK_IDS: Final = """
     FROM event_ids WHERE event_id = ANY(%s) ORDER BY event_id COLLATE "C" FOR UPDATE
 """
 
-_SOURCES: Final = """
-    SELECT event_id, source FROM event_ids JOIN events USING (event_id, event_date)
-    WHERE event_id = ANY(%s)
+_LANDED: Final = """
+    SELECT known.event_id, landed.source, landed.event_id
+    FROM event_ids known JOIN staging_events landed ON landed.id = known.staging_id
+    WHERE known.event_id = ANY(%s)
 """
 
 _DROP_LOSERS: Final = "DELETE FROM batch WHERE event_id = ANY(%s)"
@@ -248,9 +287,21 @@ _UPDATE_IDS: Final = """
 
 _SETTLE: Final = """
     UPDATE staging_events landed
-    SET status = new.status, error = new.error,
+    SET status = new.status, error = new.error, known_as = new.known_as,
         attempts = landed.attempts + new.is_taken::int
-    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::boolean[])
-        AS new(id, status, error, is_taken)
+    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::boolean[])
+        AS new(id, status, error, known_as, is_taken)
     WHERE landed.id = new.id AND (new.is_taken OR landed.status <> 'pending')
+"""
+
+# Ids are locked, so that what stays does not change meanwhile. The predicate on the status is that
+# of the index.
+_COMPARE: Final = """
+    UPDATE staging_events landed
+    SET status = CASE WHEN landed.digest = known.digest THEN 'duplicate' ELSE 'superseded' END
+    FROM unnest(%b::text[], %b::bytea[]) AS content(known_as, digest)
+    JOIN event_ids known ON known.event_id = content.known_as
+    WHERE landed.known_as = content.known_as AND landed.digest = content.digest
+        AND landed.status IN ('duplicate', 'superseded')
+        AND (landed.status = 'duplicate') <> (landed.digest = known.digest)
 """

@@ -17,7 +17,7 @@ import polars as pl
 import tenacity
 
 from etl_assets.core.drift import DriftReport, SourceColumns
-from etl_assets.core.errors import may_pass
+from etl_assets.core.errors import WarehouseError, may_pass
 from etl_assets.core.frames import DAY
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.scope import Scope
@@ -30,6 +30,7 @@ from etl_assets.pipeline.sync_log import (
     columns_seen,
     position_of,
     refuse_future,
+    rewind,
     scope_seen,
 )
 from etl_assets.sources.base import Ability, ChangeRead, Snapshot, Source
@@ -148,8 +149,15 @@ class Sync:
         if part.stop.slice is not None or (part.last and part.last.moment > mark.moment):
             return None
         remembered = Remembered(mark, why, part.rows, read.columns, self.scope)
-        if remembered.state(state, {}) != state or not read.changes.is_empty():
+        if remembered.state(state, {}) != state:
             return None
+        try:
+            if not read.changes.is_empty():
+                return None
+        except WarehouseError as error:
+            if may_pass(error):
+                raise
+            return None  # `run` finds out whether the contract gained a column
         return read.chunk(Outcome(outside=read.changes.matched.outside), mark)
 
     def _chunk(self, stop: Stop | None, left_at: Position | None) -> tuple[Chunk, Stop]:
@@ -162,12 +170,32 @@ class Sync:
         if left_at and (mark is None or mark.moment < left_at.moment):
             stop = None  # somebody set it back meanwhile: to go on would undo that (L6)
         read = self._read(before, mark, stop or Stop.first(self.table, mark), self.policy)
+        if self._gained_columns(read.changes):
+            return self._chunk(None, None)
         reached = read.part.reaches(mark, read.horizon)
         outcome = read.changes.publish(
             Remembered(reached, why, read.part.rows, read.columns, self.scope)
         )
         shutil.rmtree(read.changes.folder, ignore_errors=True)
         return read.chunk(outcome, reached), read.part.stop
+
+    def _gained_columns(self, changes: ChangeSet) -> bool:
+        """Whether the published table was without a column of the contract; now it has it.
+
+        Then the position is set back to before everything: rows that were passed have values in it,
+        and nothing else would read them again. Raises WarehouseError where something else is wrong.
+        """
+        try:
+            changes.is_empty()
+        except WarehouseError as error:
+            if may_pass(error):
+                raise
+            self.warehouse.ensure(self.table)
+            changes.is_empty()
+            rewind(self.warehouse, self.table, None, "columns were added")
+            shutil.rmtree(changes.folder, ignore_errors=True)
+            return True
+        return False
 
     def _read(
         self, before: Before, mark: Position | None, begin: Stop, policy: SyncPolicy

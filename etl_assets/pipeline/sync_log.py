@@ -176,7 +176,9 @@ def change_reloads(
     warehouse.move(with_token(after, run_id), state.load_id, [entry])
 
 
-def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> datetime | None:
+def rewind(
+    warehouse: Warehouse, table: LayerTable, to: datetime | None, why: str = "set back by hand"
+) -> datetime | None:
     """Set the position back to a moment (UTC), or to before everything (None); where it stood.
 
     Everything that changed since is read again; what is published already is left as it is. Raises
@@ -198,7 +200,7 @@ def rewind(warehouse: Warehouse, table: LayerTable, to: datetime | None) -> date
         before = None
     now = Position(to) if to else None
     moved = replace(state, high_watermark=to, watermark_key=now.as_text() if now else None)
-    entry = Log(table, "rewind").moved(before, now, "set back by hand", 0)
+    entry = Log(table, "rewind").moved(before, now, why, 0)
     warehouse.move(with_token(moved, "rewind"), state.load_id, [entry])
     return stood
 

@@ -13,7 +13,7 @@ from etl_assets.core.errors import WarehouseError
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import AUDIT_COLUMNS, Warehouse
 from etl_assets_tests.contract.backends import Backend
-from etl_assets_tests.contract.days import DAY, at, publish, published, staged, values
+from etl_assets_tests.contract.days import DAY, at, publish, published, spooled, staged, values
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
 OLD = {"id": pl.Int64, "day_at": UTC_MOMENT, "v": pl.String}
@@ -99,6 +99,19 @@ def test_new_nullable_columns_are_added_and_are_null_in_older_rows(
     put(warehouse, tmp_path, new, note="noted")
     assert published(warehouse, tmp_path, table=new)["note"].to_list() == ["noted"]
     assert backend.descriptions(tmp_path, new)["note"] == "A test's."
+
+
+def test_a_lookup_by_a_contract_that_gained_a_column_is_refused_until_the_table_has_it(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    put(warehouse, tmp_path, things(OLD))
+    new = things({**OLD, "note": pl.String})
+    keys = spooled(tmp_path, pl.DataFrame({"id": [1]}))
+    with pytest.raises(WarehouseError):
+        warehouse.lookup(new, keys, tmp_path / "refused").collect()
+    warehouse.ensure(new)
+    (row,) = warehouse.lookup(new, keys, tmp_path / "found").collect().to_dicts()
+    assert (row["v"], row["note"]) == ("one", None)
 
 
 def test_a_column_put_in_the_middle_of_a_contract_mixes_nothing_up(

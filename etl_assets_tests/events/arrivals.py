@@ -6,7 +6,6 @@ knows what was meant, because it made the payloads.
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +43,10 @@ class Meant:
     @property
     def digest(self) -> bytes:
         return hashlib.sha256(self.payload).digest()
+
+    @property
+    def canonical_id(self) -> str:
+        return self.event_id.strip().lower()
 
     @property
     def received_at(self) -> datetime:
@@ -115,16 +118,36 @@ COLUMNS = (
 
 def fold(arrivals: Iterable[Meant]) -> list[Row]:
     """The rows of `events`, by id, after all of these have arrived."""
+    return sorted(_row_of(event_id, one) for event_id, one in _staying(_earliest(arrivals)).items())
+
+
+Landed = tuple[str, str, bytes]
+"""What a copy is known by in landing: source, id as it is written, digest."""
+
+
+def statuses_of(arrivals: Iterable[Meant]) -> dict[Landed, str]:
+    """The status of each copy in landing, after all of these have arrived and been loaded."""
+    copies = _earliest(arrivals)
+    staying = _staying(copies)
+    found = {}
+    for one in copies:
+        if one.is_broken:
+            status = "quarantined"
+        else:
+            stays = staying[one.canonical_id]
+            is_same = one.digest == stays.digest
+            status = "loaded" if one is stays else "duplicate" if is_same else "superseded"
+        found[one.source, one.event_id, one.digest] = status
+    return found
+
+
+def _staying(copies: Iterable[Meant]) -> dict[str, Meant]:
+    """By canonical id the copy that stays."""
     by_id: dict[str, list[Meant]] = {}
-    for one in _earliest(arrivals):
+    for one in copies:
         if not one.is_broken:
-            by_id.setdefault(one.event_id.strip().lower(), []).append(one)
-    return sorted(_row_of(event_id, min(copies, key=_order)) for event_id, copies in by_id.items())
-
-
-def copies_of(arrivals: Iterable[Meant]) -> Counter[bool]:
-    """How many copies landing keeps of these; by whether they are broken."""
-    return Counter(one.is_broken for one in _earliest(arrivals))
+            by_id.setdefault(one.canonical_id, []).append(one)
+    return {event_id: min(of_it, key=_order) for event_id, of_it in by_id.items()}
 
 
 def _earliest(arrivals: Iterable[Meant]) -> list[Meant]:
@@ -145,6 +168,7 @@ def _order(one: Meant) -> tuple[Any, ...]:
         one.received,
         one.digest,
         one.source,
+        one.event_id,
     )
 
 

@@ -12,7 +12,7 @@ from etl_assets.events.landing import Arrival, land
 from etl_assets.events.load import LoadedEvents, Rules, load_all
 from etl_assets.events.shop import SOURCES
 from etl_assets.events.sources import mappers_of
-from etl_assets_tests.events.arrivals import COLUMNS, Meant, Row
+from etl_assets_tests.events.arrivals import COLUMNS, Landed, Meant, Row
 from etl_assets_tests.source_tables import run
 
 RULES = Rules(mappers_of(SOURCES))
@@ -44,6 +44,11 @@ class Store:
     def statuses(self) -> Counter[str]:
         """How many rows of landing have which status."""
         return Counter(dict(self.sql("SELECT status, count(*) FROM staging_events GROUP BY 1")))
+
+    def landed(self) -> dict[Landed, str]:
+        """The status of each copy in landing."""
+        rows = self.sql("SELECT source, event_id, digest, status FROM staging_events")
+        return {(source, event_id, digest): status for source, event_id, digest, status in rows}
 
     def agrees_with_itself(self) -> bool:
         """Whether `event_ids` says of each event where it stands, and landing that it is loaded."""

@@ -19,21 +19,23 @@ def event(
     received: int = 0,
     digest: bytes = b"d",
     source: str = "shop_api",
+    spelling: str = "",
 ) -> Event:
     at = None if happened is None else ZERO + timedelta(seconds=happened)
-    copy = Copy(1, source, event_id, b"", digest, ZERO + timedelta(seconds=received))
+    copy = Copy(1, source, spelling or event_id, b"", digest, ZERO + timedelta(seconds=received))
     said = Said(EventType.PAGE_VIEW, at, sequence)
     return Event(event_id, said, date(2024, 3, 1), False, copy, Quality.VALID, ())
 
 
-def test_the_order_is_moment_then_sequence_then_receipt_then_digest_then_source() -> None:
+def test_the_order_is_moment_sequence_receipt_digest_source_and_spelling() -> None:
     best_first = [
         event(happened=2),
         event(happened=1, sequence=2, received=9),
         event(happened=1, sequence=-5),
         event(happened=1, received=1, digest=b"z"),
         event(happened=1, received=2, digest=b"a", source="partner_files"),
-        event(happened=1, received=2, digest=b"a", source="shop_api"),
+        event(happened=1, received=2, digest=b"a", source="shop_api", spelling="A"),
+        event(happened=1, received=2, digest=b"a", source="shop_api", spelling="a"),
         event(happened=1, received=2, digest=b"b"),
         event(happened=None, sequence=9),
         event(happened=None),

@@ -247,6 +247,22 @@ def test_events_of_a_release_without_links_are_linked_afterwards(store: Store) -
     assert linked(store) == meant(seen)
 
 
+def test_a_link_that_an_older_release_left_on_an_event_without_a_device_is_taken_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = [Seen(f"page{n}", None, None, n) for n in range(5)]
+    arrive(store, [*seen, Seen("other", "x", None, 0), Seen("login", "x", "7", 5)])
+    store.sql(
+        "UPDATE events SET linked_user_id = '7', updated_at = '2024-01-01' WHERE user_id IS NULL"
+    )
+    monkeypatch.setattr("etl_assets.events.links._EVENTS", 2)
+    assert relink(store.database) == 5
+    assert linked(store) == {one.event_id: None for one in seen} | {"other": "7", "login": None}
+    changed = store.sql("SELECT event_id FROM events WHERE updated_at > '2024-01-01' ORDER BY 1")
+    assert changed == [("login",), *((one.event_id,) for one in seen)]
+    assert relink(store.database) == 0
+
+
 def test_only_events_whose_link_changes_are_changed(store: Store) -> None:
     arrive(store, [Seen(f"at{at}", "x", None, at) for at in (0, 10, 20)])
     before = dict(store.sql("SELECT event_id, updated_at FROM events"))

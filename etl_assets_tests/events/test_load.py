@@ -179,11 +179,11 @@ def test_two_loaders_with_the_same_id_wait_for_each_other_and_the_right_copy_sta
         events, _ = loader._transformed(loader._take(connection, 10), RULES)
         with store.database.transaction("making partitions") as apart:
             loader.ensure_partitions(apart, {event.event_date for event in events})
-        verdicts = loader._merged(connection, events)
+        merged = loader._merged(connection, events)
         store.land([second])
         other.start()
         store.await_waiting()
-        loader.settle(connection, verdicts, verdicts.keys())
+        loader.settle(connection, merged, merged.verdicts.keys())
     other.join(30)
     assert [one.taken for one in results] == [1]
     assert store.rows() == fold([*before, first, second])

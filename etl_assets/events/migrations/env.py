@@ -1,6 +1,7 @@
 """What Alembic runs for each command: the migrations on the connection that `schema.py` gives it.
 
-No URL and no setting is read here. All migrations of an upgrade are one transaction, the caller's.
+No URL and no setting is read here. All migrations of an upgrade are one transaction, but for those
+with an `autocommit_block`: what comes before it is committed, and it must bear being run again.
 """
 
 from alembic import context
