@@ -1,7 +1,7 @@
 """Keys that are NULL (R1), and rows that no dtype holds (R5).
 
-Keys of more than one row (R9) are in `test_source_repeated_keys.py`; where the catalogue proves that
-there are none, in `test_source_unique_keys.py`.
+Keys of more than one row (R9) are in `test_source_repeated_keys.py`; where the catalogue proves
+that there are none, in `test_source_unique_keys.py`.
 """
 
 from dataclasses import replace
