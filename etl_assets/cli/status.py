@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etl_assets.cli.event_freshness import print_freshness
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import Cell, print_json, print_table, print_warning
 from etl_assets.core.errors import EtlError
@@ -36,9 +37,13 @@ _MOMENTS = ("high watermark", "verified through")
 def status(with_files: bool, as_json: bool) -> None:
     """Show what is published: a line a table, and what a person should know of it.
 
-    Days of files are late only with --files: then the stores are listed.
+    Days of files are late only with --files: then the stores are listed. Where EVENTS_DATABASE_URL
+    is set it also shows how fresh each source of events is; as JSON: etl-assets events status.
     """
-    print_status(open_platform(), with_files=with_files, as_json=as_json)
+    platform = open_platform()
+    print_status(platform, with_files=with_files, as_json=as_json)
+    if not as_json:
+        print_freshness(platform.settings)
 
 
 def print_status(platform: "Platform", *, with_files: bool = False, as_json: bool = False) -> None:

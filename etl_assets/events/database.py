@@ -16,7 +16,6 @@ from psycopg import sql
 from etl_assets.config import Settings
 from etl_assets.core.errors import EtlError, SourceUnavailable
 from etl_assets.core.source_specs import EVENTS_CONNECTION
-from etl_assets.events import schema
 from etl_assets.interrupts import interrupt_behind
 from etl_assets.postgres.connection import PoolSettings, classify, make_engine, sqlstate_of
 
@@ -71,6 +70,8 @@ class EventsDatabase:
 
         Raises SourceUnavailable, SourceError.
         """
+        from etl_assets.events import schema  # Alembic takes long to import
+
         with self._errors("migrating the tables of events"), self.engine.begin() as connection:
             # An index of a large table takes its time.
             _driver_of(connection).execute(self._session("migrating", seconds=0))
@@ -84,6 +85,8 @@ class EventsDatabase:
         """
         if self._is_ready:
             return
+        from etl_assets.events import schema
+
         with self._making_ready:
             with self._errors("looking at the tables of events"), self.engine.begin() as connection:
                 _driver_of(connection).execute(self._session("looking"))
