@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from etl_assets.core import checks
 from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.http_specs import HttpApi
 from etl_assets.core.reload_reasons import refused
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import FailedDay, LoadedDay
@@ -26,8 +27,26 @@ def broken(loaded: LoadedDay) -> str:
         first = [f"{r['rule']}: {r['rows']} rows, {r['sample_keys']}" for r in rules[:1]]
         bound = _BOUNDS.get(result.check.name)
         details = [*first, *([bound(result.evidence)] if bound else [])]
+        if any(rule["rule"] == checks.UNIQUE_KEY.name for rule in rules):
+            details += _on_versions(loaded.table.source)
         told.append(f"{result.check.name} ({'; '.join(details)})" if details else result.check.name)
     return ", ".join(told)
+
+
+def _on_versions(source: object) -> list[str]:
+    """What the spec of a list of an API can say of keys that come again: copies count once there,
+    so that they are versions of an item."""
+    if not isinstance(source, HttpApi):
+        return []
+    if source.newest is None:
+        return [
+            "the API gives several versions of an item: newest= of the spec's HttpApi names the "
+            "column whose greatest value says which one stays"
+        ]
+    return [
+        f"several versions of an item have the same {source.newest}, which newest= of the spec's "
+        "HttpApi names: name a column that tells them apart"
+    ]
 
 
 def remember(
