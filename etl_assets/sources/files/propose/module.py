@@ -81,9 +81,9 @@ class Module:
         annotated = "from typing import Annotated\n\n" if "Annotated[" in body else ""
         return (
             f'"""{self.name}: proposed by `etl-assets files propose` from a sample of files.\n\n'
-            f"{_read(proposal)}, the pattern is made of {counted(proposal.keys, 'key')}. What\n"
-            "lies beyond them is not known: read the comments, correct what is wrong, and keep it.\n"
-            '"""\n\n'
+            f"{_read(proposal)}, the pattern is made of {counted(proposal.keys, 'key')}.\n"
+            "What lies beyond them is not known: read the comments, correct what is wrong, and "
+            'keep it.\n"""\n\n'
             f"{annotated}import polars as pl\n\n"
             "from etl_assets.core.contracts import Contract, column\n"
             f"from etl_assets.core.file_formats import {', '.join(sorted(from_formats))}"
