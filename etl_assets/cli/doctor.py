@@ -44,9 +44,11 @@ def doctor(tables: tuple[str, ...]) -> None:
     }
     title = f"Source tables in {_databases(platform, chosen)}"
     print_table(title, columns, map(_cells, found), wraps="columns not in the contract")
-    if lacking := [*_of_sources(found), *_of_warehouse(platform)]:
-        shown = {"what": "left", "cannot": "left", "because": "left"}
-        print_table("What the sources and the warehouse cannot do", shown, lacking, wraps="because")
+    if lacking := list(_of_sources(found)):
+        shown = {"table": "left", "cannot": "left", "because": "left"}
+        print_table("What the sources cannot do", shown, lacking, wraps="because")
+    if limits := _of_warehouse(platform):
+        click.echo(limits)
     for line in found:
         for sentence in line.hidden:
             print_warning(f"{line.table}: {sentence} Its spec accepts that.")
@@ -68,11 +70,12 @@ def _of_sources(found: "Iterable[Diagnosis]") -> Iterator[list[Cell]]:
             yield [line.table, ability.doing, reason]
 
 
-def _of_warehouse(platform: "Platform") -> Iterator[list[Cell]]:
+def _of_warehouse(platform: "Platform") -> str | None:
+    """What the warehouse cannot, in a line: it is the same at each run, whatever the tables are."""
     from etl_assets.warehouse.limits import limits
 
-    for limit, reason in limits(platform.settings).items():
-        yield ["the warehouse", limit, reason]
+    found = ", or ".join(limits(platform.settings))
+    return f"The warehouse cannot {found} (docs/warehouses.md has the reasons)." if found else None
 
 
 def _cells(line: "Diagnosis") -> list[Cell]:

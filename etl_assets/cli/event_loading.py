@@ -48,16 +48,22 @@ def load(once: bool, batch: int) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 def status(as_json: bool) -> None:
-    """Show how many events have arrived, and what became of them."""
+    """Show how many events have arrived, and what became of them.
+
+    --json also says how fresh each source is, as etl-assets status does.
+    """
+    from etl_assets.cli.event_freshness import as_dicts
     from etl_assets.events.counts import counts_of
     from etl_assets.events.database import open_events
+    from etl_assets.events.freshness import freshness_of
 
     with closing(open_events(read_settings())) as database:
         database.make_ready()
         with database.transaction("counting events") as connection:
             counts = asdict(counts_of(connection))
+            sources = freshness_of(connection) if as_json else []
     if as_json:
-        print_json(counts)
+        print_json({**counts, "sources": as_dicts(sources)})
         return
     columns = dict.fromkeys(counts, "right")
     print_table("Events", columns, [[f"{number:,}" for number in counts.values()]])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from etl_assets.pipeline.file_days import FoundObject
     from etl_assets.pipeline.platform import Platform
 
+_MOST = 20
 _COLOURS = {"loaded": "green", "refused": "red"}
 
 
@@ -58,6 +59,8 @@ def list_(table: str, first: date | None, last: date | None, as_json: bool) -> N
         "quarantined": "right",
     }
     print_table(f"Objects of {found.path}", columns, map(_cells, objects), wraps="object")
+    for line in _reasons(objects):
+        click.echo(line)
 
 
 @files.command()
@@ -255,7 +258,7 @@ def _told(one: "FoundObject") -> Mapping[str, Any]:
         "day": None if one.part == WHOLE else one.part,
         "status": one.status,
         "bytes": one.size,
-        "error": entry.error if entry else None,
+        "error": one.error,
         "rows_read": entry.rows_read if entry else None,
         "rows_published": entry.rows_published if entry else None,
         "rows_quarantined": entry.rows_quarantined if entry else None,
@@ -265,6 +268,20 @@ def _told(one: "FoundObject") -> Mapping[str, Any]:
     }
 
 
+def _reasons(objects: "Sequence[FoundObject]") -> list[str]:
+    """Why objects are refused, a line for each reason."""
+    found: dict[str, list[str]] = {}
+    for one in objects:
+        if one.status == "refused" and one.error:
+            found.setdefault(one.error, []).append(one.key)
+    lines = []
+    for why, keys in found.items():
+        others = f" and {counted(len(keys) - 1, 'other object')}" if len(keys) > 1 else ""
+        lines.append(f"{keys[0]}{others}: {why.rstrip('.')}.")
+    more = [f"… and {counted(len(lines) - _MOST, 'other reason')}: --json has them all."]
+    return lines[:_MOST] + (more if len(lines) > _MOST else [])
+
+
 def _cells(one: "FoundObject") -> list[Cell]:
     entry = one.entry
     numbers = (
@@ -272,11 +289,10 @@ def _cells(one: "FoundObject") -> list[Cell]:
         if entry
         else [None, None, None]
     )
-    status = f"{one.status}: {entry.error}" if entry and one.status == "refused" else one.status
     return [
         "—" if one.part == WHOLE else str(one.part),
         one.key,
         f"{one.size:,}",
-        (status, _COLOURS.get(one.status, "yellow")),
+        (one.status, _COLOURS.get(one.status, "yellow")),
         *("—" if number is None else f"{number:,}" for number in numbers),
     ]

@@ -36,11 +36,13 @@ def show(table: str, as_json: bool) -> None:
     platform, found = _opened(table)
     with closing(platform.warehouse) as warehouse:
         row = warehouse.table_state(found)
+        # A first load that was refused leaves a row, too.
+        is_published = row is not None and bool(row.row_count or warehouse.state(found))
     position, reload = position_of(found, row), row.reload_reasons if row else {}
     if as_json:
         told = {
             "table": found.path,
-            "is_published": row is not None,
+            "is_published": is_published,
             "high_watermark": position.moment if position else None,
             "watermark_key": list(position.key) if position else None,
             "updated_at": row.updated_at if row else None,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etl_assets.cli.event_freshness import print_freshness
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import Cell, counted, print_json, print_table, print_warning
+from etl_assets.cli.output import Cell, print_json, print_table, print_warning
 from etl_assets.core.errors import EtlError
 
 if TYPE_CHECKING:
@@ -36,14 +37,18 @@ _MOMENTS = ("high watermark", "verified through")
 def status(with_files: bool, as_json: bool) -> None:
     """Show what is published: a line a table, and what a person should know of it.
 
-    Days of files are late only with --files: then the stores are listed.
+    Days of files are late only with --files: then the stores are listed. Where EVENTS_DATABASE_URL
+    is set it also shows how fresh each source of events is; as JSON: etl-assets events status.
     """
-    print_status(open_platform(), with_files=with_files, as_json=as_json)
+    platform = open_platform()
+    print_status(platform, with_files=with_files, as_json=as_json)
+    if not as_json:
+        print_freshness(platform.settings)
 
 
 def print_status(platform: "Platform", *, with_files: bool = False, as_json: bool = False) -> None:
     """Print the summary of the platform's warehouse, with late days of files if asked for."""
-    from etl_assets.pipeline.status import late_files_note
+    from etl_assets.pipeline.status import late_files_note, never_made_note
 
     catalog = catalog_of(platform)
     lines, late = _lines(platform, catalog, with_files=with_files)
@@ -62,11 +67,8 @@ def print_status(platform: "Platform", *, with_files: bool = False, as_json: boo
     for note in (note for line in lines for note in line.notes()):
         print_warning(note)
     for path in sorted(late.keys() - {line.table for line in lines}):
-        if catalog[path].is_of_files:
-            print_warning(late_files_note(path, late[path]))
-            continue
-        days = counted(late[path], "day")
-        print_warning(f"{path} was never made, of {days}. Make it: etl-assets derive {path}.")
+        told = late_files_note if catalog[path].is_of_files else never_made_note
+        print_warning(told(path, late[path]))
 
 
 def _lines(
@@ -82,7 +84,6 @@ def _lines(
         tables = warehouse.table_states()
         late_files = _late_files(platform, of_files) if with_files else {}
     late = Counter(one.table for one in platform.of_this_platform(late_days(catalog, states)))
-    waiting = {one.table_name: sorted(one.reload_reasons) for one in tables}
     late.update(late_files)
     paths = {table.path for table in of_files}
     lines = summarise(
@@ -90,11 +91,11 @@ def _lines(
         catalog,
         datetime.now(UTC),
         scope=platform.scope,
-        days_to_reload={path: days for path, days in waiting.items() if path not in paths},
-        days_forgotten={path: days for path, days in waiting.items() if path in paths},
+        reloads={one.table_name: one.reload_reasons for one in tables},
         versions={table.versions.path for table in catalog.values() if table.versions},
         late=late,
         of_files=paths,
+        syncing={table.path for table in catalog.values() if table.syncs},
     )
     return lines, late
 
@@ -121,7 +122,7 @@ def _cells(line: "TableStatus") -> list[Cell]:
         (f"{line.checks_passed:,}", "green"),
         _number(line.checks_failed, "yellow"),
         _number(line.quarantined, "yellow"),
-        _number(len(line.days_to_reload), "red"),
+        _number(len(line.refused), "red"),
         _number(line.late_days, "yellow"),
         _minute(line.high_watermark),
         _minute(line.verified_through),

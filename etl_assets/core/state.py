@@ -54,8 +54,9 @@ class TableState:
     the next sync goes on; `watermark_key` is a JSON list of texts. `row_count` counts all
     published rows. `content` is a digest of the published rows of a table without days.
     `source_columns` are the source's columns when they were seen last (`core/drift.py`),
-    `days_to_reload` the days that the next sync, or the sensor of a table of files, must load
-    whole, with the reason of each (a JSON object). `first_day` and `last_day` are the days that the
+    `days_to_reload` the days that a check refused or that must be loaded whole, by the next sync or
+    the sensor of a table of files, with the reason of each (a JSON object of the texts of
+    `core/reload_reasons.py`). `first_day` and `last_day` are the days that the
     platform had when the table was synced last, `last_day` None for no end. `verified_through` is
     the earliest of that of all parts, None where one has none."""
 

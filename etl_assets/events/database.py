@@ -16,9 +16,14 @@ from psycopg import sql
 from etl_assets.config import Settings
 from etl_assets.core.errors import EtlError, SourceUnavailable
 from etl_assets.core.source_specs import EVENTS_CONNECTION
-from etl_assets.events import schema
 from etl_assets.interrupts import interrupt_behind
-from etl_assets.postgres.connection import PoolSettings, classify, make_engine, sqlstate_of
+from etl_assets.postgres.connection import (
+    PoolSettings,
+    classify,
+    driver_of,
+    make_engine,
+    sqlstate_of,
+)
 
 SETTING: Final = "EVENTS_DATABASE_URL"
 POOL: Final = PoolSettings(size=20, max_overflow=10, timeout=30, recycle=1800, statement_timeout=60)
@@ -60,7 +65,7 @@ class EventsDatabase:
         `statement_timeout` says. Raises SourceUnavailable, SourceError.
         """
         with self._errors(doing), self.engine.connect() as connection, connection.begin():
-            driver = schema.driver_of(connection)
+            driver = driver_of(connection)
             try:
                 driver.execute(self._session(doing))
                 yield driver
@@ -73,6 +78,8 @@ class EventsDatabase:
 
         Others may land and load meanwhile. Raises SourceUnavailable, SourceError.
         """
+        from etl_assets.events import schema  # Alembic takes long to import
+
         with self._errors("migrating the tables of events"):
             # A change of a table that waits lets nobody else at it; it must not wait for long.
             settings = self._session("migrating", seconds=0) + sql.SQL(
@@ -88,9 +95,11 @@ class EventsDatabase:
         """
         if self._is_ready:
             return
+        from etl_assets.events import schema
+
         with self._making_ready:
             with self._errors("looking at the tables of events"), self.engine.begin() as connection:
-                schema.driver_of(connection).execute(self._session("looking"))
+                driver_of(connection).execute(self._session("looking"))
                 is_ready = schema.revision_of(connection) == schema.newest()
             if not is_ready:
                 self.migrate()

@@ -25,9 +25,11 @@ GRANTS: Final[dict[Purpose, tuple[str, ...]]] = {
     "read": (
         "USAGE ON SCHEMA public",
         "SELECT ON events, event_ids, user_links, events_schema_version",
+        "SELECT (source, status, ingested_at) ON staging_events",
     ),
 }
-"""By purpose: `ingest` lands (webhook service, pollers), `read` reads the events."""
+"""By purpose: `ingest` lands (webhook service, pollers), `read` reads the events, and how
+fresh their sources are."""
 
 
 def grant(connection: psycopg.Connection[Any], role: str, purpose: Purpose) -> list[str]:

@@ -7,9 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -18,6 +17,7 @@ from alembic.util import CommandError
 from psycopg import sql
 
 from etl_assets.core.errors import SourceError
+from etl_assets.postgres.connection import driver_of
 
 VERSION_TABLE: Final = "events_schema_version"
 """Its own: the database may also be one that other migrations look after."""
@@ -86,13 +86,6 @@ def _locked(engine: sa.Engine) -> Iterator[None]:
                     yield
                     return
             time.sleep(_ASK_AGAIN)
-
-
-def driver_of(connection: sa.Connection) -> psycopg.Connection[Any]:
-    """The driver's connection behind one of our engine's."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engine's driver
-    return driver
 
 
 def _config(connection: sa.Connection | None = None) -> Config:

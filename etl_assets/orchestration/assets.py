@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from etl_assets.core.catalog import Catalog
-from etl_assets.core.errors import StalePublication
+from etl_assets.core.errors import EtlError, StalePublication
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.arrivals import freshness_of
 from etl_assets.orchestration.checks import verdicts
@@ -30,7 +30,7 @@ from etl_assets.orchestration.versions import version_events
 from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
-    from etl_assets.pipeline.days import LoadedDay
+    from etl_assets.pipeline.days import FailedDay, LoadedDay
     from etl_assets.pipeline.publish import Committed
     from etl_assets.sources.base import DaySource
 
@@ -126,6 +126,7 @@ def _load(
         yield from verdicts(context.instance, table, loaded.good)
     _remember_columns(platform, table, source, context.run_id)
     if loaded.refused:
+        _remember_refusals(context, platform, table, loaded.refused)
         raise refused_days(table, loaded.good, loaded.refused)
 
 
@@ -146,6 +147,21 @@ def beside(
             )
     if table.versions:
         yield from version_events(platform, table.versions, committed.versions)
+
+
+def _remember_refusals(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    table: LayerTable,
+    refused: "Sequence[LoadedDay | FailedDay]",
+) -> None:
+    """Put the refused days on record for `status`; where that fails the run still says why."""
+    from etl_assets.pipeline.refusals import remember
+
+    try:
+        remember(platform.warehouse, table, refused, context.run_id)
+    except EtlError as error:
+        context.log.warning(f"{table.path}: its refused days are not on record. {error}")
 
 
 def _remember_columns(

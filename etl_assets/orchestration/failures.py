@@ -1,14 +1,13 @@
 """How runs fail: one message that says what is not published and why, and who is told."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster import DagsterError, DagsterEventType
 from dagster._core.events import RunFailureReason
 
-from etl_assets.core import checks
 from etl_assets.core.errors import EtlError, StalePublication
 from etl_assets.core.table import LayerTable
 from etl_assets.core.unexpected import stack_of, told
@@ -26,8 +25,9 @@ def refused_days(
 ) -> dg.Failure:
     """What a run ends with that did not publish some days: which, and the checks that refused."""
     from etl_assets.pipeline.days import LoadedDay
+    from etl_assets.pipeline.refusals import broken
 
-    why = [_broken(one) if isinstance(one, LoadedDay) else str(one.error) for one in refused]
+    why = [broken(one) if isinstance(one, LoadedDay) else str(one.error) for one in refused]
     if table.has_days:
         number = f"{len(refused)} of {len(refused) + len(good)}"
         dated = "; ".join(f"{one.day}: {reason}" for one, reason in zip(refused, why, strict=True))
@@ -49,35 +49,6 @@ def refused_days(
         },
         allow_retries=False,
     )
-
-
-def _broken(loaded: "LoadedDay") -> str:
-    """The checks that refused the day; of bad rows the commonest rule, its rows and some keys."""
-    told = []
-    for result in (result for result in loaded.results if result.blocks):
-        rules = cast("list[dict[str, object]]", result.evidence.get("broken_rules", []))
-        first = [f"{r['rule']}: {r['rows']} rows, {r['sample_keys']}" for r in rules[:1]]
-        bound = _BOUNDS.get(result.check.name)
-        details = [*first, *([bound(result.evidence)] if bound else [])]
-        told.append(f"{result.check.name} ({'; '.join(details)})" if details else result.check.name)
-    return ", ".join(told)
-
-
-_BOUNDS: "Mapping[str, Callable[[Mapping[str, Any]], str]]" = {
-    checks.VALUE_RULES.name: lambda of: (
-        f"{of['bad_rows']:,} of {of['rows']:,} rows are bad, and max_bad_share allows "
-        f"{of['tolerated_share']:.4g}"
-    ),
-    checks.SHRINKAGE.name: lambda of: (
-        f"{of['rows']:,} rows, {of['published_rows']:,} are published, and min_share_of_last is "
-        f"{of['least_share']:.4g}"
-    ),
-    checks.HISTORY_COUNT.name: lambda of: (
-        f"{of['rows']:,} rows, earlier days have {of['median_of_earlier_days']:,}, and max_change "
-        f"is {of['allowed_factor']:.4g}"
-    ),
-}
-"""What was found, and the threshold of the spec that it was held against."""
 
 
 def overtaken(table: LayerTable, error: StalePublication) -> Exception:

@@ -20,12 +20,15 @@ from etl_assets.core.lateness import Late
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import Deletes
+from etl_assets.core.reload_reasons import forgotten_of, refused_of
+from etl_assets.core.reload_reasons import objects_of as reload_objects
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.files.declared import files_of
 from etl_assets.sources.files.listing import Listing, digest_of, made_of
 from etl_assets.sources.files.objects import StoredObject
 
+_NO_REASONS: Mapping[date, str] = {}
 NEW, CHANGED, GONE = "new", "changed", "gone"
 SETTLING = "waiting to settle"
 INCOMPLETE = "waiting for their marker or manifest"
@@ -73,8 +76,9 @@ class FoundObject:
     """An object that a listing shows, or that a published part was made of.
 
     `status` is that of the ledger, or `new`, `changed` or `gone` where the two differ, `forgotten`
-    where its day is to be loaded again whatever they are (`pipeline/forget.py`); `entry` is the
-    ledger's, None for a new one. `part` is the day, `WHOLE` for a table without days.
+    where its day is to be loaded again whatever they are (`pipeline/forget.py`), `refused` where
+    its day was refused with these objects; `error` says why it is refused. `entry` is the ledger's,
+    None for one that was never published. `part` is the day, `WHOLE` for a table without days.
     """
 
     part: date
@@ -82,12 +86,13 @@ class FoundObject:
     size: int
     status: str
     entry: LedgerEntry | None
+    error: str | None = None
 
 
 def objects_of(
-    listing: Listing, ledger: Iterable[LedgerEntry], forgotten: Collection[date] = ()
+    listing: Listing, ledger: Iterable[LedgerEntry], reasons: Mapping[date, str] = _NO_REASONS
 ) -> list[FoundObject]:
-    """Every object, by part and key; `forgotten` are the days that shall be loaded again.
+    """Every object, by part and key; `reasons` are those of `TableState.reload_reasons`.
 
     One that is not read yet is new, on the part `WHOLE`.
     """
@@ -96,18 +101,34 @@ def objects_of(
     for stored in listing.unread:
         found[WHOLE, stored.key] = FoundObject(WHOLE, stored.key, stored.size, "new", None)
     for part, objects in listing.parts.items():
+        is_forgotten, refusal = _said_of(listing, part, reasons.get(part))
         for stored in objects:
             entry = known.get((part, stored.key))
-            status = "new"
-            if entry is not None:
-                same = "forgotten" if part in forgotten else entry.status
-                status = same if entry.identity == stored.identity else "changed"
-            found[part, stored.key] = FoundObject(part, stored.key, stored.size, status, entry)
+            error = entry.error if entry else None
+            if entry is not None and entry.identity == stored.identity:
+                status = "forgotten" if is_forgotten else entry.status
+            else:
+                status = "new" if entry is None else "changed"
+                if refusal:
+                    status, error = "refused", refusal
+            one = FoundObject(part, stored.key, stored.size, status, entry, error)
+            found[part, stored.key] = one
     for (part, key), entry in known.items():
         # Which days its new content has is known when it is read.
         status = "changed" if key in unread else "gone"
-        found.setdefault((part, key), FoundObject(part, key, entry.size, status, entry))
+        one = FoundObject(part, key, entry.size, status, entry, entry.error)
+        found.setdefault((part, key), one)
     return [found[name] for name in sorted(found)]
+
+
+def _said_of(listing: Listing, part: date, reason: str | None) -> tuple[bool, str | None]:
+    """Whether the part is forgotten, and why its objects of now were refused, if they were."""
+    if reason is None:
+        return False, None
+    refusal, of = refused_of(reason), reload_objects(reason)
+    is_other = of is not None and of != listing.made_of(part)
+    told = f"its day was {refusal}" if refusal and part != WHOLE else refusal
+    return forgotten_of(reason) is not None, None if is_other else told
 
 
 def lines_of(table: LayerTable, key: str, quarantined: pl.DataFrame) -> list[dict[str, str]]:

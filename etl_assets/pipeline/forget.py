@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Collection
 from datetime import UTC, date, datetime
 
+from etl_assets.core.reload_reasons import forgotten
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.publish import in_turn
 from etl_assets.pipeline.sync_log import change_reloads
@@ -23,5 +24,5 @@ def forget(warehouse: Warehouse, table: LayerTable, days: Collection[date]) -> N
     written for a table that was never published. Raises what the warehouse raises.
     """
     moment = datetime.now(UTC).isoformat(timespec="seconds")
-    reasons = dict.fromkeys(days, f"forgotten by hand at {moment} ({uuid.uuid4().hex[:6]})")
+    reasons = dict.fromkeys(days, forgotten(moment, uuid.uuid4().hex[:6]))
     in_turn(lambda: change_reloads(warehouse, table, reasons, _RUN, adding=True))

@@ -17,6 +17,7 @@ from etl_assets.core.errors import ConfigError
 from etl_assets.core.lateness import Late, late_days
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.personal import hash_with
+from etl_assets.core.reload_reasons import forgotten_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.hash_key import hash_key
@@ -141,6 +142,11 @@ class Platform:
 
     def forgotten(self, table: LayerTable) -> Mapping[date, str]:
         """The days of a table of files that shall be loaded again, with the reason of each."""
+        reasons = self.reload_reasons(table).items()
+        return {day: why for day, text in reasons if (why := forgotten_of(text))}
+
+    def reload_reasons(self, table: LayerTable) -> Mapping[date, str]:
+        """The days that were refused or forgotten, or that a sync must load, each with why."""
         state = self.warehouse.table_state(table)
         return state.reload_reasons if state else {}
 
@@ -150,7 +156,7 @@ class Platform:
         from etl_assets.pipeline.file_ticks import listing_of
 
         listing = listing_of(self, table, self.sources.store(table))
-        return objects_of(listing, self.warehouse.ledger(table), self.forgotten(table))
+        return objects_of(listing, self.warehouse.ledger(table), self.reload_reasons(table))
 
     def index_files(self, table: LayerTable) -> int:
         """Read the objects of a table whose rows say their day that were not read yet, so that it

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.reload_reasons import forgotten_of, refused_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import PartitionState
+
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -15,14 +18,16 @@ class TableStatus:
     """One table: sums over its published partitions.
 
     A published day passed every blocking check: the checks that it failed are warnings, and
-    `warnings` has the number of days by check, as far as the state names them. `days_to_reload`
-    are days that a check refused: they are published as they were before; `days_forgotten` are
-    those of a table of files that its sensor shall load again. `late_days` counts the
+    `warnings` has the number of days by check, as far as the state names them. `refused` are the
+    days that a check or the contract refused, each with the reason: they are published as they were
+    before, or not at all; `days_forgotten` are those of a table of files that its sensor shall load
+    again. `late_days` counts the
     days of a derived table that are behind what they are made of, or with `is_of_files` the days
     whose objects are not those that they were made of. `days_outside` are published
     days that are not among the platform's (any more), so that nothing brings them up to date.
-    `is_declared` is False where no module declares the table. `high_watermark` is UTC; `freshness`
-    the time since the last publication; `seconds` what the last load of each partition took, added
+    `is_declared` is False where no module declares the table, `syncs` where no sync tries refused
+    days again. `high_watermark` is UTC; `freshness` the time since the last publication, None where
+    there was none; `seconds` what the last load of each partition took, added
     up. Through `verified_through` (UTC) a reconciliation found every partition equal to its
     source; None where one was never compared.
     """
@@ -34,15 +39,16 @@ class TableStatus:
     checks_failed: int
     quarantined: int
     high_watermark: datetime | None
-    freshness: timedelta
+    freshness: timedelta | None
     seconds: float
     verified_through: datetime | None = None
     warnings: Mapping[str, int] = field(default_factory=dict)
-    days_to_reload: Sequence[date] = ()
+    refused: Mapping[date, str] = field(default_factory=dict)
     days_forgotten: Sequence[date] = ()
     days_outside: Sequence[date] = ()
     late_days: int = 0
     is_of_files: bool = False
+    syncs: bool = False
     is_declared: bool = True
 
     def notes(self) -> list[str]:
@@ -51,12 +57,8 @@ class TableStatus:
         if self.warnings:
             told = [f"{name} on {_days(days)}" for name, days in self.warnings.items()]
             notes.append(f"{self.table}: checks that warn: {', '.join(told)}.")
-        if self.days_to_reload:
-            notes.append(
-                f"{self.table}: a check refused {_days(len(self.days_to_reload))}, published as "
-                f"before ({_some(self.days_to_reload)}). The next sync tries again, and says why "
-                f"if it is refused again: etl-assets sync {self.table}."
-            )
+        if self.refused:
+            notes.append(self._refusals())
         if self.days_forgotten:
             notes.append(
                 f"{self.table}: {_days(len(self.days_forgotten))} forgotten by hand "
@@ -70,6 +72,8 @@ class TableStatus:
             )
         if self.late_days and self.is_of_files:
             notes.append(late_files_note(self.table, self.late_days))
+        elif self.late_days and not self.partitions:
+            notes.append(never_made_note(self.table, self.late_days))
         elif self.late_days:
             notes.append(
                 f"{self.table}: {_days(self.late_days)} late, as inputs were published since. "
@@ -78,6 +82,24 @@ class TableStatus:
         if not self.is_declared:
             notes.append(f"{self.table} is published, and no module declares it.")
         return notes
+
+    def _refusals(self) -> str:
+        """Which days were refused and why, and what to do next."""
+        days, table = list(self.refused), self.table
+        told = f"refused {_days(len(days))}"
+        if days == [WHOLE]:
+            what = f"{table}: the last load was not published. It was {self.refused[WHOLE]}."
+            return f"{what} What was published before stays. Mend it, then: {_backfill(table)}."
+        shown = "; ".join(f"{day} {self.refused[day]}" for day in days[:_SHOWN])
+        more = f"; and {len(days) - _SHOWN:,} more" if len(days) > _SHOWN else ""
+        what = f"{table}: {told}, as published before or not at all ({shown}{more})."
+        if self.syncs:
+            return f"{what} The next sync tries again: etl-assets sync {table}."
+        again = _backfill(table, days[0], days[-1])
+        if self.is_of_files:
+            sensor = f"new_files__{table.rpartition('/')[2]}"
+            return f"{what} When their objects change {sensor} loads them; or now: {again}."
+        return f"{what} Mend what is wrong, then: {again}."
 
     def as_dict(self) -> dict[str, object]:
         """The same for JSON: moments and days as such, the freshness in seconds."""
@@ -89,13 +111,16 @@ class TableStatus:
             "checks_failed": self.checks_failed,
             "warnings": dict(self.warnings),
             "quarantined": self.quarantined,
-            "days_to_reload": list(self.days_to_reload),
+            "days_to_reload": list(self.refused),
+            "refused": {day.isoformat(): why for day, why in self.refused.items()},
             "days_forgotten": list(self.days_forgotten),
             "days_outside": list(self.days_outside),
             "late_days": self.late_days,
             "high_watermark": self.high_watermark,
             "verified_through": self.verified_through,
-            "fresh_seconds": round(self.freshness.total_seconds(), 1),
+            "fresh_seconds": (
+                None if self.freshness is None else round(self.freshness.total_seconds(), 1)
+            ),
             "load_seconds": round(self.seconds, 3),
             "is_declared": self.is_declared,
         }
@@ -107,36 +132,42 @@ def summarise(
     now: datetime,
     *,
     scope: Scope | None = None,
-    days_to_reload: Mapping[str, Sequence[date]] | None = None,
-    days_forgotten: Mapping[str, Sequence[date]] | None = None,
+    reloads: Mapping[str, Mapping[date, str]] | None = None,
     versions: Collection[str] = (),
     late: Mapping[str, int] | None = None,
     of_files: Collection[str] = (),
+    syncing: Collection[str] = (),
 ) -> list[TableStatus]:
-    """A line for each table of `order` that has published partitions, then for all others.
+    """A line for each table of `order` that has published or refused partitions, then for all
+    others.
 
-    `scope` are the platform's days, None where they do not matter; `versions` are tables beside
-    those of `order`, whose days follow a cursor and are in no scope. `late` is the number of late
-    days by table; the tables of `of_files` are made of files.
+    `reloads` are each table's `TableState.reload_reasons`; `scope` are the platform's days, None
+    where they do not matter; `versions` are tables beside those of `order`, whose days follow a
+    cursor and are in no scope. `late` is the number of late days by table; the tables of `of_files`
+    are made of files, those of `syncing` sync.
     """
+    reloads = reloads or {}
     by_table: dict[str, list[PartitionState]] = {path: [] for path in order}
     declared = {*by_table, *versions}
     for state in states:
         by_table.setdefault(state.table_name, []).append(state)
+    for path, reasons in reloads.items():
+        if reasons:
+            by_table.setdefault(path, [])
     return [
         _line(
             path,
             found,
             now,
             scope if path not in versions else None,
-            sorted((days_to_reload or {}).get(path, ())),
-            sorted((days_forgotten or {}).get(path, ())),
+            reloads.get(path, {}),
             late_days=(late or {}).get(path, 0),
             is_of_files=path in of_files,
             is_declared=path in declared,
+            syncs=path in syncing,
         )
         for path, found in by_table.items()
-        if found
+        if found or reloads.get(path)
     ]
 
 
@@ -145,12 +176,12 @@ def _line(
     states: list[PartitionState],
     now: datetime,
     scope: Scope | None,
-    days_to_reload: Sequence[date],
-    days_forgotten: Sequence[date],
+    reasons: Mapping[date, str],
     *,
     late_days: int,
     is_of_files: bool,
     is_declared: bool,
+    syncs: bool,
 ) -> TableStatus:
     marks = [state.high_watermark for state in states if state.high_watermark]
     days = [state.partition_key for state in states if state.partition_key != WHOLE]
@@ -162,16 +193,17 @@ def _line(
         checks_failed=sum(state.checks_failed for state in states),
         quarantined=sum(state.quarantined_count for state in states),
         high_watermark=max(marks, default=None),
-        freshness=now - max(state.updated_at for state in states),
+        freshness=now - max(state.updated_at for state in states) if states else None,
         seconds=sum(state.seconds for state in states),
         verified_through=_earliest([state.verified_through for state in states]),
         warnings=_warnings(states),
-        days_to_reload=days_to_reload,
-        days_forgotten=days_forgotten,
+        refused={day: why for day in sorted(reasons) if (why := refused_of(reasons[day]))},
+        days_forgotten=sorted(day for day, why in reasons.items() if forgotten_of(why)),
         days_outside=sorted(day for day in days if scope and is_declared and not scope.has(day)),
         late_days=late_days,
         is_of_files=is_of_files,
         is_declared=is_declared,
+        syncs=syncs,
     )
 
 
@@ -185,7 +217,7 @@ def _warnings(states: Iterable[PartitionState]) -> dict[str, int]:
 
 def _earliest(moments: list[datetime | None]) -> datetime | None:
     known = [moment for moment in moments if moment is not None]
-    return min(known) if len(known) == len(moments) else None
+    return min(known, default=None) if len(known) == len(moments) else None
 
 
 def late_files_note(table: str, days: int) -> str:
@@ -194,6 +226,16 @@ def late_files_note(table: str, days: int) -> str:
         f"{table}: {_days(days)} late, as their objects are new, changed or gone. The sensor "
         f"new_files__{table.rpartition('/')[2]} loads them; see etl-assets files list {table}."
     )
+
+
+def never_made_note(table: str, days: int) -> str:
+    """What a person should know of a derived table that was never made."""
+    return f"{table} was never made, of {_days(days)}. Make it: etl-assets derive {table}."
+
+
+def _backfill(table: str, first: date | None = None, last: date | None = None) -> str:
+    days = f" --from {first} --to {last}" if first else ""
+    return f"etl-assets backfill {table}{days}"
 
 
 def _days(number: int) -> str:
@@ -205,8 +247,10 @@ def _some(days: Sequence[date]) -> str:
     return f"{shown}, …" if len(days) > 3 else shown
 
 
-def ago(span: timedelta) -> str:
-    """`12 s`, `5 min`, `3 h`, `2 d`: as much as a person wants to know."""
+def ago(span: timedelta | None) -> str:
+    """`12 s`, `5 min`, `3 h`, `2 d`: as much as a person wants to know; None is a dash."""
+    if span is None:
+        return "—"
     seconds = max(0, int(span.total_seconds()))
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:

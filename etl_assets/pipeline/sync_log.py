@@ -169,11 +169,26 @@ def change_reloads(
         return
     known = state.reload_reasons
     told = {day: why for day, why in reasons.items() if adding or day in known}
-    after = state.with_days_to_reload({**known, **told})
-    if after == state:
+    put_reloads(warehouse, table, state, {**known, **told}, run_id)
+
+
+def put_reloads(
+    warehouse: Warehouse,
+    table: LayerTable,
+    before: TableState | None,
+    reasons: Mapping[date, str],
+    run_id: str,
+) -> None:
+    """Let exactly these be the days that must be loaded whole; raises LostTurn.
+
+    `before` is the table's row that this was decided on, None where nothing was ever published.
+    """
+    base = before or blank(table, run_id, datetime.now(UTC))
+    after = base.with_days_to_reload(reasons)
+    if after == base:
         return
     entry = Log(table, run_id).entry(Happening.RELOAD, after.days_to_reload or "{}")
-    warehouse.move(with_token(after, run_id), state.load_id, [entry])
+    warehouse.move(with_token(after, run_id), before.load_id if before else None, [entry])
 
 
 def rewind(

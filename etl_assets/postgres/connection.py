@@ -249,6 +249,13 @@ def source_errors(doing: str) -> Iterator[None]:
         ours.__context__ = None
 
 
+def driver_of(connection: sa.Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection beneath one of our engines', in the same transaction."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engine's driver
+    return driver
+
+
 def classify(error: BaseException | None, doing: str, target: Target | None = None) -> EtlError:
     """Our error for a driver's: by SQLSTATE where the server answered, else by what libpq says.
 

@@ -46,6 +46,21 @@ SAMPLES: dict[str, Sample] = {
         says=["written %m/%d/%Y"],
         texts={"amount": Texts(thousands=","), "on": Texts(formats=("%m/%d/%Y",))},
     ),
+    "numbers, and one that is none": Sample(
+        [
+            ["qty", "at", "who"],
+            ["1", "2024-05-17", "Ann"],
+            ["2", "soon", "Bob"],
+            ["12a", "2024-05-18", "7"],
+            ["n/a", "2024-05-19", ""],
+        ],
+        {"qty": "String", "at": "String", "who": "String"},
+        says=[
+            "Kept as text: 1 of 3 different values is no integer, and looks like '99a' (9 is a",
+            "Kept as text: 1 of 4 different values is no date, and looks like 'aaaa' (9 is a",
+        ],
+        nullable=["who"],
+    ),
     "leading zeros": Sample(
         [["code", "n"], ["007", "1"], ["12", "2"]],
         {"code": "String", "n": "Int64"},

@@ -184,7 +184,7 @@ def test_files_of_another_table_are_told_and_do_not_mix(tmp_path: Path) -> None:
     assert found.table.source.pattern == "{day:%Y-%m-%d}/orders.csv"
     told = " ".join(found.module.replace("#", "").split())
     assert "prices.csv" in told
-    assert "1 of 5 objects have another suffix" in told
+    assert "1 of 5 objects has another suffix" in told
 
 
 def test_columns_that_some_files_do_not_have_may_be_missing(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_zstd_and_a_sample_that_ends_in_a_line(tmp_path: Path) -> None:
     assert len(many) > 4 << 20
     found = propose(tmp_path, {KEY + ".zst": zstandard.compress(many)})
     assert len(found.rows) == 60_000
-    assert "1 objects with 4" in found.module
+    assert "1 object with 4" in found.module
 
 
 JSON_ROWS = [
@@ -289,3 +289,14 @@ def test_a_parquet_column_that_cannot_be_loaded_at_all_is_told(tmp_path: Path) -
     assert found.dtypes == {"id": "Int64"}
     assert '"wide" of the files is not declared' in found.module
     assert (len(found.rows), found.table.overflow_column) == (1, None)
+
+
+def test_the_module_counts_one_thing_as_one_and_shows_no_value(tmp_path: Path) -> None:
+    rows = [["who", "n"], ["Ann", "1"]]
+    found = propose(tmp_path, {KEY: csv_file(rows)})
+    assert "1 object with 1 row was read, the pattern is made of 1 key." in found.module
+    rows += [[f"name{n}", str(n)] for n in range(5)] + [["x", "Zoë Müller, 3rd"], ["y", "n-1"]]
+    found = propose(tmp_path / "mixed", {KEY: csv_file(rows)})
+    told = " ".join(found.module.replace("#", "").split())
+    assert "2 of 7 different values are no integers, and look like 'aaa aaaaaa, 9aa', " in told
+    assert "Müller" not in found.module

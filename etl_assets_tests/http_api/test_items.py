@@ -14,9 +14,20 @@ from etl_assets.core.errors import ContractMismatch, SourceError
 from etl_assets.core.http_specs import CursorPages, DayWindow, NoPages
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import Drift
+from etl_assets.pipeline.days import LoadedDay
+from etl_assets.pipeline.refusals import broken, remember
 from etl_assets.sources.files.reading.results import Limits
 from etl_assets_tests.http_api.server import Asked, Reply, by_cursor, said, serve
-from etl_assets_tests.http_api.things import DAY, NEXT, SOURCE, Thing, open_things, row, thing
+from etl_assets_tests.http_api.things import (
+    DAY,
+    NEXT,
+    SOURCE,
+    SPEC,
+    Thing,
+    open_things,
+    row,
+    thing,
+)
 
 ONE_PAGE = replace(SOURCE, pagination=NoPages())
 
@@ -210,6 +221,41 @@ def test_a2_versions_that_cannot_be_told_apart_are_all_set_aside(
         assert things.published() == [row(thing(2))]
         assert (loaded.source_count, loaded.quarantined) == (3, 2)
         assert {rule for rule, _, _ in things.quarantined()} == {"unique_key"}
+
+
+@pytest.mark.parametrize(
+    ("newest", "hint"),
+    [
+        (None, "several versions of an item: newest= of the spec's HttpApi names"),
+        ("version", "several versions of an item have the same version, which newest="),
+    ],
+)
+def test_a2_a_day_that_is_refused_for_versions_names_newest_and_is_on_record(
+    tmp_path: Path, newest: str | None, hint: str
+) -> None:
+    items = [thing(1, name="a"), thing(2), thing(1, name="b")]
+    strict = replace(SPEC.thresholds, max_bad_share=0.0)
+    source = replace(SOURCE, newest=newest)
+    with (
+        serve(by_cursor(items, 3)) as api,
+        open_things(api, tmp_path, source=source, thresholds=strict) as things,
+    ):
+        (refused,) = things.load(DAY).refused
+        assert isinstance(refused, LoadedDay)
+        assert hint in broken(refused)
+        warehouse = things.platform.warehouse
+        remember(warehouse, things.table, [refused], "run-1")
+        state = warehouse.table_state(things.table)
+        assert state is not None
+        assert state.reload_reasons[DAY].startswith("refused by value_rules (unique_key: 2 rows")
+        assert warehouse.state(things.table) == []
+        api.answers = by_cursor([thing(1), thing(2)], 3)
+        things.one()
+        state = warehouse.table_state(things.table)
+        assert (state and state.reload_reasons) == {}
+        remember(warehouse, things.table, [refused], "run-1")
+        state = warehouse.table_state(things.table)
+        assert (state and state.reload_reasons) == {}, "a newer snapshot of it is published"
 
 
 def test_a2_a_list_that_began_again_has_each_item_once(tmp_path: Path) -> None:

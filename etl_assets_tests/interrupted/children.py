@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import sqlalchemy as sa
 
+from etl_assets.postgres.connection import driver_of
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
-from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets_tests.contract.days import DAY as PUBLISHED_DAY
 from etl_assets_tests.contract.days import NEXT, orders, publish, staged, values
 from etl_assets_tests.postgres_warehouse.warehouses import warehouse_at

@@ -1,5 +1,6 @@
 """Write, audit, publish: what a refused day leaves behind, and what it does not touch (L7, P1)."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -20,6 +21,14 @@ GOOD = [DAYS[0], DAYS[2], DAYS[3]]
 def spoil_orders(shop: Shop, assignment: str) -> None:
     """A tenth of the second day's orders, which is more than is tolerated."""
     shop.sql(f"UPDATE orders SET {assignment} WHERE created_at::date = '{BAD}' AND id % 10 = 0")
+
+
+def on_record(shop: Shop, path: str) -> dict[str, str]:
+    """The days of the table that `status` counts as refused, with the reason of each."""
+    ((found,),) = shop.warehouse(
+        f"SELECT days_to_reload FROM etl.etl_tables WHERE table_name = '{path}'"
+    )
+    return json.loads(found) if found else {}
 
 
 @pytest.fixture(params=["raw/orders", "staged/orders"])
@@ -64,6 +73,8 @@ def test_a_refused_day_keeps_what_was_published_and_costs_no_other_day(
     assert "rows are bad, and max_bad_share allows 0.01" in message
     assert "thresholds of etl_assets/tables/" in message
     assert shop.warehouse(aside) == old_aside, "what is not published is not set aside either"
+    assert list(on_record(shop, path)) == [str(BAD)]
+    assert on_record(shop, path)[str(BAD)].startswith("refused by value_rules (")
 
 
 def test_only_the_refused_day_has_to_be_run_again(
@@ -79,6 +90,7 @@ def test_only_the_refused_day_has_to_be_run_again(
     again = shop.load(path, days=[BAD])
 
     assert again.success
+    assert on_record(shop, path) == {}
     assert materialised(again) == {path: [str(BAD)]}
     assert {day: shop.published(path, day) for day in GOOD} == old
     assert shop.check_state(path, "value_rules") == {"SUCCEEDED": {str(day) for day in DAYS}}
@@ -102,6 +114,8 @@ def test_a_day_is_not_made_of_an_upstream_day_that_was_never_published(shop: Sho
     result = shop.load("staged/orders")
     assert materialised(result) == {"staged/orders": [str(day) for day in GOOD]}
     assert sorted(shop.state("staged/orders")) == GOOD
+    assert list(on_record(shop, "raw/orders")) == [str(BAD)]
+    assert on_record(shop, "staged/orders") == {}, "it waits for its upstream day"
     message = failure_message(result)
     assert f"raw/orders {BAD} is not published, and staged/orders is made of it" in message
     assert f"etl-assets backfill raw/orders --from {BAD} --to {BAD}" in message

@@ -6,6 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.reload_reasons import (
+    forgotten,
+    forgotten_of,
+    objects_of,
+    refused,
+    refused_of,
+)
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import PartitionState
 from etl_assets.pipeline.status import ago, summarise
@@ -81,13 +88,47 @@ def test_b9_warnings_are_counted_by_check_and_named() -> None:
 
 
 def test_r2_days_that_a_check_refused_are_no_warnings() -> None:
-    refused = {"raw/orders": [date(2024, 5, 19), date(2024, 5, 18)], "raw/other": [NOW.date()]}
-    (line,) = summarise([STATE], ["raw/orders"], NOW, days_to_reload=refused)
-    assert line.days_to_reload == [date(2024, 5, 18), date(2024, 5, 19)]
-    assert line.as_dict()["days_to_reload"] == line.days_to_reload
+    days = date(2024, 5, 19), date(2024, 5, 18)
+    reasons = {"raw/orders": dict.fromkeys(days, "refused by value_rules"), "raw/none": {}}
+    (line,) = summarise([STATE], ["raw/orders"], NOW, reloads=reasons, syncing={"raw/orders"})
+    assert list(line.refused) == [date(2024, 5, 18), date(2024, 5, 19)]
+    assert line.as_dict()["days_to_reload"] == list(line.refused)
+    assert line.as_dict()["refused"] == {
+        "2024-05-18": "refused by value_rules",
+        "2024-05-19": "refused by value_rules",
+    }
     (note,) = line.notes()
-    assert "a check refused 2 days" in note
-    assert "2024-05-18, 2024-05-19" in note
+    assert "refused 2 days" in note
+    assert "2024-05-18 refused by value_rules; 2024-05-19" in note
+    assert note.endswith("etl-assets sync raw/orders.")
+
+
+def test_refused_days_of_a_table_that_does_not_sync_name_the_backfill() -> None:
+    days = {date(2024, 5, day): refused("by files_read", "ab12") for day in (16, 17, 18, 19)}
+    (line,) = summarise([], [], NOW, reloads={"raw/files": days}, of_files={"raw/files"})
+    assert (line.partitions, line.rows, line.freshness, ago(line.freshness)) == (0, 0, None, "—")
+    note, undeclared = line.notes()
+    assert "refused 4 days" in note
+    assert "; and 1 more)" in note
+    assert "[objects" not in note
+    assert "etl-assets backfill raw/files --from 2024-05-16 --to 2024-05-19" in note
+    assert "no module declares it" in undeclared
+    whole = {"raw/lists": {WHOLE: refused("The columns differ.")}}
+    (line,) = summarise([], ["raw/lists"], NOW, reloads=whole)
+    (note,) = line.notes()
+    assert "It was refused: The columns differ.." not in note
+    assert note.endswith("then: etl-assets backfill raw/lists.")
+    assert "0001" not in note
+
+
+def test_a_day_that_was_forgotten_and_refused_is_both() -> None:
+    asked = forgotten("2024-05-20T10:00:00", "abc123")
+    reasons = {date(2024, 5, 17): refused("by files_read", "ab12", asked)}
+    (line,) = summarise([STATE], ["raw/orders"], NOW, reloads={"raw/orders": reasons})
+    assert (list(line.refused), line.days_forgotten) == ([STATE.partition_key], list(line.refused))
+    (text,) = reasons.values()
+    assert forgotten_of(text) == asked, "the sensor does not take it for another request"
+    assert (refused_of(text), objects_of(text)) == ("refused by files_read", "ab12")
 
 
 def test_m10_days_outside_the_platforms_are_counted_but_not_those_of_other_kinds() -> None:

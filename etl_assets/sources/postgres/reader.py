@@ -12,7 +12,6 @@ from datetime import date, datetime
 from functools import cached_property
 
 import polars as pl
-import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
@@ -22,7 +21,7 @@ from etl_assets.core.position import Horizon
 from etl_assets.core.source_specs import DEFAULT_CONNECTION, PostgresTable
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres.catalogue import column_fingerprint, read_columns
-from etl_assets.postgres.connection import PoolSettings, source_errors
+from etl_assets.postgres.connection import PoolSettings, driver_of, source_errors
 from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
 from etl_assets.sources.base import DayEvidence, DayRead, Snapshot
 from etl_assets.sources.found import Rejected
@@ -66,7 +65,7 @@ class PostgresReader:
             connection = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-            driver = _driver_of(connection)
+            driver = driver_of(connection)
             # What would hide rows is refused by PostgreSQL, unless the spec accepts it (R3).
             row_security = "on" if source.row_security else "off"
             connection.exec_driver_sql(_SESSION.format(self._statement_timeout, row_security))
@@ -104,18 +103,12 @@ class PostgresReader:
             source_errors("looking for open transactions"),
             self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
-            driver = _driver_of(connection)
+            driver = driver_of(connection)
             try:
                 return read_horizon(driver, policy, watermark)
             finally:
                 if driver.closed:
                     connection.invalidate()
-
-
-def _driver_of(connection: sa.Connection) -> psycopg.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engine's driver
-    return driver
 
 
 def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:

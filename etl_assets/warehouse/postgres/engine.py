@@ -29,6 +29,7 @@ from etl_assets.postgres.connection import (
     TLS,
     PoolSettings,
     bad_option,
+    driver_of,
     make_engine,
     server_words,
     sqlstate_of,
@@ -131,13 +132,6 @@ class Transactions:
         return sql.SQL("{}; SET LOCAL lock_timeout = {}; SET LOCAL application_name = {}").format(
             sql.SQL(EXACT_TEXT), sql.Literal(wait), sql.Literal(name)
         )
-
-
-def driver_of(connection: sa.Connection) -> psycopg.Connection:
-    """The psycopg connection beneath, in the same transaction."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engine's driver
-    return driver
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from psycopg import sql
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres import arrow_types
 from etl_assets.postgres.columns import ColumnRead
-from etl_assets.warehouse.postgres.engine import driver_of
+from etl_assets.postgres.connection import driver_of
 from etl_assets.warehouse.postgres.reading import read_columns
 from etl_assets.warehouse.postgres.schema import exists
 from etl_assets.warehouse.postgres.staging import refuse_lost, staging_target

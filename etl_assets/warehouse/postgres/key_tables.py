@@ -10,8 +10,8 @@ from psycopg import sql
 
 from etl_assets.core.contracts import Column, polars_schema
 from etl_assets.core.table import LayerTable
+from etl_assets.postgres.connection import driver_of
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.staging import spooled
 from etl_assets.warehouse.postgres.system import STAGING_SCHEMA
 from etl_assets.warehouse.postgres.types import column_type, encoded

@@ -12,6 +12,7 @@ from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres import arrow_types
 from etl_assets.postgres.columns import ColumnRead
+from etl_assets.postgres.connection import driver_of
 from etl_assets.postgres.digest_text import (
     bucket_of,
     canonical_text,
@@ -20,7 +21,6 @@ from etl_assets.postgres.digest_text import (
     row_digest,
 )
 from etl_assets.warehouse.base import profile_schema
-from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.reading import read_columns
 from etl_assets.warehouse.postgres.schema import exists
 from etl_assets.warehouse.postgres.types import day_of, on_days, read_as, relation

@@ -13,7 +13,8 @@ from psycopg import sql
 
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.postgres.engine import Transactions, driver_of
+from etl_assets.postgres.connection import driver_of
+from etl_assets.warehouse.postgres.engine import Transactions
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
 from etl_assets.warehouse.postgres.schema import LONGEST_NAME
 from etl_assets.warehouse.postgres.types import bounds, relation

@@ -9,9 +9,9 @@ from psycopg import sql
 from etl_assets.core.contracts import Column
 from etl_assets.core.partitions import windows_of
 from etl_assets.core.table import LayerTable
+from etl_assets.postgres.connection import driver_of
 from etl_assets.warehouse.contract_tables import schema_version
 from etl_assets.warehouse.postgres import quarantine
-from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.inquiries import new_versions
 from etl_assets.warehouse.postgres.key_tables import key_table, spooled_keys
 from etl_assets.warehouse.postgres.staging import (

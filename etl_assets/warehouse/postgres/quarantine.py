@@ -13,8 +13,8 @@ from psycopg import sql
 from etl_assets.core.ledger import LEDGER_SCHEMA
 from etl_assets.core.rows import QUARANTINE_SCHEMA, TOMBSTONE_SCHEMA
 from etl_assets.core.table import LayerTable
+from etl_assets.postgres.connection import driver_of
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.staging import spooled
 from etl_assets.warehouse.postgres.states import on_parts
 from etl_assets.warehouse.postgres.system import columns_there, target_of

@@ -15,10 +15,10 @@ from etl_assets.core.errors import ContractMismatch, WarehouseError
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres.columns import ColumnRead
+from etl_assets.postgres.connection import driver_of
 from etl_assets.postgres.copy import copy_frames
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Extract
-from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.key_tables import spooled_keys
 from etl_assets.warehouse.postgres.schema import exists
 from etl_assets.warehouse.postgres.types import read_as, relation, same_key, within

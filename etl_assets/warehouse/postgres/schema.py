@@ -9,13 +9,13 @@ from psycopg import sql
 
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.table import LayerTable
+from etl_assets.postgres.connection import driver_of
 from etl_assets.warehouse.contract_tables import (
     Statements,
     description,
     missing_columns,
     required_columns,
 )
-from etl_assets.warehouse.postgres.engine import driver_of
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
 from etl_assets.warehouse.postgres.system import create_schema
 from etl_assets.warehouse.postgres.types import column_types, nullable_key, relation

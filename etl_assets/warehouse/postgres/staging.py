@@ -19,8 +19,9 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError, WarehouseError, WarehouseUnavailable
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
+from etl_assets.postgres.connection import driver_of
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.postgres.engine import Transactions, driver_of
+from etl_assets.warehouse.postgres.engine import Transactions
 from etl_assets.warehouse.postgres.system import STAGING_SCHEMA
 from etl_assets.warehouse.postgres.types import column_type, encoded
 from etl_assets.warehouse.postgres.write_paths import Target, create_staging, insert

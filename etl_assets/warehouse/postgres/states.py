@@ -16,7 +16,7 @@ from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.postgres.engine import driver_of
+from etl_assets.postgres.connection import driver_of
 from etl_assets.warehouse.postgres.locks import lock_table
 from etl_assets.warehouse.postgres.system import columns_there, schema_of, target_of
 from etl_assets.warehouse.postgres.write_paths import insert, names

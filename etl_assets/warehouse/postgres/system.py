@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from etl_assets.core.errors import WarehouseError
-from etl_assets.warehouse.postgres.engine import Transactions, driver_of
+from etl_assets.postgres.connection import driver_of
+from etl_assets.warehouse.postgres.engine import Transactions
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
 from etl_assets.warehouse.postgres.upgrading import LAST_REVISION, OLD_REVISIONS, to_version_4
 from etl_assets.warehouse.postgres.write_paths import Target, names

@@ -13,6 +13,7 @@ from itertools import islice
 from etl_assets.core.errors import SourceError
 from etl_assets.core.file_formats import Csv
 from etl_assets.sources.files.propose.sample import Begin
+from etl_assets.sources.files.propose.written import counted
 from etl_assets.sources.files.reading.csv_records import Record, Records
 
 _DELIMITERS = (",", ";", "\t", "|", "^", "~")
@@ -69,8 +70,9 @@ def dialect_of(begins: Sequence[Begin]) -> Dialect:
     odd = sum(len(record.fields) != width for record in found)
     if odd:
         notes.append(
-            f"Of the {len(found):,} records of the sample {odd:,} cannot be loaded: another number "
-            "of fields. A day with more than max_bad_share of such rows is refused (thresholds)."
+            f"{odd:,} of the {counted(len(found), 'record')} of the sample cannot be loaded: "
+            "another number of fields. A day with more than max_bad_share of such rows is refused "
+            "(thresholds)."
         )
     header, why = _header(first, found, begins[0].key)
     if any(begin.is_whole and not begin.content.rstrip(b"\0").endswith(b"\n") for begin in begins):

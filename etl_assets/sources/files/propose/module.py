@@ -11,6 +11,7 @@ from etl_assets.sources.files.propose.proposal import Proposal, nothing_in
 from etl_assets.sources.files.propose.written import (
     column_text,
     comment,
+    counted,
     declared_text,
     format_text,
     literal,
@@ -80,9 +81,9 @@ class Module:
         annotated = "from typing import Annotated\n\n" if "Annotated[" in body else ""
         return (
             f'"""{self.name}: proposed by `etl-assets files propose` from a sample of files.\n\n'
-            f"{len(proposal.read):,} objects with {proposal.sampled.rows:,} rows were read, the "
-            f"pattern is made of {proposal.keys:,} keys. What lies\nbeyond them is not known: read "
-            'the comments, correct what is wrong, and keep it.\n"""\n\n'
+            f"{_read(proposal)}, the pattern is made of {counted(proposal.keys, 'key')}.\n"
+            "What lies beyond them is not known: read the comments, correct what is wrong, and "
+            'keep it.\n"""\n\n'
             f"{annotated}import polars as pl\n\n"
             "from etl_assets.core.contracts import Contract, column\n"
             f"from etl_assets.core.file_formats import {', '.join(sorted(from_formats))}"
@@ -143,3 +144,9 @@ def module_of(proposal: Proposal, name: str, location: str, below: str = "") -> 
     nothing_in(list(names.columns), location or "OBJECT_STORE_URL")
     pattern = f"{below}/{proposal.pattern.text}" if below else proposal.pattern.text
     return Module(name, location, pattern, proposal, names)
+
+
+def _read(proposal: Proposal) -> str:
+    objects, rows = len(proposal.read), proposal.sampled.rows
+    were = "was" if objects == 1 else "were"
+    return f"{counted(objects, 'object')} with {counted(rows, 'row')} {were} read"

@@ -32,6 +32,7 @@ from etl_assets.sources.files.propose.sample import (
     listed,
     sniffed,
 )
+from etl_assets.sources.files.propose.written import counted
 from etl_assets.sources.files.store import ObjectStore
 
 _SAME_TABLE = 0.5  # the share of columns that files of one table have in common at the least
@@ -76,8 +77,9 @@ def propose(store: ObjectStore, kind: Kind | None = None, bounds: Bounds | None 
     for begin in others:
         if (shape := shape_of(begin.key)) not in shapes:
             notes.append(
-                f"{groups[shape]:,} keys like {_shown(begin.key)} have other columns: they are "
-                "another table, and the pattern may have to be narrower."
+                f"{counted(groups[shape], 'key')} like {_shown(begin.key)} "
+                f"{'has' if groups[shape] == 1 else 'have'} other columns: that is another table, "
+                "and the pattern may have to be narrower."
             )
     keys = [stored.key for stored in chosen if shape_of(stored.key) in shapes]
     pattern = pattern_of_keys(keys)
@@ -100,9 +102,11 @@ def _of_one_kind(found: Listed, kind: Kind | None) -> tuple[list[StoredObject], 
     chosen = [stored for stored in found.objects if kinds[stored.key] is most]
     notes = []
     if len(chosen) < len(found.objects):
+        others = len(found.objects) - len(chosen)
+        have, were = ("has", "was") if others == 1 else ("have", "were")
         notes.append(
-            f"{len(found.objects) - len(chosen):,} of {len(found.objects):,} objects have another "
-            "suffix, and were not looked at."
+            f"{others:,} of {len(found.objects):,} objects {have} another suffix, and {were} not "
+            "looked at."
         )
     return chosen, notes
 

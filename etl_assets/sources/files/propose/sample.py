@@ -75,7 +75,9 @@ def listed(store: ObjectStore, bounds: Bounds) -> Listed:
     first = list(islice(seen, bounds.keys + 1))
     objects = [s for s in first[: bounds.keys] if s.size and not _HIDDEN.search(s.key)]
     if not objects:
-        told = f"{len(first):,} objects, all of them empty or hidden" if first else "no object"
+        told = {0: "no object", 1: "one object, which is empty or hidden"}.get(
+            len(first), f"{len(first):,} objects, all of them empty or hidden"
+        )
         raise SourceError(
             f"{store.location} has {told}.",
             "Name a bucket's prefix or a folder that holds files: s3://bucket/prefix.",

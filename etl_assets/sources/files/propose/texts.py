@@ -10,6 +10,7 @@ import polars as pl
 
 from etl_assets.core.file_formats import Texts
 from etl_assets.sources.files.propose.guess import Doubt, Guess, Values
+from etl_assets.sources.files.propose.mixed import why_mixed
 from etl_assets.sources.files.propose.moments import moment
 from etl_assets.sources.files.propose.numbers import number, proven_sign
 
@@ -62,6 +63,9 @@ def guess_of_string(name: str, texts: Sequence[str]) -> Guess:
     found = moment(values) if values.texts.len() and values.all_match("[0-9A-Z].*") else None
     if isinstance(found, Guess):
         return found
+    if found is None and values.texts.len():
+        why = why_mixed(values, lambda _digits: None, moment)
+        found = Doubt(why) if why else None
     notes = [f"{_STAYS}: {found.why}."] if isinstance(found, Doubt) else []
     return Guess(name, pl.String(), notes=tuple(notes))
 
@@ -81,6 +85,10 @@ def _typed(name: str, texts: Sequence[str | None], proven: str | None) -> Guess:
             found, used = without, words
     if not isinstance(found, Guess):
         text = Guess(name, pl.String(), nullable=has_nulls)
+        if found is None:
+            others = Values(name, values.texts.filter(~values.texts.is_in(words)))
+            why = why_mixed(others, lambda few: number(few, proven=proven), moment)
+            found = Doubt(why) if why else None
         if isinstance(found, Doubt):
             text = text.noting(f"{_STAYS}: {found.why}.")
         if words:
