@@ -224,7 +224,7 @@ def test_the_demo_says_what_came_of_its_events(demo: Demo) -> None:
     # What was sent, counted from the payloads alone: (source, id, bytes) lands once.
     lines = [line for one in event_files(plan).values() for line in unpacked(one).splitlines()]
     items = [json.dumps(item, separators=(",", ":")).encode() for item in api_items(plan)]
-    bodies = Counter(one.source for one in {(one.source, one.body) for one in sent(plan)})
+    bodies = Counter(source for source, _ in {(one.source, one.body) for one in sent(plan)})
     assert received == len({*lines}) + len({*items}) + bodies.total()
     assert received == unique + sum(copies) + quarantined
     assert copies[0] == bodies["partner_webhook_relay"]
