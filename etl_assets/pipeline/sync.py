@@ -190,8 +190,8 @@ class Sync:
         except WarehouseError as error:
             if may_pass(error):
                 raise
-            self.warehouse.ensure(self.table)
-            changes.is_empty()
+            if not self.warehouse.ensure(self.table):
+                raise
             rewind(self.warehouse, self.table, None, "columns were added")
             shutil.rmtree(changes.folder, ignore_errors=True)
             return True

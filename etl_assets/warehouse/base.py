@@ -53,11 +53,11 @@ class Rows(ABC):
     """
 
     @abstractmethod
-    def ensure(self, table: LayerTable) -> None:
-        """Create the table from its contract if it is not there.
+    def ensure(self, table: LayerTable) -> Sequence[str]:
+        """Create the table from its contract if it is not there; the columns that one lacked.
 
-        A contract that gained nullable columns adds them; any other difference raises
-        WarehouseError with the statement that would mend it.
+        A contract that gained nullable columns adds them, NULL in older rows; any other difference
+        raises WarehouseError with the statement that would mend it.
         """
 
     @abstractmethod

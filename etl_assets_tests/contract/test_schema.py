@@ -93,7 +93,8 @@ def test_new_nullable_columns_are_added_and_are_null_in_older_rows(
 ) -> None:
     put(warehouse, tmp_path, things(OLD))
     new = things({**OLD, "note": pl.String, "amount": pl.Decimal(18, 2)})
-    warehouse.ensure(new)
+    assert list(warehouse.ensure(new)) == ["note", "amount"]
+    assert list(warehouse.ensure(new)) == []
     (row,) = published(warehouse, tmp_path, table=new).to_dicts()
     assert (row["v"], row["note"], row["amount"]) == ("one", None, None)
     put(warehouse, tmp_path, new, note="noted")

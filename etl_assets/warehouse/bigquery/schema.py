@@ -97,8 +97,8 @@ class Datasets:
         for row in self._client.list_rows(path, selected_fields=fields, retry=self._retry):
             yield dict(row.items())
 
-    def ensure(self, table: LayerTable) -> list[str]:
-        """Create the table, or return the statements that add the columns its contract gained.
+    def ensure(self, table: LayerTable) -> dict[str, str]:
+        """Create the table, or return the columns its contract gained, with what adds each.
 
         Raises WarehouseError, with the statements to run, where it differs otherwise.
         """
@@ -107,7 +107,7 @@ class Datasets:
         found = _ONCE_MADE(self.find, table)
         if found is None:
             self._create(self._published(table))
-            return []
+            return {}
         types = {field.name: type_of(field) for field in found.schema}
         # NUMERIC without its numbers holds all that NUMERIC(18, 2) does.
         types = {n: wanted[n] if t == wide(wanted.get(n, "")) else t for n, t in types.items()}
@@ -118,7 +118,7 @@ class Datasets:
         }
         statements = self._statements(table)
         added = missing_columns(table, wanted, types, not_null, statements)
-        return [statements.add(name, wanted[name]) for name in added]
+        return {name: statements.add(name, wanted[name]) for name in added}
 
     def create_staging(
         self, name: str, schema: Sequence[SchemaField], marks: Mapping[str, str]

@@ -66,11 +66,11 @@ class BigQueryWarehouse(Warehouse):
         self._connect, self._wait_seconds = clients, wait_seconds
         self._retry = request_retry(wait_seconds)
 
-    def ensure(self, table: LayerTable) -> None:
+    def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
         with bigquery_errors(f"creating {table.path}"):
             self._system.upgrade()
-            self._ensure(table)
+            return self._ensure(table)
 
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
         """See `Rows.stage`."""
@@ -300,9 +300,11 @@ class BigQueryWarehouse(Warehouse):
             RestReader(self._jobs, self._datasets, lambda: _new_id("read")),
         )
 
-    def _ensure(self, table: LayerTable) -> None:
-        for statement in self._datasets.ensure(table):
+    def _ensure(self, table: LayerTable) -> Sequence[str]:
+        added = self._datasets.ensure(table)
+        for statement in added.values():
             self._jobs.query(statement, _new_id("alter"))
+        return list(added)
 
     def _now(self) -> datetime:
         """The service's clock: days that are made of these rows are compared by it (L5)."""

@@ -19,21 +19,23 @@ from etl_assets.warehouse.duckdb.types import (
 )
 
 
-def ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> None:
-    """Create the table, or add the nullable columns that its contract gained.
+def ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> list[str]:
+    """Create the table, or add the nullable columns that its contract gained: which.
 
     Raises WarehouseError, with the statements to run, where the published table differs otherwise.
     """
     if not exists(connection, table):
         _refuse_names_that_collide(connection, table)
         connection.execute(create_table(table))
-        return
+        return []
     found, not_null = _published_columns(connection, table)
     wanted = column_types(table)
     statements = _statements(table)
-    for name in missing_columns(table, wanted, found, not_null, statements):
+    missing = missing_columns(table, wanted, found, not_null, statements)
+    for name in missing:
         connection.execute(statements.add(name, wanted[name]))
         connection.execute(comment_on(table, name))
+    return missing
 
 
 def _refuse_names_that_collide(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> None:

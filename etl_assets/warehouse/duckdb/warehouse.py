@@ -67,11 +67,11 @@ class DuckDBWarehouse(Warehouse):
         """See `Warehouse.close`."""
         self._engine.close()
 
-    def ensure(self, table: LayerTable) -> None:
+    def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
         with self._open(f"creating {table.path}") as connection:
             upgrade(connection)
-            ensure(connection, table)
+            return ensure(connection, table)
 
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
         """See `Rows.stage`."""

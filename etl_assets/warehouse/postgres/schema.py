@@ -47,25 +47,26 @@ def unique_key(table: LayerTable) -> list[str]:
     return list(dict.fromkeys([*table.key, *filter(None, [table.partition_column])]))
 
 
-def ensure(connection: sa.Connection, table: LayerTable) -> None:
-    """Create the table, or add the nullable columns that its contract gained.
+def ensure(connection: sa.Connection, table: LayerTable) -> list[str]:
+    """Create the table, or add the nullable columns that its contract gained: which.
 
     Raises WarehouseError, with the statements to run, where the published table differs otherwise.
     """
     _refuse_long_names(table)
     if _missing(connection, table) == []:
-        return
+        return []
     lock_schema_changes(connection)
     missing = _missing(connection, table)  # somebody else may have been faster
     if missing is None:
         _refuse_old_server(connection, table)
         create_schema(connection, str(table.layer))
         driver_of(connection).execute(_create_table(table))
-        return
+        return []
     statements, types = _statements(table), column_types(table)
     for name in missing:
         driver_of(connection).execute(statements.add(name, types[name]).encode())
         driver_of(connection).execute(_comment_on(table, name))
+    return missing
 
 
 def exists(connection: sa.Connection, table: LayerTable) -> bool:

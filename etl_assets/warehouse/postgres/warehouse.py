@@ -62,11 +62,12 @@ class PostgresWarehouse(Warehouse):
         self.transactions = Transactions(warehouse_engine(url, pool), wait_seconds)
         self._is_prepared = False
 
-    def ensure(self, table: LayerTable) -> None:
+    def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
         column_types(table)  # refuses a contract before anything is made
         self._prepare()
-        self.transactions.run(f"creating {table.path}", lambda c: schema.ensure(c, table))
+        doing = f"creating {table.path}"
+        return self.transactions.run(doing, lambda c: schema.ensure(c, table))
 
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
         """See `Rows.stage`."""
