@@ -17,7 +17,7 @@ BARE = (
 )
 THREE = "INSERT INTO things SELECT n, '2024-01-05Z', '2024-01-05Z' FROM generate_series(1, 3) n"
 
-# The road is one for all warehouses: on DuckDB the default run has all of it, on others a share.
+# The road is one for all warehouses: on DuckDB the default run has all of it, on PostgreSQL a part.
 pytestmark = pytest.mark.soak_for("bigquery", "postgres")
 
 
@@ -25,7 +25,7 @@ def ids(road: Road) -> list[int]:
     return [row[0] for row in road.published()]
 
 
-@pytest.mark.share
+@pytest.mark.soak_for("bigquery")
 def test_m9_a_contract_that_gained_a_column_is_no_trouble_of_the_warehouse(pave: Paved) -> None:
     """The case added_column.sql: the next sync and reconciliation go on, and fill the column."""
     road = pave(cased({"id": pl.Int64}, REQUIRED), BARE, THREE)
@@ -41,7 +41,7 @@ def test_m9_a_contract_that_gained_a_column_is_no_trouble_of_the_warehouse(pave:
     road.assert_settled()
 
 
-@pytest.mark.share
+@pytest.mark.soak_for("bigquery")
 def test_m12_a_key_that_widens_so_that_it_repeats_replaces_no_row_in_silence(pave: Paved) -> None:
     road = pave(cased({"id": pl.Int64, "region": pl.String}, REQUIRED), BARE)
     road.sql("ALTER TABLE things ADD region text NOT NULL DEFAULT 'eu'", THREE)
