@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 
 
 @pytest.fixture
-def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Settings of a process outside the repository, in a folder with a file of Dagster's."""
     folder = tmp_path / "away"
     folder.mkdir()
@@ -68,7 +68,11 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(folder)
     home = tmp_path / "home"
     (home / "dagster").mkdir(parents=True)
-    return Settings(home=home, last_day=None)
+    settings = Settings(home=home)
+    yield settings
+    if (home / "started.json").exists():
+        for pid in running(started(settings)["processes"]):
+            psutil.Process(pid).kill()
 
 
 def free_port() -> int:
