@@ -70,10 +70,25 @@ def test_m6_a_table_of_the_demo_is_unknown_beside_tables_of_ones_own(company: Sh
         assert "There is no table raw/orders" in done.stderr
 
 
-def test_m6_without_packages_of_ones_own_the_tables_that_are_missing_are_named(
-    company: Shop,
+@pytest.mark.parametrize("tables", ["", "etl_assets.tables"])
+def test_m6_where_a_database_has_none_of_the_demos_tables_doctor_says_whose_they_are(
+    company: Shop, tables: str
 ) -> None:
-    """What ETL_TABLES was forgotten for: no command says that all is well."""
-    done = company.run("doctor", ETL_TABLES="")
+    """What ETL_TABLES was forgotten for."""
+    done = company.run("doctor", ETL_TABLES=tables)
     assert done.exit_code == 1
     assert "public.orders" in done.stderr
+    assert done.stderr.count("These tables are the demo shop's.") == 1
+    assert "ETL_TABLES=my_company.tables" in done.stderr
+
+
+def test_m6_nothing_is_said_of_the_demo_where_its_tables_fit_or_nothing_can_be_reached(
+    company: Shop, shop: Shop
+) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/nothing"
+    for done in (
+        shop.run("doctor"),
+        shop.run("doctor", "raw/orders", DATABASE_URL=away),
+        company.run("doctor", DATABASE_URL=away),
+    ):
+        assert "demo shop" not in done.stderr
