@@ -12,6 +12,7 @@ import click
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import Cell, end, print_table, print_warning
 from etl_assets.cli.tables import sources
+from etl_assets.config import SHOP_TABLES
 from etl_assets.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ def doctor(tables: tuple[str, ...]) -> None:
     for line in found:
         for sentence in line.hidden:
             print_warning(f"{line.table}: {sentence} Its spec accepts that.")
-    end((str(line.error) for line in found if line.error), failed=bool(catalog.errors))
+    errors = [line.error for line in found if line.error]
+    if platform.settings.tables == SHOP_TABLES and not all(error.retryable for error in errors):
+        print_warning(
+            "These tables are the demo shop's. If yours are in a package of your own, name it: "
+            "ETL_TABLES=my_company.tables."
+        )
+    end(map(str, errors), failed=bool(catalog.errors))
 
 
 def _databases(platform: "Platform", tables: "Sequence[LayerTable]") -> str:

@@ -9,6 +9,7 @@ from dagster import DagsterError, DagsterEventType
 from dagster._core.events import RunFailureReason
 
 from etl_assets.core.errors import EtlError, StalePublication
+from etl_assets.core.partitions import windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.core.unexpected import stack_of, told
 from etl_assets.interrupts import interrupt_behind
@@ -17,32 +18,40 @@ from etl_assets.pipeline.platform import Platform
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import FailedDay, LoadedDay
 
+_MOST_COMMANDS = 3
+"""How many commands a message shows: days that are no neighbours need one each."""
+
 
 def refused_days(
     table: LayerTable,
     good: "Sequence[LoadedDay]",
     refused: "Sequence[LoadedDay | FailedDay]",
 ) -> dg.Failure:
-    """What a run ends with that did not publish some days: which, and the checks that refused."""
+    """What a run ends with that did not publish some days: which, why, and what to run then."""
     from etl_assets.pipeline.days import LoadedDay
     from etl_assets.pipeline.refusals import broken
 
     why = [broken(one) if isinstance(one, LoadedDay) else str(one.error) for one in refused]
+    command = f"etl-assets backfill {table.path}"
     if table.has_days:
         number = f"{len(refused)} of {len(refused) + len(good)}"
         dated = "; ".join(f"{one.day}: {reason}" for one, reason in zip(refused, why, strict=True))
         what = f"{table.path}: {number} days are not published ({dated})."
         them, again = "them", "run only these days again"
+        windows = windows_of(one.day for one in refused)
+        commands = [f"{command} --from {span.first} --to {span.last}" for span in windows]
     else:
         what, them, again = (
             f"{table.path} is not published ({'; '.join(why)}).",
             "it",
             "run it again",
         )
+        commands = [command]
+    shown = "; ".join(commands[:_MOST_COMMANDS]) + ("; …" if commands[_MOST_COMMANDS:] else ".")
     return dg.Failure(
         f"{what} What was published for {them} before stays. "
         "See the checks, mend the source or the contract, or allow more in the thresholds of "
-        f"{table.declared_in}, and {again}.",
+        f"{table.declared_in}, and {again}: {shown}",
         metadata={
             "days_not_published": ", ".join(str(one.day) for one in refused),
             "days_published": len(good),

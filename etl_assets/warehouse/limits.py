@@ -15,6 +15,7 @@ class Limit(StrEnum):
 
     NAMES = "take any name"
     LONG_NAMES = "take long names"
+    MANY_COLUMNS = "hold columns without end"
     CASE = "tell names apart by case"
     NULLABLE_KEYS = "have keys that may be NULL"
     NOW_REQUIRED = "make a published column required"
@@ -35,6 +36,8 @@ _CANNOT: Mapping[str, Mapping[Limit, str]] = {
     },
     "postgresql": {
         Limit.LONG_NAMES: "it cuts names after 63 bytes; a longer one is refused",
+        Limit.MANY_COLUMNS: "a table has 1,600 at most, fewer of wide types, and four of them are "
+        "the platform's; a contract of more is refused",
         Limit.NULLABLE_KEYS: "a unique index with NULL equal to NULL needs PostgreSQL 15; on an "
         "older server such a key is refused",
         Limit.ZERO_BYTES: "its text holds none; such a value is refused before it is sent",

@@ -164,7 +164,7 @@ TYPES = {
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_every_dtype_has_its_type(type_: str) -> None:
+def test_m12_every_dtype_has_its_type(type_: str) -> None:
     assert column_types(table_of(TYPES[type_]))["v"] == type_
 
 

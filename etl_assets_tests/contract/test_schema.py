@@ -102,14 +102,18 @@ def test_new_nullable_columns_are_added_and_are_null_in_older_rows(
     assert backend.descriptions(tmp_path, new)["note"] == "A test's."
 
 
-def test_a_lookup_by_a_contract_that_gained_a_column_is_refused_until_the_table_has_it(
+def test_m9_a_lookup_by_a_contract_that_gained_a_column_is_refused_until_the_table_has_it(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
     put(warehouse, tmp_path, things(OLD))
     new = things({**OLD, "note": pl.String})
     keys = spooled(tmp_path, pl.DataFrame({"id": [1]}))
-    with pytest.raises(WarehouseError):
+    with pytest.raises(WarehouseError) as raised:
         warehouse.lookup(new, keys, tmp_path / "refused").collect()
+    assert "raw/things" in raised.value.what
+    # BigQuery's own words may quote values: its message names the job that has them.
+    told = str(raised.value)
+    assert '"note"' in told or "`bq show -j " in told, "the column that the table does not have"
     warehouse.ensure(new)
     (row,) = warehouse.lookup(new, keys, tmp_path / "found").collect().to_dicts()
     assert (row["v"], row["note"]) == ("one", None)

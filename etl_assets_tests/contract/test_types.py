@@ -110,7 +110,7 @@ def bits(value: Any) -> Any:
 # On BigQuery a table for each takes seconds: the default run has the dtypes that are alone there.
 @pytest.mark.soak_for(*(f"bigquery-{kind}" for kind in QUICK_ELSEWHERE))
 @pytest.mark.parametrize("kind", VALUES)
-def test_c16_every_dtype_comes_back_exactly(
+def test_c16_m12_every_dtype_comes_back_exactly(
     warehouse: Warehouse, tmp_path: Path, kind: str
 ) -> None:
     dtype, given = VALUES[kind]
@@ -160,7 +160,7 @@ def test_c16_numbers_in_json_keep_all_digits(warehouse: Warehouse, tmp_path: Pat
 def test_c16_an_empty_day_has_the_dtypes_of_a_full_one(
     warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:
-    test = test_c16_every_dtype_comes_back_exactly.__name__
+    test = test_c16_m12_every_dtype_comes_back_exactly.__name__
     dtypes = {
         f"c{number}": dtype
         for number, (kind, (dtype, _)) in enumerate(VALUES.items())

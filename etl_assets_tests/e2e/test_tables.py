@@ -188,3 +188,18 @@ def test_r6_the_demo_fills_no_warehouse_that_has_other_tables(
     assert asked.code == 1
     assert "the warehouse holds tables that are not the demo's" in asked.message
     assert rows(Path(before), "raw.good") == rows(tmp_path / "w.duckdb", "raw.good")
+
+
+@pytest.mark.soak  # four commands; `cli/test_own_tables.py` has them in one process
+def test_m6_ones_own_tables_need_nothing_of_the_demo(
+    company: Callable[..., Commands], tmp_path: Path
+) -> None:
+    """Neither the demo's tables nor its databases and files are there: no command misses them."""
+    commands = company(good=things("good"))
+    for arguments in (("doctor",), ("sync",), ("status",), ("dictionary",)):
+        done = commands.etl_assets(*arguments)
+        assert (done.code, done.err) == (0, ""), arguments
+        assert "raw/good" in done.out
+        for demo in ("raw/orders", "raw/customers", "raw/invoices", "raw/shipments"):
+            assert demo not in done.out
+    assert rows(tmp_path / "w.duckdb", "staged.good") == 47

@@ -4,6 +4,7 @@ import os
 import socket
 from pathlib import Path
 
+import polars as pl
 import psycopg
 import pytest
 
@@ -21,7 +22,7 @@ from etl_assets.postgres.interruptible import Target
 from etl_assets.warehouse.postgres.engine import classify as warehouse_classify
 from etl_assets_tests.hazards.test_source_failures import CANARY, TABLE, told
 from etl_assets_tests.postgres_warehouse.warehouses import warehouse_at
-from etl_assets_tests.source_tables import read_day
+from etl_assets_tests.source_tables import plain_table, read_day, run
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,30 @@ def test_m9_every_sqlstate_says_something(state: str, words: str) -> None:
     for ours in (source, warehouse):
         assert "look the SQLSTATE up" not in str(ours).lower()
         assert CANARY not in str(ours)
+
+
+@pytest.mark.parametrize(
+    ("expression", "state"),
+    [("t::int", "22P02"), ("t::date", "22007"), ("1 / length(left(t, 0))", "22012")],
+)
+def test_m9_a_view_whose_expression_fails_is_named_with_what_to_mend(
+    database_url: str, expression: str, state: str
+) -> None:
+    """What the tests above make by hand, as the server says it; the value stays unsaid."""
+    run(
+        database_url,
+        "CREATE TABLE base (id bigint, day_at timestamptz, t text)",
+        f"INSERT INTO base VALUES (1, '2024-05-17', '{CANARY}')",
+        f"CREATE VIEW things AS SELECT id, day_at, ({expression})::text AS v FROM base",
+    )
+    with pytest.raises(SourceError) as raised:
+        read_day(database_url, plain_table({"v": pl.String}))
+    assert "public.things" in raised.value.what
+    assert f"SQLSTATE {state}" in raised.value.what
+    assert not raised.value.retryable
+    assert any(word in raised.value.next_step for word in ("the view", "Mend that there"))
+    assert "look the SQLSTATE up" not in str(raised.value)
+    assert CANARY not in str(raised.value)
 
 
 def test_m11_a_wrong_password_of_dagsters_database_is_one_message(

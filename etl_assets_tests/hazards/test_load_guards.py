@@ -155,7 +155,7 @@ def test_l8_an_empty_day_is_published_with_the_sources_own_count(
 
 
 @pytest.mark.parametrize("personal", [False, True])
-def test_a_key_that_occurs_twice_in_a_day_is_set_aside_and_a_personal_one_is_not_shown(
+def test_m9_a_key_that_occurs_twice_in_a_day_is_set_aside_and_a_personal_one_is_not_shown(
     database_url: str, tmp_path: Path, personal: bool
 ) -> None:
     fill(database_url, version=1)

@@ -143,7 +143,7 @@ def test_r3_a_view_of_an_unrestricted_owner_is_read_whole(database_url: str, rol
     assert read_day(as_role(database_url, role), THINGS)[0].height == 100
 
 
-def test_r3_a_role_with_row_security_off_gets_the_same_message(
+def test_r3_m9_a_role_with_row_security_off_gets_the_same_message(
     database_url: str, role: str
 ) -> None:
     run(database_url, *FILL.split(";"), *POLICY, f"ALTER ROLE {role} SET row_security = off")
@@ -164,7 +164,7 @@ def test_r3_the_owner_reads_everything_unless_the_policies_are_forced_on_it(
     assert "own_tenant" in refusal(as_role(database_url, role)).what
 
 
-def test_r3_what_only_postgresql_can_see_is_refused_with_the_same_advice(
+def test_r3_m9_what_only_postgresql_can_see_is_refused_with_the_same_advice(
     database_url: str, role: str
 ) -> None:
     # A function that reads another table: the catalogue does not tell that a view uses it.

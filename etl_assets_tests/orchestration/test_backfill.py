@@ -76,6 +76,28 @@ def test_loading_the_same_days_again_gives_the_same_rows(shop: Shop) -> None:
     assert all(rows)
 
 
+def test_m9_a_refused_day_names_rule_keys_and_the_command_to_run_then(shop: Shop) -> None:
+    """Keys that stand more than once, on days that are no neighbours."""
+    twice = [
+        key
+        for day in (DAYS[0], DAYS[2], DAYS[3])
+        for (key,) in shop.sql(f"SELECT id FROM orders WHERE created_at::date = '{day}' LIMIT 2")
+    ]
+    shop.sql(
+        "ALTER TABLE orders DROP CONSTRAINT orders_pkey CASCADE",
+        f"INSERT INTO orders SELECT * FROM orders WHERE id IN ({', '.join(map(str, twice))})",
+    )
+    result = shop.backfill("raw/orders")
+    assert result.failed["raw/orders"] == _without(DAYS[1])
+    messages = " ".join(result.messages)
+    assert "unique_key: 4 rows, " in messages
+    for key in twice:
+        assert f"id={key}" in messages
+    first, last, only = DAYS[2], DAYS[3], DAYS[0]
+    assert f"etl-assets backfill raw/orders --from {only} --to {only}; " in messages
+    assert f"etl-assets backfill raw/orders --from {first} --to {last}." in messages
+
+
 @pytest.mark.parametrize("moment", ["NULL", "'infinity'", "'-infinity'", "'0044-03-15 BC'"])
 def test_m5_rows_without_a_day_are_counted_and_said(shop: Shop, moment: str) -> None:
     shop.sql(

@@ -45,10 +45,13 @@ def sync(shop: Shop) -> None:
             list(platform.sync(table, folder, "test").run())
 
 
-def run_of_the_sync(shop: Shop) -> list[SyncReport]:
+def run_of_the_sync(shop: Shop, *paths: str) -> list[SyncReport]:
+    """A run of these tables, default: of all that sync."""
     reports: list[SyncReport] = []
     shop.platform.on_sync = reports.append
-    tables = [table for table in shop.platform.catalog.values() if table.syncs]
+    tables = [
+        t for t in shop.platform.catalog.values() if t.syncs and t.path in (paths or [t.path])
+    ]
     assert run_job(shop.platform, SYNC_JOB, tables, shop.instance).success
     return reports
 
@@ -177,6 +180,22 @@ def test_a_table_with_something_to_do_is_not_idle(
     assert idle(caught_up.platform, ORDERS, CUSTOMERS) == [ORDERS, CUSTOMERS]
     happens(caught_up)
     assert idle(caught_up.platform, ORDERS, CUSTOMERS) == [CUSTOMERS]
+
+
+@pytest.mark.parametrize("happens", [take_the_cursor_away, change_a_row_in_the_future])
+def test_m10_rows_without_a_usable_cursor_are_read_and_counted_by_every_sync(
+    caught_up: Shop, happens: Callable[[Shop], None]
+) -> None:
+    happens(caught_up)
+    told = (
+        f"{ORDERS}: 1 rows have no usable cursor (none, or one in the future), so every sync reads "
+        "them again."
+    )
+    table = caught_up.platform.catalog[ORDERS]
+    for _ in range(2):
+        (run,) = run_of_the_sync(caught_up, ORDERS)
+        for report in [run, *idle_syncs(caught_up.platform, [table]).values()]:
+            assert (report.rows, report.notes()) == (1, [told])
 
 
 def test_nothing_is_idle_that_was_never_synced_or_whose_source_is_away(shop: Shop) -> None:

@@ -123,7 +123,7 @@ def test_a_table_without_days_that_a_check_refuses_is_named_without_a_day(place:
         "raw/kinds is not published (row_count_against_published (0 rows, 2 are published, and "
         "min_share_of_last is 0.5)). What was published for it before stays. See the checks, mend "
         "the source or the contract, or allow more in the thresholds of the spec of raw/kinds, and "
-        "run it again."
+        "run it again: etl-assets backfill raw/kinds."
     )
 
 

@@ -140,7 +140,7 @@ def test_c3_a_role_that_sees_no_other_session_says_so_and_stays_behind(shelf: Sh
 ODD = "VALUES (11, NULL), (12, '2999-01-01Z'), (13, 'infinity'), (14, '-infinity')"
 
 
-def test_c5_rows_without_a_usable_cursor_are_synced_named_and_read_again_in_silence(
+def test_c5_m10_rows_without_a_usable_cursor_are_synced_named_and_counted_each_time(
     shelf: Shelf,
 ) -> None:
     put(shelf, 3, days=1)

@@ -120,7 +120,7 @@ def test_c10_a_required_column_that_is_gone_stops_the_sync_with_both_sides(
     assert shelf.published() == shelf.wanted()
 
 
-def test_c10_widening_is_accepted_and_told(shelf: Shelf) -> None:
+def test_c10_m12_widening_that_the_contract_holds_is_accepted_and_told(shelf: Shelf) -> None:
     shelf.sql("ALTER TABLE shelf ALTER id TYPE int, ALTER v TYPE varchar(9)")
     shelf = filled(shelf, Drift.REPORT)
     shelf.sql("ALTER TABLE shelf ALTER id TYPE bigint, ALTER v TYPE text", TOUCH.format(2))

@@ -83,7 +83,7 @@ def test_r6_the_demo_shop_is_read_only_where_the_demo_was_asked_for(
     assert Sources(alone).shown("billing") == "the embedded demo billing system"
 
 
-def test_r6_the_demo_of_one_warehouse_says_nothing_of_another(tmp_path: Path) -> None:
+def test_r6_m6_the_demo_of_one_warehouse_says_nothing_of_another(tmp_path: Path) -> None:
     mark_for_demo(Settings(home=tmp_path))
     mark_for_demo(Settings(home=tmp_path, warehouse_url="postgresql://u:c4n4ry@h/demo?x=c4n4ry"))
     assert is_for_demo(Settings(home=tmp_path))

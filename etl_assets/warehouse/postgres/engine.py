@@ -51,7 +51,8 @@ _WHAT_TO_DO = {
     "42501": "Grant the role what docs/warehouses.md lists, or let one that may run "
     "etl-assets migrate.",
     "42P01": "If it is a table of schema etl, run etl-assets migrate.",
-    "42703": "If it is a table of schema etl, run etl-assets migrate.",
+    "42703": "If it is a table of schema etl, run etl-assets migrate. Another table gets the "
+    "columns that its contract gained from the next load of a day: etl-assets backfill.",
     "54011": "PostgreSQL allows 1,600 columns in a table, fewer of wide types, and the platform "
     "adds its audit columns to those of the contract. Leave columns out of the contract.",
     "53200": "Raise max_locks_per_transaction or the server's memory: every day of a table is a "

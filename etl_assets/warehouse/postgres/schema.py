@@ -22,6 +22,8 @@ from etl_assets.warehouse.postgres.types import column_types, nullable_key, rela
 from etl_assets.warehouse.postgres.write_paths import names
 
 LONGEST_NAME = 63
+MOST_COLUMNS = 1600
+"""https://www.postgresql.org/docs/current/limits.html; fewer of wide types, which 54011 tells."""
 _NULLS_NOT_DISTINCT = 150000
 """The first server version whose unique indexes can hold NULL equal to NULL."""
 _RANGED = (pl.Int16, pl.Int32, pl.Int64, pl.Decimal, pl.Date, pl.Datetime)
@@ -53,6 +55,7 @@ def ensure(connection: sa.Connection, table: LayerTable) -> list[str]:
     Raises WarehouseError, with the statements to run, where the published table differs otherwise.
     """
     _refuse_long_names(table)
+    _refuse_too_many_columns(table)
     if _missing(connection, table) == []:
         return []
     lock_schema_changes(connection)
@@ -209,6 +212,18 @@ def _refuse_long_names(table: LayerTable) -> None:
             f"PostgreSQL would cut names of {table.path} off after {LONGEST_NAME} bytes: "
             f"{', '.join(long)}.",
             f"Give the table or the columns shorter names in {table.declared_in}.",
+        )
+
+
+def _refuse_too_many_columns(table: LayerTable) -> None:
+    """PostgreSQL would refuse with a message that does not count our own columns (54011)."""
+    over = len(column_types(table)) - MOST_COLUMNS
+    if over > 0:
+        own = len(column_types(table)) - len(table.columns)
+        raise WarehouseError(
+            f"{table.path} has {len(table.columns):,} columns, and PostgreSQL holds "
+            f"{MOST_COLUMNS - own:,} beside the {own} that the platform adds.",
+            f"Leave at least {over:,} of them out of the contract in {table.declared_in}.",
         )
 
 

@@ -1,0 +1,94 @@
+"""M6: the demo's tables are the demo's. Who has tables of his own never hears of them."""
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl_assets_tests.cli.conftest import Shop
+from etl_assets_tests.importable import importable
+from etl_assets_tests.source_tables import run
+
+TABLE = """
+    import polars as pl
+    from typing import Annotated
+    from etl_assets.core.contracts import Contract, column
+    from etl_assets.core.source_specs import PostgresTable
+    from etl_assets.core.spec import TableSpec
+
+    class Raw(Contract):
+        id: pl.Int64 = column(description="A number.")
+        created_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Made.")
+        updated_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Changed.")
+
+        class Config:
+            unique = ["id"]
+
+    TABLE = TableSpec(name="parcels", source=PostgresTable("parcels"), raw=Raw, staged=Raw,
+        stage=lambda raw: raw, description="Parcels.")
+"""
+OF_THE_DEMO = ["orders", "customers", "invoices", "shipments", "sales"]
+
+
+@pytest.fixture
+def company(database_url: str, tmp_path: Path) -> Iterator[Shop]:
+    """A database with one table, which is none of the demo's, and the package that declares it."""
+    folder = tmp_path / "parcel_company"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "parcels.py").write_text(textwrap.dedent(TABLE))
+    run(
+        database_url,
+        "CREATE TABLE parcels (id bigint PRIMARY KEY, created_at timestamptz NOT NULL, "
+        "updated_at timestamptz NOT NULL)",
+        "INSERT INTO parcels VALUES (1, '2024-01-01Z', '2024-01-01Z')",
+    )
+    environment = {
+        "DATABASE_URL": database_url,
+        "ETL_TABLES": "parcel_company",
+        "ETL_HOME": str(tmp_path / "home"),
+        "ETL_LAST_DAY": "2024-01-02",
+        "WAREHOUSE_URL": f"duckdb://{tmp_path}/warehouse.duckdb",
+    }
+    with importable(tmp_path):
+        yield Shop(database_url, tmp_path, environment)
+
+
+@pytest.mark.parametrize("command", ["doctor", "dictionary"])
+def test_m6_a_database_without_the_demos_tables_misses_nothing(company: Shop, command: str) -> None:
+    done = company.run(command)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "raw/parcels" in done.stdout
+    assert not [name for name in OF_THE_DEMO if f"raw/{name}" in done.stdout]
+
+
+def test_m6_a_table_of_the_demo_is_unknown_beside_tables_of_ones_own(company: Shop) -> None:
+    for command in ("doctor", "sync", "backfill", "reconcile"):
+        done = company.run(command, "raw/orders")
+        assert done.exit_code == 2, command
+        assert "There is no table raw/orders" in done.stderr
+
+
+@pytest.mark.parametrize("tables", ["", "etl_assets.tables"])
+def test_m6_where_a_database_has_none_of_the_demos_tables_doctor_says_whose_they_are(
+    company: Shop, tables: str
+) -> None:
+    """What ETL_TABLES was forgotten for."""
+    done = company.run("doctor", ETL_TABLES=tables)
+    assert done.exit_code == 1
+    assert "public.orders" in done.stderr
+    assert done.stderr.count("These tables are the demo shop's.") == 1
+    assert "ETL_TABLES=my_company.tables" in done.stderr
+
+
+def test_m6_nothing_is_said_of_the_demo_where_its_tables_fit_or_nothing_can_be_reached(
+    company: Shop, shop: Shop
+) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/nothing"
+    for done in (
+        shop.run("doctor"),
+        shop.run("doctor", "raw/orders", DATABASE_URL=away),
+        company.run("doctor", DATABASE_URL=away),
+    ):
+        assert "demo shop" not in done.stderr
