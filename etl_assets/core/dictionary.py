@@ -10,7 +10,7 @@ def data_dictionary(tables: Iterable[LayerTable]) -> str:
     """Markdown, a section a table."""
     head = (
         "# Data dictionary\n\n"
-        "Made from the contracts in `etl_assets/tables/` by `etl-assets dictionary`; "
+        "Made from the contracts of the tables by `etl-assets dictionary`; "
         "do not edit it by hand.\n"
     )
     return "\n".join([head, *(_section(table) for table in tables)])
