@@ -75,7 +75,6 @@ def _lines(
     platform: "Platform", catalog: "Catalog", *, with_files: bool
 ) -> "tuple[list[TableStatus], Counter[str]]":
     """The published tables, and how many days of each table are late."""
-    from etl_assets.core.lateness import late_days
     from etl_assets.pipeline.status import summarise
 
     of_files = [table for table in catalog.values() if table.is_of_files]
@@ -83,7 +82,7 @@ def _lines(
         states = warehouse.state()
         tables = warehouse.table_states()
         late_files = _late_files(platform, of_files) if with_files else {}
-    late = Counter(one.table for one in platform.of_this_platform(late_days(catalog, states)))
+    late = Counter(one.table for one in platform.late_of(states))
     late.update(late_files)
     paths = {table.path for table in of_files}
     lines = summarise(

@@ -5,7 +5,7 @@ when these are no longer the published ones. No clock takes part, so no change c
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -73,11 +73,16 @@ class Late:
     why: str
 
 
-def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]) -> list[Late]:
+def late_days(
+    tables: Mapping[str, LayerTable],
+    states: Iterable[PartitionState],
+    has: Callable[[date], bool] = lambda _day: True,
+) -> list[Late]:
     """Every derived day that is behind its inputs, upstream tables first.
 
-    A day that was never made counts where all of its inputs' own days are published. A day waits
-    while one of its inputs is late itself: it would have to be made twice.
+    `has` says which days are made at all: others, as tomorrow, are not late, and no day waits for
+    them. A day that was never made counts where all of its inputs' own days are published. A day
+    waits while one of its inputs is late itself: it would have to be made twice.
     """
     by_table: dict[str, dict[date, PartitionState]] = {path: {} for path in tables}
     for known in states:
@@ -93,6 +98,8 @@ def late_days(tables: Mapping[str, LayerTable], states: Iterable[PartitionState]
             continue
         made = {name: loads[given.asset] for name, given in table.inputs.items()}
         for day in _days_to_make(table, by_table):
+            if day != WHOLE and not has(day):
+                continue
             wanted = made_of(table, made, day)
             state = by_table[path].get(day)
             if state is not None and state.made_of == wanted:

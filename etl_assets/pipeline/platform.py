@@ -15,7 +15,6 @@ from etl_assets.config import DEMO_TABLES, Settings
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import ConfigError
 from etl_assets.core.lateness import Late, late_days
-from etl_assets.core.partitions import WHOLE
 from etl_assets.core.personal import hash_with
 from etl_assets.core.reload_reasons import forgotten_of
 from etl_assets.core.scope import Scope
@@ -24,6 +23,7 @@ from etl_assets.pipeline.hash_key import hash_key
 from etl_assets.sources.factory import Sources
 
 if TYPE_CHECKING:
+    from etl_assets.core.state import PartitionState
     from etl_assets.pipeline.file_days import FilesLook, FoundObject
     from etl_assets.pipeline.file_watch import Watch, Watched
     from etl_assets.pipeline.hints import Hints
@@ -114,7 +114,12 @@ class Platform:
 
         Days that it does not have, or that have not come yet, are none of them.
         """
-        return self.of_this_platform(late_days(self.catalog, self.warehouse.state()))
+        return self.late_of(self.warehouse.state())
+
+    def late_of(self, states: "Iterable[PartitionState]") -> list[Late]:
+        """The same by what these states say is published."""
+        newest, scope = self.settings.newest_partition(), self.scope
+        return late_days(self.catalog, states, lambda day: day <= newest and scope.has(day))
 
     def look_at_files(self, table: LayerTable) -> "FilesLook":
         """All objects of a table of files against what its days were made of; no rows are read.
@@ -176,13 +181,6 @@ class Platform:
         from etl_assets.pipeline.file_days import lines_of
 
         return lines_of(table, key, self.warehouse.quarantined(table, days=[part]))
-
-    def of_this_platform(self, late: Iterable[Late]) -> list[Late]:
-        """Those of the late days that it has, and that have come."""
-        newest, scope = self.settings.newest_partition(), self.scope
-        return [
-            one for one in late if one.day == WHOLE or (one.day <= newest and scope.has(one.day))
-        ]
 
     def sync(self, table: LayerTable, folder: Path, run_id: str) -> "Sync":
         """A sync of the table, with `folder` of the spool to work in; raises ConfigError."""

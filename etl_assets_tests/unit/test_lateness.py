@@ -211,3 +211,32 @@ def test_a_day_waits_while_a_day_of_its_window_is_late_itself() -> None:
         ("enriched/facts", ONE),
         ("enriched/facts", TWO),
     ]
+
+
+def test_no_day_waits_for_one_that_is_not_made_yet() -> None:
+    """A source with a row of tomorrow: staged tomorrow is not late today, and today is made."""
+
+    def enrich(things: pl.LazyFrame, day: date) -> pl.LazyFrame:
+        return things.filter(pl.col("created_at").dt.date() == day)
+
+    window = {"things": Input("staged/things", days_before=1, days_after=1)}
+    catalog = Catalog.of(
+        [
+            TableSpec("things", PostgresTable("things"), PLAIN, PLAIN, stage, ""),
+            EnrichedSpec("visits", PLAIN, window, enrich, ""),
+        ]
+    )
+    found = states(
+        catalog,
+        {
+            "raw/things": {ONE: "a", TWO: "b", THREE: "c", FOUR: "d"},
+            "staged/things": {TWO: "e", THREE: "f"},
+        },
+    )
+    all_days = [(one.table, one.day) for one in late_days(catalog, found)]
+    assert all_days == [("staged/things", ONE), ("staged/things", FOUR)], "the others wait"
+    ours = late_days(catalog, found, lambda day: day in (TWO, THREE))
+    assert [(one.table, one.day) for one in ours] == [
+        ("enriched/visits", TWO),
+        ("enriched/visits", THREE),
+    ]
