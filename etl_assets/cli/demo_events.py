@@ -110,6 +110,12 @@ def send_webhooks(settings: Settings, count: int, base: str | None) -> None:
     from etl_assets.events.database import open_events
     from etl_assets.sources.factory import Sources
 
+    if settings.events_database_url:
+        raise ConfigError(
+            "EVENTS_DATABASE_URL is set, and the commands that load events would look there, not "
+            "into the demo's database.",
+            "Unset it for the demo, or send to a service of your own: --to http://127.0.0.1:8080.",
+        )
     demo = settings.for_demo()
     url, secret = Sources(demo).url(EVENTS_CONNECTION), new_secret()
     with closing(open_events(demo)) as database:
@@ -118,7 +124,7 @@ def send_webhooks(settings: Settings, count: int, base: str | None) -> None:
         with _service(url, secret) as started:
             _tell_of_sent(send(started, secret, count), started)
         landed = _landed(database) - before
-    click.echo(f"staging_events has {counted(landed, 'row')} more.")
+    click.echo(f"staging_events of the demo has {counted(landed, 'row')} more.")
     click.echo("Load them into events, and then into sessions:")
     click.echo("  .venv/bin/etl-assets events load --once")
     click.echo("  .venv/bin/etl-assets sync raw/events")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl_assets.cli.days import Day
-from etl_assets.cli.output import counted, print_error
+from etl_assets.cli.output import counted, print_error, print_warning
 from etl_assets.config import read_settings
 from etl_assets.core.errors import ConfigError
 
@@ -49,6 +49,7 @@ def pull(sources: tuple[str, ...]) -> None:
                 print_error(f"{done.source}: {done.error}")
             else:
                 click.echo(_told(done))
+                _warn_of_refused(done)
     if has_failed:
         sys.exit(1)
 
@@ -115,6 +116,18 @@ def _store(settings: "Settings") -> "WritableStore":
             "OBJECT_STORE_URL.",
         )
     return WritableStore(settings.object_store, settings.archive_url)
+
+
+def _warn_of_refused(done: "Pulled") -> None:
+    from etl_assets.events.drops import Taken
+    from etl_assets.sources.files.failures import shown_key
+
+    if isinstance(done.landed, Taken):
+        for key, why in done.landed.refusals:
+            print_warning(
+                f"{done.source}: nothing of {shown_key(key)} has landed: {why}. It is read again "
+                "when it changes."
+            )
 
 
 def _told(done: "Pulled") -> str:

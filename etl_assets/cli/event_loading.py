@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from etl_assets.events.database import EventsDatabase
     from etl_assets.events.load import LoadedEvents, Rules
 
+_SHOWN = 5
 _PAUSE = 1.0  # seconds: a webhook's event is to be in `events` within five
 
 
@@ -48,25 +49,36 @@ def load(once: bool, batch: int) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 def status(as_json: bool) -> None:
-    """Show how many events have arrived, and what became of them.
+    """Show how many events have arrived, what became of them, and which files are refused.
 
     --json also says how fresh each source is, as etl-assets status does.
     """
     from etl_assets.cli.event_freshness import as_dicts
     from etl_assets.events.counts import counts_of
     from etl_assets.events.database import open_events
+    from etl_assets.events.drops import refused_objects
     from etl_assets.events.freshness import freshness_of
+    from etl_assets.sources.files.failures import shown_key
 
     with closing(open_events(read_settings())) as database:
         database.make_ready()
         with database.transaction("counting events") as connection:
             counts = asdict(counts_of(connection))
             sources = freshness_of(connection) if as_json else []
+            refused = refused_objects(connection)
     if as_json:
-        print_json({**counts, "sources": as_dicts(sources)})
+        told = {"sources": as_dicts(sources), "refused_files": [asdict(one) for one in refused]}
+        print_json({**counts, **told})
         return
     columns = dict.fromkeys(counts, "right")
     print_table("Events", columns, [[f"{number:,}" for number in counts.values()]])
+    for one in refused[:_SHOWN]:
+        print_warning(
+            f"{one.source}: nothing of {shown_key(one.key)} has landed: {one.error}. It is read "
+            "again when it changes."
+        )
+    if len(refused) > _SHOWN:
+        print_warning(f"{counted(len(refused) - _SHOWN, 'more file')} are refused: --json.")
 
 
 @click.command()

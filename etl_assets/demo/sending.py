@@ -66,7 +66,7 @@ def send(base: str, secret: str, count: int) -> Sent:
             headers = _headers(call_id, now, body, key)
             sent.good[_status(connection, path, body, headers)] += 1
             sent.events += events
-            if rng.random() < _TWICE:
+            if not sent.twice or rng.random() < _TWICE:
                 sent.twice[_status(connection, path, body, headers)] += 1
         body, _ = next(_bodies(1))
         for _ in range(_FORGED):

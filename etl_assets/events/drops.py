@@ -5,10 +5,14 @@ tried again when it changes. What a line means is `mapping/`; tables of files, w
 warehouse without a detour, are `sources/files/`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from etl_assets.core.errors import ObjectChanged, ObjectGone
 from etl_assets.core.file_formats import compression_of
@@ -30,7 +34,8 @@ class Taken:
     """What became of the objects that are new or changed, and of their lines.
 
     `objects` were landed, `refused` cannot be trusted, `waiting` may be written to still, or were
-    written while they were read. `new` and `again` are lines.
+    written while they were read. `new` and `again` are lines. `refusals` are the key of each object
+    that was refused, and why.
     """
 
     objects: int = 0
@@ -38,6 +43,7 @@ class Taken:
     waiting: int = 0
     new: int = 0
     again: int = 0
+    refusals: Sequence[tuple[str, str]] = field(default=(), compare=False)
 
     def __add__(self, other: "Taken") -> "Taken":
         return Taken(
@@ -46,7 +52,25 @@ class Taken:
             self.waiting + other.waiting,
             self.new + other.new,
             self.again + other.again,
+            (*self.refusals, *other.refusals),
         )
+
+
+@dataclass(frozen=True)
+class RefusedObject:
+    """An object of which nothing has landed, and why; it is read again when it changes."""
+
+    source: str
+    key: str
+    error: str
+
+
+def refused_objects(connection: psycopg.Connection[Any]) -> list[RefusedObject]:
+    """Those that cannot be trusted as they are now, by source and key; raises psycopg.Error."""
+    rows = connection.execute(
+        "SELECT source, key, error FROM event_objects WHERE error IS NOT NULL ORDER BY 1, 2"
+    )
+    return [RefusedObject(*row) for row in rows.fetchall()]
 
 
 def take_files(
@@ -104,7 +128,7 @@ def _take(
         return Taken(waiting=1)  # the next listing says what it is now
     except FileRefused as refused:
         _remember(database, source, stored, Landed(0, 0), refused.reason)
-        return Taken(refused=1)
+        return Taken(refused=1, refusals=[(stored.key, refused.reason)])
     finally:
         path.unlink(missing_ok=True)
     _remember(database, source, stored, lines, None)
@@ -121,19 +145,25 @@ def _fetch(store: ObjectStore, stored: StoredObject, path: Path) -> None:
         for chunk in expanded(store.read(stored), compression_of(stored.key), LIMITS):
             file.write(chunk)
             last = chunk
-            *ended, rest = chunk.split(b"\n")
-            length = len(rest) + (0 if ended else length)
-            if max([length, *map(len, ended)]) > LIMITS.record_bytes:
+            parts = chunk.split(b"\n")
+            longest = max([length + len(parts[0]), *map(len, parts[1:])])
+            length = len(parts[-1]) + (length if len(parts) == 1 else 0)
+            if longest > LIMITS.record_bytes:
                 raise FileRefused(f"a line of it {too_long(LIMITS)}")
     if not last.endswith(b"\n"):
         raise FileRefused("its last line has no line end, so it may be cut")
 
 
 def _batches(path: Path) -> Iterator[list[bytes]]:
-    """The lines that are not blank, without their ends, a bounded number at a time."""
+    """The lines that are not blank, without their ends, a bounded number at a time.
+
+    One byte order mark at the begin is no part of the first line, which would lose its id by it.
+    """
     batch: list[bytes] = []
     size = 0
     with path.open("rb") as file:
+        if file.read(len(BOM_UTF8)) != BOM_UTF8:
+            file.seek(0)
         for line in file:
             if line.strip(b" \t\r\n"):
                 batch.append(line.rstrip(b"\r\n"))

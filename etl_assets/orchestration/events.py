@@ -50,6 +50,7 @@ def build_event_schedules(
             name=f"{job.name}_schedule",
             job=job,
             cron_schedule=EVERY_MINUTE,
+            description="Pull events from their sources, archive what landed, and load it.",
             should_execute=is_idle(job.name),
             default_status=status.RUNNING if settings.events_database_url else status.STOPPED,
         )

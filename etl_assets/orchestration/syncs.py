@@ -72,6 +72,7 @@ def build_schedules(
             name=f"{job.name}_schedule",
             job=job,
             cron_schedule=crons[job.name],
+            description=job.description,
             should_execute=is_idle(job.name),
             default_status=status.RUNNING if settings.has_source else status.STOPPED,
         )

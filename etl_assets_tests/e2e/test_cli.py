@@ -252,7 +252,7 @@ def test_webhooks_that_are_sent_become_sessions(demo: Demo) -> None:
     assert re.search(r"Sent 40 events to http://127.0.0.1:\d+/webhooks/partner_webhook", done.out)
     assert "3 calls with a signature of another secret were answered 401" in done.out
     assert "signed an hour ago was answered 401" in done.out
-    assert "staging_events has 40 rows more." in done.out
+    assert "staging_events of the demo has 40 rows more." in done.out
     assert asked(demo.home, landed) == [(rows + 40,)]
     typed = re.findall(r"^ +.venv/bin/etl-assets (.+)$", done.out, re.MULTILINE)
     assert len(typed) == 2

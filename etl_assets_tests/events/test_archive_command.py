@@ -127,3 +127,22 @@ def test_what_is_missing_is_named(terminal: Terminal) -> None:
     terminal.environment["ETL_EVENT_SOURCES"] = "etl_assets.nothing"
     unknown = terminal.run("pull")
     assert (unknown.exit_code, "ETL_EVENT_SOURCES names" in unknown.stderr) == (1, True)
+
+
+def test_a_file_that_is_refused_is_named_until_it_changes(terminal: Terminal) -> None:
+    path = terminal.folder / "store" / "partner_events" / "cut.jsonl"
+    path.write_text(json.dumps(ROW))
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    pulled = terminal.run("pull", "partner_files")
+    assert "0 files read, 0 new, 0 known, 1 refused." in pulled.stdout
+    why = 'nothing of "partner_events/cut.jsonl" has landed: its last line has no line end'
+    assert why in pulled.stderr
+    assert "1 refused" not in terminal.done("pull", "partner_files"), "it is as it was"
+    assert why in terminal.run("status").stderr
+    (told,) = json.loads(terminal.done("status", "--json"))["refused_files"]
+    assert (told["source"], told["key"]) == ("partner_files", "partner_events/cut.jsonl")
+
+    terminal.drop("cut.jsonl", ROW)
+    os.utime(path, (LONG_AGO + 60, LONG_AGO + 60))
+    assert "1 file read, 1 new" in terminal.done("pull", "partner_files")
+    assert "has landed" not in terminal.run("status").stderr

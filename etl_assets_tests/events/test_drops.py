@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,34 @@ def test_an_object_that_cannot_be_trusted_lands_nothing_until_it_changes(
     partner.drop(name, gzip.compress(whole) if name.endswith("gz") else whole, LONG_AGO + 60)
     assert partner.take() == Taken(objects=1, new=3, again=1)
     assert all(one[3] is None for one in partner.objects())
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(partner: Partner) -> None:
+    partner.drop("marked.jsonl", BOM_UTF8 + lines(*LINES[:2]))
+    partner.drop("plain.jsonl", lines(*LINES[:2]))
+
+    assert partner.take() == Taken(objects=2, new=2, again=2)
+    assert set(partner.landed()) == set(LINES[:2])
+
+
+def test_a_line_that_is_too_long_is_found_wherever_the_chunks_end(
+    partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl_assets.events.drops.LIMITS", Limits(record_bytes=100))
+    content = b"x" * 30 + b"\n" + b"y" * 101 + b"\nz\n"
+    for size in (1, 7, 40, 100, 101, 130, 200):
+        chunks = [content[n : n + size] for n in range(0, len(content), size)]
+        monkeypatch.setattr("etl_assets.events.drops.expanded", lambda *_, of=chunks: iter(of))
+        partner.drop(f"{size}.jsonl", b"{}\n")
+        taken = partner.take()
+        assert (taken.refused, taken.new) == (1, 0), size
+        ((key, why),) = taken.refusals
+        assert "is longer than 100 bytes" in why
+        assert key.endswith(f"{size}.jsonl")
+    exact = [content.replace(b"yy", b"y", 1)]
+    monkeypatch.setattr("etl_assets.events.drops.expanded", lambda *_: iter(exact))
+    partner.drop("exact.jsonl", b"{}\n")
+    assert partner.take().refused == 0
 
 
 def test_an_object_that_may_be_written_to_still_waits(partner: Partner) -> None:

@@ -59,6 +59,7 @@ def test_events_are_loaded_once_and_counted(store: Store, command: Command) -> N
     }
     told = json.loads(command("status", "--json").output)
     assert [one["source"] for one in told.pop("sources")] == ["partner_files", "shop_api"]
+    assert told.pop("refused_files") == []
     assert told == expected
     shown = command("status").output
     assert all(name in shown for name in expected)
