@@ -44,9 +44,10 @@ class SyncReport:
         if told:
             notes.append(f"{self.table}: not in the contract, and not read: {', '.join(told)}.")
         if self.outside:
+            belong, are = ("row belongs", "is") if self.outside == 1 else ("rows belong", "are")
             notes.append(
-                f"{self.table}: {self.outside:,} rows belong to no day of this platform, and are "
-                "not loaded."
+                f"{self.table}: {self.outside:,} {belong} to no day of this platform, and {are} "
+                "not loaded: before ETL_FIRST_DAY, after ETL_LAST_DAY, or without a moment."
             )
         if self.without_cursor:
             notes.append(

@@ -135,7 +135,8 @@ def test_what_a_person_should_know_is_told_with_the_report(synced: Shop) -> None
     assert report.notes() == [
         "raw/orders: the source's columns changed: gift_wrap (boolean) was added.",
         "raw/orders: not in the contract, and not read: gift_wrap (boolean).",
-        "raw/orders: 1 rows belong to no day of this platform, and are not loaded.",
+        "raw/orders: 1 row belongs to no day of this platform, and is not loaded: before "
+        "ETL_FIRST_DAY, after ETL_LAST_DAY, or without a moment.",
     ]
 
 
