@@ -59,7 +59,7 @@ def status(as_json: bool) -> None:
 
     with closing(open_events(read_settings())) as database:
         database.make_ready()
-        with database.transaction("counting events") as connection:
+        with database.transaction("counting events", "read") as connection:
             counts = asdict(counts_of(connection))
             sources = freshness_of(connection) if as_json else []
     if as_json:

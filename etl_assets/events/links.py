@@ -91,7 +91,7 @@ def links(database: EventsDatabase) -> Sequence[UserLink]:
     Raises SourceUnavailable, SourceError.
     """
     with (
-        database.transaction("reading links") as connection,
+        database.transaction("reading links", "read") as connection,
         connection.cursor(row_factory=class_row(UserLink)) as cursor,
     ):
         return cursor.execute(
