@@ -63,6 +63,12 @@ def replay(
     return Replayed(objects, payloads, landed)
 
 
+def has_source(store: WritableStore, source: str) -> bool:
+    """Whether the archive has anything of a source; raises what the store's listing does."""
+    is_name = bool(source) and "/" not in source and source not in (".", "..")
+    return is_name and next(store.objects(f"{PREFIX}/{source}/"), None) is not None
+
+
 def _objects(
     store: WritableStore, first: date, last: date, source: str | None
 ) -> Iterator[tuple[StoredObject, StoredObject | None]]:
@@ -74,7 +80,7 @@ def _objects(
     land once, or else the manifest was lost, and then the object is the only one that has them.
     Each payload has its digest beside it.
     """
-    below = f"{PREFIX}/{source}/" if source else f"{PREFIX}/"
+    below = f"{PREFIX}/{source}/" if source is not None else f"{PREFIX}/"
     manifest = None
     for stored in store.objects(below):  # keys ascend: `x.json` is just before `x.parquet`
         stem, _, suffix = stored.key.rpartition(".")

@@ -86,6 +86,49 @@ def test_the_archive_alone_gives_the_same_events(
     assert "0 of them landed" in other.done("replay", *DAYS, "--source", "partner_files")
 
 
+def test_a_replay_counts_each_row_once_and_tells_what_is_quarantined(
+    terminal: Terminal, postgres: EmbeddedPostgres
+) -> None:
+    terminal.drop("a.jsonl", ROW, {**ROW, "event_id": "a-1"}, "no event", "nor this")
+    terminal.done("pull")
+    terminal.done("archive")
+    name = f"empty_{uuid.uuid4().hex[:12]}"
+    postgres.ensure_database(name)
+    terminal.environment["EVENTS_DATABASE_URL"] = postgres.url(name)
+
+    told = terminal.run("replay", *DAYS)
+
+    assert "4 of them landed; 2 rows loaded." in told.stdout
+    assert "2 rows cannot be read and are quarantined. Column error of" in told.stderr
+
+
+@pytest.mark.parametrize("source", ["nosuch", "", "partner_files/2024-05-17", ".."])
+def test_a_source_that_is_neither_known_nor_archived_is_not_replayed(
+    source: str, terminal: Terminal
+) -> None:
+    terminal.drop("a.jsonl", ROW)
+    terminal.done("pull")
+    terminal.done("archive")
+
+    refused = terminal.run("replay", *DAYS, "--source", source)
+
+    assert refused.exit_code == 1
+    assert f"There is no source of events {source!r}, and the archive file:" in refused.stderr
+    assert "Sources are partner_files, partner_webhook, shop_api." in refused.stderr
+
+
+def test_a_source_that_is_known_no_more_is_replayed_from_the_archive(terminal: Terminal) -> None:
+    terminal.drop("a.jsonl", ROW)
+    terminal.done("pull")
+    terminal.done("archive")
+    archived = terminal.folder / "archive" / "events" / "partner_files"
+    archived.rename(archived.with_name("once_ours"))
+
+    told = terminal.done("replay", *DAYS, "--source", "once_ours")
+
+    assert "1 payload of 1 object read" in told
+
+
 def test_a_source_that_is_away_costs_no_other_one(terminal: Terminal) -> None:
     terminal.environment |= {
         "HTTP_API_URL_SHOP_EVENTS": "http://127.0.0.1:9",
@@ -116,9 +159,14 @@ def test_an_api_is_pulled_page_by_page(terminal: Terminal) -> None:
 def test_what_is_missing_is_named(terminal: Terminal) -> None:
     assert "HTTP_API_URL_SHOP_EVENTS is not set" in terminal.done("pull", "shop_api")
     nobody = terminal.run("pull", "nobody")
-    assert (nobody.exit_code, "no source of events nobody" in nobody.stderr) == (1, True)
+    assert (nobody.exit_code, "no source of events 'nobody'" in nobody.stderr) == (1, True)
+    assert "calls to the webhook service land by themselves" in terminal.done(
+        "pull", "partner_webhook"
+    )
     nothing = terminal.run("replay", *DAYS)
-    assert (nothing.exit_code, "no object" in nothing.stderr) == (1, True)
+    assert (nothing.exit_code, "no object of any source" in nothing.stderr) == (1, True)
+    nothing = terminal.run("replay", *DAYS, "--source", "shop_api")
+    assert (nothing.exit_code, "no object of shop_api" in nothing.stderr) == (1, True)
 
     terminal.environment |= {"EVENTS_ARCHIVE_URL": None, "OBJECT_STORE_URL": None}
     nowhere = terminal.run("archive")
