@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -14,6 +15,7 @@ from etl_assets.cli.main import main
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.events.database import EventsDatabase
 from etl_assets_tests.http_api.server import by_cursor, serve
+from etl_assets_tests.source_tables import run
 
 DAYS = ("--from", "2024-01-01", "--to", "2100-01-01")
 LONG_AGO = 1_700_000_000
@@ -86,6 +88,36 @@ def test_the_archive_alone_gives_the_same_events(
     assert "0 of them landed" in other.done("replay", *DAYS, "--source", "partner_files")
 
 
+def test_links_by_hand_are_not_in_the_archive_and_come_back_with_their_table(
+    terminal: Terminal, postgres: EmbeddedPostgres
+) -> None:
+    moment = "2024-05-17T10:00:00Z"
+    view = {"id": 1, "type": "page_view", "occurred_at": moment, "anonymous_id": "x"}
+    with serve(lambda asked: _as_events(by_cursor([view], 2)(asked))) as api:
+        terminal.environment["HTTP_API_URL_SHOP_EVENTS"] = api.url
+        terminal.done("pull")
+    terminal.done("load", "--once")
+    terminal.done("archive")
+    assert "1 event changed" in terminal.done("link", "x", "7")
+    linked = terminal.events()
+    links = run(terminal.url, "SELECT to_jsonb(user_links)::text FROM user_links")
+
+    name = f"empty_{uuid.uuid4().hex[:12]}"
+    postgres.ensure_database(name)
+    terminal.url = terminal.environment["EVENTS_DATABASE_URL"] = postgres.url(name)
+    terminal.done("replay", *DAYS)
+    assert terminal.events() != linked
+
+    with psycopg.connect(terminal.url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO user_links OVERRIDING SYSTEM VALUE "
+            "SELECT * FROM jsonb_populate_record(NULL::user_links, %s)",
+            links[0],
+        )
+    assert terminal.done("relink") == "1 event changed.\n"
+    assert terminal.events() == linked
+
+
 def test_a_replay_counts_each_row_once_and_tells_what_is_quarantined(
     terminal: Terminal, postgres: EmbeddedPostgres
 ) -> None:
@@ -147,11 +179,7 @@ def test_a_source_that_is_away_costs_no_other_one(terminal: Terminal) -> None:
 def test_an_api_is_pulled_page_by_page(terminal: Terminal) -> None:
     events = [{"id": number} for number in range(5)]
 
-    def answers(asked: Any) -> Any:
-        reply = by_cursor(events, 2)(asked)
-        return type(reply)(reply.body.replace(b'"items"', b'"events"'))
-
-    with serve(answers) as api:
+    with serve(lambda asked: _as_events(by_cursor(events, 2)(asked))) as api:
         terminal.environment["HTTP_API_URL_SHOP_EVENTS"] = api.url
         assert "shop_api: 3 pages read, 5 new, 0 known." in terminal.done("pull", "shop_api")
 
@@ -175,3 +203,7 @@ def test_what_is_missing_is_named(terminal: Terminal) -> None:
     terminal.environment["ETL_EVENT_SOURCES"] = "etl_assets.nothing"
     unknown = terminal.run("pull")
     assert (unknown.exit_code, "ETL_EVENT_SOURCES names" in unknown.stderr) == (1, True)
+
+
+def _as_events(reply: Any) -> Any:
+    return type(reply)(reply.body.replace(b'"items"', b'"events"'))
