@@ -108,8 +108,7 @@ def _rows(
 ) -> Sequence[dict[str, Any]]:
     """The payloads of an object, held against its manifest and their own digests."""
     content = store.content(stored)
-    promised = json.loads(store.content(manifest)) if manifest else None
-    if promised is not None and promised["sha256"] != hashlib.sha256(content).hexdigest():
+    if manifest and _promised(store.content(manifest)) != hashlib.sha256(content).hexdigest():
         raise _broken(store, stored, "it has not the content that its manifest names")
     try:
         rows: list[dict[str, Any]] | None = pq.read_table(
@@ -122,6 +121,14 @@ def _rows(
     if any(hashlib.sha256(row["payload"]).digest() != row["digest"] for row in rows):
         raise _broken(store, stored, "a payload has not the digest that stands beside it")
     return rows
+
+
+def _promised(manifest: bytes) -> object:
+    """The digest that a manifest names, None for a manifest that is cut or damaged."""
+    try:
+        return json.loads(manifest)["sha256"]
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def _broken(store: WritableStore, stored: StoredObject, why: str) -> SourceError:

@@ -170,7 +170,7 @@ def test_a_replay_takes_the_days_and_the_source_that_it_is_asked_for(
     assert replay(empty, store, date(2020, 1, 1), date(2020, 1, 2)).objects == 0
 
 
-@pytest.mark.parametrize("what", ["changed", "no Parquet", "another payload"])
+@pytest.mark.parametrize("what", ["changed", "no Parquet", "another payload", "cut manifest"])
 def test_an_object_that_is_not_what_was_written_is_refused_by_its_name(
     what: str, events: EventsDatabase, empty: EventsDatabase, store: WritableStore
 ) -> None:
@@ -180,6 +180,8 @@ def test_an_object_that_is_not_what_was_written_is_refused_by_its_name(
     content = store.read(key)
     if what == "changed":
         store.put(key, content[:-1] + b"X")
+    elif what == "cut manifest":
+        store.put(manifest, store.read(manifest)[:40])
     elif what == "no Parquet":
         store.put(key, b"hello")
         store.put(manifest, _manifest(b"hello"))
