@@ -41,7 +41,12 @@ def from_iso(text: str, zone: tzinfo | None = None) -> datetime:
         if moment.tzinfo is None:
             moment = _in_zone(moment, zone)
         return _bounded(moment.astimezone(UTC))
-    except (ValueError, OverflowError):
+    except OverflowError:
+        raise EventRefused(
+            "A moment is at the bounds of the calendar (the years 1 to 9999), or beyond them.",
+            "Look whether the source writes such a moment for one that it does not know.",
+        ) from None
+    except ValueError:
         pass  # ours is raised outside, without the text that Python quotes
     if _ISO.fullmatch(text.strip()):
         raise EventRefused(
