@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl_assets.cli.days import Day
+from etl_assets.cli.event_loading import warn_of_quarantined
 from etl_assets.cli.output import counted, print_error, print_warning
 from etl_assets.config import read_settings
 from etl_assets.core.errors import ConfigError
@@ -30,16 +31,20 @@ def pull(sources: tuple[str, ...]) -> None:
     """
     from etl_assets.events.database import open_events
     from etl_assets.events.pull import pull as pull_all
-    from etl_assets.events.sources import sources_of
+    from etl_assets.events.sources import sources_of, unknown_source
 
     settings = read_settings()
     known = sources_of(settings)
     for name in sources:
         if name not in known:
-            raise ConfigError(
-                f"There is no source of events {name}.", f"Sources are {', '.join(sorted(known))}."
-            )
+            raise unknown_source(name, known)
     chosen = {name: known[name] for name in sources} if sources else known
+    for name, one in chosen.items():
+        if one.api is None and one.drops is None:
+            click.echo(
+                f"{name}: nothing to pull; calls to the webhook service land by themselves "
+                "(etl-assets webhook serve)."
+            )
     has_failed = False
     with closing(open_events(settings)) as database:
         database.make_ready()
@@ -85,25 +90,33 @@ def replay(first: date, last: date, source: str | None) -> None:
     """
     from etl_assets.events.database import open_events
     from etl_assets.events.load import Rules, load_all
+    from etl_assets.events.replay import has_source
     from etl_assets.events.replay import replay as replay_days
-    from etl_assets.events.sources import mappers_of, sources_of
+    from etl_assets.events.sources import mappers_of, sources_of, unknown_source
 
     if last < first:
         raise click.UsageError("--to is before --from.")
     settings = read_settings()
-    rules = Rules(mappers=mappers_of(sources_of(settings).values()))
+    known = sources_of(settings)
+    rules = Rules(mappers=mappers_of(known.values()))
     store = _store(settings)
+    if source is not None and source not in known and not has_source(store, source):
+        raise unknown_source(source, known, f", and the archive {store} has none either")
     with closing(open_events(settings)) as database:
         database.make_ready()
         done = replay_days(database, store, first, last, source)
         loaded = load_all(database, rules)
     if not done.objects:
-        print_error(f"The archive has no object of {first} to {last}.")
+        print_error(
+            f"The archive {store} has no object of {source or 'any source'} that was received from "
+            f"{first} to {last}. etl-assets events archive writes what has landed."
+        )
         sys.exit(1)
     click.echo(
         f"{counted(done.payloads, 'payload')} of {counted(done.objects, 'object')} read, "
-        f"{done.landed:,} of them landed; {counted(loaded.taken, 'row')} loaded."
+        f"{done.landed:,} of them landed; {counted(loaded.read, 'row')} loaded."
     )
+    warn_of_quarantined(loaded.quarantined)
 
 
 def _store(settings: "Settings") -> "WritableStore":

@@ -22,12 +22,19 @@ def link(
 ) -> None:
     """Say that the anonymous id ANONYMOUS is USER; events unlink undoes it."""
     from etl_assets.events.database import open_events
+    from etl_assets.events.links import has_events
     from etl_assets.events.links import link as make
 
     with closing(open_events(read_settings())) as database:
         database.make_ready()
         events = make(database, anonymous, user, since, until, reason)
-    click.echo(f"{counted(events, 'event')} changed. Next: etl-assets sync raw/events.")
+        is_known = events > 0 or has_events(database, anonymous)
+    if is_known:
+        click.echo(f"The link is made. {_changed(events)}")
+    else:
+        click.echo(
+            "The link is made. No event has this anonymous id yet; those to come will be linked."
+        )
 
 
 @click.command()
@@ -44,10 +51,7 @@ def unlink(anonymous: str, user: str | None) -> None:
     if not undone:
         click.echo("There is no such link by hand: etl-assets events links.")
         return
-    click.echo(
-        f"{counted(undone, 'link')} undone, {counted(events, 'event')} changed. "
-        "Next: etl-assets sync raw/events."
-    )
+    click.echo(f"{counted(undone, 'link')} undone. {_changed(events)}")
 
 
 @click.command()
@@ -91,3 +95,9 @@ def relink() -> None:
         database.make_ready()
         events = link_all(database)
     click.echo(f"{counted(events, 'event')} changed.")
+
+
+def _changed(events: int) -> str:
+    return f"{counted(events, 'event')} changed." + (
+        " Next: etl-assets sync raw/events." if events else ""
+    )

@@ -62,7 +62,7 @@ def status(as_json: bool) -> None:
 
     with closing(open_events(read_settings())) as database:
         database.make_ready()
-        with database.transaction("counting events") as connection:
+        with database.transaction("counting events", "read") as connection:
             counts = asdict(counts_of(connection))
             sources = freshness_of(connection) if as_json else []
             refused = refused_objects(connection)
@@ -85,13 +85,22 @@ def status(as_json: bool) -> None:
 @click.option("--source", help="Only rows of this source.")
 def retry(source: str | None) -> None:
     """Put quarantined rows back into the queue, to be loaded again."""
+    from etl_assets.events.counts import has_landed
     from etl_assets.events.counts import retry as put_back
     from etl_assets.events.database import open_events
+    from etl_assets.events.sources import sources_of, unknown_source
 
-    with closing(open_events(read_settings())) as database:
+    settings = read_settings()
+    known = sources_of(settings)
+    with closing(open_events(settings)) as database:
         database.make_ready()
         with database.transaction("putting quarantined events back") as connection:
+            if source is not None and source not in known and not has_landed(connection, source):
+                raise unknown_source(source, known, ", and nothing of one has landed")
             rows = put_back(connection, source)
+    if not rows:
+        click.echo(f"Nothing{f' of {source}' if source else ''} is quarantined.")
+        return
     click.echo(f"{counted(rows, 'row')} wait to be loaded again: etl-assets events load --once.")
 
 
@@ -123,10 +132,14 @@ def _tell(batch: "LoadedEvents") -> None:
     }
     shown = ", ".join(f"{number:,} {what}" for what, number in numbers.items() if number)
     click.echo(f"{counted(batch.taken, 'row')}: {shown}.")
-    if batch.quarantined:
-        is_one = batch.quarantined == 1
+    warn_of_quarantined(batch.quarantined)
+
+
+def warn_of_quarantined(rows: int) -> None:
+    """Say how many rows were quarantined, and what to do about it; nothing for none."""
+    if rows:
         print_warning(
-            f"{counted(batch.quarantined, 'row')} cannot be read and "
-            f"{'is' if is_one else 'are'} quarantined. Column error of staging_events says why; "
-            "after a correction run etl-assets events retry."
+            f"{counted(rows, 'row')} cannot be read and {'is' if rows == 1 else 'are'} "
+            "quarantined. Column error of staging_events says why; after a correction run "
+            "etl-assets events retry."
         )

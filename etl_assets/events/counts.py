@@ -36,6 +36,12 @@ def retry(connection: psycopg.Connection[Any], source: str | None = None) -> int
     return connection.execute(_RETRY, [source, source]).rowcount
 
 
+def has_landed(connection: psycopg.Connection[Any], source: str) -> bool:
+    """Whether anything of a source has landed; raises psycopg.Error."""
+    found = connection.execute("SELECT FROM staging_events WHERE source = %s LIMIT 1", [source])
+    return found.rowcount > 0
+
+
 _COUNT: Final = """
     SELECT landed.received, ids.unique_ids, landed.duplicates, landed.superseded, days.late,
         landed.quarantined, landed.pending

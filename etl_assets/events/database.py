@@ -7,7 +7,7 @@ Nothing outlives a transaction on the server, so that PgBouncer may stand in bet
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import psycopg
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from psycopg import sql
 from etl_assets.config import Settings
 from etl_assets.core.errors import EtlError, SourceUnavailable
 from etl_assets.core.source_specs import EVENTS_CONNECTION
+from etl_assets.events.grants import Purpose
 from etl_assets.interrupts import interrupt_behind
 from etl_assets.postgres.connection import (
     PoolSettings,
@@ -35,13 +36,22 @@ _LOCK_SECONDS: Final = 10.0
 _MIGRATE = "Run etl-assets events migrate, as a role that may create tables."
 _WHAT_TO_DO: Final = {
     "25006": f"Let {SETTING} name the primary: what it names now is a standby, or read-only.",
-    "42501": "Let a role that owns the tables run etl-assets events grants, or "
-    "etl-assets events migrate where they are missing or old.",
     "42P01": _MIGRATE,
     "42703": _MIGRATE,
     "55P03": "Look in pg_stat_activity for what holds the tables, then run it again.",
     "57014": "Look in pg_stat_activity for what holds the tables, then run it again.",
 }
+
+_GRANT = "Let the role that owns the tables run etl-assets events grants ROLE"
+_Needs = Purpose | Literal["migrate"] | None
+_RIGHTS: Final[dict[_Needs, str]] = {
+    "ingest": f"{_GRANT}, where ROLE is the one that {SETTING} names.",
+    "read": f"{_GRANT} --for read, where ROLE is the one that {SETTING} names.",
+    "migrate": "Run etl-assets events migrate as the role that owns the tables.",
+    None: f"Let {SETTING} name the role that owns the tables, then run it again: "
+    "etl-assets events grants gives no other role these rights.",
+}
+"""What to do where the server denies a permission (42501), by the purpose that would give it."""
 
 
 class EventsDatabase:
@@ -57,14 +67,17 @@ class EventsDatabase:
         self._making_ready = threading.Lock()
 
     @contextmanager
-    def transaction(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
+    def transaction(
+        self, doing: str, needs: Purpose | None = None
+    ) -> Iterator[psycopg.Connection[Any]]:
         """A psycopg connection in a transaction, which is committed at the end of the block.
 
-        `doing` completes a message: "… refused while landing events". What is committed survives a
-        crash of the server, whatever its default is. A statement may take as long as the pool's
-        `statement_timeout` says. Raises SourceUnavailable, SourceError.
+        `doing` completes a message: "… refused while landing events". `needs` is the purpose of
+        `grants.py` that gives the rights, None where only the role that owns the tables has them.
+        What is committed survives a crash of the server, whatever its default is. A statement may
+        take as long as the pool's `statement_timeout` says. Raises SourceUnavailable, SourceError.
         """
-        with self._errors(doing), self.engine.connect() as connection, connection.begin():
+        with self._errors(doing, needs), self.engine.connect() as connection, connection.begin():
             driver = driver_of(connection)
             try:
                 driver.execute(self._session(doing))
@@ -80,7 +93,7 @@ class EventsDatabase:
         """
         from etl_assets.events import schema  # Alembic takes long to import
 
-        with self._errors("migrating the tables of events"):
+        with self._errors("migrating the tables of events", "migrate"):
             # A change of a table that waits lets nobody else at it; it must not wait for long.
             settings = self._session("migrating", seconds=0) + sql.SQL(
                 "; SET LOCAL lock_timeout = {}"
@@ -98,7 +111,10 @@ class EventsDatabase:
         from etl_assets.events import schema
 
         with self._making_ready:
-            with self._errors("looking at the tables of events"), self.engine.begin() as connection:
+            with (
+                self._errors("looking at the tables of events", "ingest"),
+                self.engine.begin() as connection,
+            ):
                 driver_of(connection).execute(self._session("looking"))
                 is_ready = schema.revision_of(connection) == schema.newest()
             if not is_ready:
@@ -118,7 +134,7 @@ class EventsDatabase:
         ).format(sql.Literal(bound * 1000), sql.Literal(name))
 
     @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
+    def _errors(self, doing: str, needs: _Needs = None) -> Iterator[None]:
         ours: BaseException
         try:
             yield
@@ -129,7 +145,7 @@ class EventsDatabase:
                 "Let fewer workers run at once, then run it again.",
             )
         except (sa.exc.DBAPIError, psycopg.Error) as error:
-            ours = interrupt_behind(error) or _ours(error, doing)
+            ours = interrupt_behind(error) or _ours(error, doing, needs)
         try:
             raise ours
         finally:
@@ -151,8 +167,9 @@ def open_events(settings: Settings, pool: PoolSettings = POOL) -> EventsDatabase
     return EventsDatabase(url, pool)
 
 
-def _ours(error: sa.exc.DBAPIError | psycopg.Error, doing: str) -> EtlError:
+def _ours(error: sa.exc.DBAPIError | psycopg.Error, doing: str, needs: _Needs) -> EtlError:
     behind = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     ours = classify(behind, doing)
-    next_step = _WHAT_TO_DO.get(sqlstate_of(behind) or "")
+    state = sqlstate_of(behind) or ""
+    next_step = _RIGHTS[needs] if state == "42501" else _WHAT_TO_DO.get(state)
     return type(ours)(ours.what, next_step) if next_step else ours

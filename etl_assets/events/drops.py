@@ -88,7 +88,7 @@ def take_files(
     the same. Raises SourceUnavailable and SourceError of the store and of the database; what was
     landed until then stays.
     """
-    with database.transaction("reading which objects were landed") as connection:
+    with database.transaction("reading which objects were landed", "ingest") as connection:
         rows = connection.execute(
             "SELECT key, identity FROM event_objects WHERE source = %s", [source]
         )
@@ -121,7 +121,7 @@ def _take(
         lines = Landed(0, 0)
         for batch in _batches(path):
             arrivals = [Arrival(source, sent_id_of_any(line), line, now) for line in batch]
-            with database.transaction(f"landing lines of {source}") as connection:
+            with database.transaction(f"landing lines of {source}", "ingest") as connection:
                 landed = land(connection, arrivals)
             lines = Landed(lines.new + landed.new, lines.again + landed.again)
     except (ObjectChanged, ObjectGone):
@@ -182,7 +182,7 @@ def _remember(
     lines: Landed,
     error: str | None,
 ) -> None:
-    with database.transaction("noting what became of an object") as connection:
+    with database.transaction("noting what became of an object", "ingest") as connection:
         connection.execute(
             """
             INSERT INTO event_objects

@@ -56,7 +56,7 @@ def look(settings: Settings) -> list[SourceFreshness]:
     try:
         with (
             closing(open_events(settings, _PATIENCE)) as database,
-            database.transaction("looking how fresh events are") as connection,
+            database.transaction("looking how fresh events are", "read") as connection,
         ):
             return freshness_of(connection)
     except EtlError as error:

@@ -19,16 +19,17 @@ GRANTS: Final[dict[Purpose, tuple[str, ...]]] = {
         "SELECT ON events_schema_version",
         "INSERT, SELECT (id, source, event_id, digest, ingested_at), "
         "UPDATE (ingested_at, status, attempts, error, archived_at) ON staging_events",
-        "SELECT, INSERT, UPDATE ON event_cursors",
+        "SELECT, INSERT, UPDATE ON event_cursors, event_objects",
         "SELECT, INSERT, DELETE ON webhook_calls",
     ),
     "read": (
         "USAGE ON SCHEMA public",
         "SELECT ON events, event_ids, user_links, events_schema_version",
         "SELECT (source, status, ingested_at) ON staging_events",
+        "SELECT (source, key, error) ON event_objects",
     ),
 }
-"""By purpose: `ingest` lands (webhook service, pollers), `read` reads the events, and how
+"""By purpose: `ingest` lands (webhook service, events pull), `read` reads the events, and how
 fresh their sources are."""
 
 

@@ -49,8 +49,16 @@ def link(
 ) -> int:
     """Make a link; how many events changed. The moments have a zone.
 
-    Raises ConfigError for an interval without a moment in it; SourceUnavailable, SourceError.
+    White space around an id is no part of it, as in events. Raises ConfigError for a blank id and
+    for an interval without a moment in it; SourceUnavailable, SourceError.
     """
+    anonymous_id, user_id = anonymous_id.strip(), user_id.strip()
+    for name, given in (("anonymous", anonymous_id), ("user", user_id)):
+        if not given:
+            raise ConfigError(
+                f"The {name} id is blank, and no event has a blank one.",
+                "Give both: etl-assets events link ANONYMOUS USER.",
+            )
     if since is not None and until is not None and since >= until:
         raise ConfigError(
             "A link must begin before it ends.", "Give --since an earlier moment than --until."
@@ -65,6 +73,15 @@ def link(
             [anonymous_id, user_id, since, until, reason],
         )
         return link_events(connection, [anonymous_id])
+
+
+def has_events(database: EventsDatabase, anonymous_id: str) -> bool:
+    """Whether any event has the anonymous id; raises SourceUnavailable, SourceError."""
+    with database.transaction("looking for events of an anonymous id", "read") as connection:
+        found = connection.execute(
+            "SELECT FROM events WHERE anonymous_id = %s LIMIT 1", [anonymous_id.strip()]
+        )
+        return found.rowcount > 0
 
 
 def unlink(
@@ -91,7 +108,7 @@ def links(database: EventsDatabase) -> Sequence[UserLink]:
     Raises SourceUnavailable, SourceError.
     """
     with (
-        database.transaction("reading links") as connection,
+        database.transaction("reading links", "read") as connection,
         connection.cursor(row_factory=class_row(UserLink)) as cursor,
     ):
         return cursor.execute(

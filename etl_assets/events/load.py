@@ -33,8 +33,9 @@ _TRIES: Final = 4
 
 @dataclass(frozen=True)
 class LoadedEvents:
-    """What became of the rows that were taken from the queue, each counted once.
+    """What became of the rows that were taken from the queue, each counted once in a batch.
 
+    In a sum of batches a row that is tried again is among `taken` and `refused` each time.
     `loaded` are the copies that stay, `duplicates` exact copies of those, `superseded` other
     payloads of their ids, `refused` could not be read and are tried again, `quarantined` are not.
     """
@@ -45,6 +46,11 @@ class LoadedEvents:
     superseded: int = 0
     refused: int = 0
     quarantined: int = 0
+
+    @property
+    def read(self) -> int:
+        """The rows that could be read, each once in a sum of batches too."""
+        return self.loaded + self.duplicates + self.superseded
 
     def __add__(self, other: "LoadedEvents") -> "LoadedEvents":
         names = [one.name for one in fields(self)]

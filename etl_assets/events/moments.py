@@ -4,6 +4,7 @@ A source declares how it writes moments; nothing here guesses whether a number c
 milliseconds, or which zone a text without one was written in.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
@@ -15,6 +16,13 @@ AHEAD = timedelta(hours=24)
 
 SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 """An event from before is of a clock that was never set: the shop is younger."""
+
+_ISO = re.compile(
+    r"[0-9]{4}(-?)[0-9]{2}\1[0-9]{2}"
+    r"([T ][0-9]{2}(:?[0-9]{2}(:?[0-9]{2}([.,][0-9]+)?)?)?(Z|[+-][0-9]{2}(:?[0-9]{2}){0,2})?)?",
+    re.IGNORECASE,
+)
+"""What ISO 8601 looks like, whether or not a calendar has the moment."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1, 1, 2, tzinfo=UTC)
@@ -33,10 +41,21 @@ def from_iso(text: str, zone: tzinfo | None = None) -> datetime:
         if moment.tzinfo is None:
             moment = _in_zone(moment, zone)
         return _bounded(moment.astimezone(UTC))
-    except (ValueError, OverflowError):
+    except OverflowError:
         raise EventRefused(
-            "A moment is not written as ISO 8601.", "Expected for example 2026-11-28T10:00:00Z."
+            "A moment is at the bounds of the calendar (the years 1 to 9999), or beyond them.",
+            "Look whether the source writes such a moment for one that it does not know.",
         ) from None
+    except ValueError:
+        pass  # ours is raised outside, without the text that Python quotes
+    if _ISO.fullmatch(text.strip()):
+        raise EventRefused(
+            "A moment is written as ISO 8601, but there is no such date, time or offset.",
+            "Ask the source: for example February has no 30th, and a minute no second 60.",
+        )
+    raise EventRefused(
+        "A moment is not written as ISO 8601.", "Expected for example 2026-11-28T10:00:00Z."
+    )
 
 
 def from_epoch(number: int | float, unit: Literal["seconds", "milliseconds"]) -> datetime:

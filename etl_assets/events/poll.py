@@ -35,7 +35,7 @@ def poll(database: EventsDatabase, api: HttpApi, client: HttpClient, source: str
     which lands nothing twice. Raises SourceUnavailable, SourceError and ConfigError as the reading
     of pages does; what was landed until then stays.
     """
-    with database.transaction(f"reading the cursor of {source}") as connection:
+    with database.transaction(f"reading the cursor of {source}", "ingest") as connection:
         found = connection.execute(
             "SELECT cursor FROM event_cursors WHERE source = %s", [source]
         ).fetchone()
@@ -44,7 +44,7 @@ def poll(database: EventsDatabase, api: HttpApi, client: HttpClient, source: str
         now = datetime.now(UTC)
         arrivals = [Arrival(source, sent_id_of_any(item), item, now) for item in page.items]
         cursor = Cursor(source, page.cursor) if page.cursor is not None else None
-        with database.transaction(f"landing a page of {source}") as connection:
+        with database.transaction(f"landing a page of {source}", "ingest") as connection:
             landed = land(connection, arrivals, cursor)
         done = Polled(
             done.pages + 1,

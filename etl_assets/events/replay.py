@@ -42,8 +42,8 @@ def replay(
     """Land what was received from `first` to `last` (UTC days), of one source or of all.
 
     What is there already stays as it is. Cursors of sources stay where they are. Raises
-    SourceError for an object that is not what its manifest says, and what `land` raises; what was
-    landed until then stays.
+    SourceError for an object that is not what its manifest says or is missing beside it, and what
+    `land` raises; what was landed until then stays.
     """
     objects = payloads = landed = 0
     for stored, manifest in _objects(store, first, last, source):
@@ -63,22 +63,44 @@ def replay(
     return Replayed(objects, payloads, landed)
 
 
+def has_source(store: WritableStore, source: str) -> bool:
+    """Whether the archive has anything of a source; raises what the store's listing does."""
+    is_name = bool(source) and "/" not in source and source not in (".", "..")
+    return is_name and next(store.objects(f"{PREFIX}/{source}/"), None) is not None
+
+
 def _objects(
     store: WritableStore, first: date, last: date, source: str | None
 ) -> Iterator[tuple[StoredObject, StoredObject | None]]:
-    """Each object with its manifest, None where the archiver was killed between the two."""
-    below = f"{PREFIX}/{source}/" if source else f"{PREFIX}/"
+    """Each object with its manifest.
+
+    An object is written before its manifest. A manifest without its object therefore means that
+    the object was lost: SourceError. An object without a manifest (None) is read all the same: its
+    archiver was killed between the two, and then its payloads are in a later object as well and
+    land once, or else the manifest was lost, and then the object is the only one that has them.
+    Each payload has its digest beside it.
+    """
+    below = f"{PREFIX}/{source}/" if source is not None else f"{PREFIX}/"
     manifest = None
     for stored in store.objects(below):  # keys ascend: `x.json` is just before `x.parquet`
         stem, _, suffix = stored.key.rpartition(".")
         parts = stem.split("/")
         if len(parts) != 4 or not first <= parse_day(parts[2]) <= last:
             continue
+        if suffix not in ("json", "parquet"):
+            continue
+        has_manifest = (
+            suffix == "parquet" and manifest is not None and manifest.key == f"{stem}.json"
+        )
+        if manifest is not None and not has_manifest:
+            raise _missing(store, manifest)
         if suffix == "json":
             manifest = stored
-        elif suffix == "parquet":
-            has_manifest = manifest is not None and manifest.key == f"{stem}.json"
-            yield stored, manifest if has_manifest else None
+        else:
+            yield stored, manifest
+            manifest = None
+    if manifest is not None:
+        raise _missing(store, manifest)
 
 
 def _rows(
@@ -86,8 +108,7 @@ def _rows(
 ) -> Sequence[dict[str, Any]]:
     """The payloads of an object, held against its manifest and their own digests."""
     content = store.content(stored)
-    promised = json.loads(store.content(manifest)) if manifest else None
-    if promised is not None and promised["sha256"] != hashlib.sha256(content).hexdigest():
+    if manifest and _promised(store.content(manifest)) != hashlib.sha256(content).hexdigest():
         raise _broken(store, stored, "it has not the content that its manifest names")
     try:
         rows: list[dict[str, Any]] | None = pq.read_table(
@@ -102,9 +123,27 @@ def _rows(
     return rows
 
 
+def _promised(manifest: bytes) -> object:
+    """The digest that a manifest names, None for a manifest that is cut or damaged."""
+    try:
+        return json.loads(manifest)["sha256"]
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
 def _broken(store: WritableStore, stored: StoredObject, why: str) -> SourceError:
     return SourceError(
         f"The object {stored.key} of the archive {store} cannot be trusted: {why}.",
         "Bring it back from a version or a copy of the store; then run the replay again, which "
         "lands nothing twice.",
+    )
+
+
+def _missing(store: WritableStore, manifest: StoredObject) -> SourceError:
+    key = f"{manifest.key.removesuffix('.json')}.parquet"
+    return SourceError(
+        f"The object {key} of the archive {store} is missing: its manifest {manifest.key} is "
+        "there.",
+        "Bring it back from a version or a copy of the store; then run the replay again, which "
+        "lands nothing twice. If its payloads are lost for good, delete the manifest first.",
     )

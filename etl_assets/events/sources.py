@@ -55,6 +55,17 @@ def sources_of(settings: Settings) -> Mapping[str, EventSource]:
     return _by_name(listed, module)
 
 
+def unknown_source(name: str, sources: Iterable[str], looked: str = "") -> ConfigError:
+    """The error for a name that is none of the sources.
+
+    `looked` goes on from the name: where else it was looked for.
+    """
+    return ConfigError(
+        f"There is no source of events {name!r}{looked}.",
+        f"Sources are {', '.join(sorted(sources))}.",
+    )
+
+
 def mappers_of(sources: Iterable[EventSource]) -> Mapping[str, Mapper]:
     """What payloads mean, by the name of their source."""
     return {source.name: source.mapper for source in sources}

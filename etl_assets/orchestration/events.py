@@ -124,7 +124,7 @@ def _op(settings: Settings) -> dg.OpDefinition:
             {
                 **{f"landed from {one.source}": one.new for one in done.pulled if one.landed},
                 "archived": done.archived.payloads if done.archived else "no archive is named",
-                "loaded": done.loaded.taken,
+                "loaded": done.loaded.read,
                 "events": done.loaded.loaded,
                 "duplicates": done.loaded.duplicates,
                 "superseded": done.loaded.superseded,

@@ -127,7 +127,7 @@ class Keeper:
 
     def _land(self, calls: Sequence[Call], *, answered: bool = False) -> set[int]:
         self._database.make_ready()
-        with self._database.transaction("landing webhooks") as connection:
+        with self._database.transaction("landing webhooks", "ingest") as connection:
             refused, landed = land_calls(connection, calls, answered=answered)
         self._metrics.events.labels("new").inc(landed.new)
         self._metrics.events.labels("again").inc(landed.again)
@@ -144,7 +144,7 @@ class Keeper:
 
     def _database_answers(self) -> None:
         self._database.make_ready()
-        with self._database.transaction("looking after webhooks") as connection:
+        with self._database.transaction("looking after webhooks", "ingest") as connection:
             connection.execute("SELECT 1")
             if time.monotonic() - self._forgotten_at > _FORGET_SECONDS:
                 forget_calls(connection, datetime.now(UTC))

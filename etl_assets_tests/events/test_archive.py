@@ -170,7 +170,7 @@ def test_a_replay_takes_the_days_and_the_source_that_it_is_asked_for(
     assert replay(empty, store, date(2020, 1, 1), date(2020, 1, 2)).objects == 0
 
 
-@pytest.mark.parametrize("what", ["changed", "no Parquet", "another payload"])
+@pytest.mark.parametrize("what", ["changed", "no Parquet", "another payload", "cut manifest"])
 def test_an_object_that_is_not_what_was_written_is_refused_by_its_name(
     what: str, events: EventsDatabase, empty: EventsDatabase, store: WritableStore
 ) -> None:
@@ -180,6 +180,8 @@ def test_an_object_that_is_not_what_was_written_is_refused_by_its_name(
     content = store.read(key)
     if what == "changed":
         store.put(key, content[:-1] + b"X")
+    elif what == "cut manifest":
+        store.put(manifest, store.read(manifest)[:40])
     elif what == "no Parquet":
         store.put(key, b"hello")
         store.put(manifest, _manifest(b"hello"))
@@ -193,6 +195,33 @@ def test_an_object_that_is_not_what_was_written_is_refused_by_its_name(
         replay(empty, store, FIRST, LAST)
 
     assert landed(empty) == []
+
+
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_an_object_that_is_missing_beside_its_manifest_is_refused_by_its_name(
+    which: int, events: EventsDatabase, empty: EventsDatabase, store: WritableStore, tmp_path: Path
+) -> None:
+    arrived(events, *some())
+    archive(events, store)
+    lost = [key for key in store.keys("events/") if key.endswith(".parquet")][which]
+    (tmp_path / "archive" / lost).unlink()
+
+    with pytest.raises(SourceError, match=rf"The object {lost} of .* is missing: its manifest"):
+        replay(empty, store, FIRST, LAST)
+    outside = date.fromisoformat(lost.split("/")[2]) + timedelta(days=7)
+    assert replay(empty, store, outside, outside).objects == 0
+
+
+def test_an_object_without_a_manifest_is_read_by_the_digests_in_it(
+    events: EventsDatabase, empty: EventsDatabase, store: WritableStore, tmp_path: Path
+) -> None:
+    arrived(events, *some())
+    archive(events, store)
+    for key in store.keys("events/"):
+        if key.endswith(".json"):
+            (tmp_path / "archive" / key).unlink()
+
+    assert replay(empty, store, FIRST, LAST).landed == 10
 
 
 def test_a_bucket_takes_the_archive_as_a_folder_does(

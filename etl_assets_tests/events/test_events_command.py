@@ -65,10 +65,22 @@ def test_events_are_loaded_once_and_counted(store: Store, command: Command) -> N
     assert all(name in shown for name in expected)
 
 
+def test_what_landed_from_a_source_that_is_known_no_more_is_put_back(
+    store: Store, command: Command
+) -> None:
+    store.land([Meant("c", "once_ours", is_broken=True)])
+    command("load", "--once")
+    assert command("retry", "--source", "once_ours").output.startswith("1 row")
+
+
 def test_what_is_quarantined_is_put_back(store: Store, command: Command) -> None:
     store.land([Meant("c", is_broken=True)])
     command("load", "--once")
-    assert command("retry", "--source", "partner_files").output.startswith("0 rows wait")
+    told = command("retry", "--source", "partner_files").output
+    assert told == "Nothing of partner_files is quarantined.\n"
+    unknown = CliRunner().invoke(main, ["events", "retry", "--source", "nosuch"])
+    assert unknown.exit_code == 1
+    assert "There is no source of events 'nosuch', and nothing of one has landed." in unknown.stderr
     assert command("retry").output.startswith("1 row")
     assert json.loads(command("status", "--json").output)["pending"] == 1
 

@@ -286,8 +286,8 @@ def test_the_commands_link_show_and_undo(store: Store, monkeypatch: pytest.Monke
         return done.output
 
     assert "no links by hand" in run("links")
-    assert run("link", "x", "7", "--until", "2024-03-02", "--reason", "a call").startswith(
-        "1 event changed."
+    assert run("link", "x", "7", "--until", "2024-03-02", "--reason", "a call") == (
+        "The link is made. 1 event changed. Next: etl-assets sync raw/events.\n"
     )
     assert linked(store) == {"page": "7", "later": None}
     (shown,) = json.loads(run("links", "--json"))
@@ -295,7 +295,35 @@ def test_the_commands_link_show_and_undo(store: Store, monkeypatch: pytest.Monke
     assert (shown["until"], shown["reason"]) == ("2024-03-02T00:00:00+00:00", "a call")
     assert "a call" in run("links")
     assert "no such link" in run("unlink", "x", "8")
-    assert run("unlink", "x", "7").startswith("1 link undone, 1 event changed.")
+    assert run("unlink", "x", "7").startswith("1 link undone. 1 event changed. Next: ")
     assert linked(store) == {"page": None, "later": None}
     assert json.loads(run("links", "--json"))[0]["undone_at"] is not None
     assert run("relink").startswith("0 events changed.")
+
+
+def test_a_link_that_changes_nothing_names_no_sync(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTS_DATABASE_URL", store.url)
+    arrive(store, [Seen("page", "x", None, 0)])
+
+    def run(*words: str) -> str:
+        return CliRunner().invoke(main, ["events", *words]).output
+
+    assert "Next: etl-assets sync raw/events." in run("link", " x ", "7")
+    assert run("link", "x", " 7") == "The link is made. 0 events changed.\n"
+    assert "No event has this anonymous id yet" in run("link", "y", "7")
+    assert run("unlink", "y") == "1 link undone. 0 events changed.\n"
+    arrive(store, [Seen("later", "x", None, 30)])
+    assert linked(store) == {"page": "7", "later": "7"}
+
+
+@pytest.mark.parametrize(("ids", "name"), [((" ", "y"), "anonymous"), (("x", ""), "user")])
+def test_a_blank_id_is_not_linked(
+    ids: tuple[str, str], name: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTS_DATABASE_URL", store.url)
+    refused = CliRunner().invoke(main, ["events", "link", *ids])
+    assert refused.exit_code == 1
+    assert f"The {name} id is blank" in refused.stderr
+    assert store.sql("SELECT * FROM user_links") == []

@@ -1,5 +1,6 @@
 """The tables of events: migrations, partitions made by several at once, rights of roles."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from threading import Barrier
 import psycopg
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from psycopg import sql
 
 from etl_assets.cli.main import main
@@ -160,6 +161,44 @@ def test_the_ingest_role_may_land_and_nothing_else(
         ):
             connection.execute(refused)
     ingest.close()
+
+
+def test_a_role_that_lands_pulls_files_and_is_told_who_may_do_the_rest(
+    events: EventsDatabase, database_url: str, role: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "store" / "partner_events"
+    folder.mkdir(parents=True)
+    for name in ("a.jsonl", "b.jsonl"):
+        (folder / name).write_text('{"event_id": "A-1"}\n')
+        os.utime(folder / name, (1_700_000_000, 1_700_000_000))
+    environment = {
+        "ETL_HOME": str(tmp_path / "home"),
+        "EVENTS_DATABASE_URL": database_url.replace("postgres:", f"{role}:", 1),
+        "OBJECT_STORE_URL": (tmp_path / "store").as_uri(),
+        "EVENTS_ARCHIVE_URL": (tmp_path / "archive").as_uri(),
+    }
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(main, ["events", *words], env=environment)
+
+    assert "events grants ROLE, where ROLE is" in run("pull", "partner_files").stderr
+    with events.transaction("granting") as connection:
+        grant(connection, role, "ingest")
+    done = run("pull", "partner_files")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "2 files read, 1 new, 1 known" in done.stdout
+    os.utime(folder / "a.jsonl", (1_700_000_001, 1_700_000_001))  # it is read once more
+    assert "1 file read, 0 new, 1 known" in run("pull", "partner_files").stdout
+
+    for command in (("load", "--once"), ("archive",), ("link", "x", "7")):
+        refused = run(*command)
+        assert refused.exit_code == 1
+        assert "name the role that owns the tables" in refused.stderr
+        assert "grants gives no other role these rights" in refused.stderr
+    assert "events grants ROLE --for read" in run("status").stderr
+    with events.transaction("granting") as connection:
+        grant(connection, role, "read")
+    assert (run("status").exit_code, run("links").exit_code) == (0, 0)
 
 
 def test_rights_for_a_role_that_is_not_there_are_refused(events: EventsDatabase) -> None:

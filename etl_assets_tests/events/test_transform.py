@@ -58,10 +58,50 @@ def test_numbers_beyond_all_calendars_are_refused(number: float) -> None:
         from_epoch(number, "seconds")
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2024-02-30T00:00:00Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("text", ["", "yesterday", "2024-2-30T00:00:00Z", "2024-03-01T0:00:00Z"])
 def test_what_is_no_moment_is_refused(text: str) -> None:
-    with pytest.raises(EventRefused, match="ISO 8601"):
+    with pytest.raises(EventRefused, match="is not written as ISO 8601"):
         from_iso(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-02-30T00:00:00Z",
+        " 20260230T000000Z ",
+        "2026-02-28T00:00:60.5Z",
+        "2026-02-28 24:01:00+01:00",
+        "2026-02-28T00:00:00+25:00",
+        "2026-13-01",
+        "0000-01-01T00:00:00Z",
+    ],
+)
+def test_a_moment_that_no_calendar_has_is_refused_as_such(text: str) -> None:
+    with pytest.raises(EventRefused, match="there is no such date, time or offset"):
+        from_iso(text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_moment_at_the_bounds_of_the_calendar_is_refused_as_such(text: str) -> None:
+    with pytest.raises(EventRefused, match="at the bounds of the calendar"):
+        from_iso(text)
+
+
+@pytest.mark.parametrize(
+    ("payload", "why"),
+    [
+        (b'{"price": ' + b"1" * 5_000 + b"}", "has a number with more digits"),
+        (b'{"price": 1e99999999999999999999}', "has a number with more digits, or a greater"),
+        (b'{"a":' * 3_000 + b"1" + b"}" * 3_000, "is nested more deeply than can be read"),
+        (b'{"price": NaN}', "is no JSON in UTF-8"),
+        (b'{"price": "\xff"}', "is no JSON in UTF-8"),
+        (b"[1]", "is no JSON object"),
+    ],
+    ids=["digits", "exponent", "nested", "NaN", "no UTF-8", "list"],
+)
+def test_a_payload_that_cannot_be_read_says_what_it_is(payload: bytes, why: str) -> None:
+    with pytest.raises(EventRefused, match=f"^The payload {why}"):
+        event("shop_api", payload)
 
 
 def test_a_clock_that_is_off_beyond_the_bound_is_placed_by_its_receipt() -> None:

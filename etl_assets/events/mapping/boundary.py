@@ -54,10 +54,18 @@ def object_of(payload: bytes) -> Mapping[str, Any]:
         found = json.loads(
             payload.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_no_number
         )
-    except (ValueError, RecursionError):  # of JSON, of UTF-8, of a number of 5,000 digits
-        raise EventRefused(
-            "The payload is no JSON in UTF-8.", "Look at it in staging_events; ask the source."
-        ) from None
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        wrong = "is no JSON in UTF-8"
+    except RecursionError:
+        wrong = "is nested more deeply than can be read"
+    except (ValueError, ArithmeticError):  # 5,000 digits; an exponent of twenty
+        wrong = "has a number with more digits, or a greater exponent, than can be read"
+    else:
+        return _object(found)
+    raise EventRefused(f"The payload {wrong}.", "Look at it in staging_events; ask the source.")
+
+
+def _object(found: object) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise EventRefused("The payload is no JSON object.", "Ask the source for one event each.")
     return found
@@ -96,5 +104,5 @@ def lower(text: str | None) -> str | None:
     return None if text is None else text.lower()
 
 
-def _no_number(_text: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+def _no_number(text: str) -> NoReturn:
+    raise json.JSONDecodeError("NaN and Infinity are no JSON", text, 0)
