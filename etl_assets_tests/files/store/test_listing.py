@@ -170,7 +170,7 @@ def test_f4_a_page_that_fails_once_is_asked_for_again(
     s3: S3Server, proxy: HttpProxy, fault: Fault
 ) -> None:
     proxy.add(Rule(fault, path=LATER_PAGES))
-    assert keys(behind(proxy, s3, "many", "orders", patience=20)) == MANY_KEYS
+    assert keys(behind(proxy, s3, "many", "orders", patience=300)) == MANY_KEYS
     assert len(proxy.faulted()) == 1
 
 
@@ -195,5 +195,5 @@ def test_f4_a_page_that_always_fails_is_an_error_and_no_shorter_listing(
 
 
 def test_a_page_that_comes_late_is_asked_for_again(s3: S3Server, proxy: HttpProxy) -> None:
-    proxy.add(Rule(Delay(30), path=LATER_PAGES))
-    assert keys(behind(proxy, s3, "many", "orders", idle=1, patience=20)) == MANY_KEYS
+    proxy.add(Rule(Delay(100), path=LATER_PAGES))
+    assert keys(behind(proxy, s3, "many", "orders", idle=5, patience=300)) == MANY_KEYS

@@ -66,7 +66,7 @@ def test_f16_an_object_replaced_in_mid_read_is_not_read_on(
     """The connection breaks in its middle, and when it is taken up again there is another."""
     s3.put(bucket, "big", BIG)
     proxy.add(Rule(CutAnswer(CHUNK), path="big"))
-    store = behind(proxy, s3, bucket, "", patience=20)
+    store = behind(proxy, s3, bucket, "", patience=300)
     chunks = store.read(only(store))
     first = next(chunks)
     assert first == BIG[: len(first)]
@@ -108,7 +108,7 @@ def test_a_read_that_breaks_off_goes_on_where_it_was(
 ) -> None:
     s3.put(bucket, "big", BIG)
     proxy.add(Rule(fault, path="big", times=2))
-    store = behind(proxy, s3, bucket, "", patience=20)
+    store = behind(proxy, s3, bucket, "", patience=300)
     assert content(store, only(store)) == BIG
     assert len(proxy.faulted()) == 2
 
@@ -128,5 +128,5 @@ def test_a_read_that_stands_still_is_taken_up_again(
 ) -> None:
     s3.put(bucket, "a", b"x" * 1000)
     proxy.add(Rule(Delay(30), path="/a"))
-    store = behind(proxy, s3, bucket, "", idle=1, patience=20)
+    store = behind(proxy, s3, bucket, "", idle=5, patience=300)
     assert content(store, only(store)) == b"x" * 1000
