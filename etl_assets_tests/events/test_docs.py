@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs" / "events.md").read_text()
 
 @pytest.mark.soak  # eight commands and a server; test_archive_command.py has them in one process
 def test_what_is_to_be_tried_gives_what_is_promised(tmp_path: Path) -> None:
-    script = re.search(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    script = re.search(r"## Try it\n.*?```sh\n(.*?)```", PAGE, re.DOTALL)
     assert script
     command = f'etl-assets() {{ {sys.executable} -m etl_assets.cli "$@"; }}\n{script[1]}'
     environment = {
