@@ -15,7 +15,7 @@ class Limit(StrEnum):
 
     NAMES = "take any name"
     LONG_NAMES = "take long names"
-    MANY_COLUMNS = "hold columns without end"
+    MANY_COLUMNS = "hold any number of columns"
     CASE = "tell names apart by case"
     NULLABLE_KEYS = "have keys that may be NULL"
     NOW_REQUIRED = "make a published column required"
