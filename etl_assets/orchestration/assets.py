@@ -192,11 +192,16 @@ def _code_of(table: LayerTable) -> Mapping[str, dg.CodeReferencesMetadataValue]:
 def _inputs(catalog: Catalog, table: LayerTable) -> dict[str, dg.AssetIn]:
     if table.source is not None:
         return {"source": dg.AssetIn(source_key(table))}
+    # Dagster loads them in this order, and a dimension must be read after the facts: a version that
+    # is published between the two is then seen, or makes the day late (`dimensions/marks.py`).
+    inputs = sorted(
+        catalog.inputs_of(table).items(), key=lambda one: table.inputs[one[0]].as_of is not None
+    )
     return {
         name: dg.AssetIn(
             key_of(above),
             partition_mapping=mapping_of(table, table.inputs[name], above),
             metadata={READER: table.path},
         )
-        for name, above in catalog.inputs_of(table).items()
+        for name, above in inputs
     }

@@ -50,13 +50,15 @@ class Kept:
     """What stays published of a part whose rows are changed and not replaced.
 
     `rows` and `nulls` (by column) are published rows that stay, `quarantined` the rows that stay in
-    quarantine; `state` is the part's state until now.
+    quarantine; `state` is the part's state until now. `published` is how many rows the part had, to
+    be compared with how many it will have; None where that is looked after elsewhere.
     """
 
     rows: int = 0
     nulls: Mapping[str, int] = field(default_factory=dict)
     quarantined: int = 0
     state: PartitionState | None = None
+    published: int | None = None
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class DayCheck:
         days = self.table.thresholds.history_days
         expected = Expectation(
             source_count=source_count,
-            published_count=None if kept else published.rows.get(self.day),
+            published_count=kept.published if kept else published.rows.get(self.day),
             earlier_counts=published.earlier(self.day, days) if self.table.has_days else (),
             duplicate_keys=duplicates,
             duplicates=self._shown(sample) if duplicates else (),
