@@ -156,10 +156,20 @@ class _Build:
                     f"({least}) in {self.table.declared_in}.",
                 )
 
+    def _incomplete(self, upstream: LayerTable, parts: Mapping[date, PartitionState]) -> set[date]:
+        """The snapshots of which rows are in quarantine: theirs, or of the tables above them."""
+        found = {day for day, state in parts.items() if state.quarantined_count}
+        if isinstance(self.dimension.history, Snapshots):
+            for above in self.catalog.inputs_of(upstream).values():
+                states = self.warehouse.state(above)
+                found |= {one.partition_key for one in states if one.quarantined_count}
+        return found & parts.keys()
+
     def _made(self, upstream: LayerTable, goal: Wanted, before: Before, target: str) -> "_Made":
         """The versions that come and leave, spooled and checked."""
         now = datetime.now(UTC)
-        maker = Maker(self.table, self.dimension, upstream, goal.parts.keys(), now)
+        incomplete = self._incomplete(upstream, goal.parts)
+        maker = Maker(self.table, self.dimension, upstream, goal.parts.keys(), now, incomplete)
         origin = Origin(upstream.path, now, made_of=target)
         check = DayCheck(
             self.table, WHOLE, origin, self.folder / "checked", self.run_id, holds=True

@@ -47,21 +47,26 @@ class Difference:
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes the versions of a dimension's keys; `now` is the moment of the run, `days` are the
-    input's published days."""
+    """Makes the versions of a dimension's keys; `now` is the moment of the run.
+
+    `days` are the input's published days, `incomplete` those of which rows were set aside before.
+    """
 
     table: LayerTable
     dimension: Dimension
     upstream: LayerTable
     days: Collection[date]
     now: datetime
+    incomplete: Collection[date] = ()
 
     def difference(self, bucket: Bucket) -> Difference:
         """What a bucket's keys have to be, against what is published of them."""
         good, aside = self._checked(bucket.changes)
         shape, history = self.dimension.shape, self.dimension.history
         if isinstance(history, Snapshots):
-            good = changes_of(good, bucket.changes, shape.key, history.day, self.days)
+            good = changes_of(
+                good, bucket.changes, shape.key, history.day, self.days, self.incomplete
+            )
         made = self._described(versions_of(good, shape))
         same = [self.dimension.sk, ROW_DIGEST]
         entity = list(self.dimension.entity)
