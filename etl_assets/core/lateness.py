@@ -102,7 +102,7 @@ def late_days(
     late: dict[str, dict[date, Late]] = {}
     for path, table in tables.items():
         late[path] = {}
-        if not table.inputs:
+        if not table.is_derived:
             continue
         made = {
             name: loads.get(loads_of(table, given), Loads()) for name, given in table.inputs.items()

@@ -136,6 +136,11 @@ class LayerTable:
         return self.partition_column
 
     @property
+    def is_derived(self) -> bool:
+        """Whether it is made here, of other tables or of nothing, and not read from a source."""
+        return self.transform is not None or self.dimension is not None
+
+    @property
     def syncs(self) -> bool:
         """Whether its changes can be read by a cursor, so that it need not be loaded by days."""
         return self.source is not None and self.cursor_column is not None

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -129,8 +129,9 @@ class DerivedDay(DayRead):
 
     @property
     def source(self) -> str:
-        """What `_source` says of its rows: the upstream tables."""
-        return ", ".join(upstream.table.path for upstream in self.upstream.values())
+        """What `_source` says of its rows: the upstream tables, or the table's own module."""
+        paths = [upstream.table.path for upstream in self.upstream.values()]
+        return ", ".join(paths) or self.table.declared_in
 
     def evidence(self) -> DayEvidence:
         """The rows of the input that sets the grain; None where no input does.
@@ -144,7 +145,8 @@ class DerivedDay(DayRead):
         rows = sum(
             self.upstream[name].day(self.day).select(pl.len()).collect().item() for name in grain
         )
-        as_of = min(upstream.as_of for upstream in self.upstream.values())
+        # What is made of nothing is as new as its making.
+        as_of = min((one.as_of for one in self.upstream.values()), default=datetime.now(UTC))
         loads = {name: upstream.loads for name, upstream in self.upstream.items()}
         return DayEvidence(
             as_of, rows if grain else None, made_of=made_of(self.table, loads, self.day)

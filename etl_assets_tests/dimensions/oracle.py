@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
 import duckdb
@@ -70,17 +71,24 @@ FROM versions AS v
 """
 
 
+@cache
+def _memory() -> duckdb.DuckDBPyConnection:
+    """One database of the process: to start one takes longer than all that is asked of it."""
+    return duckdb.connect()
+
+
 def versions(changes: Sequence[Change], *, overwrites: bool = True) -> set[Version]:
     """The versions of the changes; each once, which the caller compares with a list."""
-    with duckdb.connect() as memory:
-        memory.execute(
-            "CREATE TABLE changes (id BIGINT, moment BIGINT, a VARCHAR, b BIGINT, gone BOOLEAN)"
-        )
-        if changes:
-            memory.executemany(
-                "INSERT INTO changes VALUES (?, ?, ?, ?, ?)", [list(c) for c in changes]
-            )
-        found = memory.execute(_VERSIONS, {"overwrites": overwrites}).fetchall()
+    memory = _memory()
+    memory.execute(
+        "CREATE OR REPLACE TABLE changes "
+        "(id BIGINT, moment BIGINT, a VARCHAR, b BIGINT, gone BOOLEAN)"
+    )
+    if changes:
+        places = ", ".join(["(?, ?, ?, ?, ?)"] * len(changes))
+        values = [value for change in changes for value in change]
+        memory.execute(f"INSERT INTO changes VALUES {places}", values)
+    found = memory.execute(_VERSIONS, {"overwrites": overwrites}).fetchall()
     return {Version(*row) for row in found}
 
 
