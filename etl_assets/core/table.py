@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from etl_assets.core.checks import ONE_VERSION, CheckSpec, source_checks
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of, keyed_by
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
@@ -154,6 +155,16 @@ class LayerTable:
     def has_row_days(self) -> bool:
         """Whether it is of files whose rows say their day, so that an object is of several days."""
         return isinstance(self.source, Files) and self.has_days and self.source.day_from == "rows"
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether its rows look up versions of a dimension."""
+        return any(given.as_of is not None for given in self.inputs.values())
+
+    @property
+    def own_checks(self) -> tuple[CheckSpec, ...]:
+        """The checks that it has beside those of every table."""
+        return (*source_checks(self.source), *((ONE_VERSION,) if self.looks_up else ()))
 
     @property
     def transform_takes_day(self) -> bool:

@@ -182,10 +182,11 @@ class DayCheck:
         source_count: int | None = None,
         kept: Kept | None = None,
         ledger: Sequence[LedgerEntry] | None = None,
+        look_ups: Mapping[str, Sequence[int]] | None = None,
     ) -> LoadedDay:
         """The verdict on all that was put in, and on what is `kept` beside it.
 
-        `ledger` are the objects of a day of files.
+        `ledger` are the objects of a day of files, `look_ups` as in `Expectation`.
         Without `kept` the part is loaded whole: its row count is compared with what is published
         of it, and its keys are counted in the spool.
         """
@@ -208,6 +209,7 @@ class DayCheck:
             duplicates=self._shown(sample) if duplicates else (),
             drift=self.origin.drift,
             objects=len(ledger or ()),
+            look_ups=look_ups,
             refused={one.object_key: one.error for one in ledger or () if one.error},
         )
         mark = self._watermark

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,8 @@ from etl_assets.core.lateness import Loads, loads_of, made_of
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.readings import noted
 from etl_assets.core.table import Input, LayerTable
-from etl_assets.sources.base import DayEvidence, DayRead
+from etl_assets.pipeline.look_ups import LookUps
+from etl_assets.sources.base import Afterwards, DayEvidence, DayRead
 from etl_assets.warehouse.base import Warehouse
 
 CHUNK_ROWS = 131_072
@@ -127,6 +129,20 @@ class DerivedDay(DayRead):
     upstream: Mapping[str, Upstream]
     day: date
 
+    @cached_property
+    def _look_ups(self) -> LookUps:
+        dimensions = {
+            name: self.upstream[name].day(self.day)
+            for name, given in self.table.inputs.items()
+            if given.as_of is not None
+        }
+        return LookUps(self.table, dimensions)
+
+    def afterwards(self) -> Afterwards:
+        """Which surrogate keys of its rows point to no version, or to one of another time."""
+        looked = self._look_ups
+        return Afterwards(look_ups=looked.samples if looked.is_needed else None)
+
     @property
     def source(self) -> str:
         """What `_source` says of its rows: the upstream tables, or the table's own module."""
@@ -160,7 +176,9 @@ class DerivedDay(DayRead):
         own_day = {"day": self.day} if self.table.transform_takes_day else {}
         try:
             made = transform(**frames, **own_day)
-            yield from _chunks(made)
+            for piece in _chunks(made):
+                self._look_ups.see(piece)
+                yield piece
         except pl.exceptions.PolarsError as error:
             raise ContractMismatch(
                 f"The transform of {self.table.path} failed on {self.day}: {_told(error)}.",
