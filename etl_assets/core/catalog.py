@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from etl_assets.core.dimension import DimensionSpec
+from etl_assets.core.dimension import DELETIONS, DimensionSpec
 from etl_assets.core.errors import SpecError, UnknownTable
 from etl_assets.core.near_names import near
+from etl_assets.core.policies import Deletes
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, LayerTable, file_of
 
@@ -203,6 +204,12 @@ def _placed(
             if table.inputs and table.has_days
             if not any(readable[given.asset].has_days for given in table.inputs.values())
         ]
+        unreadable = unreadable or [
+            _without_tombstones(table, readable[given.asset])
+            for table in known.values()
+            if table.dimension is not None and (given := table.inputs.get(DELETIONS)) is not None
+            if readable[given.asset].deletes is not Deletes.TOMBSTONE
+        ]
         if unreadable:
             found += unreadable
             for one in unreadable:
@@ -239,6 +246,14 @@ def _without_days(table: LayerTable) -> Broken:
     return Broken(
         f"{table.declared_in}: partition_column: {table.path} has days, and none of its inputs has "
         "any, so nothing says which days there are. Write None.",
+        frozenset([table.path]),
+    )
+
+
+def _without_tombstones(table: LayerTable, deleting: LayerTable) -> Broken:
+    return Broken(
+        f"{table.declared_in}: deletions: {deleting.path} keeps no tombstones of what its source "
+        f"deleted. Write deletes=Deletes.TOMBSTONE in {deleting.declared_in}.",
         frozenset([table.path]),
     )
 

@@ -29,6 +29,9 @@ from etl_assets.core.snapshots import IS_GONE, SNAPSHOT_AT
 from etl_assets.core.spec_checks import table_faults
 from etl_assets.core.table import Input, Layer, LayerTable
 
+HISTORY, DELETIONS = "history", "deletions"
+"""The names of a dimension's inputs."""
+
 ROW_DIGEST, SYNCED_AT, SCHEMA_VERSION = "row_digest", "synced_at", "schema_version"
 _Moment = Annotated[pl.Datetime, "us", "UTC"]
 
@@ -64,7 +67,8 @@ class Dimension:
 
     `entity` maps columns of the dimension's key to columns of the input as it is read: all rows of
     the input with the same values in them are read together. `contract` is what `prepare` makes of
-    the input, row by row. `unknown` are values of the unknown member.
+    the input, row by row. `unknown` are values of the unknown member. With `closes` the tombstones
+    of the input DELETIONS close versions, too.
     """
 
     shape: HistoryShape
@@ -74,12 +78,14 @@ class Dimension:
     prepare: Callable[[pl.LazyFrame], pl.LazyFrame]
     sk: str
     unknown: Mapping[str, object]
+    closes: bool = False
 
     @property
     def digest(self) -> str:
         """Another text once the spec makes other versions of the same changes."""
         columns = [f"{c.name}:{c.dtype}:{c.rules}" for c in columns_of(self.contract)]
         told = [str(self.shape), str(self.history), str(dict(self.entity)), str(dict(self.unknown))]
+        told += [str(self.closes)]
         return fingerprint([*told, *columns])
 
 
@@ -99,7 +105,8 @@ class DimensionSpec:
     `untracked` values open none: with `overwrites` each version has the newest ones (type 1), else
     only the newest version has. With `since_ever` a key's first version holds for all earlier facts
     as well. `unknown` are values of the unknown member, which facts without a version point to; all
-    others are null.
+    others are null. `deletions` is a table with `Deletes.TOMBSTONE` whose deleted keys close their
+    versions, at the moment when their absence was found: of rows that vanish nothing tells more.
     """
 
     name: str
@@ -116,6 +123,7 @@ class DimensionSpec:
     since_ever: bool = False
     sk: str = ""
     unknown: Mapping[str, object] = field(default_factory=dict)
+    deletions: str = ""
     domain: str = "sales"
     owners: tuple[str, ...] = ("team:data",)
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -140,7 +148,10 @@ class DimensionSpec:
                 domain=self.domain,
                 owners=self.owners,
                 thresholds=self.thresholds,
-                inputs={"history": Input(self.of)},
+                inputs={
+                    HISTORY: Input(self.of),
+                    **({DELETIONS: Input(self.deletions)} if self.deletions else {}),
+                },
                 dimension=dimension,
             ),
         )
@@ -154,7 +165,7 @@ class DimensionSpec:
             tracked=tuple(self.tracked),
             untracked=tuple(self.untracked),
             order=changes.order if changes else (),
-            deleted=changes.deleted if changes else IS_GONE,
+            deleted=changes.deleted if changes and not self.deletions else IS_GONE,
             overwrites=self.overwrites,
             since_ever=self.since_ever,
         )
@@ -166,6 +177,7 @@ class DimensionSpec:
             prepare=self.prepare,
             sk=self.sk or f"{_entity_name(self.name)}_sk",
             unknown=dict(self.unknown),
+            closes=bool(self.deletions),
         )
 
     def _faults(self) -> Iterator[Fault]:
@@ -199,6 +211,9 @@ class DimensionSpec:
         for name in _OWN.keys() & {*key, *self.tracked, *self.untracked}:
             what = f"{name!r} is a column that every dimension has of its own."
             yield Fault("untracked", what, "Give it another name in `prepare`, or leave it out.")
+        if self.deletions and isinstance(self.history, Snapshots):
+            what = "snapshots say themselves what is gone."
+            yield Fault("deletions", what, "Leave it out.")
         outside = set(self.entity) - set(key)
         for name in sorted(outside):
             yield Fault("entity", f"{name!r} is no column of the key.", "Name columns of the key.")

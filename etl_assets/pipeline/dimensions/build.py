@@ -19,7 +19,7 @@ import polars as pl
 from etl_assets.core.audit import fingerprint
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.dimension import Dimension, Snapshots
+from etl_assets.core.dimension import HISTORY, Dimension, Snapshots
 from etl_assets.core.errors import ContractMismatch, LostTurn, UpstreamMissing
 from etl_assets.core.lateness import Loads, made_of
 from etl_assets.core.partitions import WHOLE
@@ -30,6 +30,7 @@ from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.change_plan import SAME_ROW, positions_alike
 from etl_assets.pipeline.day_check import DayCheck, Kept, Origin
 from etl_assets.pipeline.days import LoadedDay, Published
+from etl_assets.pipeline.dimensions.deletions import Deletions, deletions_of
 from etl_assets.pipeline.dimensions.marks import (
     Marks,
     Reader,
@@ -96,7 +97,7 @@ class _Build:
     def run(self) -> DimensionRun:
         before = Before.of(self.warehouse, self.table)
         known = before.states.get(WHOLE)
-        upstream = self.catalog.inputs_of(self.table)["history"]
+        upstream = self.catalog.inputs_of(self.table)[HISTORY]
         parts = {state.partition_key: state for state in self.warehouse.state(upstream)}
         if not parts:
             publisher = self.catalog.publisher_of(upstream.path)
@@ -106,26 +107,25 @@ class _Build:
             )
         self._refuse_small(upstream, parts)
         loads = {part: fingerprint([self.dimension.digest, s.load_id]) for part, s in parts.items()}
-        notes = self.warehouse.state(noted(self.table, upstream.path))
-        seen = {state.partition_key: state.load_id for state in notes}
+        states = self.warehouse.state(noted(self.table, upstream.path))
+        seen = {state.partition_key: state.load_id for state in states}
         goal = wanted(self.dimension, upstream, parts, seen, loads, is_first=known is None)
+        gone = deletions_of(self.warehouse, self.catalog, self.table)
+        if gone.are_new:
+            goal = replace(goal, gone=gone.theirs)
         readers = readers_of(self.catalog, self.table)
-        target = made_of(
-            self.table,
-            {"history": Loads({part: state.load_id for part, state in parts.items()})},
-            WHOLE,
-        )
-        if known is not None and known.made_of == target and not goal.changed:
+        target = self._target(parts)
+        if known is not None and known.made_of == target and goal.is_nothing:
             rows = before.table_state.row_count if before.table_state else 0
             return DimensionRun(None, Committed(total_rows=rows, unchanged=True))
-        made = self._made(upstream, goal, before, target)
+        made = self._made(upstream, goal, gone, before, target)
         if not made.loaded.is_good:
             return DimensionRun(made.loaded, None, made.keys, whole=goal.whole)
         # Facts that were made before the dimension was there wait for it; they need no mark.
         unsettled = known is not None and known.made_of is None
         settles = bool(readers) and known is not None and (unsettled or made.changes)
-        loads_read = {part: loads[part] for part in goal.changed}
-        committed = self._publish(made, before, loads_read, upstream, settled=not settles)
+        notes = {upstream.path: {part: loads[part] for part in goal.changed}, **gone.note}
+        committed = self._publish(made, before, notes, settled=not settles)
         marks: Marks = {}
         if settles:
             marks = self._settle(made, readers, committed, target, every=unsettled)
@@ -165,11 +165,35 @@ class _Build:
                 found |= {one.partition_key for one in states if one.quarantined_count}
         return found & parts.keys()
 
-    def _made(self, upstream: LayerTable, goal: Wanted, before: Before, target: str) -> "_Made":
+    def _target(self, parts: Mapping[date, PartitionState]) -> str:
+        """What the dimension is made of, as `core/lateness.py` has it."""
+        loads = {HISTORY: Loads({part: state.load_id for part, state in parts.items()})}
+        for name, above in self.catalog.inputs_of(self.table).items():
+            if name != HISTORY:
+                states = self.warehouse.state(above)
+                loads[name] = Loads({state.partition_key: state.load_id for state in states})
+        return made_of(self.table, loads, WHOLE)
+
+    def _made(
+        self,
+        upstream: LayerTable,
+        goal: Wanted,
+        gone: Deletions,
+        before: Before,
+        target: str,
+    ) -> "_Made":
         """The versions that come and leave, spooled and checked."""
         now = datetime.now(UTC)
         incomplete = self._incomplete(upstream, goal.parts)
-        maker = Maker(self.table, self.dimension, upstream, goal.parts.keys(), now, incomplete)
+        maker = Maker(
+            self.table,
+            self.dimension,
+            upstream,
+            goal.parts.keys(),
+            now,
+            incomplete,
+            gone.ours if self.dimension.closes else None,
+        )
         origin = Origin(upstream.path, now, made_of=target)
         check = DayCheck(
             self.table, WHOLE, origin, self.folder / "checked", self.run_id, holds=True
@@ -183,7 +207,7 @@ class _Build:
         with closing(
             buckets(self.warehouse, self.table, upstream, goal, self.folder / "read")
         ) as found:
-            for bucket in found if goal.changed else ():
+            for bucket in () if goal.is_nothing else found:
                 step = maker.difference(bucket)
                 check.add(step.coming)
                 leaving.write(step.leaving)
@@ -250,8 +274,7 @@ class _Build:
         self,
         made: "_Made",
         before: Before,
-        loads: Mapping[date, str],
-        upstream: LayerTable,
+        loads: Mapping[str, Mapping[date, str]],
         *,
         settled: bool,
     ) -> Committed:
@@ -259,7 +282,11 @@ class _Build:
         state = state_of(made.loaded, load_id, self.run_id, now)
         # Until the facts that see it are marked it counts as late (`marks.py`).
         state = state if settled else replace(state, made_of=None)
-        notes = readings(self.table.path, upstream.path, loads, self.run_id, now)
+        notes = [
+            note
+            for path, read in loads.items()
+            for note in readings(self.table.path, path, read, self.run_id, now)
+        ]
         staged = StagedDay(
             WHOLE, made.loaded.source, made.loaded.files, made.loaded.quarantine, state
         )

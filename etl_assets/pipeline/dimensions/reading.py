@@ -40,12 +40,19 @@ class Bucket:
 class Wanted:
     """What has to be read: the parts of the input that were published since, or with `whole` all.
 
-    `parts` are the input's parts as they are published now.
+    `parts` are the input's parts as they are published now. `gone` are keys that were deleted, in
+    the input's columns.
     """
 
     parts: Mapping[date, PartitionState]
     changed: frozenset[date]
     whole: bool
+    gone: pl.DataFrame | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing has to be read."""
+        return not self.changed and (self.gone is None or not self.gone.height)
 
 
 def wanted(
@@ -119,8 +126,11 @@ def _of_keys(
     dimension = table.dimension
     assert dimension is not None  # noqa: S101 - asked of dimensions only
     theirs, ours = list(dimension.entity.values()), list(dimension.entity)
-    parts = warehouse.read(upstream, windows_of(wanted.changed), folder / "in").frames
-    keys = pl.concat([part.select(theirs) for part in parts]).unique().collect(engine="streaming")
+    windows = windows_of(wanted.changed)
+    parts = warehouse.read(upstream, windows, folder / "in").frames if windows else []
+    gone = [] if wanted.gone is None else [wanted.gone.lazy()]
+    named = pl.concat([frame.select(theirs) for frame in (*parts, *gone)])
+    keys = named.unique().collect(engine="streaming")
     changes = warehouse.lookup(
         keyed(upstream, theirs), spooled(folder / "keys", keys), folder / "found"
     )

@@ -16,6 +16,7 @@ from etl_assets.core.dimension import (
     ROW_DIGEST,
     SCHEMA_VERSION,
     SYNCED_AT,
+    Changes,
     Dimension,
     Snapshots,
     unknown_member,
@@ -24,11 +25,14 @@ from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.history import MOMENT, VALID_FROM, versions_of
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.rows import keys_of, payloads_of
-from etl_assets.core.snapshots import changes_of
+from etl_assets.core.snapshots import IS_GONE, changes_of
 from etl_assets.core.table import LayerTable
 from etl_assets.core.version_digests import digests_of, numbers_of
 from etl_assets.pipeline.dimensions.reading import Bucket
 from etl_assets.sources.found import RejectedLines
+
+GONE_AT = "__gone_at"
+"""The column of the moment when a key was found to be deleted."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Maker:
     """Makes the versions of a dimension's keys; `now` is the moment of the run.
 
     `days` are the input's published days, `incomplete` those of which rows were set aside before.
+    `deletions` are keys that were deleted, in the columns of `entity`, with the moment in GONE_AT.
     """
 
     table: LayerTable
@@ -58,6 +63,7 @@ class Maker:
     days: Collection[date]
     now: datetime
     incomplete: Collection[date] = ()
+    deletions: pl.DataFrame | None = None
 
     def difference(self, bucket: Bucket) -> Difference:
         """What a bucket's keys have to be, against what is published of them."""
@@ -67,6 +73,8 @@ class Maker:
             good = changes_of(
                 good, bucket.changes, shape.key, history.day, self.days, self.incomplete
             )
+        if self.deletions is not None and isinstance(history, Changes):
+            good = self._with_deletions(good, bucket.changes, self.deletions, history)
         made = self._described(versions_of(good, shape))
         same = [self.dimension.sk, ROW_DIGEST]
         entity = list(self.dimension.entity)
@@ -75,6 +83,23 @@ class Maker:
             leaving=bucket.published.join(made, on=same, how="anti"),
             aside=aside,
             looked_at=self._positions(bucket.changes.select(entity).unique()),
+        )
+
+    def _with_deletions(
+        self, good: pl.DataFrame, changes: pl.DataFrame, deletions: pl.DataFrame, history: Changes
+    ) -> pl.DataFrame:
+        """The changes, and for each key of a deleted entity a change that says so."""
+        said = pl.lit(value=False) if history.deleted is None else pl.col(history.deleted)
+        keys = changes.select(self.dimension.shape.key).unique()
+        gone = keys.join(deletions, on=list(self.dimension.entity), nulls_equal=True).rename(
+            {GONE_AT: history.moment}
+        )
+        return pl.concat(
+            [
+                good.with_columns(said.fill_null(value=False).alias(IS_GONE)),
+                gone.with_columns(pl.lit(value=True).alias(IS_GONE)),
+            ],
+            how="diagonal",
         )
 
     def unknown(self) -> pl.DataFrame:
