@@ -124,6 +124,8 @@ def _days_to_make(
 ) -> Sequence[date]:
     """The parts of which every input is published."""
     published = [by_table.get(given.asset, {}).keys() for given in table.inputs.values()]
+    if not table.inputs:  # what is made of nothing belongs to a warehouse that is in use
+        return [WHOLE] if any(by_table.values()) else []
     if not table.has_days:
         return [WHOLE] if all(published) else []
     by_day = [days for days in published if WHOLE not in days]

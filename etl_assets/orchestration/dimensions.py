@@ -34,12 +34,20 @@ def dimension_asset(
 ) -> dg.AssetsDefinition:
     """The asset of a dimension; its key is the table's path, and it has no partitions."""
     above = catalog.inputs_of(table)
+    deps = [
+        dg.AssetDep(key_of(one), partition_mapping=mapping_of(table, table.inputs[name], one))
+        for name, one in above.items()
+    ]
+    # Nobody runs versions: in a run of all tables the dimension comes after what publishes them.
+    publishers = [
+        catalog[catalog.publisher_of(one.path)] for one in above.values() if one.path not in catalog
+    ]
 
     @dg.asset(
         key=key_of(table),
         deps=[
-            dg.AssetDep(key_of(one), partition_mapping=mapping_of(table, table.inputs[name], one))
-            for name, one in above.items()
+            *deps,
+            *(dg.AssetDep(key_of(one), partition_mapping=_all_of(one)) for one in publishers),
         ],
         # What is made of the dimension reads it by this one; the asset itself publishes.
         io_manager_key="warehouse_io_manager",
@@ -60,6 +68,10 @@ def dimension_asset(
     return build
 
 
+def _all_of(table: LayerTable) -> dg.PartitionMapping | None:
+    return dg.AllPartitionMapping() if table.has_days else None
+
+
 def _build(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any]:
     from etl_assets.pipeline.dimensions.build import build_dimension
     from etl_assets.pipeline.refusals import remember
@@ -68,9 +80,8 @@ def _build(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any
     with platform.spool(context.run_id, step_of(table)) as folder:
         run = build_dimension(platform.warehouse, platform.catalog, table, folder, context.run_id)
         platform.on_day(table.path, WHOLE, run.committed is not None)
-        if run.loaded is not None:
-            yield from verdicts(context.instance, table, [run.loaded])
         if run.committed is None and run.loaded is not None:
+            yield from verdicts(context.instance, table, [run.loaded])
             remember(platform.warehouse, table, [run.loaded], context.run_id)
             raise refused_days(table, [], [run.loaded])
         yield dg.MaterializeResult(metadata=_described(platform, run))
