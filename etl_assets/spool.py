@@ -282,17 +282,18 @@ def disk_errors(where: Path) -> Iterator[None]:
     """Turn a full disk, however it is reported, into DiskFull."""
     try:
         yield
-    except (OSError, pl.exceptions.PolarsError, *_duckdb_errors()) as error:
+    except _kinds_of_errors() as error:
         full = full_disk(error, where)
         if full is None:
             raise
         raise full from None
 
 
-def _duckdb_errors() -> tuple[type[Exception], ...]:
-    """DuckDB's errors, none where nobody has imported it: then nobody has asked it anything."""
+def _kinds_of_errors() -> tuple[type[Exception], ...]:
+    """What may say that a disk is full; where nobody has imported DuckDB, it says nothing."""
     duckdb = sys.modules.get("duckdb")
-    return (duckdb.Error,) if duckdb else ()
+    own = (OSError, pl.exceptions.PolarsError)
+    return (*own, duckdb.Error) if duckdb else own
 
 
 def full_disk(error: BaseException, where: Path) -> DiskFull | None:
