@@ -31,6 +31,7 @@ COMMANDS = {
     "demo": "Fill the demo shop, and load it through every layer.",
     "dev": "Open the platform in the Dagster UI, on this machine.",
     "dictionary": "Print the data dictionary.",
+    "docs": "Write a page for each table.",
     "doctor": "Compare the source with the contracts.",
     "events": "Pull, load, archive and replay events.",
     "files": "Show what became of the objects of a table of files.",
