@@ -9,16 +9,20 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 
 from etl_assets.core.errors import DiskFull, WarehouseError, no_room
+
+if TYPE_CHECKING:
+    import duckdb
 
 CHUNK_ROWS = 262_144
 _QUERY_MEMORY = "192MB"
@@ -131,6 +135,8 @@ class SpoolFiles:
         """
         if not self.files:
             return "0"
+        import duckdb
+
         try:
             return self._content(columns)
         except duckdb.Error:
@@ -149,7 +155,9 @@ class SpoolFiles:
         return hashlib.sha256(str(row).encode()).hexdigest()
 
     @contextmanager
-    def _query_engine(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _query_engine(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        import duckdb  # a command that makes a folder here and no query does not wait for it
+
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": _QUERY_MEMORY,
             "temp_directory": str(self.folder / "query.tmp"),
@@ -274,11 +282,18 @@ def disk_errors(where: Path) -> Iterator[None]:
     """Turn a full disk, however it is reported, into DiskFull."""
     try:
         yield
-    except (OSError, duckdb.Error, pl.exceptions.PolarsError) as error:
+    except _kinds_of_errors() as error:
         full = full_disk(error, where)
         if full is None:
             raise
         raise full from None
+
+
+def _kinds_of_errors() -> tuple[type[Exception], ...]:
+    """What may say that a disk is full; where nobody has imported DuckDB, it says nothing."""
+    duckdb = sys.modules.get("duckdb")
+    own = (OSError, pl.exceptions.PolarsError)
+    return (*own, duckdb.Error) if duckdb else own
 
 
 def full_disk(error: BaseException, where: Path) -> DiskFull | None:

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from etl_assets.config.parts import (
     FilesSettings,
@@ -78,23 +77,16 @@ def child_environment(**changes: str) -> dict[str, str]:
     return {**from_file, **os.environ, **changes}
 
 
-class _Environment(EnvSettingsSource):
-    """pydantic-settings' reader of variables, on those that are given."""
-
-    def __init__(self, part: type[BaseSettings], environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        super().__init__(part)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name: value for name, value in self._environment.items() if value}
-
-
 def _read(part: type[_P], environment: Mapping[str, str], **given: object) -> _P:
     """The settings of one class, without those that are given; raises ConfigError."""
-    names = {str(part.model_fields[name].validation_alias) for name in given}
-    read = {name: text for name, text in environment.items() if name not in names}
+    variables = {
+        str(field.validation_alias)
+        for name, field in part.model_fields.items()
+        if name not in given
+    }
+    read = {name: text for name, text in environment.items() if name in variables and text}
     try:
-        return part(**_Environment(part, read)(), **given)
+        return part(**read, **given)
     except ValidationError as error:
         raise _config_error(part, error) from None
 

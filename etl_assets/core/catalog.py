@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from typing import Final
 
 from etl_assets.core.dimension import DELETIONS, DimensionSpec
 from etl_assets.core.errors import SpecError, UnknownTable
@@ -18,6 +19,13 @@ from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, LayerTable, file_of
 
 Spec = TableSpec | EnrichedSpec | DimensionSpec
+
+READS: Final[Mapping[Layer, tuple[Layer, ...]]] = {
+    Layer.RAW: (),
+    Layer.STAGED: (Layer.RAW,),
+    Layer.ENRICHED: (Layer.STAGED, Layer.ENRICHED),
+}
+"""The layers that a table of each layer may read; raw ones are read from sources alone."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +195,9 @@ def _placed(
     """The tables upstream first, without those that have an input that is left out."""
     layers = list(Layer)
     known = {t.path: t for t in sorted(tables, key=lambda t: (layers.index(t.layer), t.name))}
-    found = list(broken)
+    found = [*broken, *(_misplaced(t, asset, known) for t in known.values() for asset in _wrong(t))]
+    for path in {path for one in found for path in one.paths}:
+        known.pop(path, None)
     while True:
         versions = _versions_of(known)
         readable = {**known, **{path: known[owner] for path, owner in versions.items()}}
@@ -240,6 +250,34 @@ def _unreadable(
         else f"{table.path} reads {asset}, which no module declares. {hint}"
     )
     return Broken(f"{table.declared_in}: inputs: {why}", frozenset([table.path]))
+
+
+def _wrong(table: LayerTable) -> list[str]:
+    """Inputs of layers that the table may not read; what is of no layer nobody declares.
+
+    A dimension may read raw ones: versions and tombstones are kept there, and its own `prepare` and
+    contract are what a staged table is to others.
+    """
+    allowed = {str(layer) for layer in READS[table.layer]}
+    if table.dimension is not None:
+        allowed.add(str(Layer.RAW))
+    layers = [(given.asset.partition("/")[0], given.asset) for given in table.inputs.values()]
+    return [asset for layer, asset in layers if layer in set(Layer) - allowed]
+
+
+def _misplaced(table: LayerTable, asset: str, known: Mapping[str, LayerTable]) -> Broken:
+    allowed = READS[table.layer]
+    if not allowed:
+        rule, write = f"{table.layer} tables have no inputs", "Take it out."
+    else:
+        rule = f"{table.layer} tables read {' and '.join(allowed)} ones only"
+        name = asset.partition("/")[2]
+        same = [f"{layer}/{name}" for layer in allowed if f"{layer}/{name}" in known]
+        write = f"Write {(same or [f'the path of a table in {allowed[0]}'])[0]}."
+    return Broken(
+        f"{table.declared_in}: inputs: {table.path} reads {asset}, and {rule}. {write}",
+        frozenset([table.path]),
+    )
 
 
 def _without_days(table: LayerTable) -> Broken:

@@ -16,7 +16,7 @@ from etl_assets.orchestration.arrivals import freshness_of
 from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.failures import failure_of, overtaken, refused_days
 from etl_assets.orchestration.io_managers import READER, WarehouseIOManager
-from etl_assets.orchestration.metadata import code_of, table_metadata
+from etl_assets.orchestration.metadata import asset_metadata, code_of
 from etl_assets.orchestration.names import key_of, source_key, step_of
 from etl_assets.orchestration.partitions import (
     BACKFILL_POLICIES,
@@ -73,7 +73,7 @@ def build_asset(
         kinds={warehouse_kind, "polars"},
         owners=table.owners,
         tags={"domain": table.domain},
-        metadata={**table_metadata(table), **code_of(table)},
+        metadata={**asset_metadata(catalog, table), **code_of(table)},
     )
     def load(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
         from etl_assets.pipeline.derive import DerivedSource

@@ -16,10 +16,10 @@ from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.failures import failure_of, refused_days
 from etl_assets.orchestration.metadata import (
     Metadata,
+    asset_metadata,
     code_of,
     cost_metadata,
     day_metadata,
-    table_metadata,
 )
 from etl_assets.orchestration.names import key_of, step_of
 from etl_assets.orchestration.partitions import mapping_of
@@ -57,7 +57,7 @@ def dimension_asset(
         kinds={warehouse_kind, "polars"},
         owners=table.owners,
         tags={"domain": table.domain},
-        metadata={**table_metadata(table), **code_of(table)},
+        metadata={**asset_metadata(catalog, table), **code_of(table)},
     )
     def build(context: dg.AssetExecutionContext) -> Iterator[Any]:
         try:

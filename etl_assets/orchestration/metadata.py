@@ -15,6 +15,7 @@ import polars as pl
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import Column
 from etl_assets.core.table import LayerTable
+from etl_assets.core.table_pages import table_text
 from etl_assets.orchestration.lineage import column_lineage
 
 if TYPE_CHECKING:
@@ -52,6 +53,16 @@ def code_of(table: LayerTable) -> Mapping[str, dg.CodeReferencesMetadataValue]:
     )
     value = dg.CodeReferencesMetadataValue(code_references=[reference])
     return {"dagster/code_references": value}
+
+
+def asset_metadata(catalog: Catalog, table: LayerTable) -> Metadata:
+    """The same and the table's page, for the asset itself.
+
+    Without the lineage of its columns: each process that imports the code location would measure
+    it, and the UI has it from the first materialisation on.
+    """
+    page = dg.MetadataValue.md(table_text(catalog, table))
+    return {**table_metadata(table), "documentation": page}
 
 
 def day_metadata(

@@ -4,6 +4,7 @@ What it says is `core/file_index.py`; which objects are not in it is found in `s
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import tenacity
 
@@ -12,7 +13,9 @@ from etl_assets.core.file_index import ObjectDays, indexed
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.base import Source
 from etl_assets.sources.files.source import FilesSnapshot
-from etl_assets.warehouse.base import Warehouse
+
+if TYPE_CHECKING:
+    from etl_assets.warehouse.base import Warehouse
 
 _ATTEMPTS = 4
 
@@ -20,7 +23,7 @@ _ATTEMPTS = 4
 class WarehouseIndex:
     """A `FileIndex` in `etl_file_days`; the warehouse is opened when it is asked."""
 
-    def __init__(self, warehouse: Callable[[], Warehouse], table: LayerTable) -> None:
+    def __init__(self, warehouse: "Callable[[], Warehouse]", table: LayerTable) -> None:
         self._warehouse, self._table = warehouse, table
 
     def known(self) -> Mapping[str, Sequence[ObjectDays]]:

@@ -67,6 +67,13 @@ def test_a_command_that_only_reads_imports_neither_dagster_nor_pandera(
     assert not names & set(HEAVY)
 
 
+def test_doctor_imports_no_warehouse_where_the_source_is_ones_own(shop: Shop) -> None:
+    """It costs as much as the half of a code location's imports at most: see `benchmarks`."""
+    _, names = loaded(shop, "doctor")
+    assert {"sqlalchemy", "etl_assets"} <= names, "the test cannot see what is imported"
+    assert not names & {"duckdb", "pydantic_settings"}
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["sync", "--help"], ["status", "--help"]])
 def test_help_imports_nearly_nothing(shop: Shop, arguments: Sequence[str]) -> None:
     out, names = loaded(shop, *arguments)

@@ -10,7 +10,7 @@ from etl_assets.config import Settings, read_settings
 from etl_assets.core.errors import EtlError
 from etl_assets.core.partitions import Window
 
-SETTINGS = Settings(Path("/nowhere"), first_day=date(2024, 1, 5), last_day=date(2024, 1, 20))
+SETTINGS = Settings(home=Path("/nowhere"), first_day=date(2024, 1, 5), last_day=date(2024, 1, 20))
 TODAY = datetime.now(UTC).date()
 
 
@@ -38,10 +38,10 @@ def test_m4_a_first_day_in_the_future_is_said_to_be_that(ahead: int) -> None:
 
 
 def test_m4_a_platform_that_starts_today_has_no_day_that_is_over() -> None:
-    told = message(Settings(Path("/nowhere"), first_day=TODAY))
+    told = message(Settings(home=Path("/nowhere"), first_day=TODAY))
     assert f"--to {TODAY}" in told
     assert "Swap" not in told
-    today = window_of(Settings(Path("/nowhere"), first_day=TODAY), None, TODAY)
+    today = window_of(Settings(home=Path("/nowhere"), first_day=TODAY), None, TODAY)
     assert today == Window.of(TODAY)
 
 

@@ -1,14 +1,19 @@
 """A1: what a request is answered with, and what becomes of it, over real sockets."""
 
+import ssl
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from etl_assets.config import HttpSettings
 from etl_assets.core.errors import SourceError, SourceUnavailable
+from etl_assets.core.http_connections import HttpConnection
+from etl_assets.sources.http import client
 from etl_assets.sources.http.client import HttpClient
 from etl_assets.sources.http.paging import Request
 from etl_assets.sources.http.retrying import asked_to_wait, pause
@@ -158,16 +163,68 @@ def test_a1_a_failure_in_the_middle_leaves_what_was_published(tmp_path: Path) ->
 def test_a1_an_answer_that_drips_is_given_up_in_time(tmp_path: Path) -> None:
     began = time.monotonic()
     with serve(lambda _: Reply(GOOD.body * 500, drips=True)) as api:
-        client = HttpClient(HttpSettings(answer=0.2, patience=0), "shop", url=api.url)
+        http = HttpClient(HttpSettings(answer=0.2, patience=0), "shop", url=api.url)
         with pytest.raises(SourceUnavailable, match="did not get done with its answer in time"):
-            client.get(Request(api.url, {}), lambda answer: answer)
-        client.close()
+            http.get(Request(api.url, {}), lambda answer: answer)
+        http.close()
     assert time.monotonic() - began < 60
 
 
 def test_an_answer_without_an_end_is_cut_off(tmp_path: Path) -> None:
     with serve(lambda _: Reply(b"[" + b" " * 5000 + b"]")) as api:
-        client = HttpClient(HttpSettings(), "shop", url=api.url, most_bytes=1000)
+        http = HttpClient(HttpSettings(), "shop", url=api.url, most_bytes=1000)
         with pytest.raises(SourceError, match="more than 1,000 bytes"):
-            client.get(Request(api.url, {}), lambda answer: answer)
-        client.close()
+            http.get(Request(api.url, {}), lambda answer: answer)
+        http.close()
+
+
+@pytest.fixture
+def tls_contexts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ssl.SSLContext]]:
+    """The contexts that authorities are read into, which takes its time, as they are made."""
+    made: list[ssl.SSLContext] = []
+
+    def make() -> ssl.SSLContext:
+        made.append(ssl.create_default_context())
+        return made[-1]
+
+    client._trusted.cache_clear()
+    monkeypatch.setattr(client.httpx2, "create_ssl_context", make)
+    yield made
+    client._trusted.cache_clear()
+
+
+def refused(http: HttpClient, url: str) -> None:
+    with pytest.raises((SourceError, SourceUnavailable)):
+        http.get(Request(url, {}), lambda answer: answer)
+
+
+def test_authorities_are_read_for_the_first_request_with_tls_and_not_before(
+    tls_contexts: list[ssl.SSLContext],
+) -> None:
+    with serve(lambda _: GOOD) as api:
+        http = HttpClient(HttpSettings(patience=0), "shop", url=api.url)
+        assert http.get(Request(api.url, {}), lambda answer: answer.body) == GOOD.body
+        assert not tls_contexts
+        refused(http, f"https://127.0.0.1:{urlsplit(api.url).port}/")  # it does not speak TLS
+        assert len(tls_contexts) == 1
+        refused(http, f"https://127.0.0.1:{urlsplit(api.url).port}/")
+        assert len(tls_contexts) == 1
+        http.close()
+
+
+def test_authorities_are_read_where_the_token_is_given_with_tls(
+    tls_contexts: list[ssl.SSLContext],
+) -> None:
+    with serve(lambda _: GOOD) as api:
+        token = f"https://127.0.0.1:{urlsplit(api.url).port}/token"
+        asked = HttpConnection(api.url, oauth_url=token, oauth_id="i", oauth_secret="s")
+        http = HttpClient(HttpSettings(patience=0, apis={"shop": asked}), "shop")
+        refused(http, api.url)
+        assert len(tls_contexts) == 1
+        http.close()
+
+
+def test_without_tls_no_certificate_is_trusted() -> None:
+    context = client._nobody_trusted()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert not context.get_ca_certs()

@@ -3,6 +3,7 @@
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_assets.core.catalog import Catalog
+from etl_assets.core.catalog import Catalog, Declared
 from etl_assets.core.errors import ConfigError, SpecError, UnknownTable
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
-from etl_assets.core.table import Input
+from etl_assets.core.table import Input, Layer, LayerTable
 from etl_assets.table_modules import tables_from
 from etl_assets_tests.importable import importable
 from etl_assets_tests.source_tables import UTC_MOMENT, contract_of
@@ -121,6 +122,66 @@ def test_m1_an_input_that_nobody_declares_is_named_with_what_may_be_meant() -> N
     (error,) = catalog.errors
     assert "inputs: enriched/facts reads staged/order, which no module declares." in error
     assert "Write staged/orders" in error
+
+
+def test_an_enriched_table_that_reads_raw_is_left_out_with_what_is_made_of_it_alone() -> None:
+    specs = [
+        source("orders"),
+        made("facts", "staged/orders", "raw/orders"),
+        made("of_facts", "enriched/facts"),
+        made("beside", "staged/orders"),
+    ]
+    catalog = Catalog.of(specs)
+    assert list(catalog) == ["raw/orders", "staged/orders", "enriched/beside"]
+    assert catalog.errors == (
+        "the spec of enriched/facts: inputs: enriched/facts reads raw/orders, and enriched tables "
+        "read staged and enriched ones only. Write staged/orders.",
+        "the spec of enriched/of_facts: inputs: enriched/facts is broken, so enriched/of_facts is "
+        "left out as well. Mend enriched/facts first.",
+    )
+    with pytest.raises(SpecError, match="Write staged/orders"):
+        catalog.table("enriched/facts")
+
+
+def test_where_no_staged_table_has_the_name_none_is_made_up() -> None:
+    (error,) = Catalog.of([made("facts", "raw/nothing")]).errors
+    assert error.endswith(
+        "reads raw/nothing, and enriched tables read staged and enriched ones "
+        "only. Write the path of a table in staged."
+    )
+
+
+@dataclass(frozen=True)
+class Crooked(Declared):
+    """A spec whose table of one layer has an input that a spec could not say."""
+
+    layer: Layer = Layer.STAGED
+    reads: str = ""
+
+    def layer_tables(self) -> tuple[LayerTable, ...]:
+        """Its tables, one of them changed."""
+        return tuple(
+            replace(table, inputs={"raw": Input(self.reads)})
+            if table.layer is self.layer
+            else table
+            for table in super().layer_tables()
+        )
+
+
+@pytest.mark.parametrize(
+    ("layer", "reads", "rule"),
+    [
+        (Layer.STAGED, "staged/a", "staged tables read raw ones only. Write raw/a."),
+        (Layer.STAGED, "enriched/b", "staged tables read raw ones only. Write the path of a"),
+        (Layer.RAW, "raw/a", "raw tables have no inputs. Take it out."),
+    ],
+)
+def test_staged_tables_read_raw_and_raw_ones_nothing(layer: Layer, reads: str, rule: str) -> None:
+    specs = [source("a"), made("b", "staged/a"), Crooked(source("z"), None, layer, reads)]
+    catalog = Catalog.of(specs)
+    assert f"inputs: {layer}/z reads {reads}, and {rule}" in catalog.errors[0]
+    assert f"{layer}/z" not in catalog
+    assert {"raw/a", "staged/a", "enriched/b"} <= set(catalog)
 
 
 def test_m1_days_made_of_tables_without_days_are_none() -> None:

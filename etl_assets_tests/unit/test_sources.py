@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from etl_assets.config import ObjectStoreSettings, Settings
+from etl_assets.config import DEMO_TABLES, ObjectStoreSettings, Settings
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import ConfigError
 from etl_assets.core.partitions import WHOLE
@@ -205,3 +205,51 @@ def test_r6_a_warehouse_with_other_tables_or_days_is_not_the_demos(
 ) -> None:
     states = [state(path, day) for path, day in published]
     assert not_of_demo(states, tables_from()) == others
+
+
+class Counting:
+    """A warehouse that says what is published, and how often it was asked."""
+
+    def __init__(self, states: list[PartitionState]) -> None:
+        self.states, self.asked = states, 0
+
+    def state(self) -> list[PartitionState]:
+        self.asked += 1
+        return self.states
+
+
+def platform_on(warehouse: Counting, catalog: Catalog, home: Path) -> Platform:
+    platform = Platform(Settings(home=home, demo=True), given_catalog=catalog)
+    vars(platform)["warehouse"] = warehouse
+    return platform
+
+
+def test_whether_a_warehouse_is_the_demos_is_asked_once_for_all_of_its_tables(
+    tmp_path: Path,
+) -> None:
+    demo, warehouse = tables_from(DEMO_TABLES), Counting([])
+    platform = platform_on(warehouse, demo, tmp_path)
+    for path in ("raw/countries", "raw/orders", "raw/invoices"):
+        platform.unseen_source(demo[path])
+    assert warehouse.asked == 1
+    warehouse.states.append(state("raw/ledgers", date(2024, 1, 3)))
+    with pytest.raises(ConfigError, match="raw/ledgers"):  # another process: it is asked anew
+        platform_on(warehouse, demo, tmp_path).unseen_source(demo["raw/orders"])
+
+
+def test_a_refusal_is_not_forgotten(tmp_path: Path) -> None:
+    demo, warehouse = tables_from(DEMO_TABLES), Counting([state("raw/ledgers", WHOLE)])
+    platform = platform_on(warehouse, demo, tmp_path)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="raw/ledgers"):
+            platform.unseen_source(demo["raw/orders"])
+
+
+def test_a_platform_with_tables_of_its_own_may_have_published_them_since(tmp_path: Path) -> None:
+    own = Catalog.of([spec("ledgers", "default")])
+    demo, warehouse = tables_from(DEMO_TABLES), Counting([])
+    platform = platform_on(warehouse, own, tmp_path)
+    platform.unseen_source(demo["raw/orders"])
+    warehouse.states.append(state("raw/ledgers", date(2024, 1, 3)))
+    with pytest.raises(ConfigError, match="raw/ledgers"):
+        platform.unseen_source(demo["raw/orders"])

@@ -50,6 +50,12 @@ def _trusted() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
+@cache
+def _nobody_trusted() -> ssl.SSLContext:
+    """For requests without TLS, made in no time: every certificate would be refused."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class CursorExpired(Exception):
     """The API does not know the cursor any more."""
 
@@ -75,7 +81,7 @@ class HttpClient:
         self._api = HttpConnection() if url else settings.apis.get(name, HttpConnection())
         self._url, self._shown = url or self._api.url, shown
         self._every, self._next = (1 / rate if rate else 0.0), 0.0
-        self._kept: httpx2.Client | None = None
+        self._kept: dict[bool, httpx2.Client] = {}  # by whether they have to do with TLS
 
     @property
     def resume_seconds(self) -> float:
@@ -135,9 +141,8 @@ class HttpClient:
 
     def close(self) -> None:
         """Close kept connections; a later request opens new ones."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        while self._kept:
+            self._kept.popitem()[1].close()
 
     def _read(self, once: Callable[[], Answer], read: Callable[[Answer], T], tries: "_Tries") -> T:
         try:
@@ -158,7 +163,7 @@ class HttpClient:
         self._pace()
         began = time.monotonic()
         try:
-            with self._client().stream(
+            with self._client(request).stream(
                 "GET", request.url, params=dict(request.params) or None
             ) as response:
                 if response.status_code in expired:
@@ -224,18 +229,20 @@ class HttpClient:
             time.sleep(self._next - now)
         self._next = max(now, self._next) + self._every
 
-    def _client(self) -> httpx2.Client:
-        if self._kept is None:
+    def _client(self, request: Request) -> httpx2.Client:
+        asked = (request.url, self._api.oauth_url)
+        has_tls = any(urlsplit(url).scheme != "http" for url in asked if url)
+        if has_tls not in self._kept:
             seconds = self._settings
             is_local = urlsplit(self._url or "").hostname in _LOCAL
-            self._kept = httpx2.Client(
+            self._kept[has_tls] = httpx2.Client(
                 auth=auth_of(self._name, self._api),
                 headers={"Accept": "application/json", "User-Agent": "etl-assets"},
                 timeout=httpx2.Timeout(seconds.idle, connect=seconds.connect),
-                verify=_trusted(),
+                verify=_trusted() if has_tls else _nobody_trusted(),
                 trust_env=not is_local,  # the proxy of the environment; none to this machine
             )
-        return self._kept
+        return self._kept[has_tls]
 
 
 class _Tries:
