@@ -26,7 +26,11 @@ class NormalizedEmail(sa.TypeDecorator[str]):
 
 
 class BooleanString(sa.TypeDecorator[bool]):
-    """A boolean that the database keeps as a word, None for a word that is neither."""
+    """A boolean that the database keeps as a word, None for a word that is neither.
+
+    Written in one spelling and read in any. It is for no condition of a query: there the spellings
+    of others would be different values.
+    """
 
     impl = sa.String
     cache_ok = True
