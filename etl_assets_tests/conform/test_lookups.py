@@ -117,8 +117,9 @@ def test_a_person_is_found_by_address_phone_and_number_in_any_spelling(
 
 
 def test_records_are_late_when_an_account_changes_and_made_again(
-    shop: Shop, lookups: CustomerLookups
+    shop: Shop, lookups: CustomerLookups, warehouse_url: str
 ) -> None:
+    run(warehouse_url, "CREATE INDEX by_email ON enriched.customer_records (email)")
     shop.sql(
         "UPDATE accounts SET mail = ' MOVED@example.com', updated_at = updated_at + interval '1 s'"
         " WHERE acct_no = 1"
@@ -127,6 +128,8 @@ def test_records_are_late_when_an_account_changes_and_made_again(
     assert done.succeeded, done.messages
     (found,) = lookups.by_email("moved@example.com")
     assert (found.source_system, found.source_id) == ("billing", "1")
+    kept = "SELECT count(*) FROM pg_indexes WHERE indexname = 'by_email'"
+    assert run(warehouse_url, kept) == [(1,)], "a publication leaves indexes of one's own"
 
 
 def test_one_contact_is_fetched_from_the_demo_s_api_and_kept(database_url: str) -> None:

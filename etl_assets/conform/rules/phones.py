@@ -26,7 +26,7 @@ def phone(text: pl.Expr, country: pl.Expr) -> pl.Expr:
 def first_phone(texts: pl.Expr, country: pl.Expr) -> pl.Expr:
     """The first of a list of texts that is a number of its country, or of the one it names."""
     pair = pl.struct(texts.alias("texts"), country.alias("country"))
-    return pair.map_batches(_numbers, return_dtype=pl.String)
+    return pair.map_batches(_numbers, return_dtype=pl.String, is_elementwise=True)
 
 
 def e164(texts: Iterable[str | None], country: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """Rows that are looked up or written one by one, as SQLAlchemy models.
 
-No table is loaded by way of them: a row takes a hundred times as long as in Polars.
+No table is loaded by way of them: a row takes twenty times as long as in Polars.
 """
 
 from datetime import UTC, datetime
