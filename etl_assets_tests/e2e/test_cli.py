@@ -122,7 +122,7 @@ def test_the_demo_fills_every_table_and_its_summary_is_true(demo: Demo) -> None:
     out = " ".join(demo.outcome.out.split())
     assert f"{source['orders']:,} orders" in out
     assert f"{source['invoices']:,} invoices and {source['accounts']:,} accounts" in out
-    read = "the embedded demo billing system, the embedded demo shop, the demo's HTTP API, the"
+    read = "the embedded demo shop, the embedded demo billing system, the demo's HTTP API, the"
     read += " embedded database of events, the folder of the demo's partners"
     assert f"Read from {read}." in out
 

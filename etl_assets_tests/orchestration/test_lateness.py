@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from etl_assets.core.lateness import Late, late_days
+from etl_assets.core.partitions import WHOLE
 from etl_assets.orchestration.commands import run_job
 from etl_assets.orchestration.lateness import plan
 from etl_assets.orchestration.syncs import SYNC_JOB
@@ -57,7 +58,8 @@ def test_a_late_order_makes_its_own_day_late_layer_by_layer_and_no_other(built: 
 
 def test_a_late_customer_makes_every_fact_from_that_day_on_late(built: Shop) -> None:
     built.load("staged/customers", days=[DAYS[2]])
-    assert late(built) == [("enriched/fact_orders", day) for day in DAYS[2:]]
+    records = ("enriched/customer_records", WHOLE)
+    assert late(built) == [records, *(("enriched/fact_orders", day) for day in DAYS[2:])]
 
 
 def test_a_day_that_was_never_made_is_late_once_its_inputs_are_there(shop: Shop) -> None:
