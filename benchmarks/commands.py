@@ -43,6 +43,7 @@ def measure_commands(
         **_environment(source, folder),
         "OBJECT_STORE_URL": files,
         "HTTP_API_URL_SALES": demo_api(),
+        "HTTP_API_URL_CRM": demo_api(),
     }
     _cpu_seconds(_etl_assets(COMMANDS["sync_idle"]), environment)
     bare = _best([sys.executable, "-W", "ignore", "-c", BARE], environment, repeats)

@@ -50,6 +50,7 @@ def _measure(source: Source, folder: Path, files: str, days: int, variant: str) 
         "DATABASE_URL_BILLING": task.url,
         "OBJECT_STORE_URL": files,
         "HTTP_API_URL_SALES": demo_api(),
+        "HTTP_API_URL_CRM": demo_api(),
         # As the demo has it: see orchestration/instance_storage.py.
         "DAGSTER_POSTGRES_URL": source.server.url(DAGSTER)
         + "&options=-c%20synchronous_commit%3Doff",

@@ -122,14 +122,15 @@ def _fill(settings: Settings) -> None:
         for database in DATABASES.values():
             server.ensure_database(database.name)
         counts = fill_shop(server.url(DATABASES[DEFAULT_CONNECTION].name))
-        invoices = fill_billing(server.url(DATABASES[BILLING].name))
+        billed = fill_billing(server.url(DATABASES[BILLING].name))
         place = _partners(settings)
         files = fill_partners(place)
         put_event_files(place)
     click.echo(
         f"The demo shop holds {counts.customers:,} customers of {counts.countries} countries, "
         f"{counts.products:,} products, {counts.orders:,} orders and {counts.order_items:,} order "
-        f"items, its billing system {invoices:,} invoices: two databases of a real PostgreSQL."
+        f"items, its billing system {billed.invoices:,} invoices and {billed.accounts:,} accounts: "
+        "two databases of a real PostgreSQL."
     )
     click.echo(f"Its carriers and suppliers have sent {counted(files, 'file')}: {place}")
 

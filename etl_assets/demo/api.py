@@ -1,7 +1,7 @@
-"""The demo's HTTP API: sales and events of the shop, from a server in this process, with faults.
+"""The demo's HTTP API: sales, events and contacts, from a server in this process, with faults.
 
 Each process that reads it has its own, on a free port of 127.0.0.1: what it has is the same in all.
-What they are is `sales.py` and `event_payloads.py`.
+What they are is `sales.py`, `event_payloads.py` and `contacts.py`.
 """
 
 import os
@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from etl_assets.core.errors import ConfigError
+from etl_assets.demo.contacts import contacts
 from etl_assets.demo.event_payloads import api_items
 from etl_assets.demo.plan import ShopPlan
 from etl_assets.demo.sales import sales_of
@@ -56,10 +57,16 @@ def _started(_process: int) -> str:
 def application() -> Starlette:
     """`GET /sales?from=…&until=…&limit=…&cursor=…`: sales of [from, until) by pages.
 
-    `GET /events?cursor=…`: all events by pages.
+    `GET /events?cursor=…`: all events by pages. `GET /contacts?limit=…&after=…`: all contacts by
+    pages, and `GET /contacts/C-000123` one of them.
     """
     return Starlette(
-        routes=[Route("/sales", _with_faults(_sales)), Route("/events", _with_faults(_events))]
+        routes=[
+            Route("/sales", _with_faults(_sales)),
+            Route("/events", _with_faults(_events)),
+            Route("/contacts", _with_faults(_contacts)),
+            Route("/contacts/{id}", _contact),
+        ]
     )
 
 
@@ -99,6 +106,25 @@ def _sales(request: Request) -> Response:
         if begin <= _moment(sale["sold_at"]) < end
     ]
     return _page("sales", found, start, max(1, min(limit, _MOST_A_PAGE)))
+
+
+def _contacts(request: Request) -> Response:
+    asked, found = request.query_params, contacts(ShopPlan())
+    try:
+        limit, start = int(asked.get("limit", _MOST_A_PAGE)), int(asked.get("after", 0))
+    except ValueError:
+        return JSONResponse({"error": "limit is a number, after is one of ours"}, 400)
+    end = start + max(1, min(limit, _MOST_A_PAGE))
+    paging = {"next": str(end) if end < len(found) else None, "total": len(found)}
+    return JSONResponse({"contacts": found[start:end], "paging": paging})
+
+
+def _contact(request: Request) -> Response:
+    wanted = request.path_params["id"]
+    for one in contacts(ShopPlan()):
+        if one["id"] == wanted:
+            return JSONResponse(one)
+    return JSONResponse({"error": "there is no such contact"}, 404)
 
 
 def _page(name: str, items: Sequence[Mapping[str, Any]], start: int, limit: int) -> Response:

@@ -1,6 +1,6 @@
 """When the demo's HTTP API stands in for one of the user's own, and how messages name it.
 
-What it serves is `sales.py` and `event_payloads.py`, the server `api.py`.
+What it serves is `sales.py`, `event_payloads.py` and `contacts.py`, the server `api.py`.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from etl_assets.config import Settings
 from etl_assets.demo.databases import own_databases
 from etl_assets.demo.marker import is_for_demo
 
-CONNECTIONS: Final = ("sales", "shop_events")
+CONNECTIONS: Final = ("sales", "shop_events", "crm")
 """The connections that it stands in for."""
 
 SHOWN: Final = "the demo's HTTP API"

@@ -29,6 +29,13 @@ def shop_days(plan: ShopPlan) -> Iterator[ShopDay]:
         yield shop.next_day(index)
 
 
+def shop_customers(plan: ShopPlan) -> Iterator[Customer]:
+    """Yield the customers of `shop_days` alone, without the work of making orders."""
+    shop = _Shop(plan)
+    for index in range(plan.days):
+        yield from shop.next_customers(index)
+
+
 class _Shop:
     """What a day needs to know of the days before it."""
 
@@ -72,6 +79,12 @@ class _Shop:
             orders.append(self._finish(rng, order, lines))
             items.extend(lines)
         return ShopDay(customers, products, orders, items)
+
+    def next_customers(self, index: int) -> list[Customer]:
+        """The customers of the next day, for whom nobody asks what they order."""
+        rng = seeded(self._plan.seed, "rows", index)
+        self._new_products(rng, index)
+        return self._new_customers(rng, index)
 
     def _new_customers(self, rng: Random, index: int) -> list[Customer]:
         day, count = self._plan.day(index), self._plan.new_customers(index)

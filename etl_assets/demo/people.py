@@ -70,7 +70,15 @@ def _email(rng: Random, customer_id: int, given: str, family: str) -> str | None
 
 
 def _phone(rng: Random, country: Country) -> str:
-    number = rng.randint(10_000_000, 999_999_999)
-    shape = rng.choice(("{code} {number}", "00{digits}{number}", "0{number}", "({code}) {number}"))
-    code = country.dialling_code
-    return shape.format(code=code, digits=code.lstrip("+"), number=number)
+    number = mobile_number(country, rng.randint(10_000_000, 999_999_999))
+    shape = rng.choice(
+        ("{code} {number}", "00{digits}{number}", "{trunk}{number}", "({code}) {number}")
+    )
+    code, trunk = country.dialling_code, country.trunk
+    return shape.format(code=code, digits=code.lstrip("+"), trunk=trunk, number=number)
+
+
+def mobile_number(country: Country, number: int) -> str:
+    """A mobile number of the country, as it is without trunk and country code."""
+    free = country.mobile.count("#")
+    return country.mobile.replace("#", "") + f"{number:09}"[-free:]

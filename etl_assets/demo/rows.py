@@ -80,6 +80,21 @@ class Invoice(NamedTuple):
     updated_at: datetime
 
 
+class Account(NamedTuple):
+    """A row of the billing system's accounts; its times are of its own zone, and do not say so."""
+
+    acct_no: int
+    acct_name: str
+    mail: str | None
+    tel: str | None
+    ctry: str
+    vip_flag: str | None
+    newsletter: str | None
+    shop_ref: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
 class ShopDay(NamedTuple):
     """What one day adds to each table."""
 

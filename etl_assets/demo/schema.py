@@ -121,3 +121,31 @@ COMMENT ON COLUMN public.invoices.amount IS 'What is to be paid, in units of the
 COMMENT ON COLUMN public.invoices.currency IS 'ISO 4217 code.';
 COMMENT ON COLUMN public.invoices.updated_at IS 'Last change, as when it was paid.';
 """
+
+# As an old billing system keeps its customers: short names, Y and N, the time on the wall.
+ACCOUNTS: Final[LiteralString] = """
+CREATE TABLE public.accounts (
+    acct_no    bigint PRIMARY KEY,
+    acct_name  text NOT NULL,
+    mail       text,
+    tel        text,
+    ctry       text NOT NULL,
+    vip_flag   text,
+    newsletter text,
+    shop_ref   bigint,
+    created_at timestamp NOT NULL,
+    updated_at timestamp NOT NULL
+);
+CREATE INDEX ON public.accounts (created_at);
+CREATE INDEX ON public.accounts (updated_at, acct_no);
+COMMENT ON TABLE public.accounts IS 'One row a customer who is sent invoices.';
+COMMENT ON COLUMN public.accounts.acct_name IS 'Family name, comma, given name.';
+COMMENT ON COLUMN public.accounts.mail IS 'As typed; n/a and the like where there is none.';
+COMMENT ON COLUMN public.accounts.tel IS 'As typed, mostly as it is dialled at home.';
+COMMENT ON COLUMN public.accounts.ctry IS 'ISO 3166-1 alpha-3 code.';
+COMMENT ON COLUMN public.accounts.vip_flag IS 'Y or N.';
+COMMENT ON COLUMN public.accounts.newsletter IS 'Y or N.';
+COMMENT ON COLUMN public.accounts.shop_ref IS 'The customer number of the shop, where it is known.';
+COMMENT ON COLUMN public.accounts.created_at IS 'In Europe/Berlin.';
+COMMENT ON COLUMN public.accounts.updated_at IS 'In Europe/Berlin.';
+"""

@@ -4,7 +4,11 @@ from typing import Final, NamedTuple
 
 
 class Country(NamedTuple):
-    """A country: its share of the customers, its currency, and the locale of its people's names."""
+    """A country: its share of the customers, its currency, and the locale of its people's names.
+
+    `trunk` goes before a number that is dialled within the country; `mobile` is what its mobile
+    numbers look like, with # for any digit.
+    """
 
     code: str
     name: str
@@ -12,22 +16,24 @@ class Country(NamedTuple):
     currency: str
     locale: str
     dialling_code: str
+    trunk: str
+    mobile: str
 
 
 COUNTRIES: Final = (
-    Country("DE", "Germany", 0.28, "EUR", "de_DE", "+49"),
-    Country("US", "United States", 0.19, "USD", "en_US", "+1"),
-    Country("GB", "United Kingdom", 0.12, "GBP", "en_GB", "+44"),
-    Country("FR", "France", 0.10, "EUR", "fr_FR", "+33"),
-    Country("NL", "Netherlands", 0.07, "EUR", "nl_NL", "+31"),
-    Country("AT", "Austria", 0.06, "EUR", "de_AT", "+43"),
-    Country("CH", "Switzerland", 0.05, "CHF", "de_CH", "+41"),
-    Country("ES", "Spain", 0.045, "EUR", "es_ES", "+34"),
-    Country("IT", "Italy", 0.04, "EUR", "it_IT", "+39"),
-    Country("PL", "Poland", 0.02, "PLN", "pl_PL", "+48"),
-    Country("SE", "Sweden", 0.02, "SEK", "sv_SE", "+46"),
+    Country("DE", "Germany", 0.28, "EUR", "de_DE", "+49", "0", "1512#######"),
+    Country("US", "United States", 0.19, "USD", "en_US", "+1", "", "2125######"),
+    Country("GB", "United Kingdom", 0.12, "GBP", "en_GB", "+44", "0", "7400######"),
+    Country("FR", "France", 0.10, "EUR", "fr_FR", "+33", "0", "61#######"),
+    Country("NL", "Netherlands", 0.07, "EUR", "nl_NL", "+31", "0", "61#######"),
+    Country("AT", "Austria", 0.06, "EUR", "de_AT", "+43", "0", "664#######"),
+    Country("CH", "Switzerland", 0.05, "CHF", "de_CH", "+41", "0", "79#######"),
+    Country("ES", "Spain", 0.045, "EUR", "es_ES", "+34", "", "61#######"),
+    Country("IT", "Italy", 0.04, "EUR", "it_IT", "+39", "", "347#######"),
+    Country("PL", "Poland", 0.02, "PLN", "pl_PL", "+48", "", "601######"),
+    Country("SE", "Sweden", 0.02, "SEK", "sv_SE", "+46", "0", "70#######"),
     # Namibia, whose code careless readers of CSV take for a missing value.
-    Country("NA", "Namibia", 0.005, "USD", "en_US", "+264"),
+    Country("NA", "Namibia", 0.005, "USD", "en_US", "+264", "0", "81#######"),
 )
 
 # Family names that a careless reader of CSV or SQL trips over.

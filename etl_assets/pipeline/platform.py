@@ -18,6 +18,7 @@ from etl_assets.core.lateness import Late, late_days
 from etl_assets.core.personal import hash_with
 from etl_assets.core.reload_reasons import forgotten_of
 from etl_assets.core.scope import Scope
+from etl_assets.core.source_specs import DEFAULT_CONNECTION
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.hash_key import hash_key
 from etl_assets.sources.factory import Sources
@@ -101,9 +102,13 @@ class Platform:
         return self.sources.source(table, self.scope)
 
     def read_from(self, tables: Iterable[LayerTable]) -> list[str]:
-        """Which databases these tables are read from, for messages; raises ConfigError."""
-        places = (self.sources.read_from(table.source) for table in tables if table.source)
-        return list(dict.fromkeys(places))
+        """Which databases these tables are read from, for messages; raises ConfigError.
+
+        DATABASE_URL comes first, as it is what a beginner forgets.
+        """
+        sources = [table.source for table in tables if table.source]
+        sources.sort(key=lambda source: source.connection != DEFAULT_CONNECTION)
+        return list(dict.fromkeys(map(self.sources.read_from, sources)))
 
     @property
     def scope(self) -> Scope:

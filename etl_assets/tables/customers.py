@@ -4,12 +4,12 @@ from typing import Annotated
 
 import polars as pl
 
+from etl_assets.conform.rules.phones import E164, phone
+from etl_assets.conform.rules.texts import EMAIL, SEGMENTS, email
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.policies import Thresholds
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import TableSpec
-
-SEGMENTS = ["consumer", "business", "vip"]
 
 
 class RawCustomers(Contract):
@@ -34,14 +34,20 @@ class StagedCustomers(Contract):
         nullable=True,
         personal=True,
         max_null_ratio=0.2,
-        str_matches=r"^[^@\s]+@[^@\s]+$",
+        str_matches=EMAIL,
     )
     full_name: pl.String = column(description="Trimmed.", personal=True)
     country: pl.String = column(
         description="ISO 3166-1 alpha-2 code of the home address.", str_matches=r"^[A-Z]{2}$"
     )
     segment: pl.String = column(
-        description="Kind of customer.", nullable=True, max_null_ratio=0.4, isin=SEGMENTS
+        description="Kind of customer.", nullable=True, max_null_ratio=0.4, isin=list(SEGMENTS)
+    )
+    phone: pl.String = column(
+        description="In E.164; null where what was typed is no number of the country.",
+        nullable=True,
+        personal=True,
+        str_matches=E164,
     )
     has_phone: pl.Boolean = column(description="Whether a phone number is known.")
     is_subscribed: pl.Boolean = column(description="Whether the newsletter goes out to them.")
@@ -56,10 +62,11 @@ def stage(raw: pl.LazyFrame) -> pl.LazyFrame:
     """RawCustomers in, StagedCustomers out, row by row."""
     return raw.select(
         pl.col("id").alias("customer_id"),
-        pl.col("email").str.strip_chars().str.to_lowercase(),
+        email(pl.col("email")).alias("email"),
         pl.col("full_name").str.strip_chars(),
         "country",
         "segment",
+        phone(pl.col("phone"), pl.col("country")).alias("phone"),
         pl.col("phone").is_not_null().alias("has_phone"),
         "is_subscribed",
         "created_at",

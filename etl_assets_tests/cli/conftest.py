@@ -53,6 +53,7 @@ def shop(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -
         "DATABASE_URL_BILLING": url,
         "OBJECT_STORE_URL": partner_files(folder / "partners", days=2, orders_a_day=20),
         "HTTP_API_URL_SALES": demo_api(),
+        "HTTP_API_URL_CRM": demo_api(),
         "WAREHOUSE_URL": f"duckdb://{folder}/warehouse.duckdb",
         "ETL_HOME": str(folder / "home"),
         "ETL_LAST_DAY": "2024-01-02",

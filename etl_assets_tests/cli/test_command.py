@@ -187,7 +187,8 @@ def test_m3_an_outage_is_said_once_with_its_host_and_nothing_is_made_up(
     assert "c4n4ry" not in done.stdout + done.stderr
     tables = done.stdout.partition("What the sources")[0].splitlines()
     lines = {cells[0]: cells[1:] for cells in map(str.split, tables) if cells}
-    for path in ("raw/invoices", "raw/sales", "raw/shipments", "raw/supplier_prices"):
+    elsewhere = ("billing_accounts", "crm_contacts", "invoices", "sales", "shipments")
+    for path in (f"raw/{name}" for name in (*elsewhere, "supplier_prices")):
         assert lines.pop(path) == ["yes", "none", "0"]  # of other systems, which are there
     away = {name: cells for name, cells in lines.items() if name.startswith("raw/")}
     assert len(away) == 5

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from etl_assets.demo.billing import fill_billing
+from etl_assets.demo.contacts import BAD_CONTACTS
 from etl_assets.demo.event_payloads import api_items, event_files
 from etl_assets.demo.event_payloads import messages as sent
 from etl_assets.demo.plan import BAD_LINES, BAD_ROWS, ShopPlan
@@ -26,10 +27,16 @@ from etl_assets_tests.e2e.command import Commands, Outcome
 
 SOURCES = {
     "shop": ("customers", "products", "orders", "order_items", "countries"),
-    "billing": ("invoices",),
+    "billing": ("invoices", "accounts"),
     "events": ("events",),
 }
 """The source tables by the database of the demo that they are in."""
+
+OTHER_NAMES = {"accounts": "billing_accounts"}
+"""What the platform calls source tables that have another name there."""
+
+WITHOUT_DAYS = ("countries", "crm_contacts", "customer_records")
+OF_APIS = ("sales", "crm_contacts")
 
 
 @dataclass(frozen=True)
@@ -94,26 +101,29 @@ def test_the_demo_fills_every_table_and_its_summary_is_true(demo: Demo) -> None:
     aside = dict(
         warehouse(file, "SELECT table_name, count(*) FROM etl.etl_quarantine GROUP BY ALL")
     )
-    for name in source:
-        raw = source[name] - aside.get(f"raw/{name}", 0)
+    for table, count in source.items():
+        name = OTHER_NAMES.get(table, table)
+        raw = count - aside.get(f"raw/{name}", 0)
         staged = raw - aside.get(f"staged/{name}", 0)
         assert (told[f"raw/{name}"][1], told[f"staged/{name}"][1]) == (raw, staged)
     for path, (days, rows, passed, failed, quarantined) in told.items():
         layer, name = path.split("/")
         assert warehouse(file, f"SELECT count(*) FROM {layer}.{name}") == [(rows,)]
-        parts = 1 if name == "countries" else 30
+        parts = 1 if name in WITHOUT_DAYS else 30
         assert (days, quarantined) == (parts, aside.get(path, 0))
-        of_source = 2 if name != "sales" else 1  # a list of an API has no cursor, and no objects
+        of_source = (
+            2 if name not in OF_APIS else 1
+        )  # a list of an API has no cursor, and no objects
         assert passed + failed == parts * (8 + (of_source if layer == "raw" else 0))
-    assert len(told) == 27
+    assert len(told) == 32
     assert {path for path, (*_, failed, _aside) in told.items() if failed} == {"raw/shipments"}
     assert [days for days, *_ in versions.values()] == [50, 36]
-    assert sum(aside.values()) == len(BAD_ROWS) + BAD_LINES + BAD_SALES
+    assert sum(aside.values()) == len(BAD_ROWS) + BAD_LINES + BAD_SALES + BAD_CONTACTS
     out = " ".join(demo.outcome.out.split())
     assert f"{source['orders']:,} orders" in out
-    assert f"{source['invoices']:,} invoices" in out
-    read = "the embedded demo shop, the embedded database of events, the embedded demo billing"
-    read += " system, the demo's HTTP API, the folder of the demo's partners"
+    assert f"{source['invoices']:,} invoices and {source['accounts']:,} accounts" in out
+    read = "the embedded demo shop, the embedded demo billing system, the demo's HTTP API, the"
+    read += " embedded database of events, the folder of the demo's partners"
     assert f"Read from {read}." in out
 
 
@@ -124,6 +134,24 @@ def test_the_demo_s_revenue_names_the_country_beside_its_code(demo: Demo) -> Non
     assert named.pop("??", "unknown") == "unknown"  # orders of customers in quarantine
     assert named == dict(warehouse(file, "SELECT code, name FROM staged.countries"))
     assert named["NA"] == "Namibia"
+
+
+def test_the_demo_s_customers_are_conformed_from_three_systems(demo: Demo) -> None:
+    file = demo.home / "warehouse.duckdb"
+    tables = {"shop": "customers", "crm": "crm_contacts", "billing": "billing_accounts"}
+    query = "SELECT source_system, count(*) FROM enriched.customer_records GROUP BY ALL"
+    assert dict(warehouse(file, query)) == {
+        system: warehouse(file, f"SELECT count(*) FROM staged.{table}")[0][0]
+        for system, table in tables.items()
+    }
+    known = (
+        "SELECT count(*) FROM (SELECT email FROM enriched.customer_records "
+        "GROUP BY 1 HAVING count(DISTINCT source_system) = 3)"
+    )
+    assert warehouse(file, known)[0][0] > 300, "the systems know the same people"
+    phones = "SELECT count(phone), count(*) FROM staged.customers WHERE has_phone"
+    ((numbers, typed),) = warehouse(file, phones)
+    assert numbers == typed
 
 
 def test_no_server_runs_after_the_demo(demo: Demo) -> None:

@@ -40,7 +40,7 @@ SOURCE_CHECK_NAMES = ["cursor_values", "schema_drift"]
 FILE_CHECK_NAMES = ["schema_drift", "files_read"]
 API_CHECK_NAMES = ["schema_drift"]
 OF_FILES = ["raw/shipments", "raw/supplier_prices"]
-OF_APIS = ["raw/sales"]
+OF_APIS = ["raw/sales", "raw/crm_contacts"]
 FACTS = ["enriched/fact_orders", "enriched/fact_order_items"]
 VERSIONS = ["raw/customers_versions", "raw/products_versions"]
 
@@ -142,7 +142,9 @@ def open_filled_shop(url: str, home: Path, files: str, **changes: Any) -> Iterat
         "database_url": url,
         "databases": {"billing": url},
         "object_store": ObjectStoreSettings(url=files),
-        "http": HttpSettings(apis={"sales": HttpConnection(url=demo_api())}),
+        "http": HttpSettings(
+            apis={name: HttpConnection(url=demo_api()) for name in ("sales", "crm")}
+        ),
     }
     settings = Settings(home=home, first_day=DAYS[0], last_day=DAYS[-1], **{**sources, **changes})
     platform = Platform(settings)

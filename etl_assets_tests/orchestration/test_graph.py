@@ -18,6 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 # key | group | kinds | owners | upstream
 GRAPH = """
 enriched/bridge_customer_segments | enriched | duckdb, polars | team:data | raw/customers, raw/customers_versions
+enriched/customer_records | enriched | duckdb, polars | team:data | staged/billing_accounts, staged/crm_contacts, staged/customers
 enriched/daily_margin | enriched | duckdb, polars | team:data | staged/order_items, staged/orders, staged/products, staged/supplier_prices
 enriched/daily_revenue | enriched | duckdb, polars | team:data | enriched/fact_orders, staged/countries
 enriched/dim_customers | enriched | duckdb, polars | team:data | raw/customers, raw/customers_versions
@@ -27,7 +28,9 @@ enriched/dim_supplier_prices | enriched | duckdb, polars | team:data | staged/su
 enriched/fact_order_items | enriched | duckdb, polars | team:data | enriched/dim_customers, enriched/dim_products, staged/order_items, staged/orders
 enriched/fact_orders | enriched | duckdb, polars | team:data | enriched/dim_customers, staged/order_items, staged/orders
 enriched/fact_shipments | enriched | duckdb, polars | team:data | staged/orders, staged/shipments
+raw/billing_accounts | raw | duckdb, polars | team:data | source/billing/billing_accounts
 raw/countries | raw | duckdb, polars | team:data | source/countries
+raw/crm_contacts | raw | duckdb, polars | team:data | source/crm/crm_contacts
 raw/customers | raw | duckdb, polars | team:data | source/customers
 raw/customers_versions | raw | duckdb | team:data | raw/customers
 raw/invoices | raw | duckdb, polars | team:data | source/billing/invoices
@@ -38,8 +41,10 @@ raw/products_versions | raw | duckdb | team:data | raw/products
 raw/sales | raw | duckdb, polars | team:data | source/sales/sales
 raw/shipments | raw | duckdb, polars | team:data | source/files/shipments
 raw/supplier_prices | raw | duckdb, polars | team:data | source/files/supplier_prices
+source/billing/billing_accounts | source | postgres | team:data |
 source/billing/invoices | source | postgres | team:data |
 source/countries | source | postgres | team:data |
+source/crm/crm_contacts | source | http | team:data |
 source/customers | source | postgres | team:data |
 source/files/shipments | source | files | team:data |
 source/files/supplier_prices | source | files | team:data |
@@ -47,7 +52,9 @@ source/order_items | source | postgres | team:data |
 source/orders | source | postgres | team:data |
 source/products | source | postgres | team:data |
 source/sales/sales | source | http | team:data |
+staged/billing_accounts | staged | duckdb, polars | team:data | raw/billing_accounts
 staged/countries | staged | duckdb, polars | team:data | raw/countries
+staged/crm_contacts | staged | duckdb, polars | team:data | raw/crm_contacts
 staged/customers | staged | duckdb, polars | team:data | raw/customers
 staged/invoices | staged | duckdb, polars | team:data | raw/invoices
 staged/order_items | staged | duckdb, polars | team:data | raw/order_items
@@ -96,10 +103,12 @@ def test_every_asset_with_days_has_the_thirty_of_the_settings(definitions: dg.De
             continue
         days = partitions.get_partition_keys()
         assert (len(days), days[0], days[-1]) == (30, "2024-01-01", "2024-01-30")
-    countries = {"source/countries", "raw/countries", "staged/countries"}
-    assert {
-        path for path in without_days if "dim_" not in path and "bridge" not in path
-    } == countries
+    star = {path for path in without_days if "/dim_" in path or "/bridge_" in path}
+    assert without_days - star == {
+        "enriched/customer_records",
+        *(f"{layer}/countries" for layer in ("source", "raw", "staged")),
+        *(f"{layer}/crm_contacts" for layer in ("source/crm", "raw", "staged")),
+    }
 
 
 def test_every_loaded_table_has_the_same_checks_a_day_each_and_a_source_two_more(

@@ -152,6 +152,7 @@ def test_the_demo_shop_has_no_schedule_that_runs_by_itself(shop: Shop) -> None:
         "late_enriched_days",
         "new_files__shipments",
         "new_files__supplier_prices",
+        "poll__crm_contacts",
         "poll__sales",
         "run_retention",
     }
