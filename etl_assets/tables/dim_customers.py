@@ -23,7 +23,7 @@ TABLE = DimensionSpec(
     entity={"customer_id": "id"},
     tracked=("country", "segment", "is_subscribed"),
     # Of a name or an address that was corrected nobody wants the old one.
-    untracked=("full_name", "email", "has_phone"),
+    untracked=("full_name", "email", "phone", "has_phone"),
     # The shop only keeps how customers are now: what they were before the first load nobody knows.
     since_ever=True,
     unknown={"segment": "unknown"},
