@@ -14,7 +14,15 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
 
-from etl_assets.core.checks import CHECKS, SCHEMA_DRIFT, CheckResult, Severity, source_checks
+from etl_assets.core.checks import (
+    CHECKS,
+    PROMOTED_FIELDS,
+    SCHEMA_DRIFT,
+    CheckResult,
+    Severity,
+    source_checks,
+)
+from etl_assets.core.promoted import promoted_columns
 from etl_assets.core.table import Input, LayerTable
 from etl_assets.orchestration.metadata import evidence_metadata
 from etl_assets.orchestration.names import key_of
@@ -35,9 +43,10 @@ def check_specs(table: LayerTable, days: dg.PartitionsDefinition[str]) -> list[d
 
     The UI calls them non-blocking, as Dagster means it: they do their blocking before publication.
     """
+    promoted = (PROMOTED_FIELDS,) if promoted_columns(table.contract) else ()
     severities = {
         check: table.thresholds.severities.get(check.name, check.severity)
-        for check in (*CHECKS, *source_checks(table.source))
+        for check in (*CHECKS, *promoted, *source_checks(table.source))
     }
     return [
         dg.AssetCheckSpec(

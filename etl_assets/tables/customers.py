@@ -20,6 +20,12 @@ class RawCustomers(Contract):
     segment: pl.String = column(description="Kind of customer.", nullable=True)
     phone: pl.String = column(description="As typed.", nullable=True, personal=True)
     is_subscribed: pl.Boolean = column(description="Whether the newsletter goes out to them.")
+    custom: pl.String = column(
+        description="Custom fields, as the shop has them.",
+        nullable=True,
+        logical="json",
+        fields=True,
+    )
     created_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="First seen.")
     updated_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Last change.")
 
@@ -45,6 +51,9 @@ class StagedCustomers(Contract):
     )
     has_phone: pl.Boolean = column(description="Whether a phone number is known.")
     is_subscribed: pl.Boolean = column(description="Whether the newsletter goes out to them.")
+    custom: pl.String = column(
+        description="Custom fields, whole.", nullable=True, logical="json", fields=True
+    )
     created_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="First seen.")
     updated_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Last change.")
 
@@ -62,6 +71,7 @@ def stage(raw: pl.LazyFrame) -> pl.LazyFrame:
         "segment",
         pl.col("phone").is_not_null().alias("has_phone"),
         "is_subscribed",
+        "custom",
         "created_at",
         "updated_at",
     )
