@@ -8,7 +8,8 @@ that was overwritten stays counted. What counts a batch is `core/field_profile.p
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as default
 from datetime import date, datetime
 
 from etl_assets.core.contracts import Column
@@ -61,7 +62,7 @@ class FieldSummary:
 
     column: str
     field: str
-    counts: FieldCounts = field(default_factory=FieldCounts)
+    counts: FieldCounts = default(default_factory=FieldCounts)
     of_rows: int = 0
     deprecated: Mark | None = None
     promoted: Sequence[str] = ()

@@ -54,6 +54,11 @@ class StagedCustomers(Contract):
     custom: pl.String = column(
         description="Custom fields, whole.", nullable=True, logical="json", fields=True
     )
+    loyalty_tier: pl.String = column(
+        description="Tier of the loyalty programme.",
+        nullable=True,
+        from_field=("custom", "loyalty_tier"),
+    )
     created_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="First seen.")
     updated_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Last change.")
 
