@@ -85,6 +85,8 @@ def bring_up_to_date(platform: Platform, table: LayerTable) -> Counted:
     if unpublished:
         kept = [part.without_rows("") for day in unpublished for part in known[day]]
         warehouse.put_fields(counted, unpublished, kept)
+    if late:
+        warehouse.ensure(counted)  # a JSON column that the contract gained may not be there yet
     rows = 0
     for at in range(0, len(late), _PARTS_AT_ONCE):
         days = late[at : at + _PARTS_AT_ONCE]
