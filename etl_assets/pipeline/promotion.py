@@ -132,13 +132,15 @@ def promotion(
 
 
 def fit_of(platform: Platform, made: Promotion) -> Fit:
-    """How the values fit that are published in the table now; nothing is written."""
+    """How the values fit that are published in the table now."""
     column = made.json_column.name
     days = [state.partition_key for state in platform.warehouse.state(made.table)]
     window = Window(min(days), max(days)) if days else Window.of(WHOLE)
     as_declared = Column(
         made.name, made.dtype, nullable=True, description="", from_field=(column, made.field)
     )
+    if days:
+        platform.warehouse.ensure(made.table)  # another promotion may not be published yet
     rows = wrong = 0
     with platform.spool(uuid.uuid4().hex, "fit") as folder:
         (frame,) = platform.warehouse.read(made.table, [window], folder).frames

@@ -50,6 +50,8 @@ def check_names(path: str) -> list[str]:
         return [*CHECK_NAMES, *FILE_CHECK_NAMES]
     if path in OF_APIS:
         return [*CHECK_NAMES, *API_CHECK_NAMES]
+    if path == "staged/customers":
+        return [*CHECK_NAMES, "promoted_fields"]
     return [*CHECK_NAMES, *(SOURCE_CHECK_NAMES if path.startswith("raw/") else [])]
 
 
