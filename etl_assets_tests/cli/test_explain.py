@@ -1,4 +1,4 @@
-"""`etl-assets explain` on the demo's tables: from a fact up to rows of the shop and lines of files."""
+"""`etl-assets explain` on the demo: from a fact up to rows of the shop and lines of files."""
 
 import json
 from dataclasses import replace
