@@ -96,6 +96,8 @@ def unfit(batch: pl.DataFrame, column: Column) -> int:
 
 def field_value(text: str, field: str) -> Any:
     """The field's value in a JSON text; None for null, for no such field and for no object."""
+    if "\\" not in text and f'"{field}"' not in text:
+        return None  # no name in it is written with escapes, and none is this one
     try:
         return fields_of(value_of(text)).get(field)
     except ValueError:

@@ -55,6 +55,22 @@ def test_null_absent_and_what_is_no_object_are_null() -> None:
     assert values_of(texts, "f", pl.Int64()).to_list() == [*[None] * 6, 1]
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (r'{"gr\u00f6\u00dfe": 1}', "größe"),
+        ('{"größe": 1}', "größe"),
+        (r'{"a \"b\"": 1}', 'a "b"'),
+        (r'{"a\\b": 1}', "a\\b"),
+        (r'{"\u0000": 1}', "\\u0000"),
+        ('{"": 1}', ""),
+        ('{"x": {"f": 2}, "f": 1}', "f"),
+    ],
+)
+def test_a_field_is_found_however_its_name_is_written(text: str, field: str) -> None:
+    assert values_of(pl.Series([text]), field, pl.Int64()).to_list() == [1]
+
+
 class Raw(Contract):
     id: pl.Int64 = column(description="Number.")
     custom: pl.String = column(description="All.", nullable=True, logical="json", fields=True)
