@@ -17,6 +17,7 @@ from rich.status import Status
 
 from benchmarks.bigquery import RACE, bigquery_figures, measure_bigquery
 from benchmarks.commands import measure_commands
+from benchmarks.dimensions import measure_dimensions, print_dimensions
 from benchmarks.drops import measure_drops
 from benchmarks.event_load import ROWS_SHARE, event_figures, measure_events
 from benchmarks.file_keys import measure_file_keys, print_file_keys
@@ -36,7 +37,7 @@ from etl_assets_tests.bigquery_environment import NoInterpreter
 
 PARTS = (
     *("speed", "memory", "imports", "commands", "partitions", "postgres", "bigquery", "sync"),
-    *("files", "file-memory", "file-keys", "drops", "events"),
+    *("files", "file-memory", "file-keys", "drops", "events", "dimensions"),
 )
 _DISK_BYTES_A_ROW = 600
 
@@ -58,6 +59,7 @@ _DISK_BYTES_A_ROW = 600
 )
 @click.option("--file-keys", default=100_000, show_default=True, help="Objects in one prefix.")
 @click.option("--event-rows", default=1_000_000, show_default=True, help="Events that arrive.")
+@click.option("--changes", default=10_000_000, show_default=True, help="Changes of a dimension.")
 @click.option("--repeats", default=3, show_default=True, help="Runs that a median is made of.")
 @click.option("--days", default=30, show_default=True, help="Days of the demo shop to backfill.")
 @click.option("--full", is_flag=True, help="Let the naive way take all rows.")
@@ -73,6 +75,7 @@ def main(
     file_memory_bytes: int,
     file_keys: int,
     event_rows: int,
+    changes: int,
     repeats: int,
     days: int,
     full: bool,
@@ -84,7 +87,7 @@ def main(
         rows, memory_rows, repeats, days = 20_000, 50_000, 1, 1
         bigquery_rows, upsert_rows, sync_rows = 20_000, 2_000, 20_000
         file_rows, file_memory_bytes, file_keys = 20_000, 2_000_000, 1_000
-        event_rows = 2_000
+        event_rows, changes = 2_000, 20_000
     console = Console(width=110)
     parts = only or PARTS
     figures: dict[str, float] = {}
@@ -155,6 +158,10 @@ def main(
             medians, race = measure_events(source, folder, event_rows, repeats, share, tell)
             figures |= event_figures(medians)
             print_race(console, medians, race, "events into PostgreSQL", "our landing")
+        if "dimensions" in parts:
+            made = measure_dimensions(folder, changes, tell)
+            figures |= made
+            print_dimensions(console, made)
     print_bounds(console, figures)
     if not only:
         path = read_settings().home / "bench.json"

@@ -53,6 +53,8 @@ BOUNDS = (
     Bound("drop_to_published_seconds", 60, "from a dropped file to its published day, s"),
     Bound("events_land_over_many", 1.0, "our landing of events / executemany"),
     Bound("events_land_over_dlt", 1.0, "our landing of events / dlt's merge"),
+    Bound("dimension_whole_peak_rss_mb", 900, "peak memory of a dimension made from nothing, MB"),
+    Bound("dimension_day_over_whole", 0.05, "a dimension's further day of changes / all of it"),
     Bound("bigquery_load_over_naive", 1.0, "our BigQuery publication / the naive way's appends"),
     Bound("bigquery_rss_over_naive_whole", 0.8, "its peak memory / of pandas with all rows"),
 )

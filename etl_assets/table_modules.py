@@ -13,6 +13,7 @@ from types import ModuleType
 
 from etl_assets.config import SHOP_TABLES
 from etl_assets.core.catalog import Broken, Catalog, Declared
+from etl_assets.core.dimension import DimensionSpec
 from etl_assets.core.errors import ConfigError, SpecError
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, file_of
@@ -63,9 +64,9 @@ def _declared(module: str) -> Declared | Broken | None:
     spec = getattr(imported, "TABLE", None)
     if spec is None:
         return None
-    if not isinstance(spec, TableSpec | EnrichedSpec):
+    if not isinstance(spec, TableSpec | EnrichedSpec | DimensionSpec):
         kind = type(spec).__name__
-        why = f"TABLE: this is a {kind}. Write a TableSpec or an EnrichedSpec."
+        why = f"TABLE: this is a {kind}. Write a TableSpec, an EnrichedSpec or a DimensionSpec."
         return _broken(module, why)
     return Declared(spec, module)
 

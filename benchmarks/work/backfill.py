@@ -63,6 +63,6 @@ def _upstream(table: LayerTable, window: Window) -> Mapping[str, Upstream]:
         folder = _settings.home / "spool" / table.path / "in" / name
         days = _parts(above, window)
         upstream[name] = read_upstream(
-            _platform.warehouse, above, given, days, folder, for_whole=not table.has_days
+            _platform.warehouse, above, given, days, folder, reader=table
         )
     return upstream

@@ -138,7 +138,7 @@ def _sources_of(catalog: "Catalog", table: "LayerTable") -> list[str]:
     """The raw tables that it is derived from, in the end."""
     if table.source is not None:
         return [table.path]
-    given = [catalog[one.asset] for one in table.inputs.values()]
+    given = [catalog[catalog.publisher_of(one.asset)] for one in table.inputs.values()]
     return list(dict.fromkeys(path for one in given for path in _sources_of(catalog, one)))
 
 

@@ -45,7 +45,8 @@ class Expectation:
     days before it; `duplicate_keys` how many keys occur more than once, `duplicates` some of them;
     `drift` how the source's columns differ from the contract's, None where nobody looked. `refused`
     are the objects of a day of files that could not be trusted, each with the reason; `objects`
-    counts all of them.
+    counts all of them. `look_ups` are surrogate keys of a dimension that rows must not point to, by
+    column, some of each; None where nobody looked.
     """
 
     source_count: int | None
@@ -55,6 +56,7 @@ class Expectation:
     duplicates: Sequence[str] = ()
     drift: DriftReport | None = None
     objects: int = 0
+    look_ups: Mapping[str, Sequence[int]] | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -148,14 +150,14 @@ class DayAudit:
             self._history(expected.earlier_counts),
             self._shrinkage(expected.published_count),
         )
-        promoted = (self._promoted(),) if promoted_columns(self.table.contract) else ()
         own: dict[CheckSpec, Callable[[], CheckResult]] = {
             checks.CURSORS: self._cursors,
             checks.SCHEMA_DRIFT: lambda: self._drift(expected.drift),
+            checks.PROMOTED_FIELDS: self._promoted,
             checks.FILES_READ: lambda: self._files(expected),
+            checks.ONE_VERSION: lambda: self._look_ups(expected.look_ups),
         }
-        of_source = (own[check]() for check in checks.source_checks(self.table.source))
-        return (*every, *promoted, *of_source)
+        return (*every, *(own[check]() for check in self.table.own_checks))
 
     def copy(self) -> "DayAudit":
         """The same counts, which do not change with this one's."""
@@ -322,6 +324,12 @@ class DayAudit:
         first = dict(list(expected.refused.items())[:SAMPLES])
         evidence = {"objects": expected.objects, "refused": len(expected.refused), "why": first}
         return self._result(checks.FILES_READ, not expected.refused, evidence)
+
+    def _look_ups(self, broken: Mapping[str, Sequence[int]] | None) -> CheckResult:
+        if broken is None:
+            return self._result(checks.ONE_VERSION, True, {"looked_at": "not in this audit"})
+        evidence = {"rows": self.good_rows, "wrong": dict(broken)}
+        return self._result(checks.ONE_VERSION, not broken, evidence)
 
     def _drift(self, drift: DriftReport | None) -> CheckResult:
         evidence = drift.evidence() if drift else {"looked_at": "not in this audit"}

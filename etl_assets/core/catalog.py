@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
+from etl_assets.core.dimension import DELETIONS, DimensionSpec
 from etl_assets.core.errors import SpecError, UnknownTable
 from etl_assets.core.near_names import near
+from etl_assets.core.policies import Deletes
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, LayerTable, file_of
 
-Spec = TableSpec | EnrichedSpec
+Spec = TableSpec | EnrichedSpec | DimensionSpec
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,12 @@ class Catalog(Mapping[str, LayerTable]):
     def __init__(self, tables: Mapping[str, LayerTable], broken: Iterable[Broken] = ()) -> None:
         self._tables = dict(tables)
         self._broken = tuple(broken)
+        self._versions = _versions_of(self._tables)
         self._depths: dict[str, int] = {}
         for path, table in self._tables.items():
-            above = [self._depths[given.asset] for given in table.inputs.values()]
+            above = [
+                self._depths[self.publisher_of(given.asset)] for given in table.inputs.values()
+            ]
             self._depths[path] = 1 + max(above, default=0)
 
     @classmethod
@@ -111,14 +116,31 @@ class Catalog(Mapping[str, LayerTable]):
         found = set(paths)
         below = []
         for path, table in self._tables.items():
-            if any(given.asset in found for given in table.inputs.values()):
+            if any(self.publisher_of(given.asset) in found for given in table.inputs.values()):
                 found.add(path)
                 below.append(path)
         return below
 
     def inputs_of(self, table: LayerTable) -> dict[str, LayerTable]:
         """The tables that it is made of, by the names that its transform knows them by."""
-        return {name: self._tables[given.asset] for name, given in table.inputs.items()}
+        return {name: self.published(given.asset) for name, given in table.inputs.items()}
+
+    def published(self, path: str) -> LayerTable:
+        """The table of that path, or the versions that a table keeps; KeyError if there is none."""
+        kept = self._tables[self._versions[path]].versions if path in self._versions else None
+        return kept or self._tables[path]
+
+    def readers_of(self, path: str) -> Mapping[str, LayerTable]:
+        """The tables that read this one, by path and in the catalog's order."""
+        return {
+            reader: table
+            for reader, table in self._tables.items()
+            if any(given.asset == path for given in table.inputs.values())
+        }
+
+    def publisher_of(self, path: str) -> str:
+        """The table that publishes what is at a path: versions are published with theirs."""
+        return self._versions.get(path, path)
 
     def __getitem__(self, path: str) -> LayerTable:
         return self._tables[path]
@@ -131,6 +153,11 @@ class Catalog(Mapping[str, LayerTable]):
 
     __hash__ = object.__hash__
     __eq__ = object.__eq__
+
+
+def _versions_of(tables: Mapping[str, LayerTable]) -> dict[str, str]:
+    """The tables that keep versions, by the path of these."""
+    return {table.versions.path: path for path, table in tables.items() if table.versions}
 
 
 def _without_doubled(declared: Iterable[Declared]) -> tuple[list[LayerTable], list[Broken]]:
@@ -162,18 +189,26 @@ def _placed(
     known = {t.path: t for t in sorted(tables, key=lambda t: (layers.index(t.layer), t.name))}
     found = list(broken)
     while True:
+        versions = _versions_of(known)
+        readable = {**known, **{path: known[owner] for path, owner in versions.items()}}
         left_out = {path for one in found for path in one.paths}
         unreadable = [
             _unreadable(table, given.asset, given.asset in left_out, known)
             for table in known.values()
             for given in table.inputs.values()
-            if given.asset not in known
+            if given.asset not in readable
         ]
         unreadable = unreadable or [
             _without_days(table)
             for table in known.values()
             if table.inputs and table.has_days
-            if not any(known[given.asset].has_days for given in table.inputs.values())
+            if not any(readable[given.asset].has_days for given in table.inputs.values())
+        ]
+        unreadable = unreadable or [
+            _without_tombstones(table, readable[given.asset])
+            for table in known.values()
+            if table.dimension is not None and (given := table.inputs.get(DELETIONS)) is not None
+            if readable[given.asset].deletes is not Deletes.TOMBSTONE
         ]
         if unreadable:
             found += unreadable
@@ -181,7 +216,10 @@ def _placed(
                 for path in one.paths:
                     known.pop(path, None)
             continue
-        graph = {path: {g.asset for g in table.inputs.values()} for path, table in known.items()}
+        graph = {
+            path: {versions.get(given.asset, given.asset) for given in table.inputs.values()}
+            for path, table in known.items()
+        }
         try:
             return {path: known[path] for path in TopologicalSorter(graph).static_order()}, found
         except CycleError as error:
@@ -208,6 +246,14 @@ def _without_days(table: LayerTable) -> Broken:
     return Broken(
         f"{table.declared_in}: partition_column: {table.path} has days, and none of its inputs has "
         "any, so nothing says which days there are. Write None.",
+        frozenset([table.path]),
+    )
+
+
+def _without_tombstones(table: LayerTable, deleting: LayerTable) -> Broken:
+    return Broken(
+        f"{table.declared_in}: deletions: {deleting.path} keeps no tombstones of what its source "
+        f"deleted. Write deletes=Deletes.TOMBSTONE in {deleting.declared_in}.",
         frozenset([table.path]),
     )
 

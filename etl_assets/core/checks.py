@@ -107,6 +107,14 @@ FILE_CHECKS: tuple[CheckSpec, ...] = (SCHEMA_DRIFT, FILES_READ)
 """Of a table that is read from files, instead: files have no cursor."""
 
 
+ONE_VERSION = CheckSpec(
+    "one_version",
+    "Each row points to exactly one version of each dimension that it looks up, which held at the "
+    "row's time: a join to it neither loses nor doubles a row.",
+)
+"""Of a table that looks dimensions up, as well."""
+
+
 def source_checks(source: SourceSpec | None) -> tuple[CheckSpec, ...]:
     """The checks that a table has because of its source, None for a derived one."""
     if source is None:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from etl_assets.core.audit import fingerprint
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.readings import reading
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import Input, LayerTable
 
@@ -73,6 +74,13 @@ class Late:
     why: str
 
 
+def loads_of(table: LayerTable, given: Input) -> str:
+    """Whose loads make a part of the table late: the input's, or of a dimension that its rows look
+    up those that changed what they see (`core/readings.py`)."""
+    is_looked_up = given.as_of is not None and table.has_days
+    return reading(table.path, given.asset) if is_looked_up else given.asset
+
+
 def late_days(
     tables: Mapping[str, LayerTable],
     states: Iterable[PartitionState],
@@ -94,9 +102,11 @@ def late_days(
     late: dict[str, dict[date, Late]] = {}
     for path, table in tables.items():
         late[path] = {}
-        if not table.inputs:
+        if not table.is_derived:
             continue
-        made = {name: loads[given.asset] for name, given in table.inputs.items()}
+        made = {
+            name: loads.get(loads_of(table, given), Loads()) for name, given in table.inputs.items()
+        }
         for day in _days_to_make(table, by_table):
             if day != WHOLE and not has(day):
                 continue
@@ -113,7 +123,9 @@ def _days_to_make(
     table: LayerTable, by_table: Mapping[str, Mapping[date, PartitionState]]
 ) -> Sequence[date]:
     """The parts of which every input is published."""
-    published = [by_table[given.asset].keys() for given in table.inputs.values()]
+    published = [by_table.get(given.asset, {}).keys() for given in table.inputs.values()]
+    if not table.inputs:  # what is made of nothing belongs to a warehouse that is in use
+        return [WHOLE] if any(by_table.values()) else []
     if not table.has_days:
         return [WHOLE] if all(published) else []
     by_day = [days for days in published if WHOLE not in days]
@@ -141,7 +153,7 @@ def _why(
     newer = [
         f"{given.asset}{'' if known == WHOLE else f' {known}'} (run {upstream.run_id[:8]})"
         for given in table.inputs.values()
-        for known, upstream in sorted(by_table[given.asset].items())
+        for known, upstream in sorted(by_table.get(given.asset, {}).items())
         if given.reads(day, known) and upstream.updated_at >= state.as_of
     ]
     shown = ", ".join(newer[:3]) + (f" and {len(newer) - 3} more" if len(newer) > 3 else "")

@@ -58,7 +58,7 @@ def table_faults(table: LayerTable, *, contract: str, transform: str) -> Iterato
         if table.expects is not None:
             found = wrong_with(table.expects, has_days=table.has_days)
             yield from (Fault("expects", what, write) for what, write in found)
-    else:
+    elif table.dimension is None:
         yield from transform_faults(table, transform)
 
 

@@ -8,13 +8,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from etl_assets.core.checks import ONE_VERSION, PROMOTED_FIELDS, CheckSpec, source_checks
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of, keyed_by
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
 from etl_assets.core.source_specs import Files, SourceSpec
+
+if TYPE_CHECKING:
+    from etl_assets.core.as_of import AsOf
+    from etl_assets.core.dimension import Dimension
 
 
 class Layer(StrEnum):
@@ -35,7 +41,9 @@ class Input:
     `makes_late` says whether a derived day must be made again when this input changes.
     `days_before` and `days_after` make the input a window: a day reads so many days of it before
     and after its own as well, those that are published. A day is made although days after it are
-    not there yet, and is late once they are.
+    not there yet, and is late once they are. `as_of` says that the input is a
+    dimension and how the rows look it up: a day is late when versions changed that its rows look
+    up, and only then.
     """
 
     asset: str
@@ -44,6 +52,7 @@ class Input:
     makes_late: bool = True
     days_before: int = 0
     days_after: int = 0
+    as_of: "AsOf | None" = None
 
     @property
     def is_window(self) -> bool:
@@ -82,7 +91,8 @@ class LayerTable:
     `partition_column` is None for a table without days: it is replaced as a whole.
     What `drift`, `overflow_column`, `deletes`, `lookback` and `expects` say is `TableSpec`'s.
     `versions` is the table that keeps every version of a row of this one that was seen, by key and
-    cursor. `module` is the Python module that declares it, None for a spec that was made in code.
+    cursor. `dimension` is how its versions are made, None for what is no dimension. `module` is the
+    Python module that declares it, None for a spec that was made in code.
     """
 
     layer: Layer
@@ -103,6 +113,7 @@ class LayerTable:
     lookback: timedelta = LOOKBACK
     expects: Arrival | None = None
     versions: "LayerTable | None" = None
+    dimension: "Dimension | None" = None
     module: str | None = None
 
     @property
@@ -126,6 +137,11 @@ class LayerTable:
         return self.partition_column
 
     @property
+    def is_derived(self) -> bool:
+        """Whether it is made here, of other tables or of nothing, and not read from a source."""
+        return self.transform is not None or self.dimension is not None
+
+    @property
     def syncs(self) -> bool:
         """Whether its changes can be read by a cursor, so that it need not be loaded by days."""
         return self.source is not None and self.cursor_column is not None
@@ -139,6 +155,18 @@ class LayerTable:
     def has_row_days(self) -> bool:
         """Whether it is of files whose rows say their day, so that an object is of several days."""
         return isinstance(self.source, Files) and self.has_days and self.source.day_from == "rows"
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether its rows look up versions of a dimension."""
+        return any(given.as_of is not None for given in self.inputs.values())
+
+    @property
+    def own_checks(self) -> tuple[CheckSpec, ...]:
+        """The checks that it has beside those of every table."""
+        promoted = (PROMOTED_FIELDS,) if any(one.from_field for one in self.columns) else ()
+        one_version = (ONE_VERSION,) if self.looks_up else ()
+        return (*source_checks(self.source), *promoted, *one_version)
 
     @property
     def transform_takes_day(self) -> bool:

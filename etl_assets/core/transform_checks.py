@@ -12,9 +12,11 @@ from etl_assets.core.table import Input, LayerTable
 
 def transform_faults(table: LayerTable, field: str) -> Iterator[Fault]:
     """Inputs that make no sense, and a function that does not take them; `field` is its name."""
-    if not table.inputs:
+    if not table.inputs and table.has_days:
         yield Fault(
-            "inputs", "a table is made of nothing.", 'Name inputs: {"x": Input("staged/x")}.'
+            "inputs",
+            "a table with days is made of nothing.",
+            'Name inputs: {"x": Input("staged/x")}; only a table without days needs none.',
         )
     for name, one in table.inputs.items():
         yield from _window_faults(table, name, one)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from etl_assets.config import DEMO_LAST_DAY, FIRST_DAY, Settings, shown_url
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.readings import is_reading
 from etl_assets.core.state import PartitionState
 
 _FILE = "demo.json"
@@ -35,6 +36,7 @@ def not_of_demo(states: Iterable[PartitionState], tables: Collection[str]) -> li
             state.table_name
             for state in states
             if state.table_name not in versions
+            and not is_reading(state.table_name)
             and (state.table_name not in tables or not _is_demo_day(state))
         }
     )

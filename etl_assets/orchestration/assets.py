@@ -4,8 +4,7 @@ A run may hold many days. Each gets a verdict of its own: good days are publishe
 even where others are refused, and the run fails naming those.
 """
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -17,7 +16,7 @@ from etl_assets.orchestration.arrivals import freshness_of
 from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.failures import failure_of, overtaken, refused_days
 from etl_assets.orchestration.io_managers import READER, WarehouseIOManager
-from etl_assets.orchestration.metadata import table_metadata
+from etl_assets.orchestration.metadata import code_of, table_metadata
 from etl_assets.orchestration.names import key_of, source_key, step_of
 from etl_assets.orchestration.partitions import (
     BACKFILL_POLICIES,
@@ -74,7 +73,7 @@ def build_asset(
         kinds={warehouse_kind, "polars"},
         owners=table.owners,
         tags={"domain": table.domain},
-        metadata={**table_metadata(table), **_code_of(table)},
+        metadata={**table_metadata(table), **code_of(table)},
     )
     def load(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
         from etl_assets.pipeline.derive import DerivedSource
@@ -177,26 +176,19 @@ def _remember_columns(
         in_turn(lambda: remember_columns(platform.warehouse, table, columns, run_id))
 
 
-def _code_of(table: LayerTable) -> Mapping[str, dg.CodeReferencesMetadataValue]:
-    """The module that declares the table, nothing for a table that was made in code."""
-    module = sys.modules.get(table.module or "")
-    if module is None or module.__file__ is None:
-        return {}
-    reference = dg.LocalFileCodeReference(
-        file_path=module.__file__, line_number=1, label=table.path
-    )
-    value = dg.CodeReferencesMetadataValue(code_references=[reference])
-    return {"dagster/code_references": value}
-
-
 def _inputs(catalog: Catalog, table: LayerTable) -> dict[str, dg.AssetIn]:
     if table.source is not None:
         return {"source": dg.AssetIn(source_key(table))}
+    # Dagster loads them in this order, and a dimension must be read after the facts: a version that
+    # is published between the two is then seen, or makes the day late (`dimensions/marks.py`).
+    inputs = sorted(
+        catalog.inputs_of(table).items(), key=lambda one: table.inputs[one[0]].as_of is not None
+    )
     return {
         name: dg.AssetIn(
             key_of(above),
             partition_mapping=mapping_of(table, table.inputs[name], above),
             metadata={READER: table.path},
         )
-        for name, above in catalog.inputs_of(table).items()
+        for name, above in inputs
     }

@@ -75,7 +75,7 @@ def backfill(
         if every_day:
             result.failed.setdefault(table.path, set()).update(unmakeable)
             result.messages += [
-                _unpublished_told(table, platform.catalog[path], days)
+                _unpublished_told(table, platform.catalog.published(path), days)
                 for path, days in missing.items()
             ]
         return [day for day in whole if day not in spared | unmakeable]

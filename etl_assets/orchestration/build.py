@@ -12,6 +12,7 @@ from etl_assets.orchestration.arrivals import build_arrival_check, build_arrival
 from etl_assets.orchestration.assets import build_asset, source_asset
 from etl_assets.orchestration.checks import build_checks
 from etl_assets.orchestration.console import CONSOLE
+from etl_assets.orchestration.dimensions import dimension_asset
 from etl_assets.orchestration.events import (
     build_event_jobs,
     build_event_schedules,
@@ -75,7 +76,12 @@ def _assemble(
                 for table in tables
                 if table.source
             ),
-            *(build_asset(catalog, table, days, warehouse_kind) for table in tables),
+            *(
+                build_asset(catalog, table, days, warehouse_kind)
+                if table.dimension is None
+                else dimension_asset(catalog, table, warehouse_kind)
+                for table in tables
+            ),
             *(versions_asset(table, days, warehouse_kind) for table in tables if table.versions),
         ],
         asset_checks=[

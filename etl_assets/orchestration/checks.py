@@ -14,15 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
 
-from etl_assets.core.checks import (
-    CHECKS,
-    PROMOTED_FIELDS,
-    SCHEMA_DRIFT,
-    CheckResult,
-    Severity,
-    source_checks,
-)
-from etl_assets.core.promoted import promoted_columns
+from etl_assets.core.checks import CHECKS, ONE_VERSION, SCHEMA_DRIFT, CheckResult, Severity
 from etl_assets.core.table import Input, LayerTable
 from etl_assets.orchestration.metadata import evidence_metadata
 from etl_assets.orchestration.names import key_of
@@ -43,10 +35,9 @@ def check_specs(table: LayerTable, days: dg.PartitionsDefinition[str]) -> list[d
 
     The UI calls them non-blocking, as Dagster means it: they do their blocking before publication.
     """
-    promoted = (PROMOTED_FIELDS,) if promoted_columns(table.contract) else ()
     severities = {
         check: table.thresholds.severities.get(check.name, check.severity)
-        for check in (*CHECKS, *promoted, *source_checks(table.source))
+        for check in (*CHECKS, *table.own_checks)
     }
     return [
         dg.AssetCheckSpec(
@@ -105,8 +96,9 @@ def build_checks(table: LayerTable, days: dg.PartitionsDefinition[str]) -> dg.As
         loading = context.job_def.asset_layer.selected_asset_keys
         if key_of(table) in loading:
             return  # the asset itself records them, before it publishes
-        # What is published says nothing of the source's columns.
-        wanted = {key.name for key in context.selected_asset_check_keys} - {SCHEMA_DRIFT.name}
+        # What is published says nothing of the source's columns, or of dimensions.
+        unseen = {SCHEMA_DRIFT.name, ONE_VERSION.name}
+        wanted = {key.name for key in context.selected_asset_check_keys} - unseen
         platform: Platform = context.resources.platform
         for loaded, target in _audit_published(context, table, platform):
             yield from (e for e in _evaluations(loaded, target) if e.check_name in wanted)

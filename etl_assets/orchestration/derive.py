@@ -20,7 +20,7 @@ def derive_late_days(
     a run are in the result's messages.
     """
     result = BackfillResult()
-    derived = [path for path in paths if platform.catalog[path].inputs]
+    derived = [path for path in paths if platform.catalog[path].is_derived]
 
     late = platform.late() if derived else []
     by_depth: dict[int, list[Late]] = {}

@@ -68,7 +68,7 @@ class WarehouseIOManager(dg.IOManager):
             reader.inputs[context.name],
             days,
             folder,
-            for_whole=not reader.has_days,
+            reader=reader,
         )
 
     def handle_output(self, context: dg.OutputContext, obj: "Sequence[LoadedDay]") -> None:

@@ -3,6 +3,7 @@
 What is shown of rows is masked where the contract marks a column as personal.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -39,6 +40,18 @@ def table_metadata(table: LayerTable) -> Metadata:
         "dagster/table_name": f"{table.layer}.{table.name}",
         "dagster/column_schema": table_schema(table),
     }
+
+
+def code_of(table: LayerTable) -> Mapping[str, dg.CodeReferencesMetadataValue]:
+    """The module that declares the table, nothing for a table that was made in code."""
+    module = sys.modules.get(table.module or "")
+    if module is None or module.__file__ is None:
+        return {}
+    reference = dg.LocalFileCodeReference(
+        file_path=module.__file__, line_number=1, label=table.path
+    )
+    value = dg.CodeReferencesMetadataValue(code_references=[reference])
+    return {"dagster/code_references": value}
 
 
 def day_metadata(

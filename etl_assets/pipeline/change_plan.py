@@ -21,7 +21,7 @@ from etl_assets.pipeline.match import Match
 from etl_assets.sources.found import Rejected
 from etl_assets.warehouse.base import Warehouse
 
-_SAME_ROW = ["partition_key", "source_position", "payload"]
+SAME_ROW = ["partition_key", "source_position", "payload"]
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Planner:
         if not older.height:
             return [], {}
         newer = [check.set_aside_rows() for check in checks.values()]
-        told = pl.concat([f.select(_SAME_ROW) for f in newer]) if newer else older.clear()
-        same = _positions_alike(older.select(_SAME_ROW), told.select(_SAME_ROW))
+        told = pl.concat([f.select(SAME_ROW) for f in newer]) if newer else older.clear()
+        same = positions_alike(older.select(SAME_ROW), told.select(SAME_ROW))
         for check in checks.values():
             check.forget_known(same)
         leaving = older.filter(~pl.col("source_position").is_in(same))
@@ -156,10 +156,10 @@ def _rejected(unreadable: pl.DataFrame) -> Rejected:
     )
 
 
-def _positions_alike(older: pl.DataFrame, newer: pl.DataFrame) -> list[str]:
+def positions_alike(older: pl.DataFrame, newer: pl.DataFrame) -> list[str]:
     """The positions that both have the very same rows of, however often each stands."""
-    counted = [f.group_by(_SAME_ROW).len() for f in (older, newer)]
-    columns = [*_SAME_ROW, "len"]
+    counted = [f.group_by(SAME_ROW).len() for f in (older, newer)]
+    columns = [*SAME_ROW, "len"]
     differing = pl.concat(
         [
             one.join(other, on=columns, how="anti").select("source_position")

@@ -41,8 +41,12 @@ def same_values(catalog: Catalog, table: LayerTable) -> Mapping[str, Mapping[str
     """For each input by its path: its columns whose values a column of the table has, with that.
 
     A column has the values of the one of its own name that it reads, and else of the only one that
-    it reads. That the values were not changed on the way is a guess: ask for rows with them.
+    it reads. That the values were not changed on the way is a guess: ask for rows with them. A
+    dimension declares it (`entity`).
     """
+    if table.dimension is not None:
+        entity = {there: own for own, there in table.dimension.entity.items()}
+        return {given.asset: entity for given in table.inputs.values()}
     deciding = reads(catalog, table, pl.len())
     found: dict[str, dict[str, str]] = {given.asset: {} for given in table.inputs.values()}
     renamed: list[tuple[str, str, str]] = []

@@ -50,13 +50,15 @@ class Kept:
     """What stays published of a part whose rows are changed and not replaced.
 
     `rows` and `nulls` (by column) are published rows that stay, `quarantined` the rows that stay in
-    quarantine; `state` is the part's state until now.
+    quarantine; `state` is the part's state until now. `published` is how many rows the part had, to
+    be compared with how many it will have; None where that is looked after elsewhere.
     """
 
     rows: int = 0
     nulls: Mapping[str, int] = field(default_factory=dict)
     quarantined: int = 0
     state: PartitionState | None = None
+    published: int | None = None
 
 
 @dataclass(frozen=True)
@@ -180,10 +182,11 @@ class DayCheck:
         source_count: int | None = None,
         kept: Kept | None = None,
         ledger: Sequence[LedgerEntry] | None = None,
+        look_ups: Mapping[str, Sequence[int]] | None = None,
     ) -> LoadedDay:
         """The verdict on all that was put in, and on what is `kept` beside it.
 
-        `ledger` are the objects of a day of files.
+        `ledger` are the objects of a day of files, `look_ups` as in `Expectation`.
         Without `kept` the part is loaded whole: its row count is compared with what is published
         of it, and its keys are counted in the spool.
         """
@@ -200,12 +203,13 @@ class DayCheck:
         days = self.table.thresholds.history_days
         expected = Expectation(
             source_count=source_count,
-            published_count=None if kept else published.rows.get(self.day),
+            published_count=kept.published if kept else published.rows.get(self.day),
             earlier_counts=published.earlier(self.day, days) if self.table.has_days else (),
             duplicate_keys=duplicates,
             duplicates=self._shown(sample) if duplicates else (),
             drift=self.origin.drift,
             objects=len(ledger or ()),
+            look_ups=look_ups,
             refused={one.object_key: one.error for one in ledger or () if one.error},
         )
         mark = self._watermark

@@ -3,16 +3,19 @@
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
 from etl_assets.core.errors import ContractMismatch, UpstreamMissing
-from etl_assets.core.lateness import Loads, made_of
+from etl_assets.core.lateness import Loads, loads_of, made_of
 from etl_assets.core.partitions import WHOLE, Window
+from etl_assets.core.readings import noted
 from etl_assets.core.table import Input, LayerTable
-from etl_assets.sources.base import DayEvidence, DayRead
+from etl_assets.pipeline.look_ups import LookUps
+from etl_assets.sources.base import Afterwards, DayEvidence, DayRead
 from etl_assets.warehouse.base import Warehouse
 
 CHUNK_ROWS = 131_072
@@ -25,8 +28,8 @@ class Upstream:
     `frames` holds a lazy frame for each day; with `until` a single one serves all days, each of
     which sees its rows up to and including that day; with `whole` each part sees all of its rows.
     A day of an input that is a window sees the frames of all days of the window.
-    `unpublished` are the days asked for that were never published, `loads` what was published
-    when the rows were read, or before.
+    `unpublished` are the days asked for that were never published, or WHOLE where nothing was.
+    `loads` is what makes a part late, as it stood when the rows were read, or before.
     """
 
     table: LayerTable
@@ -55,7 +58,7 @@ class Upstream:
 
     def lacks(self, day: date) -> bool:
         """Whether what a part is made of was never published: no rows are not zero."""
-        return not self.loads.by_day if self.whole is not None else day in self.unpublished
+        return (WHOLE if self.whole is not None else day) in self.unpublished
 
 
 def read_upstream(
@@ -65,19 +68,29 @@ def read_upstream(
     days: Sequence[date],
     folder: Path,
     *,
-    for_whole: bool,
+    reader: LayerTable,
 ) -> Upstream:
-    """The published rows of an input for the days of a derived table, `days` being the input's.
-
-    With `for_whole` the derived table has no days: it is made of all rows of the input.
+    """The published rows of an input for the days of the derived table `reader`, `days` being the
+    input's. A table without days is made of all rows of the input.
     """
     # Before the rows: what is published in between makes the part late, never unnoticed.
     loads = Loads({s.partition_key: s.load_id for s in warehouse.state(table)})
     known = sorted(loads.by_day)
-    if for_whole or not table.has_days:
+    if not reader.has_days or not table.has_days:
+        if loads_of(reader, given) != given.asset:
+            seen = warehouse.state(noted(reader, given.asset))
+            loads = Loads({s.partition_key: s.load_id for s in seen})
         windows = [Window(known[0], known[-1])] if known else [Window.of(WHOLE)]
         extract = warehouse.read(table, windows, folder)
-        return Upstream(table, given, extract.as_of, whole=extract.frames[0], loads=loads)
+        missing = frozenset() if known else frozenset([WHOLE])
+        return Upstream(
+            table,
+            given,
+            extract.as_of,
+            whole=extract.frames[0],
+            unpublished=missing,
+            loads=loads,
+        )
     unpublished = frozenset(days) - loads.by_day.keys()
     if given.all_days_until:
         first = min([*known[:1], days[0]])
@@ -116,10 +129,25 @@ class DerivedDay(DayRead):
     upstream: Mapping[str, Upstream]
     day: date
 
+    @cached_property
+    def _look_ups(self) -> LookUps:
+        dimensions = {
+            name: self.upstream[name].day(self.day)
+            for name, given in self.table.inputs.items()
+            if given.as_of is not None
+        }
+        return LookUps(self.table, dimensions)
+
+    def afterwards(self) -> Afterwards:
+        """Which surrogate keys of its rows point to no version, or to one of another time."""
+        looked = self._look_ups
+        return Afterwards(look_ups=looked.samples if looked.is_needed else None)
+
     @property
     def source(self) -> str:
-        """What `_source` says of its rows: the upstream tables."""
-        return ", ".join(upstream.table.path for upstream in self.upstream.values())
+        """What `_source` says of its rows: the upstream tables, or the table's own module."""
+        paths = [upstream.table.path for upstream in self.upstream.values()]
+        return ", ".join(paths) or self.table.declared_in
 
     def evidence(self) -> DayEvidence:
         """The rows of the input that sets the grain; None where no input does.
@@ -133,7 +161,8 @@ class DerivedDay(DayRead):
         rows = sum(
             self.upstream[name].day(self.day).select(pl.len()).collect().item() for name in grain
         )
-        as_of = min(upstream.as_of for upstream in self.upstream.values())
+        # What is made of nothing is as new as its making.
+        as_of = min((one.as_of for one in self.upstream.values()), default=datetime.now(UTC))
         loads = {name: upstream.loads for name, upstream in self.upstream.items()}
         return DayEvidence(
             as_of, rows if grain else None, made_of=made_of(self.table, loads, self.day)
@@ -147,7 +176,9 @@ class DerivedDay(DayRead):
         own_day = {"day": self.day} if self.table.transform_takes_day else {}
         try:
             made = transform(**frames, **own_day)
-            yield from _chunks(made)
+            for piece in _chunks(made):
+                self._look_ups.see(piece)
+                yield piece
         except pl.exceptions.PolarsError as error:
             raise ContractMismatch(
                 f"The transform of {self.table.path} failed on {self.day}: {_told(error)}.",

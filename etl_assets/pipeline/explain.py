@@ -14,7 +14,6 @@ from typing import Any
 
 import polars as pl
 
-from etl_assets.core.lateness import Loads, made_of
 from etl_assets.core.rows import keys_of
 from etl_assets.core.source_specs import Files
 from etl_assets.core.state import PartitionState
@@ -107,6 +106,8 @@ class Explainer:
         self._states: dict[str, dict[date, PartitionState]] = {}
         for state in self._warehouse.state():
             self._states.setdefault(state.table_name, {})[state.partition_key] = state
+        states = [state for found in self._states.values() for state in found.values()]
+        self._late = {(late.table, late.day) for late in platform.late_of(states)}
         self._quarantine: dict[tuple[str, date | None], list[tuple[date, str, str, str]]] = {}
 
     def explain(self, table: LayerTable, values: Values) -> RowTrace:
@@ -154,7 +155,7 @@ class Explainer:
         traces = [self._trace(above, one, wanted) for one in rows]
         if not traces and whole_key:  # the key is not published there: it may be in quarantine
             traces = [self._trace(above, None, {n: wanted[n] for n in above.key})]
-        is_exact = whole_key or set(table.key) <= set(by.values())
+        is_exact = whole_key or _own_key(table) <= set(by.values())
         return InputTrace(name, above, by, parts, found.height, traces, is_exact)
 
     def _by(self, table: LayerTable, above: LayerTable, values: Values) -> Mapping[str, str]:
@@ -166,7 +167,7 @@ class Explainer:
         known = {there: own for there, own in same.items() if own in values}
         if set(above.key) <= known.keys():
             return {name: known[name] for name in above.key}
-        return {there: own for there, own in known.items() if own in table.key}
+        return {there: own for there, own in known.items() if own in _own_key(table)}
 
     def _rows(self, table: LayerTable, values: Values, parts: Iterable[date]) -> pl.DataFrame:
         folder = self._folder / uuid.uuid4().hex
@@ -177,11 +178,7 @@ class Explainer:
     ) -> bool | None:
         if day is None or state is None or not table.inputs:
             return None
-        loads = {
-            name: Loads({d: one.load_id for d, one in self._states.get(given.asset, {}).items()})
-            for name, given in table.inputs.items()
-        }
-        return made_of(table, loads, day) != state.made_of
+        return (table.path, day) in self._late
 
     def _origin(self, table: LayerTable, row: Values | None, day: date | None) -> Sequence[str]:
         if table.source is None or row is None or day is None:
@@ -205,6 +202,11 @@ class Explainer:
             for part, rule, position, payload in self._quarantine[table.path, day]
         ]
         return [one for one in kin if day is not None or one.is_own]
+
+
+def _own_key(table: LayerTable) -> set[str]:
+    """What a row is known by in the tables that it is made of: of a version the entity's key."""
+    return set(table.dimension.entity if table.dimension else table.key)
 
 
 def _shown_key(table: LayerTable, values: Values) -> str | None:

@@ -100,4 +100,6 @@ def load_day(
         check.origin = replace(origin, drift=afterwards.drift)
     count = evidence.row_count if afterwards.row_count is None else afterwards.row_count
     published = published.without(read.day, evidence.moved)
-    return check.finish(published, source_count=count, ledger=objects.ledger)
+    return check.finish(
+        published, source_count=count, ledger=objects.ledger, look_ups=afterwards.look_ups
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.readings import is_reading
 from etl_assets.core.reload_reasons import forgotten_of, refused_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import PartitionState
@@ -150,7 +151,8 @@ def summarise(
     by_table: dict[str, list[PartitionState]] = {path: [] for path in order}
     declared = {*by_table, *versions}
     for state in states:
-        by_table.setdefault(state.table_name, []).append(state)
+        if not is_reading(state.table_name):
+            by_table.setdefault(state.table_name, []).append(state)
     for path, reasons in reloads.items():
         if reasons:
             by_table.setdefault(path, [])

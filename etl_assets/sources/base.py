@@ -53,10 +53,12 @@ class DayEvidence:
 class Afterwards:
     """What is known of a day only when all of it was read: `row_count`, the source's own count, and
     `drift`, how its columns differ from the contract. None where the evidence has said it already.
+    `look_ups` are surrogate keys that rows must not point to, by column; None where nobody looked.
     """
 
     row_count: int | None = None
     drift: DriftReport | None = None
+    look_ups: Mapping[str, Sequence[int]] | None = None
 
 
 class DayRead(ABC):

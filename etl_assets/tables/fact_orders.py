@@ -1,4 +1,4 @@
-"""Orders as facts: an order with its lines summed up and its customer beside it."""
+"""Orders as facts: an order with its lines summed up and its customer as of then beside it."""
 
 from typing import Annotated
 
@@ -8,19 +8,23 @@ from etl_assets.core.contracts import Contract, column, column_names
 from etl_assets.core.money import AMOUNT
 from etl_assets.core.spec import EnrichedSpec
 from etl_assets.core.table import Input
+from etl_assets.tables.dim_customers import BUYER
 from etl_assets.tables.orders import CHANNELS, STATUSES
 
 
 class FactOrders(Contract):
     order_id: pl.Int64 = column(description="The shop's order number.", ge=1)
     customer_id: pl.Int64 = column(description="Who ordered.", ge=1)
+    customer_sk: pl.Int64 = column(
+        description="The version of the customer when the order was placed; 0 if unknown."
+    )
     customer_country: pl.String = column(
-        description="The customer's country; null if the customer is in quarantine.",
+        description="The customer's country then; null if the customer is in quarantine.",
         nullable=True,
         max_null_ratio=0.1,
     )
     customer_segment: pl.String = column(
-        description="The customer's segment, `unknown` if not classified."
+        description="The customer's segment then, `unknown` if not classified."
     )
     status: pl.String = column(description="Where the order stands.", isin=STATUSES)
     channel: pl.String = column(description="Where the order was placed.", isin=CHANNELS)
@@ -49,21 +53,16 @@ class FactOrders(Contract):
 def enrich(
     orders: pl.LazyFrame, order_items: pl.LazyFrame, customers: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """StagedOrders, StagedOrderItems and StagedCustomers in, one row for each order out."""
+    """StagedOrders, StagedOrderItems and dim_customers in, one row for each order out."""
     lines = order_items.group_by("order_id").agg(
         pl.col("line_amount").sum().cast(AMOUNT).alias("lines_amount"),
         pl.len().cast(pl.Int64).alias("line_count"),
         pl.col("quantity").cast(pl.Int64).sum().alias("unit_count"),
     )
-    buyers = customers.select(
-        "customer_id",
-        pl.col("country").alias("customer_country"),
-        pl.col("segment").alias("customer_segment"),
-    )
     nothing = pl.lit(0).cast(AMOUNT)
     return (
-        orders.join(lines, on="order_id", how="left")
-        .join(buyers, on="customer_id", how="left")
+        BUYER.look_up(orders, customers)
+        .join(lines, on="order_id", how="left")
         .with_columns(
             pl.col("lines_amount").fill_null(nothing),
             pl.col("line_count", "unit_count").fill_null(0),
@@ -84,7 +83,7 @@ TABLE = EnrichedSpec(
     inputs={
         "orders": Input("staged/orders", sets_grain=True),
         "order_items": Input("staged/order_items"),
-        "customers": Input("staged/customers", all_days_until=True),
+        "customers": Input("enriched/dim_customers", as_of=BUYER),
     },
     enrich=enrich,
     description="One row an order, with its lines and its customer.",

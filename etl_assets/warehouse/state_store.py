@@ -26,10 +26,13 @@ QUARANTINED_SCHEMA = pl.Schema(
 )
 """What is read of `etl_quarantine`."""
 
+TOMBSTONED_SCHEMA = pl.Schema({"payload": pl.String(), "found_at": pl.Datetime("us", "UTC")})
+"""What is read of `etl_tombstones`."""
+
 
 class StateStore(ABC):
-    """`etl_tables`, `etl_state`, `etl_quarantine`, `etl_files`, `etl_file_days`, `etl_fields` and
-    `etl_history`.
+    """The platform's own tables: `etl_tables`, `etl_state`, `etl_quarantine`, `etl_tombstones`,
+    `etl_files`, `etl_file_days`, `etl_fields` and `etl_history`.
 
     Reading finds nothing where nothing was ever published, and makes no table. Every method raises
     WarehouseBusy, WarehouseUnavailable or WarehouseError.
@@ -68,6 +71,10 @@ class StateStore(ABC):
 
         Of the whole table where neither is given.
         """
+
+    @abstractmethod
+    def tombstones(self, table: LayerTable) -> pl.DataFrame:
+        """The rows that the source deleted, in TOMBSTONED_SCHEMA, oldest first."""
 
     @abstractmethod
     def ledger(self, table: LayerTable) -> list[LedgerEntry]:

@@ -81,7 +81,7 @@ class Place:
                     given,
                     around,
                     folder,
-                    for_whole=False,
+                    reader=table,
                 )
                 _load(platform, table, DerivedSource(table, {name: upstream}), days)
 

@@ -41,6 +41,7 @@ FILE_CHECK_NAMES = ["schema_drift", "files_read"]
 API_CHECK_NAMES = ["schema_drift"]
 OF_FILES = ["raw/shipments", "raw/supplier_prices"]
 OF_APIS = ["raw/sales"]
+FACTS = ["enriched/fact_orders", "enriched/fact_order_items"]
 VERSIONS = ["raw/customers_versions", "raw/products_versions"]
 
 
@@ -50,9 +51,9 @@ def check_names(path: str) -> list[str]:
         return [*CHECK_NAMES, *FILE_CHECK_NAMES]
     if path in OF_APIS:
         return [*CHECK_NAMES, *API_CHECK_NAMES]
-    if path == "staged/customers":
-        return [*CHECK_NAMES, "promoted_fields"]
-    return [*CHECK_NAMES, *(SOURCE_CHECK_NAMES if path.startswith("raw/") else [])]
+    own = SOURCE_CHECK_NAMES if path.startswith("raw/") else []
+    promoted = ["promoted_fields"] if path == "staged/customers" else []
+    return [*CHECK_NAMES, *own, *promoted, *(["one_version"] if path in FACTS else [])]
 
 
 @dataclass

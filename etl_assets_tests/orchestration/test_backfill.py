@@ -4,10 +4,12 @@ from datetime import date
 
 import pytest
 
+from etl_assets.core.partitions import WHOLE
 from etl_assets_tests.orchestration.shop import DAYS, Shop
 
 ORDERS = ["raw/orders", "staged/orders", "raw/order_items", "staged/order_items"]
-FACTS = [*ORDERS, "raw/customers", "staged/customers", "enriched/fact_orders"]
+CUSTOMERS = "enriched/dim_customers"
+FACTS = [*ORDERS, "raw/customers", CUSTOMERS, "enriched/fact_orders"]
 
 
 def _without(*days: date) -> set[date]:
@@ -23,6 +25,7 @@ def test_a_bad_raw_day_is_missing_downstream_and_every_other_day_is_built(shop: 
     assert not result.succeeded
     assert result.done == {
         **{path: set(DAYS) for path in FACTS},
+        CUSTOMERS: {WHOLE},
         "raw/orders": _without(*bad),
         "staged/orders": _without(*bad),
         "enriched/fact_orders": _without(*bad),
@@ -37,34 +40,40 @@ def test_a_bad_raw_day_is_missing_downstream_and_every_other_day_is_built(shop: 
     assert {path: set(shop.state(path)) for path in FACTS} == result.done
 
 
-def test_orders_wait_for_the_customers_of_every_day_before_them(shop: Shop) -> None:
-    # Facts see all customers up to their day: without the third day's they would lack some.
-    shop.sql(f"UPDATE customers SET country = 'EUR' WHERE created_at::date = '{DAYS[2]}'")
+def test_orders_wait_for_their_dimension(shop: Shop) -> None:
+    shop.sql("UPDATE customers SET country = 'EUR' WHERE id % 3 = 0")
 
     result = shop.backfill(*FACTS)
 
-    assert result.failed["staged/customers"] == {DAYS[2]}
-    assert result.done["staged/customers"] == _without(DAYS[2])
+    # Too many customers break their contract: the dimension is refused, and facts wait for it.
+    assert result.failed[CUSTOMERS] == {WHOLE}
     assert result.done["staged/orders"] == set(DAYS)
-    assert result.done["enriched/fact_orders"] == {DAYS[0], DAYS[1]}
-    assert result.skipped["enriched/fact_orders"] == {DAYS[2], DAYS[3]}
+    assert result.skipped["enriched/fact_orders"] == set(DAYS)
+    (message,) = result.messages
+    assert "enriched/dim_customers is not published (value_rules (country: str_matches" in message
+    assert "etl-assets backfill enriched/dim_customers" in message
 
 
-def test_a_fact_knows_customers_up_to_its_day_and_none_of_later_days(shop: Shop) -> None:
-    ((later, country),) = shop.sql(
-        f"SELECT id, country FROM customers WHERE created_at::date = '{DAYS[2]}' LIMIT 1"
+def test_a_fact_knows_its_customer_as_of_its_own_time(shop: Shop) -> None:
+    ((who, before),) = shop.sql(
+        f"SELECT customer_id, country FROM orders JOIN customers c ON c.id = customer_id "
+        f"WHERE orders.created_at::date = '{DAYS[1]}' ORDER BY orders.id LIMIT 1"
     )
-    ((early,),) = shop.sql(f"SELECT min(id) FROM orders WHERE created_at::date = '{DAYS[1]}'")
-    ((same_day,),) = shop.sql(f"SELECT min(id) FROM orders WHERE created_at::date = '{DAYS[2]}'")
-    shop.sql(f"UPDATE orders SET customer_id = {later} WHERE id IN ({early}, {same_day})")
-
+    shop.sql(f"UPDATE customers SET updated_at = '{DAYS[0]} 01:00+00' WHERE id = {who}")
     assert shop.backfill(*FACTS).succeeded
-
-    facts = shop.warehouse(
-        "SELECT order_id, customer_country FROM enriched.fact_orders "
-        f"WHERE order_id IN ({early}, {same_day}) ORDER BY order_id"
+    after = "FR" if before != "FR" else "DE"
+    moved = f"{DAYS[2]} 12:00+00"
+    shop.sql(
+        f"UPDATE customers SET country = '{after}', updated_at = '{moved}' WHERE id = {who}",
+        f"UPDATE orders SET customer_id = {who} WHERE created_at::date = '{DAYS[2]}'",
     )
-    assert facts == [(early, None), (same_day, country)]
+    assert shop.backfill(*FACTS).succeeded
+    facts = shop.warehouse(
+        "SELECT created_at >= ? , customer_country, count(*) FROM enriched.fact_orders "
+        "WHERE customer_id = ? GROUP BY ALL".replace("?", "'{}'").format(moved, who)
+    )
+    assert {(late, country) for late, country, _ in facts} == {(False, before), (True, after)}
+    assert sum(count for *_, count in facts) >= 120
 
 
 def test_loading_the_same_days_again_gives_the_same_rows(shop: Shop) -> None:

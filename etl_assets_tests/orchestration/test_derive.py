@@ -11,7 +11,7 @@ from etl_assets.orchestration.commands import sync_tables
 from etl_assets.orchestration.derive import derive_late_days
 from etl_assets_tests.orchestration.shop import DAYS, Shop, open_shop
 
-MADE_OF_STAGED = ("enriched/fact_orders", "enriched/daily_margin")
+MADE_OF_STAGED = ("enriched/fact_orders", "enriched/fact_order_items", "enriched/daily_margin")
 DERIVED = ("staged/orders", *MADE_OF_STAGED, "enriched/daily_revenue")
 
 

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from etl_assets.core.lateness import Late, late_days
+from etl_assets.core.partitions import WHOLE
 from etl_assets.orchestration.commands import run_job
 from etl_assets.orchestration.lateness import plan
 from etl_assets.orchestration.syncs import SYNC_JOB
@@ -20,7 +21,7 @@ from etl_assets_tests.orchestration.shop import DAYS, Shop
 CATALOG = tables_from()
 
 ORDERS = CATALOG["raw/orders"]
-MADE_OF_STAGED = ("enriched/fact_orders", "enriched/daily_margin")
+MADE_OF_STAGED = ("enriched/fact_orders", "enriched/fact_order_items", "enriched/daily_margin")
 
 
 def late(shop: Shop) -> list[tuple[str, date]]:
@@ -55,9 +56,30 @@ def test_a_late_order_makes_its_own_day_late_layer_by_layer_and_no_other(built: 
     assert late(built) == []
 
 
-def test_a_late_customer_makes_every_fact_from_that_day_on_late(built: Shop) -> None:
-    built.load("staged/customers", days=[DAYS[2]])
-    assert late(built) == [("enriched/fact_orders", day) for day in DAYS[2:]]
+def test_a_customer_that_changed_makes_exactly_the_days_of_its_later_orders_late(
+    built: Shop,
+) -> None:
+    ((who, country),) = built.sql(
+        "SELECT customer_id, min(country) FROM orders JOIN customers c ON c.id = customer_id "
+        "GROUP BY 1 ORDER BY count(DISTINCT orders.created_at::date) DESC LIMIT 1"
+    )
+    moved = f"{DAYS[2]} 00:00+00"
+    days = {
+        day
+        for (day,) in built.sql(
+            "SELECT DISTINCT created_at::date FROM orders "
+            f"WHERE customer_id = {who} AND created_at >= '{moved}'"
+        )
+    }
+    other = "FR" if country != "FR" else "DE"
+    built.sql(f"UPDATE customers SET country = '{other}', updated_at = '{moved}' WHERE id = {who}")
+    day = {row for (row,) in built.sql(f"SELECT created_at::date FROM customers WHERE id = {who}")}
+    assert built.load("raw/customers", days=sorted(day)).success
+    assert ("enriched/dim_customers", WHOLE) in late(built)
+    assert built.load("enriched/dim_customers").success
+    facts = {(path, one) for path, one in late(built) if path.startswith("enriched/fact_")}
+    assert {one for path, one in facts if path == "enriched/fact_orders"} == days
+    assert {path for path, _ in facts} == {"enriched/fact_orders", "enriched/fact_order_items"}
 
 
 def test_a_day_that_was_never_made_is_late_once_its_inputs_are_there(shop: Shop) -> None:

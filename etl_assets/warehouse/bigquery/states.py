@@ -32,7 +32,7 @@ from etl_assets.warehouse.bigquery.scripts import (
 )
 from etl_assets.warehouse.bigquery.system import System, system, types_of
 from etl_assets.warehouse.publication import lost_turn
-from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
+from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA, TOMBSTONED_SCHEMA
 from etl_assets.warehouse.system_tables import (
     FIELDS,
     FILE_DAYS,
@@ -41,6 +41,7 @@ from etl_assets.warehouse.system_tables import (
     QUARANTINE,
     STATE,
     TABLES,
+    TOMBSTONES,
     SystemTable,
 )
 
@@ -233,6 +234,16 @@ class States:
             given,
         )
         return pl.DataFrame(rows, schema=QUARANTINED_SCHEMA, orient="row")
+
+    def tombstones(self, table: LayerTable) -> pl.DataFrame:
+        """See `StateStore.tombstones`."""
+        rows = self._asked(
+            f"SELECT {', '.join(TOMBSTONED_SCHEMA)} "  # noqa: S608 - quoted
+            f"FROM {system(self._datasets, TOMBSTONES)} "
+            "WHERE table_name = @table ORDER BY found_at, payload",
+            [ScalarQueryParameter("table", "STRING", table.path)],
+        )
+        return pl.DataFrame(rows, schema=TOMBSTONED_SCHEMA, orient="row")
 
     def ledger(self, table: LayerTable) -> list[LedgerEntry]:
         """See `StateStore.ledger`."""

@@ -183,6 +183,11 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors("reading etl_quarantine"):
             return self._states.quarantine_counts(table)
 
+    def tombstones(self, table: LayerTable) -> pl.DataFrame:
+        """See `StateStore.tombstones`."""
+        with bigquery_errors("reading etl_tombstones"):
+            return self._states.tombstones(table)
+
     def ledger(self, table: LayerTable) -> list[LedgerEntry]:
         """See `StateStore.ledger`."""
         with bigquery_errors("reading etl_files"):

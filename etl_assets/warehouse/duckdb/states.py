@@ -20,7 +20,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.duckdb.system import columns_there, name_of
 from etl_assets.warehouse.duckdb.types import quote
 from etl_assets.warehouse.publication import lost_turn
-from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
+from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA, TOMBSTONED_SCHEMA
 from etl_assets.warehouse.system_tables import (
     FIELDS,
     FILE_DAYS,
@@ -29,6 +29,7 @@ from etl_assets.warehouse.system_tables import (
     QUARANTINE,
     STATE,
     TABLES,
+    TOMBSTONES,
     SystemTable,
 )
 
@@ -155,6 +156,18 @@ def quarantined(
         params=given,
     ).pl()
     return found.cast(QUARANTINED_SCHEMA)
+
+
+def tombstones(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> pl.DataFrame:
+    """See `StateStore.tombstones`."""
+    if not columns_there(connection, TOMBSTONES):
+        return pl.DataFrame(schema=TOMBSTONED_SCHEMA)
+    found: pl.DataFrame = connection.sql(
+        f"SELECT {', '.join(TOMBSTONED_SCHEMA)} FROM {name_of(TOMBSTONES)} "  # noqa: S608
+        "WHERE table_name = $table ORDER BY found_at, payload",
+        params={"table": table.path},
+    ).pl()
+    return found.cast(TOMBSTONED_SCHEMA)
 
 
 def ledger(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> list[LedgerEntry]:

@@ -212,6 +212,11 @@ class DuckDBWarehouse(Warehouse):
         with self._look("reading etl_quarantine") as connection:
             return states.quarantined(connection, table, positions, days)
 
+    def tombstones(self, table: LayerTable) -> pl.DataFrame:
+        """See `StateStore.tombstones`."""
+        with self._look("reading etl_tombstones") as connection:
+            return states.tombstones(connection, table)
+
     def ledger(self, table: LayerTable) -> list[LedgerEntry]:
         """See `StateStore.ledger`."""
         with self._look("reading etl_files") as connection:

@@ -20,7 +20,7 @@ from etl_assets.warehouse.postgres.states import on_parts
 from etl_assets.warehouse.postgres.system import columns_there, target_of
 from etl_assets.warehouse.postgres.write_paths import insert, names
 from etl_assets.warehouse.publication import StagedDay
-from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA
+from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA, TOMBSTONED_SCHEMA
 from etl_assets.warehouse.system_tables import FILES, QUARANTINE, TOMBSTONES, SystemTable
 
 
@@ -84,6 +84,21 @@ def quarantined(
     )
     found = driver_of(connection).execute(query).fetchall()
     return pl.DataFrame(found, schema=QUARANTINED_SCHEMA, orient="row")
+
+
+def tombstones(connection: sa.Connection, table: LayerTable) -> pl.DataFrame:
+    """See `StateStore.tombstones`."""
+    if not columns_there(connection, TOMBSTONES):
+        return pl.DataFrame(schema=TOMBSTONED_SCHEMA)
+    query = sql.SQL(
+        "SELECT {columns} FROM {table} WHERE table_name = {path} ORDER BY found_at, payload"
+    ).format(
+        columns=names(TOMBSTONED_SCHEMA),
+        table=target_of(TOMBSTONES).relation,
+        path=sql.Literal(table.path),
+    )
+    found = driver_of(connection).execute(query).fetchall()
+    return pl.DataFrame(found, schema=TOMBSTONED_SCHEMA, orient="row")
 
 
 def _at_positions(positions: Collection[str]) -> sql.Composed:

@@ -192,6 +192,10 @@ class PostgresWarehouse(Warehouse):
             lambda c: of_quarantine.quarantined(c, table, positions, days),
         )
 
+    def tombstones(self, table: LayerTable) -> pl.DataFrame:
+        """See `StateStore.tombstones`."""
+        return self._look("reading etl_tombstones", lambda c: of_quarantine.tombstones(c, table))
+
     def ledger(self, table: LayerTable) -> list[LedgerEntry]:
         """See `StateStore.ledger`."""
         return self._look("reading etl_files", lambda c: states.ledger(c, table))

@@ -1,0 +1,325 @@
+"""A dimension as a spec declares it: a table of versions, made of the changes of its keys.
+
+How changes become versions is `core/history.py`, how a run makes them `pipeline/dimensions/`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, Any
+
+import polars as pl
+
+from etl_assets.core.as_of import UNKNOWN
+from etl_assets.core.audit import fingerprint
+from etl_assets.core.contracts import Column, Contract, column, columns_of, key_of, keyed_by
+from etl_assets.core.faults import Fault, refuse
+from etl_assets.core.history import (
+    BEGINNING,
+    CREATED_AT,
+    IS_CURRENT,
+    MOMENT,
+    UPDATED_AT,
+    VALID_FROM,
+    VALID_TO,
+    HistoryShape,
+)
+from etl_assets.core.policies import Thresholds
+from etl_assets.core.snapshots import IS_GONE, SNAPSHOT_AT
+from etl_assets.core.spec_checks import table_faults
+from etl_assets.core.table import Input, Layer, LayerTable
+
+HISTORY, DELETIONS = "history", "deletions"
+"""The names of a dimension's inputs."""
+
+ROW_DIGEST, SYNCED_AT, SCHEMA_VERSION = "row_digest", "synced_at", "schema_version"
+_Moment = Annotated[pl.Datetime, "us", "UTC"]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Rows that each say what changed of a key, and when.
+
+    `moment` is the column of the moment (Datetime us UTC), `deleted` a Boolean column that says
+    that the key is gone from then on. `order` are columns that put changes of one moment in order.
+    """
+
+    moment: str
+    deleted: str | None = None
+    order: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Days that each hold all keys, as they were at the start of the day (UTC).
+
+    `day` is the column of the day (Date), by which the input is partitioned. What differs from the
+    snapshot before is a change, and a key that is missing was deleted. A snapshot that is empty, or
+    far smaller than the one before (`Thresholds.min_share_of_last`), is refused.
+    """
+
+    day: str
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """What a layer table has that is a dimension.
+
+    `entity` maps columns of the dimension's key to columns of the input as it is read: all rows of
+    the input with the same values in them are read together. `contract` is what `prepare` makes of
+    the input, row by row. `unknown` are values of the unknown member. With `closes` the tombstones
+    of the input DELETIONS close versions, too.
+    """
+
+    shape: HistoryShape
+    history: Changes | Snapshots
+    entity: Mapping[str, str]
+    contract: type[Contract]
+    prepare: Callable[[pl.LazyFrame], pl.LazyFrame]
+    sk: str
+    unknown: Mapping[str, object]
+    closes: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Another text once the spec makes other versions of the same changes."""
+        columns = [f"{c.name}:{c.dtype}:{c.rules}" for c in columns_of(self.contract)]
+        told = [str(self.shape), str(self.history), str(dict(self.entity)), str(dict(self.unknown))]
+        told += [str(self.closes)]
+        return fingerprint([*told, *columns])
+
+
+def _as_it_is(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows
+
+
+@dataclass(frozen=True)
+class DimensionSpec:
+    """A dimension with the history of its keys; SpecError where it cannot be.
+
+    `of` is the table whose rows are its changes or snapshots, `raw/customers_versions` for what a
+    table with `keep_versions` has seen. `prepare` makes rows of `contract` of them, row by row; by
+    default they are taken as they are. `history` says when a row holds. `key` identifies what
+    has a history; `entity` maps columns of the key to the columns that they are called in `of`,
+    where `prepare` gives them other names. A new version opens where a value of `tracked` changes.
+    `untracked` values open none: with `overwrites` each version has the newest ones (type 1), else
+    only the newest version has. With `since_ever` a key's first version holds for all earlier facts
+    as well. `unknown` are values of the unknown member, which facts without a version point to; all
+    others are null. `deletions` is a table with `Deletes.TOMBSTONE` whose deleted keys close their
+    versions, at the moment when their absence was found: of rows that vanish nothing tells more.
+    """
+
+    name: str
+    of: str
+    contract: type[Contract]
+    history: Changes | Snapshots
+    tracked: Sequence[str]
+    description: str
+    key: Sequence[str] = ()
+    untracked: Sequence[str] = ()
+    entity: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[pl.LazyFrame], pl.LazyFrame] = _as_it_is
+    overwrites: bool = True
+    since_ever: bool = False
+    sk: str = ""
+    unknown: Mapping[str, object] = field(default_factory=dict)
+    deletions: str = ""
+    domain: str = "sales"
+    owners: tuple[str, ...] = ("team:data",)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def __post_init__(self) -> None:
+        refuse("DimensionSpec", self.name, list(self._faults()))
+        (table,) = self.layer_tables()
+        faults = table_faults(table, contract="contract", transform="")
+        refuse("DimensionSpec", self.name, list(faults))
+
+    def layer_tables(self) -> tuple[LayerTable, ...]:
+        """`enriched/<name>`, which has no days."""
+        dimension = self._dimension()
+        return (
+            LayerTable(
+                layer=Layer.ENRICHED,
+                name=self.name,
+                contract=_contract(self.name, dimension),
+                partition_column=None,
+                cursor_column=None,
+                description=self.description,
+                domain=self.domain,
+                owners=self.owners,
+                thresholds=self.thresholds,
+                inputs={
+                    HISTORY: Input(self.of),
+                    **({DELETIONS: Input(self.deletions)} if self.deletions else {}),
+                },
+                dimension=dimension,
+            ),
+        )
+
+    def _dimension(self) -> Dimension:
+        key = tuple(self.key) or key_of(self.contract)
+        changes = self.history if isinstance(self.history, Changes) else None
+        shape = HistoryShape(
+            key=key,
+            moment=changes.moment if changes else SNAPSHOT_AT,
+            tracked=tuple(self.tracked),
+            untracked=tuple(self.untracked),
+            order=changes.order if changes else (),
+            deleted=changes.deleted if changes and not self.deletions else IS_GONE,
+            overwrites=self.overwrites,
+            since_ever=self.since_ever,
+        )
+        return Dimension(
+            shape=shape,
+            history=self.history,
+            entity=dict(self.entity) or {name: name for name in key},
+            contract=self.contract,
+            prepare=self.prepare,
+            sk=self.sk or f"{_entity_name(self.name)}_sk",
+            unknown=dict(self.unknown),
+            closes=bool(self.deletions),
+        )
+
+    def _faults(self) -> Iterator[Fault]:
+        """Columns that are named and not there, or named twice."""
+        try:
+            columns = {column.name: column for column in columns_of(self.contract)}
+            key = tuple(self.key) or key_of(self.contract)
+        except (TypeError, AttributeError) as error:
+            yield Fault("contract", f"it cannot be read ({error}).", "Write a class of columns.")
+            return
+        named = {
+            "key": key,
+            "tracked": self.tracked,
+            "untracked": self.untracked,
+            "entity": list(self.entity),
+            "unknown": list(self.unknown),
+        }
+        if isinstance(self.history, Changes):
+            told = self.history
+            deleted = [] if told.deleted is None else [told.deleted]
+            named["history"] = [told.moment, *deleted, *told.order]
+        elif isinstance(self.history, Snapshots):
+            named["history"] = [self.history.day]
+        for where, names in named.items():
+            for name in names:
+                if name not in columns:
+                    offered = f"One of {', '.join(columns)}."
+                    yield Fault(where, f"{self.contract.__name__} has no column {name!r}.", offered)
+        for name in ({*key, *self.tracked} & {*self.untracked}) | ({*key} & {*self.tracked}):
+            yield Fault("untracked", f"{name!r} is named twice.", "Name each column once.")
+        for name in _OWN.keys() & {*key, *self.tracked, *self.untracked}:
+            what = f"{name!r} is a column that every dimension has of its own."
+            yield Fault("untracked", what, "Give it another name in `prepare`, or leave it out.")
+        if self.deletions and isinstance(self.history, Snapshots):
+            what = "snapshots say themselves what is gone."
+            yield Fault("deletions", what, "Leave it out.")
+        outside = set(self.entity) - set(key)
+        for name in sorted(outside):
+            yield Fault("entity", f"{name!r} is no column of the key.", "Name columns of the key.")
+        if isinstance(self.history, Changes) and self.history.moment in columns:
+            moment = columns[self.history.moment]
+            if moment.dtype != MOMENT or moment.nullable:
+                yield Fault(
+                    "history",
+                    f"the moment {moment.name!r} is {moment.dtype}"
+                    f"{' and may be null' if moment.nullable else ''}.",
+                    'Make it Annotated[pl.Datetime, "us", "UTC"] in `prepare` and in the contract, '
+                    "not nullable.",
+                )
+
+
+_OWN: Mapping[str, tuple[Any, Any]] = {
+    VALID_FROM: (
+        _Moment,
+        column(description="The moment from which on the version holds, in the source's time."),
+    ),
+    VALID_TO: (
+        _Moment,
+        column(description="The moment from which on it does not; null for no end.", nullable=True),
+    ),
+    IS_CURRENT: (pl.Boolean, column(description="Whether it holds without an end.")),
+    ROW_DIGEST: (
+        pl.String,
+        column(description="A digest of key, values and times of the version."),
+    ),
+    CREATED_AT: (_Moment, column(description="The first moment that is known of the key.")),
+    UPDATED_AT: (
+        _Moment,
+        column(description="The moment of the newest change that the version has taken in."),
+    ),
+    SYNCED_AT: (
+        _Moment,
+        column(description="When the platform wrote the version as it is, on its own clock."),
+    ),
+    SCHEMA_VERSION: (
+        pl.String,
+        column(description="A digest of the declaration that the version was made by."),
+    ),
+}
+
+
+def _contract(name: str, dimension: Dimension) -> type[Contract]:
+    """The contract of the versions: surrogate key, key, values, and what each dimension has."""
+    shape = dimension.shape
+    given = {declared.name: declared for declared in columns_of(dimension.contract)}
+    columns: dict[str, tuple[Any, Any]] = {
+        dimension.sk: (
+            pl.Int64,
+            column(
+                description=f"The version: a digest of key and {VALID_FROM}; "
+                f"{UNKNOWN} for the unknown member."
+            ),
+        )
+    }
+    for one in (*shape.key, *shape.values):
+        # Null of the unknown member: the rules of the contract were held against the changes.
+        told = replace(given[one], nullable=True)
+        columns[one] = (told.dtype, _declared(told))
+    columns |= _OWN
+    body: dict[str, Any] = {attribute: how for attribute, (_, how) in columns.items()}
+    body["__annotations__"] = {attribute: dtype for attribute, (dtype, _) in columns.items()}
+    body["Config"] = type("Config", (Contract.Config,), {"unique": [dimension.sk]})
+    body["__module__"] = dimension.contract.__module__
+    return type("".join(part.title() for part in name.split("_")), (Contract,), body)
+
+
+def _declared(given: Column) -> Any:
+    return column(
+        description=given.description,
+        nullable=True,
+        unit=given.unit,
+        personal=given.personal,
+        allow_nan=given.allow_nan,
+        logical=given.logical,  # type: ignore[arg-type]
+    )
+
+
+def _entity_name(name: str) -> str:
+    """`customer` for `dim_customers`."""
+    plain = name.removeprefix("dim_").removeprefix("bridge_")
+    return plain.removesuffix("s") if not plain.endswith("ss") else plain
+
+
+def unknown_member(table: LayerTable, now: datetime) -> dict[str, object]:
+    """The row that facts without a version point to, without its digest."""
+    dimension = table.dimension
+    assert dimension is not None  # noqa: S101 - asked of dimensions only
+    nothing = dict.fromkeys((*dimension.shape.key, *dimension.shape.values))
+    return {
+        dimension.sk: UNKNOWN,
+        **nothing,
+        **dimension.unknown,
+        VALID_FROM: BEGINNING,
+        VALID_TO: None,
+        IS_CURRENT: True,
+        CREATED_AT: BEGINNING,
+        UPDATED_AT: BEGINNING,
+        SYNCED_AT: now,
+        SCHEMA_VERSION: dimension.digest,
+    }
+
+
+def keyed(table: LayerTable, columns: Sequence[str]) -> LayerTable:
+    """The same published table, its rows looked up by other columns than its key."""
+    return replace(table, contract=keyed_by(table.contract, tuple(columns)))
