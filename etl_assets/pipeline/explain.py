@@ -142,7 +142,7 @@ class Explainer:
     def _input(
         self, table: LayerTable, name: str, given: Input, values: Values, day: date | None
     ) -> InputTrace:
-        above = self._catalog[given.asset]
+        above = self._catalog.inputs_of(table)[name]
         published = sorted(self._states.get(above.path, {}))
         parts = [p for p in published if day is None or given.reads(day, p)]
         by = self._by(table, above, values)

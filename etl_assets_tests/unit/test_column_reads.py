@@ -23,7 +23,8 @@ CATALOG = tables_from()
         ("staged/order_items", "raw/order_items", "id", "order_item_id"),
         ("staged/shipments", "raw/shipments", "tracking_no", "tracking_no"),
         ("enriched/fact_orders", "staged/order_items", "order_id", "order_id"),
-        ("enriched/fact_orders", "staged/customers", "customer_id", "customer_id"),
+        ("enriched/fact_orders", "enriched/dim_customers", "customer_sk", "customer_sk"),
+        ("enriched/dim_customers", "raw/customers_versions", "id", "customer_id"),
         ("enriched/fact_shipments", "staged/shipments", "tracking_no", "tracking_no"),
     ],
 )
