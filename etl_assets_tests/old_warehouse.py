@@ -61,6 +61,7 @@ def assert_nothing_is_lost(warehouse: Warehouse, folder: Path) -> None:
     kinds = {kind: len(warehouse.history(ORDERS, kind)) for kind in [*Happening, "owed"]}
     assert kinds == {"columns": 2, "reload": 2, "scope": 2, "watermark": 1} | {
         "reconciliation": 0,
+        "field": 0,
         "owed": 0,
     }
     assert values(warehouse, folder, DAY, NEXT) == dict(ROWS["raw.orders"])

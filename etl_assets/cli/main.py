@@ -34,6 +34,8 @@ COMMANDS = {
     "docs": "Write a page for each table.",
     "doctor": "Compare the source with the contracts.",
     "events": "Pull, load, archive and replay events.",
+    "explain": "Show how a row came to be, up to its sources.",
+    "fields": "Show the fields of JSON columns, and make columns of them.",
     "files": "Show what became of the objects of a table of files.",
     "migrate": "Bring the platform's own tables up to this release.",
     "reconcile": "Compare tables with their source, row by row.",

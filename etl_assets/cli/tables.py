@@ -64,6 +64,17 @@ def of_files(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     return _resolved(catalog, names, lambda table: table.is_of_files, refusal)
 
 
+def with_fields(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
+    """The named tables, or all, with a JSON column of fields. Raises click's usage error."""
+
+    def refusal(table: "LayerTable") -> str:
+        return f"{table.path} has no JSON column with fields=True in its contract."
+
+    return _resolved(
+        catalog, names, lambda table: any(one.fields for one in table.columns), refusal
+    )
+
+
 def comparable(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     """The named tables, or all, that can be compared with a source. Raises click's usage error."""
     from etl_assets.core.digests import can_be_reconciled

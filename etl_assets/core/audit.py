@@ -18,6 +18,7 @@ from etl_assets.core.checks import CheckResult, CheckSpec, Evidence
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.drift import DriftReport
 from etl_assets.core.partitions import Window
+from etl_assets.core.promoted import promoted_columns, unfit
 from etl_assets.core.rows import keys_of
 from etl_assets.core.rules import rules_of
 from etl_assets.core.table import LayerTable
@@ -78,6 +79,7 @@ class DayAudit:
     wrong_dtypes: dict[str, str] = field(default_factory=dict)
     bad_rows: int = 0
     cursors_ahead: int = 0
+    unfit: Counter[str] = field(default_factory=Counter)
 
     def split(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Bad | None]:
         """The good rows of a batch, and the bad ones if there are any.
@@ -95,6 +97,8 @@ class DayAudit:
         self.good_rows += batch.height
         counted = batch.null_count().row(0)
         self.nulls.update({c: n for c, n in zip(batch.columns, counted, strict=True) if n})
+        for column in promoted_columns(self.table.contract):
+            self.unfit[column.name] += unfit(batch, column)
         cursor = self.table.cursor_column
         if cursor and self.now is not None and batch.schema[cursor] == pl.Datetime("us", "UTC"):
             self.cursors_ahead += batch.filter(pl.col(cursor) > self.now).height
@@ -149,6 +153,7 @@ class DayAudit:
         own: dict[CheckSpec, Callable[[], CheckResult]] = {
             checks.CURSORS: self._cursors,
             checks.SCHEMA_DRIFT: lambda: self._drift(expected.drift),
+            checks.PROMOTED_FIELDS: self._promoted,
             checks.FILES_READ: lambda: self._files(expected),
             checks.ONE_VERSION: lambda: self._look_ups(expected.look_ups),
         }
@@ -164,6 +169,7 @@ class DayAudit:
             missing=set(self.missing),
             extra=set(self.extra),
             wrong_dtypes=dict(self.wrong_dtypes),
+            unfit=Counter(self.unfit),
         )
 
     def _fits(self, batch: pl.DataFrame) -> bool:
@@ -306,6 +312,13 @@ class DayAudit:
         absent = self.nulls[cursor] if cursor else 0
         evidence = {"cursor": cursor, "without": absent, "in_the_future": self.cursors_ahead}
         return self._result(checks.CURSORS, not absent and not self.cursors_ahead, evidence)
+
+    def _promoted(self) -> CheckResult:
+        rows = {
+            column.name: self.unfit[column.name] for column in promoted_columns(self.table.contract)
+        }
+        evidence = {"rows_without_a_value_that_fits": rows}
+        return self._result(checks.PROMOTED_FIELDS, not any(rows.values()), evidence)
 
     def _files(self, expected: Expectation) -> CheckResult:
         first = dict(list(expected.refused.items())[:SAMPLES])

@@ -85,6 +85,14 @@ FILES_READ = CheckSpec(
     Severity.WARN,
 )
 
+PROMOTED_FIELDS = CheckSpec(
+    "promoted_fields",
+    "Every value of a promoted field fits its column; one that does not is NULL there, and stays "
+    "whole in the JSON column.",
+    Severity.WARN,
+)
+"""Of a table with columns that are made of fields (`core/promoted.py`)."""
+
 ARRIVED = CheckSpec(
     "arrived",
     "The newest day that must be there by now is published, with as many rows as are expected.",

@@ -3,7 +3,7 @@
 The transform runs on empty sources that note what the optimiser asks of them, so that lineage is
 never written by hand and never out of date. Columns that only decide which rows there are (keys of
 a join, a filter) are told apart by what the mere number of rows reads. What Dagster shows of it is
-`orchestration/lineage.py`.
+`orchestration/lineage.py`, what a person asks of a row `pipeline/explain.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +31,36 @@ def columns_read(catalog: Catalog, table: LayerTable) -> Mapping[str, Sequence[t
         # A key of a join is made of the columns of its own name, if of no others.
         named = {(asset, name) for asset, name in read if name == column.name}
         found[column.name] = sorted((read - deciding) or named or read)
+    return found
+
+
+@cache
+def same_values(catalog: Catalog, table: LayerTable) -> Mapping[str, Mapping[str, str]]:
+    """For each input by its path: its columns whose values a column of the table has, with that.
+
+    A column has the values of the one of its own name that it reads, and else of the only one that
+    it reads. That the values were not changed on the way is a guess: ask for rows with them. A
+    dimension declares it (`entity`).
+    """
+    if table.dimension is not None:
+        entity = {there: own for own, there in table.dimension.entity.items()}
+        return {given.asset: entity for given in table.inputs.values()}
+    reads = _Reads(catalog, table)
+    deciding = reads.of(pl.len())
+    found: dict[str, dict[str, str]] = {given.asset: {} for given in table.inputs.values()}
+    renamed: list[tuple[str, str, str]] = []
+    for column in table.columns:
+        read = reads.of(pl.col(column.name))
+        for asset, name in read:
+            if name == column.name:
+                found[asset][name] = column.name
+        # A plain column may be what the number of rows is read from as well.
+        made_of = read - deciding or read
+        if len(made_of) == 1:
+            ((asset, name),) = made_of
+            renamed.append((asset, name, column.name))
+    for asset, name, own in renamed:
+        found[asset].setdefault(name, own)
     return found
 
 

@@ -99,6 +99,8 @@ def column(
     ambiguous: Ambiguous = "raise",
     trim: bool = False,
     text: Texts | None = None,
+    fields: bool = False,
+    from_field: tuple[str, str] | None = None,
     **checks: Any,
 ) -> Any:
     """A contract's column; `checks` are Pandera's own (`ge`, `isin`, `str_matches`, …).
@@ -110,6 +112,9 @@ def column(
     holds (infinity, BC, NaN in a decimal). `source_zone` names the zone of the source's
     naive timestamps and `ambiguous` what to do in the hour that a clock change repeats (C17).
     `trim` cuts the padding of `char(n)`. `text` says how text in a file becomes values.
+    `fields` marks a JSON column whose objects' keys are fields with a life of their own, which
+    `etl-assets fields` lists. `from_field=("custom", "tier")` is a column of a derived table that
+    is made of such a field (`core/promoted.py`).
     Raises TypeError for a check that Pandera does not have.
     """
     unknown = [name for name in checks if name not in CHECK_OPTIONS and not is_check(name)]
@@ -130,6 +135,8 @@ def column(
         "ambiguous": ambiguous,
         "trim": trim,
         "text": text,
+        "fields": fields,
+        "from_field": from_field,
     }
     given = {name: value for name, value in checks.items() if value is not None}
     return DeclaredColumn(description, nullable, alias, metadata, given)
@@ -157,6 +164,8 @@ class Column:
     ambiguous: Ambiguous = "raise"
     trim: bool = False
     text: Texts | None = None
+    fields: bool = False
+    from_field: tuple[str, str] | None = None
 
 
 @once

@@ -25,6 +25,7 @@ from etl_assets.core.history import (
     HistoryShape,
 )
 from etl_assets.core.policies import Thresholds
+from etl_assets.core.promoted import promoting
 from etl_assets.core.snapshots import IS_GONE, SNAPSHOT_AT
 from etl_assets.core.spec_checks import table_faults
 from etl_assets.core.table import Input, Layer, LayerTable
@@ -174,7 +175,7 @@ class DimensionSpec:
             history=self.history,
             entity=dict(self.entity) or {name: name for name in key},
             contract=self.contract,
-            prepare=self.prepare,
+            prepare=promoting(self.contract, self.prepare),
             sk=self.sk or f"{_entity_name(self.name)}_sk",
             unknown=dict(self.unknown),
             closes=bool(self.deletions),

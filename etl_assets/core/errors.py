@@ -39,6 +39,14 @@ class UnknownTable(EtlError):
     """No table of the catalog has this name."""
 
 
+class UnknownField(EtlError):
+    """No row ever had a field of this name in the JSON columns of the table, or several have."""
+
+
+class UnknownRow(EtlError):
+    """No published row has this key."""
+
+
 class PartitionError(EtlError):
     """A day that the platform does not have: in the future, before the first day, not a date."""
 

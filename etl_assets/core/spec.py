@@ -14,6 +14,7 @@ import polars as pl
 from etl_assets.core.contracts import Contract
 from etl_assets.core.faults import Fault, refuse
 from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
+from etl_assets.core.promoted import promoting
 from etl_assets.core.source_specs import SourceSpec
 from etl_assets.core.spec_checks import has_column, table_faults, two_layer_faults
 from etl_assets.core.table import Input, Layer, LayerTable, versions_of
@@ -117,7 +118,7 @@ class TableSpec:
             source=None,
             expects=None,
             inputs={"raw": Input(raw.path, sets_grain=True)},
-            transform=self.stage,
+            transform=promoting(self.staged, self.stage),
         )
 
 
@@ -158,6 +159,6 @@ class EnrichedSpec:
                 owners=self.owners,
                 thresholds=self.thresholds,
                 inputs=self.inputs,
-                transform=self.enrich,
+                transform=promoting(self.contract, self.enrich),
             ),
         )

@@ -11,7 +11,14 @@ from typing import Any, cast
 
 import polars as pl
 
-from etl_assets.core.checks import ARRIVED, CHECKS, FILE_CHECKS, SOURCE_CHECKS, Severity
+from etl_assets.core.checks import (
+    ARRIVED,
+    CHECKS,
+    FILE_CHECKS,
+    PROMOTED_FIELDS,
+    SOURCE_CHECKS,
+    Severity,
+)
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of
 from etl_assets.core.due_days import wrong_with
 from etl_assets.core.faults import Fault
@@ -19,6 +26,7 @@ from etl_assets.core.file_day_checks import day_faults
 from etl_assets.core.http_spec_checks import http_faults
 from etl_assets.core.http_specs import HttpApi
 from etl_assets.core.policies import Deletes, Drift, Thresholds
+from etl_assets.core.promoted import promotion_faults
 from etl_assets.core.source_specs import Files, SourceSpec
 from etl_assets.core.table import LayerTable
 from etl_assets.core.transform_checks import transform_faults
@@ -44,6 +52,7 @@ def table_faults(table: LayerTable, *, contract: str, transform: str) -> Iterato
     yield from faults
     if not faults:
         yield from _column_faults(table)
+        yield from promotion_faults(table, contract, transform)
     if table.source is not None:
         yield from _source_faults(table)
         if table.expects is not None:
@@ -84,7 +93,9 @@ def _threshold_faults(thresholds: Thresholds) -> Iterator[Fault]:
         yield Fault("thresholds", "max_change is a factor.", "Write a number from 1 on.")
     if not isinstance(thresholds.history_days, int) or thresholds.history_days < 0:
         yield Fault("thresholds", "history_days counts days.", "Write a whole number from 0 on.")
-    names = [check.name for check in (*CHECKS, *SOURCE_CHECKS, *FILE_CHECKS, ARRIVED)]
+    names = [
+        check.name for check in (*CHECKS, *SOURCE_CHECKS, *FILE_CHECKS, PROMOTED_FIELDS, ARRIVED)
+    ]
     for name, severity in thresholds.severities.items():
         if name not in names or severity not in list(Severity):
             yield Fault(

@@ -94,13 +94,15 @@ class Happening(StrEnum):
     `watermark`: where the position stood and stands, and why it moved. `columns`: the source's
     columns, when they were first seen so. `reload`: the days that must be loaded whole from then
     on. `scope`: the days that the platform had, when they last changed. `reconciliation`: what was
-    compared, found and repaired."""
+    compared, found and repaired. `field`: a field of a JSON column that somebody deprecated, or no
+    longer does (`core/field_register.py`)."""
 
     WATERMARK = "watermark"
     COLUMNS = "columns"
     RELOAD = "reload"
     SCOPE = "scope"
     RECONCILIATION = "reconciliation"
+    FIELD = "field"
 
 
 @dataclass(frozen=True)

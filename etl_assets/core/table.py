@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etl_assets.core.checks import ONE_VERSION, CheckSpec, source_checks
+from etl_assets.core.checks import ONE_VERSION, PROMOTED_FIELDS, CheckSpec, source_checks
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of, keyed_by
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
@@ -164,7 +164,9 @@ class LayerTable:
     @property
     def own_checks(self) -> tuple[CheckSpec, ...]:
         """The checks that it has beside those of every table."""
-        return (*source_checks(self.source), *((ONE_VERSION,) if self.looks_up else ()))
+        promoted = (PROMOTED_FIELDS,) if any(one.from_field for one in self.columns) else ()
+        one_version = (ONE_VERSION,) if self.looks_up else ()
+        return (*source_checks(self.source), *promoted, *one_version)
 
     @property
     def transform_takes_day(self) -> bool:

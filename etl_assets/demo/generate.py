@@ -6,6 +6,7 @@ from random import Random
 from typing import Final
 
 from etl_assets.demo.chance import Pool, later, maybe, midnight, nightly, pick, seeded, times_of
+from etl_assets.demo.custom_fields import custom_of
 from etl_assets.demo.people import new_customer
 from etl_assets.demo.plan import BAD_ITEM_LINE, ITEM_ID_FACTOR, BadKind, ShopPlan, bad_rows
 from etl_assets.demo.products import new_product
@@ -95,6 +96,11 @@ class _Shop:
         added = []
         for moment in moments:
             customer = new_customer(rng, self._next_customer_id, moment)
+            customer = customer._replace(
+                custom=custom_of(
+                    self._plan.seed, customer.id, customer.updated_at, self._plan.first_day
+                )
+            )
             kind = self._bad.get(("customers", customer.id))
             if kind == "email_without_at":
                 customer = customer._replace(email=f"customer{customer.id}.example.com")

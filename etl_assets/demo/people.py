@@ -27,7 +27,7 @@ _NO_DECOMPOSITION: Final = str.maketrans({"ß": "ss", "Ł": "L", "ł": "l", "ı"
 
 
 def new_customer(rng: Random, customer_id: int, created: datetime) -> Customer:
-    """Return a good customer who signed up at `created` (UTC)."""
+    """Return a good customer who signed up at `created` (UTC), without custom fields."""
     country = rng.choices(COUNTRIES, weights=_SHARES)[0]
     given, family = _name(rng, country)
     return Customer(
@@ -38,6 +38,7 @@ def new_customer(rng: Random, customer_id: int, created: datetime) -> Customer:
         rng.choices(SEGMENTS, weights=SEGMENT_SHARES)[0] if rng.random() < 0.9 else None,
         _phone(rng, country) if rng.random() < 0.7 else None,
         rng.random() < 0.42,
+        None,
         created,
         created if rng.random() < 0.65 else later(rng, created, (1, 500)),
     )

@@ -13,7 +13,7 @@ class CountryName(NamedTuple):
 
 
 class Customer(NamedTuple):
-    """A row of customers."""
+    """A row of customers; `custom` is JSON text."""
 
     id: int
     email: str | None
@@ -22,6 +22,7 @@ class Customer(NamedTuple):
     segment: str | None
     phone: str | None
     is_subscribed: bool
+    custom: str | None
     created_at: datetime
     updated_at: datetime
 

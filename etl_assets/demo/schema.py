@@ -14,6 +14,7 @@ CREATE TABLE public.customers (
     segment       text,
     phone         text,
     is_subscribed boolean NOT NULL,
+    custom        jsonb,
     created_at    timestamptz NOT NULL,
     updated_at    timestamptz NOT NULL
 );
@@ -86,6 +87,7 @@ COMMENT ON COLUMN public.customers.email IS 'As typed; NULL for customers of the
 COMMENT ON COLUMN public.customers.country IS 'ISO 3166-1 alpha-2 code of the home address.';
 COMMENT ON COLUMN public.customers.segment IS 'consumer, business or vip; NULL if not classified.';
 COMMENT ON COLUMN public.customers.phone IS 'As typed, in no particular format.';
+COMMENT ON COLUMN public.customers.custom IS 'Custom fields: keys come and go as they please.';
 COMMENT ON TABLE public.products IS 'The catalogue, one row an article.';
 COMMENT ON COLUMN public.products.price_cents IS 'List price in hundredths, in any currency.';
 COMMENT ON COLUMN public.products.weight_kg IS 'Weight with packaging, in kilograms.';

@@ -20,6 +20,12 @@ class RawCustomers(Contract):
     segment: pl.String = column(description="Kind of customer.", nullable=True)
     phone: pl.String = column(description="As typed.", nullable=True, personal=True)
     is_subscribed: pl.Boolean = column(description="Whether the newsletter goes out to them.")
+    custom: pl.String = column(
+        description="Custom fields, as the shop has them.",
+        nullable=True,
+        logical="json",
+        fields=True,
+    )
     created_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="First seen.")
     updated_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Last change.")
 
@@ -51,6 +57,14 @@ class StagedCustomers(Contract):
     )
     has_phone: pl.Boolean = column(description="Whether a phone number is known.")
     is_subscribed: pl.Boolean = column(description="Whether the newsletter goes out to them.")
+    custom: pl.String = column(
+        description="Custom fields, whole.", nullable=True, logical="json", fields=True
+    )
+    loyalty_tier: pl.String = column(
+        description="Tier of the loyalty programme.",
+        nullable=True,
+        from_field=("custom", "loyalty_tier"),
+    )
     created_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="First seen.")
     updated_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Last change.")
 
@@ -69,6 +83,7 @@ def stage(raw: pl.LazyFrame) -> pl.LazyFrame:
         phone(pl.col("phone"), pl.col("country")).alias("phone"),
         pl.col("phone").is_not_null().alias("has_phone"),
         "is_subscribed",
+        "custom",
         "created_at",
         "updated_at",
     )

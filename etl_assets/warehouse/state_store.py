@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 import polars as pl
 
+from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
@@ -31,7 +32,7 @@ TOMBSTONED_SCHEMA = pl.Schema({"payload": pl.String(), "found_at": pl.Datetime("
 
 class StateStore(ABC):
     """The platform's own tables: `etl_tables`, `etl_state`, `etl_quarantine`, `etl_tombstones`,
-    `etl_files`, `etl_file_days` and `etl_history`.
+    `etl_files`, `etl_file_days`, `etl_fields` and `etl_history`.
 
     Reading finds nothing where nothing was ever published, and makes no table. Every method raises
     WarehouseBusy, WarehouseUnavailable or WarehouseError.
@@ -91,6 +92,19 @@ class StateStore(ABC):
 
         A warehouse may do it in steps, and of two that do it at once both may stay: no publication
         depends on it. `version` need not be another one.
+        """
+
+    @abstractmethod
+    def fields(self, table: LayerTable) -> list[FieldPart]:
+        """What is remembered of the fields of a table, by column, part and field."""
+
+    @abstractmethod
+    def put_fields(
+        self, table: LayerTable, parts: Collection[date], found: Sequence[FieldPart]
+    ) -> None:
+        """Let what was `found` take the place of what is remembered of the fields of these parts.
+
+        As with `put_file_days` no publication depends on it.
         """
 
     def recorded(

@@ -11,9 +11,9 @@ from enum import StrEnum
 SYSTEM_DATASET = "etl"
 """The dataset (BigQuery) or schema that holds these tables."""
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """What this release writes into `etl_schema`. Releases before version 4 kept no such table; version
-5 added `etl_files`, version 6 `etl_file_days`."""
+5 added `etl_files`, version 6 `etl_file_days`, version 7 `etl_fields`."""
 
 
 class Kind(StrEnum):
@@ -169,6 +169,24 @@ FILE_DAYS = SystemTable(
 )
 """`core.file_index.IndexedObject`: one row an object. A cache: what is lost of it is read again."""
 
+FIELDS = SystemTable(
+    "etl_fields",
+    _columns(
+        "table_name text",
+        "column_name text",
+        "field text?",
+        "partition_key day",
+        "load_id text",
+        "rows_seen integer",
+        "nulls integer",
+        "types text",
+        "first_seen moment?",
+        "last_seen moment?",
+    ),
+    index=("table_name", "partition_key"),
+)
+"""`core.field_register.FieldPart`: one row a field of a part. It is counted from published rows."""
+
 HISTORY = SystemTable(
     "etl_history",
     _columns("table_name text", "kind text", "at moment", "run_id text", "payload text"),
@@ -179,7 +197,7 @@ HISTORY = SystemTable(
 SCHEMA = SystemTable("etl_schema", _columns("version integer"), index=())
 """One row: the SCHEMA_VERSION of the newest release that wrote here."""
 
-SYSTEM_TABLES = (TABLES, STATE, QUARANTINE, TOMBSTONES, FILES, FILE_DAYS, HISTORY, SCHEMA)
+SYSTEM_TABLES = (TABLES, STATE, QUARANTINE, TOMBSTONES, FILES, FILE_DAYS, FIELDS, HISTORY, SCHEMA)
 
 OLD_TABLE_ROW = "0001-01-01"
 """The `partition_key` by which `etl_state` held a table's own row before version 4."""

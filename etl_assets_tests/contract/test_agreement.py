@@ -12,6 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from etl_assets.core.field_profile import profile
+from etl_assets.core.field_register import parts_of
 from etl_assets.core.file_index import ObjectDays
 from etl_assets.core.ledger import FileStatus, LedgerEntry, ledger_frame
 from etl_assets.core.state import Happening
@@ -112,6 +114,8 @@ def play(warehouse: Warehouse, folder: Path) -> None:
     days = ObjectDays("etag:7", "csv", {DAY: 2, NEXT: 3}, 1)
     entries = [days.entry(VERSIONED.path, key) for key in ("a.csv", "b.csv")]
     warehouse.put_file_days(VERSIONED, (), entries)
+    counts = profile(pl.Series(['{"a": 1, "b": null}', None]), LATER)
+    warehouse.put_fields(VERSIONED, [DAY], parts_of(VERSIONED, "v", DAY, "load-1", counts))
 
 
 def test_the_rows_of_the_platforms_tables_are_the_same_on_every_backend(

@@ -52,7 +52,8 @@ def check_names(path: str) -> list[str]:
     if path in OF_APIS:
         return [*CHECK_NAMES, *API_CHECK_NAMES]
     own = SOURCE_CHECK_NAMES if path.startswith("raw/") else []
-    return [*CHECK_NAMES, *own, *(["one_version"] if path in FACTS else [])]
+    promoted = ["promoted_fields"] if path == "staged/customers" else []
+    return [*CHECK_NAMES, *own, *promoted, *(["one_version"] if path in FACTS else [])]
 
 
 @dataclass

@@ -154,7 +154,7 @@ def test_one_bad_row_among_fifty_thousand_is_found(shop: Shop) -> None:
 def test_a_warning_is_red_and_keeps_nothing_from_being_published(shop: Shop) -> None:
     assert shop.load("raw/customers", days=[DAYS[0]]).success
     shop.sql(
-        "INSERT INTO customers SELECT 9000 + n, NULL, 'X', 'DE', NULL, NULL, false, "
+        "INSERT INTO customers SELECT 9000 + n, NULL, 'X', 'DE', NULL, NULL, false, NULL, "
         f"'{BAD} 12:00+00', '{BAD} 12:00+00' FROM generate_series(1, 6000) AS n"
     )
     result = shop.load("raw/customers", days=[BAD])

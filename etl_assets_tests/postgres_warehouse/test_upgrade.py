@@ -162,7 +162,7 @@ def test_an_upgraded_database_has_what_a_new_one_has(
     ]
     assert wide == run(old_url, COLUMNS)
     assert upgraded[1] == run(old_url, INDEXES)
-    assert len(upgraded[1]) == 12
+    assert len(upgraded[1]) == 14
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import polars as pl
 from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud.bigquery import ArrayQueryParameter, QueryJob, ScalarQueryParameter
 
+from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE
@@ -33,6 +34,7 @@ from etl_assets.warehouse.bigquery.system import System, system, types_of
 from etl_assets.warehouse.publication import lost_turn
 from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA, TOMBSTONED_SCHEMA
 from etl_assets.warehouse.system_tables import (
+    FIELDS,
     FILE_DAYS,
     FILES,
     HISTORY,
@@ -40,6 +42,7 @@ from etl_assets.warehouse.system_tables import (
     STATE,
     TABLES,
     TOMBSTONES,
+    SystemTable,
 )
 
 _MOST_LISTED = 100_000
@@ -265,7 +268,7 @@ class States:
     ) -> None:
         """See `StateStore.put_file_days`; a statement for as much as one takes."""
         self._system.upgrade()
-        target, types = system(self._datasets, FILE_DAYS), types_of(FILE_DAYS)
+        target = system(self._datasets, FILE_DAYS)
         gone = sorted(keys)
         for at in range(0, len(gone), _MOST_GIVEN):
             self._jobs.query(
@@ -277,12 +280,43 @@ class States:
                     ArrayQueryParameter("keys", "STRING", gone[at : at + _MOST_GIVEN]),
                 ],
             )
+        self._insert(FILE_DAYS, [astuple(one) for one in found])
+
+    def fields(self, table: LayerTable) -> list[FieldPart]:
+        """See `StateStore.fields`."""
+        rows = self._asked(
+            f"SELECT {', '.join(FIELDS.names)} FROM {system(self._datasets, FIELDS)} "  # noqa: S608
+            "WHERE table_name = @table ORDER BY column_name, partition_key, field",
+            [ScalarQueryParameter("table", "STRING", table.path)],
+        )
+        return [FieldPart(*row) for row in rows]
+
+    def put_fields(
+        self, table: LayerTable, parts: Collection[date], found: Sequence[FieldPart]
+    ) -> None:
+        """See `StateStore.put_fields`; a statement for as much as one takes."""
+        self._system.upgrade()
+        self._jobs.query(
+            f"DELETE FROM {system(self._datasets, FIELDS)} WHERE table_name = @table "  # noqa: S608
+            "AND partition_key IN UNNEST(@parts)",
+            f"etl_fields_{uuid4().hex}",
+            parameters=[
+                ScalarQueryParameter("table", "STRING", table.path),
+                ArrayQueryParameter("parts", "DATE", list(parts)),
+            ],
+        )
+        self._insert(FIELDS, [astuple(one) for one in found])
+
+    def _insert(self, table: SystemTable, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows, in the order of the table's columns."""
+        types = types_of(table)
         names, values = ", ".join(types), ", ".join(f"f.{name}" for name in types)
-        for given in _portions(found):
+        for given in _portions(rows):
             self._jobs.query(
-                f"INSERT INTO {target} ({names}) SELECT {values} FROM UNNEST(@found) AS f",  # noqa: S608
-                f"etl_file_days_{uuid4().hex}",
-                parameters=[struct_rows("found", types, [astuple(one) for one in given])],
+                f"INSERT INTO {system(self._datasets, table)} ({names}) "  # noqa: S608 - quoted
+                f"SELECT {values} FROM UNNEST(@found) AS f",
+                f"{table.name}_{uuid4().hex}",
+                parameters=[struct_rows("found", types, given)],
             )
 
     def _asked(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -293,15 +327,15 @@ class States:
         return [tuple(row.values()) for row in job.result()]
 
 
-def _portions(found: Sequence[IndexedObject]) -> Iterator[list[IndexedObject]]:
+def _portions(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
     """What the parameters of one statement can hold."""
-    portion: list[IndexedObject] = []
+    portion: list[tuple[Any, ...]] = []
     characters = 0
-    for one in found:
+    for one in rows:
         if portion and (len(portion) == _MOST_GIVEN or characters > _MOST_CHARACTERS):
             yield portion
             portion, characters = [], 0
         portion.append(one)
-        characters += len(one.days) + len(one.object_key)
+        characters += sum(len(value) for value in one if isinstance(value, str))
     if portion:
         yield portion

@@ -14,6 +14,7 @@ import polars as pl
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError
+from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
@@ -203,6 +204,18 @@ class BigQueryWarehouse(Warehouse):
         """See `StateStore.put_file_days`."""
         with bigquery_errors("writing etl_file_days"):
             self._states.put_file_days(table, keys, found)
+
+    def fields(self, table: LayerTable) -> list[FieldPart]:
+        """See `StateStore.fields`."""
+        with bigquery_errors("reading etl_fields"):
+            return self._states.fields(table)
+
+    def put_fields(
+        self, table: LayerTable, parts: Collection[date], found: Sequence[FieldPart]
+    ) -> None:
+        """See `StateStore.put_fields`."""
+        with bigquery_errors("writing etl_fields"):
+            self._states.put_fields(table, parts, found)
 
     def quarantined(
         self,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import duckdb
 import polars as pl
 
+from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE
@@ -21,6 +22,7 @@ from etl_assets.warehouse.duckdb.types import quote
 from etl_assets.warehouse.publication import lost_turn
 from etl_assets.warehouse.state_store import QUARANTINED_SCHEMA, TOMBSTONED_SCHEMA
 from etl_assets.warehouse.system_tables import (
+    FIELDS,
     FILE_DAYS,
     FILES,
     HISTORY,
@@ -31,7 +33,9 @@ from etl_assets.warehouse.system_tables import (
     SystemTable,
 )
 
-Row = TypeVar("Row", TableState, PartitionState, LedgerEntry, IndexedObject, HistoryEntry)
+Row = TypeVar(
+    "Row", TableState, PartitionState, LedgerEntry, IndexedObject, FieldPart, HistoryEntry
+)
 
 
 def table_states(
@@ -192,13 +196,27 @@ def put_file_days(
             f"DELETE FROM {name_of(FILE_DAYS)} WHERE table_name = ? AND object_key = ANY(?)",  # noqa: S608
             [table.path, list(keys)],
         )
-    if found:
-        rows = pl.DataFrame([astuple(one) for one in found], schema=FILE_DAYS.names, orient="row")
-        connection.register("etl_found", rows.to_arrow())
-        connection.execute(
-            f"INSERT INTO {name_of(FILE_DAYS)} BY NAME SELECT * FROM etl_found"  # noqa: S608
-        )
-        connection.unregister("etl_found")
+    _insert_frame(connection, FILE_DAYS, found)
+
+
+def fields(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> list[FieldPart]:
+    """See `StateStore.fields`."""
+    given, order = {"table": table.path}, "column_name, partition_key, field NULLS FIRST"
+    return _read(connection, FIELDS, FieldPart, "table_name = $table", given, order=order)
+
+
+def put_fields(
+    connection: duckdb.DuckDBPyConnection,
+    table: LayerTable,
+    parts: Collection[date],
+    found: Sequence[FieldPart],
+) -> None:
+    """See `StateStore.put_fields`."""
+    connection.execute(
+        f"DELETE FROM {name_of(FIELDS)} WHERE table_name = ? AND partition_key = ANY(?)",  # noqa: S608
+        [table.path, list(parts)],
+    )
+    _insert_frame(connection, FIELDS, found)
 
 
 def _read(
@@ -228,6 +246,24 @@ def _read(
 def _in_utc(value: Any) -> Any:
     """A moment with Python's own UTC, which DuckDB's client does not use; other values as such."""
     return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
+
+
+def _insert_frame(
+    connection: duckdb.DuckDBPyConnection, table: SystemTable, rows: Sequence[Any]
+) -> None:
+    """Add many rows at once."""
+    if rows:
+        frame = pl.DataFrame(
+            [astuple(row) for row in rows],
+            schema=table.names,
+            orient="row",
+            infer_schema_length=None,
+        )
+        connection.register("etl_found", frame.to_arrow())
+        connection.execute(
+            f"INSERT INTO {name_of(table)} BY NAME SELECT * FROM etl_found"  # noqa: S608
+        )
+        connection.unregister("etl_found")
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: SystemTable, rows: Sequence[Any]) -> None:

@@ -15,6 +15,7 @@ import tenacity
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import WarehouseBusy
+from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
@@ -232,6 +233,18 @@ class DuckDBWarehouse(Warehouse):
         """See `StateStore.put_file_days`."""
         with self._change("writing etl_file_days") as connection:
             states.put_file_days(connection, table, keys, found)
+
+    def fields(self, table: LayerTable) -> list[FieldPart]:
+        """See `StateStore.fields`."""
+        with self._look("reading etl_fields") as connection:
+            return states.fields(connection, table)
+
+    def put_fields(
+        self, table: LayerTable, parts: Collection[date], found: Sequence[FieldPart]
+    ) -> None:
+        """See `StateStore.put_fields`."""
+        with self._change("writing etl_fields") as connection:
+            states.put_fields(connection, table, parts, found)
 
     def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
         """See `StateStore.verify`."""

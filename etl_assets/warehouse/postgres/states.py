@@ -11,6 +11,7 @@ import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
 
+from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE
@@ -22,6 +23,7 @@ from etl_assets.warehouse.postgres.system import columns_there, schema_of, targe
 from etl_assets.warehouse.postgres.write_paths import insert, names
 from etl_assets.warehouse.publication import lost_turn
 from etl_assets.warehouse.system_tables import (
+    FIELDS,
     FILE_DAYS,
     FILES,
     HISTORY,
@@ -31,7 +33,9 @@ from etl_assets.warehouse.system_tables import (
     SystemTable,
 )
 
-Row = TypeVar("Row", TableState, PartitionState, LedgerEntry, IndexedObject, HistoryEntry)
+Row = TypeVar(
+    "Row", TableState, PartitionState, LedgerEntry, IndexedObject, FieldPart, HistoryEntry
+)
 
 
 def version(connection: sa.Connection) -> str | None:
@@ -161,6 +165,24 @@ def put_file_days(
         _delete(connection, FILE_DAYS, _of_table(table.path) + among)
     if found:
         _insert(connection, FILE_DAYS, found)
+
+
+def fields(connection: sa.Connection, table: LayerTable) -> list[FieldPart]:
+    """See `StateStore.fields`."""
+    order = 'column_name COLLATE "C", partition_key, field COLLATE "C" NULLS FIRST'
+    return _read(connection, FIELDS, FieldPart, _of_table(table.path), order)
+
+
+def put_fields(
+    connection: sa.Connection,
+    table: LayerTable,
+    parts: Collection[date],
+    found: Sequence[FieldPart],
+) -> None:
+    """See `StateStore.put_fields`."""
+    _delete(connection, FIELDS, _of_table(table.path) + sql.SQL(" AND ") + on_parts(parts))
+    if found:
+        _insert(connection, FIELDS, found)
 
 
 def on_parts(days: Collection[date]) -> sql.Composed:

@@ -13,6 +13,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from etl_assets.config import WarehousePool
+from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
@@ -220,6 +221,16 @@ class PostgresWarehouse(Warehouse):
     ) -> None:
         """See `StateStore.put_file_days`."""
         self._change("writing etl_file_days", lambda c: states.put_file_days(c, table, keys, found))
+
+    def fields(self, table: LayerTable) -> list[FieldPart]:
+        """See `StateStore.fields`."""
+        return self._look("reading etl_fields", lambda c: states.fields(c, table))
+
+    def put_fields(
+        self, table: LayerTable, parts: Collection[date], found: Sequence[FieldPart]
+    ) -> None:
+        """See `StateStore.put_fields`."""
+        self._change("writing etl_fields", lambda c: states.put_fields(c, table, parts, found))
 
     def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
         """See `StateStore.verify`."""

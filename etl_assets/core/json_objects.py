@@ -1,0 +1,91 @@
+"""JSON objects, read for their fields: the values by name, with what JSON tells apart kept apart.
+
+A field that is null differs from one that is absent, `500.0` from `500` and from `"500"`. What is
+counted of them is `core/field_profile.py`, what is made of one is `core/promoted.py`.
+"""
+
+import json
+import re
+from typing import Any
+
+
+class Digits(str):
+    """A number as it was written: 18 digits or 180, nothing is rounded."""
+
+    __slots__ = ()
+
+
+class Whole(Digits):
+    """A number without a fraction and an exponent."""
+
+    __slots__ = ()
+
+
+class Fields(list[tuple[str, Any]]):
+    """An object's fields in their order, repeated ones included."""
+
+    __slots__ = ()
+
+
+TYPES = {
+    str: "text",
+    Whole: "integer",
+    Digits: "number",
+    bool: "boolean",
+    type(None): "null",
+    Fields: "object",
+    list: "array",
+}
+"""What each kind of value is called."""
+
+INVALID = "invalid"
+"""What a text is called that is no JSON."""
+
+_ODD = re.compile("[\x00\ud800-\udfff]")
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+_read = json.JSONDecoder(
+    parse_int=Whole, parse_float=Digits, parse_constant=_refused, object_pairs_hook=Fields
+).decode
+
+
+def value_of(text: str) -> Any:
+    """The value of a JSON text, its numbers as they are written; ValueError for what is no JSON.
+
+    NaN and Infinity are no JSON, nor is what is nested deeper than Python's stack.
+    """
+    try:
+        return _read(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """An object's fields by their names as they are shown; none of a value that is no object.
+
+    Of a name that is there twice the last value counts, as PostgreSQL's jsonb has it.
+    """
+    if type(value) is not Fields:
+        return {}
+    fields: dict[str, Any] = {shown(name): field for name, field in value}
+    return fields
+
+
+def shown(name: str) -> str:
+    """A field's name as every warehouse can hold it: what is no character is written as in JSON."""
+    return _ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", name)
+
+
+def written(value: Any) -> str:
+    """The JSON text of a value, its numbers as they were written."""
+    if isinstance(value, Digits):
+        return str(value)
+    if isinstance(value, Fields):
+        return "{" + ", ".join(f"{json.dumps(k)}: {written(v)}" for k, v in value) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
