@@ -80,7 +80,7 @@ def _groups(records: pl.DataFrame, rule: Rule) -> pl.DataFrame:
 def _edges(rule: Rule, members: pl.DataFrame) -> pl.DataFrame:
     """Stars, round by round: each round takes the anchors out, so there are at most as many rounds
     as the largest group has members."""
-    found = []
+    found: list[pl.DataFrame] = []
     # The best anchor has a name, and a given name that is more than an initial: two people may
     # each agree with a record that has neither.
     members = members.sort(
@@ -93,16 +93,14 @@ def _edges(rule: Rule, members: pl.DataFrame) -> pl.DataFrame:
         others = members.join(anchors, on="group", maintain_order="left").filter(
             pl.col("n") != pl.col("anchor")
         )
-        against = _against(others, rule)
-        linked = others.with_columns(refused_because=against)
-        # Later rounds would say the same once more.
-        found.append(linked if not found else linked.filter(against.is_null()))
+        others = _compared(others, rule, is_first=not found)
+        against = pl.col("refused_because")
+        # Later rounds would refuse the same once more.
+        found.append(others.filter(against.is_null()) if found else others)
         members = others.filter(against.is_not_null()).select(_GROUPS)
-    return (
-        pl.concat([linked.select(_edge_columns(rule)) for linked in found])
-        if found
-        else pl.DataFrame(schema=CANDIDATES_SCHEMA)
-    )
+    edges = [pl.DataFrame(schema=CANDIDATES_SCHEMA)]
+    edges += [linked.select(_edge_columns(rule)) for linked in found]
+    return pl.concat(edges)
 
 
 def _edge_columns(rule: Rule) -> list[pl.Expr]:
@@ -114,11 +112,27 @@ def _edge_columns(rule: Rule) -> list[pl.Expr]:
     ]
 
 
-def _against(pairs: pl.DataFrame, rule: Rule) -> pl.Series:
-    """What the names of `name_key` and `anchor_name` say against each pair; null if nothing."""
-    said: list[Names] = [
-        compare(*names) for names in pairs.select("name_key", "anchor_name").iter_rows()
-    ]
-    return pl.Series(
-        [name.value if name in rule.refuses else None for name in said], dtype=pl.String
+def _compared(pairs: pl.DataFrame, rule: Rule, *, is_first: bool) -> pl.DataFrame:
+    """The pairs with `refused_because`: what the names say against them, null if nothing.
+
+    Once two people have a value, which is so in every round after the first, it does not say whose
+    a record without a name is.
+    """
+    names = pairs.select("name_key", "anchor_name").iter_rows()
+    relation = pl.Series([compare(*pair).value for pair in names], dtype=pl.String)
+    refused = relation.is_in([name.value for name in rule.refuses])
+    unknown = relation == Names.UNKNOWN.value
+    return (
+        pairs.with_columns(relation=relation, refused=refused, unknown=unknown)
+        .with_columns(
+            several=pl.lit(not is_first)
+            | (pl.col("refused") & ~pl.col("unknown")).any().over("group")
+        )
+        .with_columns(
+            refused_because=pl.when("refused")
+            .then("relation")
+            .when(pl.col("unknown") & pl.col("several"))
+            .then(pl.lit(f"{Names.UNKNOWN}, and several people have the value"))
+        )
+        .drop("relation", "refused", "unknown", "several")
     )

@@ -9,10 +9,12 @@ from collections.abc import Collection, Mapping
 import polars as pl
 
 from etl_assets.core.identity.joining import Veto
-from etl_assets.core.identity.over_merges import Checks, Reason, Who, conflict
+from etl_assets.core.identity.over_merges import Accepted, Checks, Reason, Who, conflict
 
 
-def vetoes(records: pl.DataFrame, found: pl.DataFrame, checks: Checks) -> list[Veto]:
+def vetoes(
+    records: pl.DataFrame, found: pl.DataFrame, checks: Checks, accepted: Accepted
+) -> list[Veto]:
     """The vetoes of what `find` found in `records` and `checks` want to be held apart."""
     held: list[Veto] = []
     for reason in Reason:
@@ -21,8 +23,10 @@ def vetoes(records: pl.DataFrame, found: pl.DataFrame, checks: Checks) -> list[V
         if reason not in checks.held_apart or not suspects.height:
             continue
         if reason is Reason.NAMES:
-            rows = suspects.drop_nulls("name_key").select("n", "name_key", "country").rows()
-            held.append(NamesApart({n: (name, country) for n, name, country in rows}))
+            named = suspects.drop_nulls("name_key")
+            rows = named.select("n", "anchor", "name_key", "country").iter_rows()
+            who = {n: (anchor, (name, country)) for n, anchor, name, country in rows}
+            held.append(NamesApart(who, accepted))
         elif reason is Reason.SHOP_CUSTOMERS:
             ids = suspects.drop_nulls("shop_customer_id").select("n", "shop_customer_id").rows()
             held.append(ShopCustomersApart(dict(ids), checks.most_shop_customers))
@@ -32,16 +36,19 @@ def vetoes(records: pl.DataFrame, found: pl.DataFrame, checks: Checks) -> list[V
 
 
 class NamesApart:
-    """Records whose names conflict, by `who` of each record, are not joined."""
+    """Records whose names conflict are not joined. `who` has the cluster of each record, as it was
+    before anything was held apart, and its name and country."""
 
-    def __init__(self, who: Mapping[int, Who]) -> None:
+    def __init__(self, who: Mapping[int, tuple[int, Who]], accepted: Accepted) -> None:
         self._who = {n: {one} for n, one in who.items()}
+        self._accepted = accepted
 
     def refuses(self, older: int, newer: int) -> str | None:
         """A name that both have is no news: whatever it conflicts with was let in before."""
         here, there = self._who.get(older, set()), self._who.get(newer, set())
-        if any(conflict(a, b) for a in here - there for b in there - here):
-            return "it would join records whose names differ"
+        for cluster, one in here - there:
+            if any(conflict(cluster, one, other, self._accepted) for _, other in there - here):
+                return "it would join records whose names differ"
         return None
 
     def joined(self, older: int, newer: int) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import combinations
+from itertools import combinations, groupby
+from operator import itemgetter
 
 import polars as pl
 
@@ -15,6 +16,9 @@ from etl_assets.core.identity.names import Names, compare
 
 Who = tuple[str | None, str | None]
 """The name (as `name_key` gives it) and the country of a record."""
+
+Accepted = AbstractSet[tuple[int, frozenset[str]]]
+"""Pairs of names that are one customer's in a cluster, which its anchor names."""
 
 FOUND_SCHEMA = pl.Schema({"anchor": pl.UInt32(), "reason": pl.String(), "detail": pl.String()})
 
@@ -40,55 +44,59 @@ class Checks:
     held_apart: AbstractSet[Reason] = frozenset({Reason.NAMES})
 
 
+def direct(records: pl.DataFrame, joined: pl.DataFrame) -> Accepted:
+    """The pairs of different names that one edge joins: by a person, or by a rule that takes them.
+
+    `records` are as in `find`; `joined` has the edges between their numbers, `left` and `right`.
+    """
+    names = records.select("n", "name_key")
+    pairs = (
+        joined.join(records.select("n", "anchor", "name_key"), left_on="left", right_on="n")
+        .join(names, left_on="right", right_on="n", suffix="_right")
+        .filter(pl.col("name_key") != pl.col("name_key_right"))
+    )
+    rows = pairs.select("anchor", "name_key", "name_key_right").iter_rows()
+    return {(anchor, frozenset((left, right))) for anchor, left, right in rows}
+
+
 def find(
-    records: pl.DataFrame, checks: Checks, merged: Collection[tuple[int, int]]
+    records: pl.DataFrame, checks: Checks, accepted: Accepted, merged: Collection[int]
 ) -> pl.DataFrame:
     """Clusters to report, in FOUND_SCHEMA, sorted; a cluster has a row for each reason.
 
     `records` have `n`, `anchor`, `name_key`, `country`, `shop_customer_id`, `source_system` and
-    `source_id`. `merged` are the pairs of numbers that a person merged: what these two records
-    differ in is no reason to report them.
+    `source_id`. `accepted` names do not count as different. `merged` has the number of a record for
+    each merge of a person, each of which accounts for one number of the shop more.
     """
-    return pl.concat(
-        [
-            _different_names(records, merged),
-            _too_large(records, checks),
-            _shop(records, checks, merged),
-        ]
-    ).sort("anchor", "reason")
+    found = [
+        _different_names(records, accepted),
+        _too_large(records, checks),
+        _shop_customers(records, checks, merged),
+    ]
+    return pl.concat(found).sort("anchor", "reason")
 
 
-def _different_names(records: pl.DataFrame, merged: Collection[tuple[int, int]]) -> pl.DataFrame:
-    named = records.filter(pl.col("name_key").is_not_null()).filter(
-        pl.col("name_key").n_unique().over("anchor") > 1
+def _different_names(records: pl.DataFrame, accepted: Accepted) -> pl.DataFrame:
+    distinct = (
+        records.filter(pl.col("name_key").is_not_null())
+        .filter(pl.col("name_key").n_unique().over("anchor") > 1)
+        .sort("anchor", "n")
+        .unique(["anchor", "name_key", "country"], keep="first", maintain_order=True)
+        .select(
+            "anchor",
+            "name_key",
+            "country",
+            pl.concat_str("source_system", "source_id", separator="/"),
+        )
     )
-    shown = pl.concat_str("source_system", "source_id", separator="/")
-    distinct = named.sort("n").unique(
-        ["anchor", "name_key", "country"], keep="first", maintain_order=True
-    )
-    accepted = _accepted(records, merged)
     rows = []
-    for (anchor,), members in distinct.sort("anchor", "n").group_by("anchor", maintain_order=True):
-        people = members.select("name_key", "country", shown).rows()
-        for (*one, this), (*other, that) in combinations(people, 2):
-            if (anchor, frozenset((one[0], other[0]))) in accepted:
-                continue
-            if relation := conflict((one[0], one[1]), (other[0], other[1])):
+    for anchor, members in groupby(distinct.iter_rows(), key=itemgetter(0)):
+        people = [((name, country), shown) for _, name, country, shown in members]
+        for (one, this), (other, that) in combinations(people, 2):
+            if relation := conflict(anchor, one, other, accepted):
                 rows.append((anchor, Reason.NAMES.value, f"{this} and {that}: {relation}"))
                 break
     return pl.DataFrame(rows, schema=FOUND_SCHEMA, orient="row")
-
-
-def _accepted(
-    records: pl.DataFrame, merged: Collection[tuple[int, int]]
-) -> AbstractSet[tuple[int, frozenset[str | None]]]:
-    """The pairs of names that a person said are one customer's, each with its cluster."""
-    numbers = sorted({n for pair in merged for n in pair})
-    rows = records.filter(pl.col("n").is_in(numbers)).select("n", "anchor", "name_key").rows()
-    found = {n: (anchor, name) for n, anchor, name in rows}
-    return {
-        (found[left][0], frozenset((found[left][1], found[right][1]))) for left, right in merged
-    }
 
 
 def _too_large(records: pl.DataFrame, checks: Checks) -> pl.DataFrame:
@@ -100,40 +108,32 @@ def _too_large(records: pl.DataFrame, checks: Checks) -> pl.DataFrame:
     )
 
 
-def _shop(
-    records: pl.DataFrame, checks: Checks, merged: Collection[tuple[int, int]]
-) -> pl.DataFrame:
-    """Each merge of a person in a cluster accounts for one number more."""
-    by_hand = (
-        pl.DataFrame({"n": [left for left, _ in merged]}, schema={"n": pl.UInt32})
-        .join(records, on="n")
-        .group_by("anchor")
-        .agg(allowed=pl.len())
-    )
-    ids = records.group_by("anchor").agg(
-        ids=pl.col("shop_customer_id").drop_nulls().unique().sort()
-    )
+def _shop_customers(records: pl.DataFrame, checks: Checks, merged: Collection[int]) -> pl.DataFrame:
+    by_hand = pl.DataFrame({"n": list(merged)}, schema={"n": pl.UInt32})
+    allowed = by_hand.join(records, on="n").group_by("anchor").agg(more=pl.len())
+    ids = pl.col("shop_customer_id").drop_nulls().unique().sort()
+    shown = pl.col("ids").list.head(5).cast(pl.List(pl.String)).list.join(", ")
     return (
-        ids.join(by_hand, on="anchor", how="left")
-        .filter(
-            pl.col("ids").list.len() > checks.most_shop_customers + pl.col("allowed").fill_null(0)
-        )
+        records.group_by("anchor")
+        .agg(ids=ids)
+        .filter(pl.col("ids").list.len() > checks.most_shop_customers)
+        .join(allowed, on="anchor", how="left")
+        .filter(pl.col("ids").list.len() > checks.most_shop_customers + pl.col("more").fill_null(0))
         .select(
             "anchor",
             reason=pl.lit(Reason.SHOP_CUSTOMERS.value),
-            detail=pl.format(
-                "shop customers {}",
-                pl.col("ids").cast(pl.List(pl.String)).list.head(5).list.join(", "),
-            ),
+            detail=pl.format("shop customers {}", shown),
         )
     )
 
 
-def conflict(one: Who, other: Who) -> Names | None:
-    """Whether two records of one cluster look like two people: other given names, or another
-    family name in another country."""
+def conflict(cluster: int, one: Who, other: Who, accepted: Accepted) -> Names | None:
+    """How two records of a cluster look like two people: other given names, or another family name
+    in another country. None if they do not, or if their names are accepted."""
     relation = compare(one[0], other[0])
+    if relation in (Names.AGREE, Names.UNKNOWN):
+        return None
+    if (cluster, frozenset((one[0], other[0]))) in accepted:
+        return None
     moved = None not in (one[1], other[1]) and one[1] != other[1]
-    if relation in (Names.GIVEN_DIFFERS, Names.DIFFER):
-        return relation
-    return relation if relation is Names.FAMILY_DIFFERS and moved else None
+    return relation if relation is not Names.FAMILY_DIFFERS or moved else None

@@ -16,7 +16,7 @@ from etl_assets.core.identity.holding import vetoes
 from etl_assets.core.identity.joining import HeldApart, Joining, OneOfSystem, Veto
 from etl_assets.core.identity.keys import customer_keys
 from etl_assets.core.identity.numbering import KEY, Decided, named, numbered, taken
-from etl_assets.core.identity.over_merges import Checks, find
+from etl_assets.core.identity.over_merges import Checks, direct, find
 from etl_assets.core.identity.rules import RULES, Rule
 from etl_assets.core.identity.schemas import CLUSTERS_SCHEMA, OVER_MERGED_SCHEMA
 
@@ -59,8 +59,9 @@ def resolve(
     edges = _in_order(candidates(rows, options.rules), taken(rows, more_edges))
 
     whole, joined = _join(rows, edges, decided, options)
-    found = find(whole, options.checks, list(decided.merges))
-    held = vetoes(whole, found, options.checks)
+    accepted = direct(whole, joined.filter(pl.col("refused_because").is_null()))
+    found = find(whole, options.checks, accepted, [left for left, _ in decided.merges])
+    held = vetoes(whole, found, options.checks, accepted)
     parts, joined = _join(rows, edges, decided, options, held) if held else (whole, joined)
 
     keyed = _with_keys(parts)

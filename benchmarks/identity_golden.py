@@ -1,0 +1,49 @@
+"""`python -m benchmarks.identity_golden`: how right and how fast identity resolution is.
+
+The golden set is generated (`etl_assets_tests/identity/golden_set.py`), so the truth is known.
+"""
+
+import resource
+import time
+from collections.abc import Callable
+
+import click
+import polars as pl
+
+from etl_assets.core.identity.resolve import Resolved, resolve
+from etl_assets.core.identity.schemas import DECISIONS_SCHEMA
+from etl_assets_tests.identity.golden_set import GoldenSet, golden_set, score
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--records", default=100_000, show_default=True, help="Records of the golden set.")
+@click.option("--seed", default=11, show_default=True, help="What they are made of.")
+def main(records: int, seed: int) -> None:
+    """Print precision, recall, the share of over-merged clusters, seconds and memory."""
+    made = golden_set(records, seed)
+    people = made.truth["person"].n_unique()
+    print(f"{made.records.height:,} records of {people:,} people")
+    print(f"{'':14}{'precision':>10}{'recall':>10}{'over-merged':>13}{'seconds':>9}{'MB more':>9}")
+    _measure("exact rules", made, lambda: resolve(made.records.lazy(), _NO_DECISIONS))
+
+
+_NO_DECISIONS = pl.LazyFrame(schema=DECISIONS_SCHEMA)
+
+
+def _measure(name: str, made: GoldenSet, run: Callable[[], Resolved]) -> None:
+    """One line: resolve once, and compare with the truth."""
+    before, start = _peak_mb(), time.perf_counter()
+    found = run()
+    seconds, memory = time.perf_counter() - start, _peak_mb() - before
+    precision, recall, over = score(found.clusters, made.truth)
+    print(f"{name:14}{precision:10.4f}{recall:10.4f}{over:13.4f}{seconds:9.2f}{memory:9.0f}")
+    reasons = dict(found.over_merged["reason"].value_counts().sort("reason").iter_rows())
+    print(f"reported: {reasons}, edges: {found.edges.height:,}")
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
