@@ -118,8 +118,7 @@ def _compared(pairs: pl.DataFrame, rule: Rule, *, is_first: bool) -> pl.DataFram
     Once two people have a value, which is so in every round after the first, it does not say whose
     a record without a name is.
     """
-    names = pairs.select("name_key", "anchor_name").iter_rows()
-    relation = pl.Series([compare(*pair).value for pair in names], dtype=pl.String)
+    relation = _relations(pairs)
     refused = relation.is_in([name.value for name in rule.refuses])
     unknown = relation == Names.UNKNOWN.value
     return (
@@ -136,3 +135,20 @@ def _compared(pairs: pl.DataFrame, rule: Rule, *, is_first: bool) -> pl.DataFram
         )
         .drop("relation", "refused", "unknown", "several")
     )
+
+
+def _relations(pairs: pl.DataFrame) -> pl.Series:
+    """How `name_key` and `anchor_name` relate; most are equal, and need no comparison."""
+    here, there = pairs["name_key"], pairs["anchor_name"]
+    relation = pairs.select(
+        pl.when(here.is_null() | there.is_null())
+        .then(pl.lit(Names.UNKNOWN.value))
+        .when(here == there)
+        .then(pl.lit(Names.AGREE.value))
+        .alias("relation")
+    )["relation"]
+    other = relation.is_null()
+    said = [
+        compare(*pair).value for pair in zip(here.filter(other), there.filter(other), strict=True)
+    ]
+    return relation.scatter(other.arg_true(), said)

@@ -93,11 +93,12 @@ def _join(
 
     Merges of people go first, and only pairs that people hold apart can stop them.
     """
-    apart = HeldApart(decided.apart)
+    by_hand: list[Veto] = [HeldApart(decided.apart)] if decided.apart else []
     one_each = options.one_record_systems
     systems = [system if system in one_each else None for system in rows["source_system"]]
-    joining = Joining(rows.height, [apart, *([OneOfSystem(systems)] if one_each else []), *held])
-    merges = decided.edges(joining.follow(decided.merges, [apart]))
+    by_system = [OneOfSystem(systems)] if one_each else []
+    joining = Joining(rows.height, [*by_hand, *by_system, *held])
+    merges = decided.edges(joining.follow(decided.merges, by_hand))
     against = pl.col("refused_because")
     followed, refused = edges.filter(against.is_null()), edges.filter(against.is_not_null())
     why = joining.follow(followed.select("left", "right").iter_rows())
