@@ -39,6 +39,10 @@ class UnknownTable(EtlError):
     """No table of the catalog has this name."""
 
 
+class UnknownCustomer(EtlError):
+    """No customer has this key, or no system this record."""
+
+
 class PartitionError(EtlError):
     """A day that the platform does not have: in the future, before the first day, not a date."""
 
