@@ -6,12 +6,14 @@ The golden set is generated (`etl_assets_tests/identity/golden_set.py`), so the 
 import resource
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import click
 import polars as pl
 
-from etl_assets.core.identity.resolve import Resolved, resolve
+from etl_assets.core.identity.resolve import Options, Resolved, resolve
 from etl_assets.core.identity.schemas import DECISIONS_SCHEMA
+from etl_assets.identity_splink import splink_edges
 from etl_assets_tests.identity.golden_set import GoldenSet, golden_set, score
 
 
@@ -24,7 +26,17 @@ def main(records: int, seed: int) -> None:
     people = made.truth["person"].n_unique()
     print(f"{made.records.height:,} records of {people:,} people")
     print(f"{'':14}{'precision':>10}{'recall':>10}{'over-merged':>13}{'seconds':>9}{'MB more':>9}")
-    _measure("exact rules", made, lambda: resolve(made.records.lazy(), _NO_DECISIONS))
+    rows = made.records.lazy()
+    _measure("exact rules", made, lambda: resolve(rows, _NO_DECISIONS))
+    if not find_spec("splink"):
+        print("Splink is not measured: pip install 'etl_assets[identity]'")
+        return
+
+    def with_splink(options: Options) -> Resolved:
+        return resolve(rows, _NO_DECISIONS, options, splink_edges(rows))
+
+    _measure("with Splink", made, lambda: with_splink(Options()))
+    _measure("Splink alone", made, lambda: with_splink(Options(rules=())))
 
 
 _NO_DECISIONS = pl.LazyFrame(schema=DECISIONS_SCHEMA)
