@@ -52,9 +52,11 @@ class Joining:
         return [self.anchor(record) for record in range(len(self._parent))]
 
     def _follow(self, left: int, right: int, asked: Sequence[Veto]) -> str | None:
-        older, newer = sorted((self.anchor(left), self.anchor(right)))
+        older, newer = self.anchor(left), self.anchor(right)
         if older == newer:
             return None
+        if older > newer:
+            older, newer = newer, older
         for veto in asked:
             if why := veto.refuses(older, newer):
                 return why
