@@ -123,6 +123,13 @@ def test_a_value_that_many_share_is_no_evidence_alone(most: int, joined: int) ->
     assert len(together(resolved(*rows, options=options))) == joined
 
 
+def test_a_placeholder_that_many_of_one_name_share_joins_nobody() -> None:
+    rules = [Rule("email", ("email",), 0.9, most_records=3)]
+    rows = [record(f"shop/{n}", "Anna Berg", email="none@none.de") for n in range(4)]
+    assert resolved(*rows, options=Options(rules)).edges.is_empty()
+    assert resolved(*rows[:3], options=Options(rules)).edges.height == 2
+
+
 def test_a_user_declares_rules_of_their_own() -> None:
     rule = Rule("segment_and_country", ("segment", "country"), 0.2, frozenset({Names.DIFFER}))
     rows = [
@@ -153,6 +160,13 @@ def test_a_system_of_one_record_a_person_is_never_joined_with_itself() -> None:
     found = resolved(*rows, options=Options(one_record_systems={"billing"}))
     assert together(found) == groups("billing/1 crm/1", "billing/2")
     assert refusals(found) == {("phone", "it would join two records of billing")}
+
+
+def test_a_merge_holds_even_in_a_system_of_one_record_a_person() -> None:
+    rows = [record("billing/1", "Anna Berg"), record("billing/2", "Anna Berg")]
+    options = Options(one_record_systems={"billing"})
+    found = resolved(*rows, said=["merge billing/1 billing/2"], options=options)
+    assert together(found) == groups("billing/1 billing/2")
 
 
 def test_records_that_break_the_contract_are_refused() -> None:

@@ -77,16 +77,35 @@ def test_a_cluster_that_is_too_large_is_reported_and_held_if_wanted() -> None:
     assert found == groups("shop/0 shop/1 shop/2", "shop/3", "shop/4")
 
 
+TWICE = [
+    record("shop/1", "Anna Berg", phone=PHONE, shop_customer_id=1),
+    record("shop/2", "Anna Berg", phone=PHONE, shop_customer_id=2, day=1),
+]
+"""Anna signed up twice."""
+
+
 def test_a_cluster_is_cut_for_what_is_in_itself() -> None:
+    """The merge accounts for the second number, although no number is on its two records."""
     other = [
-        record("shop/8", "Robert Lang", email="r@x.de", country="DE", day=7),
-        record("crm/8", "Bob Lang", day=8),
-        record("billing/8", "Bob Lang", email="r@x.de", country="AT", day=9),
+        record("shop/8", "Eva Lang", email="e@x.de", shop_customer_id=8, day=6),
+        record("crm/8", "Eva Lang", email="e@x.de", day=7),
+        record("crm/9", "Eva Lang", email="l@x.de", day=8),
+        record("shop/9", "Eva Lang", email="l@x.de", shop_customer_id=9, day=9),
     ]
-    merged = "merge shop/8 crm/8"
-    alone, beside = (resolved(*rows, said=[merged]) for rows in (other, [*CHAIN, *other]))
-    assert together(alone) < together(beside)
-    assert beside.over_merged.height == 1
+    options = held(Reason.SHOP_CUSTOMERS)
+    found = resolved(*TWICE, *other, said=["merge crm/8 crm/9"], options=options)
+    assert together(found) == groups("shop/1", "shop/2", "shop/8 crm/8 crm/9 shop/9")
+
+
+def test_what_a_person_merged_stays_whole_where_its_cluster_is_cut() -> None:
+    rows = [
+        *TWICE,
+        record("shop/3", "Anna Berg", phone=PHONE, shop_customer_id=3, day=2),
+        record("crm/2", "Anna Berg", shop_customer_id=2, day=3),
+    ]
+    options = held(Reason.SHOP_CUSTOMERS)
+    found = resolved(*rows, said=["merge shop/1 shop/2"], options=options)
+    assert together(found) == groups("shop/1 shop/2 crm/2", "shop/3")
 
 
 def test_reports_show_no_personal_value() -> None:
