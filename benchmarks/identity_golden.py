@@ -25,7 +25,8 @@ def main(records: int, seed: int) -> None:
     made = golden_set(records, seed)
     people = made.truth["person"].n_unique()
     print(f"{made.records.height:,} records of {people:,} people")
-    print(f"{'':14}{'precision':>10}{'recall':>10}{'over-merged':>13}{'seconds':>9}{'MB more':>9}")
+    titles = ("precision", "recall", "over-merged", "seconds", "CPU", "MB more")
+    print(" " * 12 + "".join(f"{title:>12}" for title in titles))
     rows = made.records.lazy()
     _measure("exact rules", made, lambda: resolve(rows, _NO_DECISIONS))
     if not find_spec("splink"):
@@ -44,11 +45,15 @@ _NO_DECISIONS = pl.LazyFrame(schema=DECISIONS_SCHEMA)
 
 def _measure(name: str, made: GoldenSet, run: Callable[[], Resolved]) -> None:
     """One line: resolve once, and compare with the truth."""
-    before, start = _peak_mb(), time.perf_counter()
+    before, start, cpu = _peak_mb(), time.perf_counter(), time.process_time()
     found = run()
-    seconds, memory = time.perf_counter() - start, _peak_mb() - before
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    memory = _peak_mb() - before
     precision, recall, over = score(found.clusters, made.truth)
-    print(f"{name:14}{precision:10.4f}{recall:10.4f}{over:13.4f}{seconds:9.2f}{memory:9.0f}")
+    print(
+        f"{name:12}{precision:12.4f}{recall:12.4f}{over:12.4f}"
+        f"{seconds:12.2f}{cpu:12.2f}{memory:12.0f}"
+    )
     reasons = dict(found.over_merged["reason"].value_counts().sort("reason").iter_rows())
     print(f"reported: {reasons}, edges: {found.edges.height:,}")
 

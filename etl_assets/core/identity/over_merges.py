@@ -20,6 +20,10 @@ Who = tuple[str | None, str | None]
 Accepted = AbstractSet[tuple[int, frozenset[str]]]
 """Pairs of names that are one customer's in a cluster, which its anchor names."""
 
+_MOST_PEOPLE = 100
+"""Of a cluster with more names the oldest are compared: it is reported as too large anyway, and
+all pairs of a cluster that ran away would take hours."""
+
 FOUND_SCHEMA = pl.Schema({"anchor": pl.UInt32(), "reason": pl.String(), "detail": pl.String()})
 
 
@@ -92,7 +96,7 @@ def _different_names(records: pl.DataFrame, accepted: Accepted) -> pl.DataFrame:
     rows = []
     for anchor, members in groupby(distinct.iter_rows(), key=itemgetter(0)):
         people = [((name, country), shown) for _, name, country, shown in members]
-        for (one, this), (other, that) in combinations(people, 2):
+        for (one, this), (other, that) in combinations(people[:_MOST_PEOPLE], 2):
             if relation := conflict(anchor, one, other, accepted):
                 rows.append((anchor, Reason.NAMES.value, f"{this} and {that}: {relation}"))
                 break
