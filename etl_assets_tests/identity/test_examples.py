@@ -169,6 +169,17 @@ def test_a_merge_holds_even_in_a_system_of_one_record_a_person() -> None:
     assert together(found) == groups("billing/1 billing/2")
 
 
+def test_a_merge_joins_customers_whole_there_too() -> None:
+    rows = [
+        record("billing/1", "Anna Berg", email="a@x.de"),
+        record("crm/1", "Anna Berg", email="a@x.de", day=1),
+        record("billing/2", "Anna Berg", day=2),
+    ]
+    options = Options(one_record_systems={"billing"})
+    found = resolved(*rows, said=["merge crm/1 billing/2"], options=options)
+    assert together(found) == groups("billing/1 crm/1 billing/2")
+
+
 def test_records_that_break_the_contract_are_refused() -> None:
     twice = frame([record("shop/1"), record("shop/1")])
     with pytest.raises(ContractMismatch, match="1 customer records have the source_system"):

@@ -108,6 +108,32 @@ def test_what_a_person_merged_stays_whole_where_its_cluster_is_cut() -> None:
     assert together(found) == groups("shop/1 shop/2 crm/2", "shop/3")
 
 
+def test_a_merge_joins_two_customers_whole() -> None:
+    """Ben is merged with the record of Anna that hangs on the weakest edge."""
+    rows = [
+        record("shop/1", "Anna Berg", email="a@x.de"),
+        record("crm/c", "Anna Berg", email="a@x.de", phone=PHONE, day=1),
+        record("billing/b", "A. Berg", phone=PHONE, day=2),
+        record("shop/2", "Ben Berg", email="a@x.de", day=3),
+    ]
+    found = resolved(*rows, said=["merge shop/2 billing/b"])
+    assert together(found) == groups("shop/1 crm/c billing/b shop/2")
+    assert found.over_merged.is_empty()
+
+
+def test_a_merge_settles_a_report() -> None:
+    """Anna and Ben have two spellings each, of which the person merged one pair."""
+    rows = [
+        *CHAIN,
+        record("crm/spelt", "Anna Bergg", email="a@x.de", day=3),
+        record("crm/bens", "B. Kurz", shop_customer_id=2, day=4),
+    ]
+    assert together(resolved(*rows)) == groups("shop/1 crm/spelt", "crm/bridge billing/2 crm/bens")
+    found = resolved(*rows, said=["merge shop/1 billing/2"])
+    assert len(together(found)) == 1
+    assert found.over_merged.is_empty()
+
+
 def test_reports_show_no_personal_value() -> None:
     found = resolved(*CHAIN)
     shown = found.over_merged.select(pl.all().cast(pl.String)).rows()

@@ -122,6 +122,7 @@ def test_clusters_are_what_the_edges_connect_and_refused_edges_are_between_them(
     found = of(rows, decisions(*said))
     parts = [{f"{row['source_system']}/{row['source_id']}"} for row in rows]
     cluster = {one: part for part in together(found) for one in part}
+    is_merged = any(one.decision == "merge" for one in standing(decisions(*said)))
     for edge in found.edges.rows(named=True):
         left, right = (
             f"{edge[f'{side}_system']}/{edge[f'{side}_id']}" for side in ("left", "right")
@@ -129,8 +130,8 @@ def test_clusters_are_what_the_edges_connect_and_refused_edges_are_between_them(
         if edge["refused_because"] is None:
             joined = [part for part in parts if {left, right} & part]
             parts = [part for part in parts if part not in joined] + [set().union(*joined)]
-        elif edge["rule"] == "decision" or edge["refused_because"].startswith(
-            ("it would", "unmerge")
+        elif edge["refused_because"].startswith(
+            "unmerge" if is_merged else ("unmerge", "it would")
         ):
             assert cluster[left] != cluster[right]
     assert together(found) == {frozenset(part) for part in parts}
@@ -152,6 +153,20 @@ def test_the_key_is_made_of_the_oldest_record_and_of_nothing_else(
         system, source_id = oldest[1:]
         assert keys[system, source_id] == customer_key(system, source_id)
     assert found.clusters["customer_key"].n_unique() == len(together(found))
+
+
+@examples
+@given(records(), SAID)
+def test_a_merge_joins_whole_customers(rows: list[Row], said: list[str]) -> None:
+    """Without any unmerge, clusters are those of the rules, joined where people merged."""
+    merges = [text for text in said if text.startswith("merge")]
+    parts = [set(part) for part in together(of(rows, decisions()))]
+    for text in merges:
+        joined = [part for part in parts if set(text.split()[1:]) & part]
+        if len(joined) == 2 and all(any(one in part for part in parts) for one in text.split()[1:]):
+            parts = [part for part in parts if part not in joined] + [joined[0] | joined[1]]
+    found = together(of(rows, decisions(*merges)))
+    assert found == {frozenset(part) for part in parts}
 
 
 @examples

@@ -1,7 +1,7 @@
 """Vetoes that keep apart what `over_merges.py` reports, edge by edge.
 
 Each knows the records of reported clusters only, so that a cluster is cut for what is in itself.
-What a person merged stays whole: no veto asks about it, and what it brought together is no news.
+Merges of people come after them, so that what a person merged is never cut.
 """
 
 from collections.abc import Collection, Mapping
@@ -65,9 +65,9 @@ class ShopCustomersApart:
         self._most = most
 
     def refuses(self, older: int, newer: int) -> str | None:
-        """Whether the two together would have too many, and each brings one that is new."""
+        """Whether the two together would have too many."""
         here, there = self._ids.get(older, set()), self._ids.get(newer, set())
-        if here - there and there - here and len(here | there) > self._most:
+        if here and there and len(here | there) > self._most:
             return "it would join several shop customers"
         return None
 

@@ -58,6 +58,10 @@ class Decided:
             texts[one.decision][older, newer] = str(one)
         return cls(dict(sorted(texts["merge"].items())), texts["unmerge"])
 
+    def within(self, anchors: pl.Series) -> list[Edge]:
+        """The merges of records that have one anchor anyway, by the anchor of each record."""
+        return [pair for pair in self.merges if anchors[pair[0]] == anchors[pair[1]]]
+
     def edges(self, refused: Iterable[str | None]) -> pl.DataFrame:
         """The merges in CANDIDATES_SCHEMA, with why each was not followed."""
         rows = [

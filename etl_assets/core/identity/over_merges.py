@@ -48,11 +48,16 @@ class Checks:
     held_apart: AbstractSet[Reason] = frozenset({Reason.NAMES})
 
 
-def direct(records: pl.DataFrame, joined: pl.DataFrame) -> Accepted:
-    """The pairs of different names that one edge joins: by a person, or by a rule that takes them.
+def direct(
+    records: pl.DataFrame, joined: pl.DataFrame, merged: Collection[tuple[int, int]]
+) -> Accepted:
+    """The pairs of different names that one edge joins: by a rule that takes them, or by a person.
 
-    `records` are as in `find`; `joined` has the edges between their numbers, `left` and `right`.
+    `records` are as in `find`; `joined` has the edges between their numbers, `left` and `right`,
+    and `merged` the pairs of a cluster that a person merged.
     """
+    by_hand = pl.DataFrame(list(merged), schema=joined.select("left", "right").schema, orient="row")
+    joined = pl.concat([joined.select("left", "right"), by_hand])
     names = records.select("n", "name_key")
     pairs = (
         joined.join(records.select("n", "anchor", "name_key"), left_on="left", right_on="n")
@@ -70,7 +75,7 @@ def find(
 
     `records` have `n`, `anchor`, `name_key`, `country`, `shop_customer_id`, `source_system` and
     `source_id`. `accepted` names do not count as different. `merged` has the number of a record for
-    each merge of a person, each of which accounts for one number of the shop more.
+    each merge of a person within a cluster: it accounts for one number of the shop more.
     """
     found = [
         _different_names(records, accepted),

@@ -20,6 +20,8 @@ from etl_assets.core.identity.over_merges import Checks, direct, find
 from etl_assets.core.identity.rules import RULES, Rule
 from etl_assets.core.identity.schemas import CLUSTERS_SCHEMA, OVER_MERGED_SCHEMA
 
+_JOINS = pl.col("refused_because").is_null()
+
 
 @dataclass(frozen=True)
 class Options:
@@ -58,16 +60,21 @@ def resolve(
     decided = Decided.of(rows, standing(decisions.collect()))
     edges = _in_order(candidates(rows, options.rules), taken(rows, more_edges))
 
-    whole, joined = _join(rows, edges, decided, options)
-    accepted = direct(whole, joined.filter(pl.col("refused_because").is_null()))
-    found = find(whole, options.checks, accepted, [left for left, _ in decided.merges])
-    held = vetoes(whole, found, options.checks, accepted)
-    parts, joined = _join(rows, edges, decided, options, held) if held else (whole, joined)
+    # What people merged is not checked again: rules make parts, and merges join whole parts.
+    whole, followed = _by_rules(rows, edges, decided, options)
+    confirmed = decided.within(whole["anchor"])
+    accepted = direct(whole, followed.filter(_JOINS), confirmed)
+    found = find(whole, options.checks, accepted, [left for left, _ in confirmed])
+    parts = whole
+    if held := vetoes(whole, found, options.checks, accepted):
+        parts, followed = _by_rules(rows, edges, decided, options, held)
+    if decided.merges:
+        parts, followed = _by_hand(rows, followed, decided)
 
     keyed = _with_keys(parts)
     golden_rows, provenance = golden(keyed, options.precedence)
     return Resolved(
-        edges=named(joined, rows),
+        edges=named(followed, rows),
         clusters=keyed.select(CLUSTERS_SCHEMA.names()).sort(KEY),
         golden=golden_rows,
         provenance=provenance,
@@ -82,29 +89,46 @@ def _in_order(*edges: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(edges).sort(by, descending=[True, False, False, False, False])
 
 
-def _join(
+def _by_rules(
     rows: pl.DataFrame,
     edges: pl.DataFrame,
     decided: Decided,
     options: Options,
     held: Sequence[Veto] = (),
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows with their `anchor`, and all edges with why each was not followed.
-
-    Merges of people go first, and only pairs that people hold apart can stop them.
-    """
-    by_hand: list[Veto] = [HeldApart(decided.apart)] if decided.apart else []
+    """The rows with the `anchor` that the edges lead to, and all edges with why each was not
+    followed."""
     one_each = options.one_record_systems
     systems = [system if system in one_each else None for system in rows["source_system"]]
     by_system = [OneOfSystem(systems)] if one_each else []
-    joining = Joining(rows.height, [*by_hand, *by_system, *held])
-    merges = decided.edges(joining.follow(decided.merges, by_hand))
-    against = pl.col("refused_because")
-    followed, refused = edges.filter(against.is_null()), edges.filter(against.is_not_null())
-    why = joining.follow(followed.select("left", "right").iter_rows())
-    followed = followed.with_columns(pl.Series("refused_because", why, pl.String))
+    joining = Joining(rows.height, [*_apart(decided), *by_system, *held])
+    return _followed(joining, rows, edges.filter(_JOINS), edges.filter(~_JOINS))
+
+
+def _by_hand(
+    rows: pl.DataFrame, edges: pl.DataFrame, decided: Decided
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The same with merges, which go first. Only pairs that people hold apart stop them, and the
+    edges of the parts that they join; such edges are tried again, since the cut may be elsewhere
+    now."""
+    joining = Joining(rows.height, _apart(decided))
+    merges = decided.edges(joining.follow(decided.merges))
+    again = _JOINS | pl.col("refused_because").is_in(sorted(decided.apart.values()))
+    tried = edges.filter(again).with_columns(refused_because=pl.lit(None, pl.String))
+    return _followed(joining, rows, _in_order(tried), pl.concat([merges, edges.filter(~again)]))
+
+
+def _apart(decided: Decided) -> list[Veto]:
+    return [HeldApart(decided.apart)] if decided.apart else []
+
+
+def _followed(
+    joining: Joining, rows: pl.DataFrame, edges: pl.DataFrame, others: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    why = joining.follow(edges.select("left", "right").iter_rows())
+    edges = edges.with_columns(pl.Series("refused_because", why, pl.String))
     anchors = pl.Series("anchor", joining.anchors(), pl.UInt32)
-    return rows.with_columns(anchors), pl.concat([merges, followed, refused])
+    return rows.with_columns(anchors), pl.concat([edges, others])
 
 
 def _with_keys(rows: pl.DataFrame) -> pl.DataFrame:
@@ -121,15 +145,26 @@ def _with_keys(rows: pl.DataFrame) -> pl.DataFrame:
 def _reported(
     found: pl.DataFrame, whole: pl.DataFrame, keyed: pl.DataFrame, checks: Checks
 ) -> pl.DataFrame:
-    """What was found, in OVER_MERGED_SCHEMA: the clusters as they were before anything was held."""
-    sizes = whole.group_by("anchor").agg(records=pl.len().cast(pl.Int64))
-    # The oldest record of a cluster is the anchor of its part as well.
-    keys = keyed.select("customer_key", anchor="n")
+    """What was found, in OVER_MERGED_SCHEMA: the clusters as they were before anything was held.
+
+    One that was held apart and is together all the same was merged by a person: that is settled.
+    """
+    clusters = (
+        whole.select("n", "anchor")
+        .join(keyed.select("n", "customer_key"), on="n")
+        .sort("n")
+        .group_by("anchor")
+        .agg(
+            pl.first("customer_key"),
+            records=pl.len().cast(pl.Int64),
+            is_one=pl.col("customer_key").n_unique() == 1,
+        )
+    )
     held = sorted(reason.value for reason in checks.held_apart)
     return (
-        found.join(sizes, on="anchor")
-        .join(keys, on="anchor")
+        found.join(clusters, on="anchor")
         .with_columns(is_held_apart=pl.col("reason").is_in(held))
+        .filter(~(pl.col("is_held_apart") & pl.col("is_one")))
         .select(OVER_MERGED_SCHEMA.names())
-        .sort("customer_key", "reason")
+        .sort("customer_key", "reason", "detail")
     )
