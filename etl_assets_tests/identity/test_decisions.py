@@ -79,6 +79,20 @@ def test_an_unmerge_is_stronger_than_merges_that_lead_around_it() -> None:
     assert len(parts) == 2
 
 
+def test_an_edge_that_an_unmerge_stopped_is_tried_again_where_a_merge_moves_the_cut() -> None:
+    """Anna's record c is with a, so b is held off; when a person takes c away from a, it is not."""
+    rows = [
+        record("shop/a", "Anna Berg", email="a@x.de"),
+        record("crm/c", "Anna Berg", email="a@x.de", phone=PHONE, day=1),
+        record("shop/b", "Anna Berg", phone=PHONE, day=2),
+        record("shop/z", "Anna Kurz", day=3),
+    ]
+    said = ["unmerge shop/a shop/b"]
+    assert together(resolved(*rows, said=said)) == groups("shop/a crm/c", "shop/b", "shop/z")
+    said += ["unmerge shop/a shop/z", "merge crm/c shop/z"]
+    assert together(resolved(*rows, said=said)) == groups("shop/a", "crm/c shop/b shop/z")
+
+
 def test_a_decision_about_a_record_that_is_gone_waits_for_it() -> None:
     said = ["merge shop/1 crm/9"]
     assert together(resolved(*ANNA, said=said)) == groups("shop/1 crm/1 billing/1")

@@ -50,6 +50,10 @@ def test_a_customer_is_explained_with_all_that_did_not_join_and_all_decisions() 
     ]
 
 
+def test_the_oldest_record_needs_no_edge() -> None:
+    assert "joined by:" not in lines(("shop", "1"))
+
+
 def test_no_personal_value_is_shown_whole() -> None:
     text = "\n".join(lines(KEY))
     assert not [value for value in ("Anna", "anna@", "Berg", PHONE) if value in text]

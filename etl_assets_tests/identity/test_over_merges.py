@@ -134,6 +134,11 @@ def test_a_merge_settles_a_report() -> None:
     assert found.over_merged.is_empty()
 
 
+def test_a_merge_with_another_customer_settles_nothing() -> None:
+    found = resolved(*TWICE, record("crm/7", "Eva Lang"), said=["merge shop/1 crm/7"])
+    assert found.over_merged["detail"].to_list() == ["shop customers 1, 2"]
+
+
 def test_reports_show_no_personal_value() -> None:
     found = resolved(*CHAIN)
     shown = found.over_merged.select(pl.all().cast(pl.String)).rows()

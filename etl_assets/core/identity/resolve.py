@@ -96,8 +96,8 @@ def _by_rules(
     options: Options,
     held: Sequence[Veto] = (),
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows with the `anchor` that the edges lead to, and all edges with why each was not
-    followed."""
+    """The rows with the `anchor` that the edges lead to, and all edges, in their order, with why
+    each was not followed."""
     one_each = options.one_record_systems
     systems = [system if system in one_each else None for system in rows["source_system"]]
     by_system = [OneOfSystem(systems)] if one_each else []
@@ -115,7 +115,7 @@ def _by_hand(
     merges = decided.edges(joining.follow(decided.merges))
     again = _JOINS | pl.col("refused_because").is_in(sorted(decided.apart.values()))
     tried = edges.filter(again).with_columns(refused_because=pl.lit(None, pl.String))
-    return _followed(joining, rows, _in_order(tried), pl.concat([merges, edges.filter(~again)]))
+    return _followed(joining, rows, tried, pl.concat([merges, edges.filter(~again)]))
 
 
 def _apart(decided: Decided) -> list[Veto]:
