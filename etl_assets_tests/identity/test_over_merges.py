@@ -135,7 +135,7 @@ def test_a_merge_settles_a_report() -> None:
 
 
 def test_a_merge_with_another_customer_settles_nothing() -> None:
-    found = resolved(*TWICE, record("crm/7", "Eva Lang"), said=["merge shop/1 crm/7"])
+    found = resolved(*TWICE, record("crm/7", "Eva Lang", day=5), said=["merge shop/1 crm/7"])
     assert found.over_merged["detail"].to_list() == ["shop customers 1, 2"]
 
 
