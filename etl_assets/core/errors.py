@@ -47,6 +47,10 @@ class UnknownRow(EtlError):
     """No published row has this key."""
 
 
+class UnknownCustomer(EtlError):
+    """No customer has this key, or no system this record."""
+
+
 class PartitionError(EtlError):
     """A day that the platform does not have: in the future, before the first day, not a date."""
 

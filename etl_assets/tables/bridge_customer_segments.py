@@ -4,9 +4,9 @@ from typing import Annotated
 
 import polars as pl
 
+from etl_assets.conform.rules.texts import SEGMENTS
 from etl_assets.core.contracts import Contract, column, column_names
 from etl_assets.core.dimension import Changes, DimensionSpec
-from etl_assets.tables.conformed import SEGMENTS
 from etl_assets.tables.customers import stage as stage_customers
 
 NEWSLETTER = "newsletter"
