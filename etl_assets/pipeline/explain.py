@@ -1,7 +1,7 @@
 """A published row explained, layer by layer up to its sources: what is known of how it came to be.
 
-Rows of inputs are those with the values that the transform took over (`core/column_lineage.py`); where no
-column tells, the parts are named that the row was made of. Nothing is written.
+Rows of inputs are those with the values that the transform took over (`core/column_lineage.py`);
+where no column tells, the parts are named that the row was made of. Nothing is written.
 """
 
 import json
