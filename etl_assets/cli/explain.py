@@ -36,7 +36,8 @@ def explain(table: str, key: tuple[str, ...], personal: bool, most: int, as_json
     """Print how the row of TABLE with the key KEY came to be, up to its sources.
 
     A key of several columns is several values, in the order of the contract's key, or one JSON
-    object: '{"file": "a.csv", "line": 7}'. Personal columns are shown as a digest.
+    object: '{"file": "a.csv", "line": 7}'. A key that begins with a minus goes behind --. Personal
+    columns are shown as a digest.
     """
     from etl_assets.pipeline.explain import Explainer
 

@@ -10,12 +10,13 @@ import pytest
 
 from etl_assets.core.audit import DayAudit, Expectation
 from etl_assets.core.checks import PROMOTED_FIELDS
-from etl_assets.core.contracts import Contract, column
+from etl_assets.core.contracts import Contract, column, polars_schema
 from etl_assets.core.errors import SpecError
 from etl_assets.core.promoted import values_of
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Input
+from etl_assets.table_modules import tables_from
 
 DAY = date(2024, 1, 1)
 MOMENT = pl.Datetime("us", "UTC")
@@ -157,3 +158,12 @@ def test_an_enriched_table_may_promote_as_well() -> None:
     assert table.transform(raw=pl.LazyFrame({"id": [1], "custom": ['{"size": 3}']})).collect()[
         "size"
     ].to_list() == [3]
+
+
+def test_what_a_dimension_prepares_has_the_promoted_columns_of_its_contract() -> None:
+    table = tables_from()["enriched/dim_customers"]
+    versions = tables_from()["raw/customers"].versions
+    assert table.dimension is not None
+    assert versions is not None
+    rows = pl.LazyFrame(schema=polars_schema(versions.columns))
+    assert "loyalty_tier" in table.dimension.prepare(rows).collect_schema()
