@@ -18,7 +18,11 @@ REPOSITORY = Path(__file__).parents[2]
 # key | group | kinds | owners | upstream
 GRAPH = """
 enriched/bridge_customer_segments | enriched | duckdb, polars | team:data | raw/customers, raw/customers_versions
+enriched/customer_edges | enriched | duckdb, polars | team:data | enriched/customer_records, staged/identity_decisions
+enriched/customer_over_merges | enriched | duckdb, polars | team:data | enriched/customer_records, staged/identity_decisions
+enriched/customer_provenance | enriched | duckdb, polars | team:data | enriched/customer_records, staged/identity_decisions
 enriched/customer_records | enriched | duckdb, polars | team:data | staged/billing_accounts, staged/crm_contacts, staged/customers
+enriched/customers | enriched | duckdb, polars | team:data | enriched/customer_records, staged/identity_decisions
 enriched/daily_margin | enriched | duckdb, polars | team:data | staged/order_items, staged/orders, staged/products, staged/supplier_prices
 enriched/daily_revenue | enriched | duckdb, polars | team:data | enriched/fact_orders, staged/countries
 enriched/dim_customers | enriched | duckdb, polars | team:data | raw/customers, raw/customers_versions
@@ -28,11 +32,13 @@ enriched/dim_supplier_prices | enriched | duckdb, polars | team:data | staged/su
 enriched/fact_order_items | enriched | duckdb, polars | team:data | enriched/dim_customers, enriched/dim_products, staged/order_items, staged/orders
 enriched/fact_orders | enriched | duckdb, polars | team:data | enriched/dim_customers, staged/order_items, staged/orders
 enriched/fact_shipments | enriched | duckdb, polars | team:data | staged/orders, staged/shipments
+enriched/golden_customers | enriched | duckdb, polars | team:data | enriched/customer_records, staged/identity_decisions
 raw/billing_accounts | raw | duckdb, polars | team:data | source/billing/billing_accounts
 raw/countries | raw | duckdb, polars | team:data | source/countries
 raw/crm_contacts | raw | duckdb, polars | team:data | source/crm/crm_contacts
 raw/customers | raw | duckdb, polars | team:data | source/customers
 raw/customers_versions | raw | duckdb | team:data | raw/customers
+raw/identity_decisions | raw | duckdb, polars | team:data | source/files/identity_decisions
 raw/invoices | raw | duckdb, polars | team:data | source/billing/invoices
 raw/order_items | raw | duckdb, polars | team:data | source/order_items
 raw/orders | raw | duckdb, polars | team:data | source/orders
@@ -46,6 +52,7 @@ source/billing/invoices | source | postgres | team:data |
 source/countries | source | postgres | team:data |
 source/crm/crm_contacts | source | http | team:data |
 source/customers | source | postgres | team:data |
+source/files/identity_decisions | source | files | team:data |
 source/files/shipments | source | files | team:data |
 source/files/supplier_prices | source | files | team:data |
 source/order_items | source | postgres | team:data |
@@ -56,6 +63,7 @@ staged/billing_accounts | staged | duckdb, polars | team:data | raw/billing_acco
 staged/countries | staged | duckdb, polars | team:data | raw/countries
 staged/crm_contacts | staged | duckdb, polars | team:data | raw/crm_contacts
 staged/customers | staged | duckdb, polars | team:data | raw/customers
+staged/identity_decisions | staged | duckdb, polars | team:data | raw/identity_decisions
 staged/invoices | staged | duckdb, polars | team:data | raw/invoices
 staged/order_items | staged | duckdb, polars | team:data | raw/order_items
 staged/orders | staged | duckdb, polars | team:data | raw/orders
@@ -105,7 +113,9 @@ def test_every_asset_with_days_has_the_thirty_of_the_settings(definitions: dg.De
         assert (len(days), days[0], days[-1]) == (30, "2024-01-01", "2024-01-30")
     star = {path for path in without_days if "/dim_" in path or "/bridge_" in path}
     assert without_days - star == {
-        "enriched/customer_records",
+        *(f"enriched/customer_{name}" for name in ("edges", "over_merges", "provenance")),
+        *("enriched/customer_records", "enriched/customers", "enriched/golden_customers"),
+        *(f"{layer}/identity_decisions" for layer in ("source/files", "raw", "staged")),
         *(f"{layer}/countries" for layer in ("source", "raw", "staged")),
         *(f"{layer}/crm_contacts" for layer in ("source/crm", "raw", "staged")),
     }
