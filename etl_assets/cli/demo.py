@@ -78,6 +78,7 @@ def send(count: int, base: str | None) -> None:
 
 def _demo() -> None:
     from etl_assets.cli.demo_events import fill_events, tell_of_events
+    from etl_assets.cli.demo_star import tell_of_star
     from etl_assets.demo.marker import mark_for_demo
 
     settings = read_settings().for_demo()
@@ -97,6 +98,7 @@ def _demo() -> None:
     platform = open_platform(settings)
     print_status(platform)
     tell_of_events(platform, events)
+    tell_of_star(platform)
     click.echo(
         f"Rows in quarantine broke a rule of their contract; {_bold('etl_quarantine')} holds each "
         "with the rule and its payload."

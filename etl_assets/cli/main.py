@@ -37,6 +37,7 @@ COMMANDS = {
     "explain": "Show how a row came to be, up to its sources.",
     "fields": "Show the fields of JSON columns, and make columns of them.",
     "files": "Show what became of the objects of a table of files.",
+    "identity": "Explain which records are one customer; merge and unmerge them.",
     "migrate": "Bring the platform's own tables up to this release.",
     "reconcile": "Compare tables with their source, row by row.",
     "state": "Show where the sync of a table stands, or set it back.",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from etl_assets.sources.base import Source
     from etl_assets.sources.files.indexing import FileIndex
     from etl_assets.sources.files.store import ObjectStore
+    from etl_assets.sources.files.writable import WritableStore
     from etl_assets.sources.http.client import HttpClient
     from etl_assets.sources.postgres.reader import PostgresReader
 
@@ -112,9 +113,20 @@ class Sources:
         Raises ConfigError where neither its spec nor OBJECT_STORE_URL says where they are, and the
         folder of the demo's partners may not be read or is not there.
         """
+        from etl_assets.sources.files.store import open_store
+
+        return open_store(self._settings.object_store, self._place_of(table))
+
+    def writable_store(self, table: LayerTable) -> "WritableStore":
+        """The same place, to put objects there; raises what `store` raises."""
+        from etl_assets.sources.files.writable import WritableStore
+
+        return WritableStore(self._settings.object_store, self._place_of(table))
+
+    def _place_of(self, table: LayerTable) -> str:
+        """The URL below which the keys of a table of files begin."""
         from etl_assets.demo.partner_folder import partners_folder
         from etl_assets.sources.files.declared import files_of
-        from etl_assets.sources.files.store import open_store
 
         spec, settings = files_of(table), self._settings.object_store
         begins = spec.location or settings.url
@@ -134,7 +146,7 @@ class Sources:
                 f"location in {table.declared_in}; the demo's own are read only after "
                 "`etl-assets demo`, or with ETL_DEMO=1, and where no DATABASE_URL is set.",
             )
-        return open_store(settings, begins)
+        return begins
 
     def reader(self, connection: str = DEFAULT_CONNECTION) -> "PostgresReader":
         """A reader of one database for one load: what it remembers of columns ends with it.

@@ -353,3 +353,31 @@ def test_plain_dagster_validates_the_definitions(production: Commands) -> None:
     done = production.dagster("definitions", "validate")
     assert done.code == 0, done.err + done.out
     assert "Validation successful" in done.out + done.err
+
+
+def test_the_demo_s_customers_are_explained_merged_and_taken_apart_again(demo: Demo) -> None:
+    file = demo.home / "warehouse.duckdb"
+    keys = "SELECT source_system, source_id, customer_key FROM enriched.customers ORDER BY ALL"
+    before = warehouse(file, keys)
+    told = re.search(r"identity explain (\S+) says", " ".join(demo.outcome.out.split()))
+    assert told, "the summary names a customer of three systems"
+    explained = demo.commands.etl_assets("identity", "explain", told[1])
+    assert explained.code == 0, explained.err
+    for system in ("shop", "crm", "billing"):
+        assert f"  {system}/" in explained.out
+    pair = ("shop/1", "shop/2", "--reason", "a test")
+    dry = demo.commands.etl_assets("identity", "merge", *pair, "--dry-run")
+    assert "become one customer" in dry.out
+    assert warehouse(file, keys) == before
+    merged = demo.commands.etl_assets("identity", "merge", *pair)
+    assert merged.code == 0, merged.err
+    found = {(system, own): key for system, own, key in warehouse(file, keys)}
+    assert found["shop", "1"] == found["shop", "2"]
+    assert demo.commands.etl_assets("backfill", "enriched/customers").code == 0
+    again = {(system, own): key for system, own, key in warehouse(file, keys)}
+    assert again == found, "a decision outlives re-runs"
+    undone = demo.commands.etl_assets("identity", "unmerge", *pair)
+    assert undone.code == 0, undone.err
+    assert warehouse(file, keys) == before
+    nobody = demo.commands.etl_assets("identity", "explain", "shop/9999999")
+    assert (nobody.code, "There is no record shop/9999999" in nobody.err) == (1, True)

@@ -1,0 +1,118 @@
+"""`etl-assets identity`: which records are one customer, why, and what people decide of it."""
+
+import getpass
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from etl_assets.cli.opened import catalog_of, open_platform
+from etl_assets.config import read_settings
+from etl_assets.core.partitions import Window
+
+if TYPE_CHECKING:
+    from etl_assets.core.identity.decisions import Record
+    from etl_assets.pipeline.identity import Identity
+
+
+class RecordName(click.ParamType["Record"]):
+    """A record of a system: `shop/17`."""
+
+    name = "system/id"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Record":
+        """System and id; click's usage error for anything else."""
+        system, slash, own = str(value).partition("/")
+        if not (system and slash and own):
+            self.fail(f"{value!r} is no record: write system/id, like shop/17.", param, ctx)
+        return system, own
+
+
+@click.group()
+def identity() -> None:
+    """Explain which records of several systems are one customer; merge and unmerge them."""
+
+
+@identity.command()
+@click.argument("who")
+def explain(who: str) -> None:
+    """Say why WHO, a customer_key or a record like shop/17, is the customer that it is."""
+    name = int(who) if who.isdecimal() else RecordName().convert(who, None, None)
+    with _opened() as found:
+        for line in found.explain(name).lines():
+            click.echo(line)
+
+
+@identity.command()
+@click.argument("left", type=RecordName())
+@click.argument("right", type=RecordName())
+@click.option("--reason", required=True, help="Why, for who looks at it later.")
+@click.option("--by", help="Who decides; by default the user of this machine.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would change.")
+@click.option("--later", is_flag=True, help="Leave the tables to the sensor, or to derive.")
+def merge(
+    left: "Record", right: "Record", reason: str, by: str | None, dry_run: bool, later: bool
+) -> None:
+    """Say that the records LEFT and RIGHT are one customer."""
+    _decide("merge", left, right, reason, by, dry_run=dry_run, later=later)
+
+
+@identity.command()
+@click.argument("left", type=RecordName())
+@click.argument("right", type=RecordName())
+@click.option("--reason", required=True, help="Why, for who looks at it later.")
+@click.option("--by", help="Who decides; by default the user of this machine.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would change.")
+@click.option("--later", is_flag=True, help="Leave the tables to the sensor, or to derive.")
+def unmerge(
+    left: "Record", right: "Record", reason: str, by: str | None, dry_run: bool, later: bool
+) -> None:
+    """Take a merge of LEFT and RIGHT back, or say that they are two customers."""
+    _decide("unmerge", left, right, reason, by, dry_run=dry_run, later=later)
+
+
+def _decide(
+    decision: Literal["merge", "unmerge"],
+    left: "Record",
+    right: "Record",
+    reason: str,
+    by: str | None,
+    *,
+    dry_run: bool,
+    later: bool,
+) -> None:
+    from etl_assets.pipeline.identity import LOG, RAW_LOG, TABLES
+
+    with _opened() as found:
+        new, outcome = found.decide(decision, left, right, by or getpass.getuser(), reason)
+        for line in outcome.lines():
+            click.echo(line)
+        if dry_run:
+            click.echo("Nothing is kept.")
+            return
+        key = found.keep(new)
+    click.echo(f"Kept as {key}.")
+    if later:
+        click.echo(f"It counts after: etl-assets backfill {RAW_LOG}, then etl-assets derive.")
+        return
+    from etl_assets.cli.backfill import load
+
+    settings = read_settings()
+    window = Window(settings.first_day, settings.newest_day())
+    if not load(settings, (RAW_LOG, LOG, *TABLES), window):
+        sys.exit(1)
+
+
+@contextmanager
+def _opened() -> "Iterator[Identity]":
+    from etl_assets.pipeline.identity import Identity
+
+    with closing(open_platform()) as platform:
+        catalog_of(platform)
+        with platform.spool(uuid.uuid4().hex, "identity") as folder:
+            yield Identity(platform, folder)
