@@ -6,7 +6,7 @@ get into a warehouse is its backend. Changes of parts are published by `change_s
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -113,6 +113,7 @@ def publish_staged(
         known = warehouse.table_state(table)
         # Of a table of files the objects may be others, or its day forgotten: that is to be noted.
         if known is not None and known.content == content and not table.is_of_files:
+            in_turn(lambda: _note_made_of(warehouse, table, days[0].state, run_id))
             return Committed(total_rows=known.row_count, unchanged=True)
     staging = warehouse.stage(table, days, run_id)
 
@@ -122,6 +123,28 @@ def publish_staged(
 
     try:
         return in_turn(attempt)
+    finally:
+        warehouse.discard(staging)
+
+
+def _note_made_of(
+    warehouse: Warehouse, table: LayerTable, made: PartitionState, run_id: str
+) -> None:
+    """Let rows that are as they were say what they are made of now, or they would stay late.
+
+    Their load stays as well: nothing that is made of them has to be made again.
+    """
+    recorded = warehouse.recorded(table)
+    before = recorded.states.get(made.partition_key)
+    if recorded.table_state is None or before is None or before.made_of == made.made_of:
+        return
+    token = replace(
+        recorded.table_state, load_id=made.load_id, run_id=run_id, updated_at=made.updated_at
+    )
+    state = replace(before, made_of=made.made_of, as_of=max(before.as_of, made.as_of))
+    staging = warehouse.stage(table, [], run_id)
+    try:
+        warehouse.publish(Publication(staging, recorded.token, token, [state]))
     finally:
         warehouse.discard(staging)
 

@@ -3,11 +3,14 @@
 from datetime import timedelta
 
 import polars as pl
+import pytest
 
 from etl_assets.core.as_of import UNKNOWN
 from etl_assets_tests.dimensions import oracle
 from etl_assets_tests.dimensions.oracle import Change, moment
 from etl_assets_tests.dimensions.road import World
+
+pytestmark = pytest.mark.soak_for("bigquery")
 
 FIRST = [Change(1, 0, "x", 1), Change(2, 1, "y", 1), Change(1, 30, "z", 2)]
 LATER = [Change(1, 54, "x", 3), Change(3, 55, "n", 1), Change(2, 56, None, None, gone=True)]
@@ -51,6 +54,7 @@ def test_the_unknown_member_is_there_once_with_the_values_of_the_spec(world: Wor
     assert (row["valid_to"], row["is_current"]) == (None, True)
 
 
+@pytest.mark.share
 def test_early_facts_are_made_again_on_exactly_their_days_when_the_version_arrives(
     world: World,
 ) -> None:

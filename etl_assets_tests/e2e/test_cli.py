@@ -381,3 +381,17 @@ def test_the_demo_s_customers_are_explained_merged_and_taken_apart_again(demo: D
     assert warehouse(file, keys) == before
     nobody = demo.commands.etl_assets("identity", "explain", "shop/9999999")
     assert (nobody.code, "There is no record shop/9999999" in nobody.err) == (1, True)
+
+
+def test_the_commands_of_the_docs_of_dimensions_work_on_the_demo(demo: Demo) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "dimensions.md").read_text(encoding="utf-8")
+    section = text[text.index("## Look at it") :]
+    (shown,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    for line in shown.splitlines():
+        done = demo.commands.etl_assets(*line.split()[1:])
+        assert done.code == 0, (line, done.err)
+    (query,) = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
+    versions = warehouse(demo.home / "warehouse.duckdb", query.strip().rstrip(";"))
+    assert len(versions) > 20
+    assert [until for *_, until in versions[:-1]] == [since for _, since, _ in versions[1:]]
+    assert versions[-1][2] is None
