@@ -135,6 +135,7 @@ class World:
     warehouse: Warehouse
     folder: Path
     catalog: Catalog = field(default_factory=lambda: Catalog.of(SPECS))
+    DIM: ClassVar = "enriched/dim_things"
 
     def arrive(self, changes: Iterable[Change]) -> None:
         """The source was read: a publication of `raw/things` adds these versions."""
