@@ -148,7 +148,8 @@ class _Build:
             rows, then = parts[day].row_count, parts[following].row_count
             if then < rows * least:
                 raise ContractMismatch(
-                    f"The snapshot {upstream.path} {following} has {then:,} rows, and that of "
+                    f"The snapshot {upstream.path} {following} has {then:,} "
+                    f"{'row' if then == 1 else 'rows'}, and that of "
                     f"{day} has {rows:,}: {self.table.path} would close what it lacks. Nothing "
                     "was published.",
                     f"Load it again: etl-assets backfill {upstream.path} --from {following} --to "
@@ -247,7 +248,7 @@ class _Build:
         `prefixes` are those of the keys that were made anew; None for all keys.
         """
         older = self.warehouse.quarantined(self.table)
-        at = older["source_position"].str.replace(r" at [^ ]* ?[^ ]*$", "")
+        at = older["source_position"].str.replace(r"^(.*) at .*$", "$1")
         ours = older if prefixes is None else older.filter(at.is_in(list(prefixes)))
         same = positions_alike(ours.select(SAME_ROW), check.set_aside_rows().select(SAME_ROW))
         check.forget_known(same)
