@@ -3,9 +3,9 @@
 import getpass
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -48,32 +48,32 @@ def explain(who: str) -> None:
             click.echo(line)
 
 
+def _pair(command: Callable[..., None]) -> Callable[..., None]:
+    """The arguments and options of a decision about two records."""
+    for declared in (
+        click.option("--later", is_flag=True, help="Leave the tables to the sensor, or to derive."),
+        click.option("--dry-run", is_flag=True, help="Only say what it would change."),
+        click.option("--by", help="Who decides; by default the user of this machine."),
+        click.option("--reason", required=True, help="Why, for who looks at it later."),
+        click.argument("right", type=RecordName()),
+        click.argument("left", type=RecordName()),
+    ):
+        command = declared(command)
+    return command
+
+
 @identity.command()
-@click.argument("left", type=RecordName())
-@click.argument("right", type=RecordName())
-@click.option("--reason", required=True, help="Why, for who looks at it later.")
-@click.option("--by", help="Who decides; by default the user of this machine.")
-@click.option("--dry-run", is_flag=True, help="Only say what it would change.")
-@click.option("--later", is_flag=True, help="Leave the tables to the sensor, or to derive.")
-def merge(
-    left: "Record", right: "Record", reason: str, by: str | None, dry_run: bool, later: bool
-) -> None:
+@_pair
+def merge(**given: Any) -> None:
     """Say that the records LEFT and RIGHT are one customer."""
-    _decide("merge", left, right, reason, by, dry_run=dry_run, later=later)
+    _decide("merge", **given)
 
 
 @identity.command()
-@click.argument("left", type=RecordName())
-@click.argument("right", type=RecordName())
-@click.option("--reason", required=True, help="Why, for who looks at it later.")
-@click.option("--by", help="Who decides; by default the user of this machine.")
-@click.option("--dry-run", is_flag=True, help="Only say what it would change.")
-@click.option("--later", is_flag=True, help="Leave the tables to the sensor, or to derive.")
-def unmerge(
-    left: "Record", right: "Record", reason: str, by: str | None, dry_run: bool, later: bool
-) -> None:
+@_pair
+def unmerge(**given: Any) -> None:
     """Take a merge of LEFT and RIGHT back, or say that they are two customers."""
-    _decide("unmerge", left, right, reason, by, dry_run=dry_run, later=later)
+    _decide("unmerge", **given)
 
 
 def _decide(

@@ -6,6 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 import duckdb
+import polars as pl
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -100,3 +101,20 @@ def moment(hours: int) -> datetime:
 def hours(at: datetime | None) -> int | None:
     """How many hours after START a moment is."""
     return None if at is None else round((at - START) / timedelta(hours=1))
+
+
+def told(versions: pl.DataFrame) -> list[Version]:
+    """Versions of the product as the oracle has them, in their order."""
+    return [
+        Version(
+            row["id"],
+            row["a"],
+            row["b"],
+            hours(row["valid_from"]) or 0,
+            hours(row["valid_to"]),
+            row["is_current"],
+            hours(row["created_at"]) or 0,
+            hours(row["updated_at"]) or 0,
+        )
+        for row in versions.to_dicts()
+    ]

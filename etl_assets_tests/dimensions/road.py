@@ -26,7 +26,7 @@ from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, publish_staged, published_counts
 from etl_assets.warehouse.base import Warehouse
 from etl_assets_tests.contract.days import staged
-from etl_assets_tests.dimensions.oracle import Change, Version, hours, moment
+from etl_assets_tests.dimensions.oracle import Change, Version, moment, told
 
 LENIENT = Thresholds(max_bad_share=1.0, min_share_of_last=0.0)
 
@@ -40,6 +40,15 @@ class Things(Contract):
 
     class Config:
         unique: ClassVar = ["id"]
+
+
+class Prices(Contract):
+    on: pl.Date = column(description="When.")
+    sku: pl.String = column(description="Which.")
+    price: pl.Int64 = column(description="How much.", nullable=True, ge=0)
+
+    class Config:
+        unique: ClassVar = ["on", "sku"]
 
 
 class Sales(Contract):
@@ -68,7 +77,7 @@ def enrich(sales: pl.LazyFrame, things: pl.LazyFrame) -> pl.LazyFrame:
     return LOOK.look_up(sales, things).select("sale_id", "thing_sk", "a", "at")
 
 
-def _same(raw: pl.LazyFrame) -> pl.LazyFrame:
+def as_it_is(raw: pl.LazyFrame) -> pl.LazyFrame:
     return raw
 
 
@@ -94,7 +103,7 @@ SPECS = [
         source=PostgresTable("things"),
         raw=Things,
         staged=Things,
-        stage=_same,
+        stage=as_it_is,
         partition_column="at",
         cursor_column="at",
         keep_versions=True,
@@ -106,7 +115,7 @@ SPECS = [
         source=PostgresTable("sales"),
         raw=Sales,
         staged=Sales,
-        stage=_same,
+        stage=as_it_is,
         partition_column="at",
         cursor_column=None,
         description="Sales.",
@@ -199,19 +208,7 @@ class World:
 
     def versions(self, path: str = "enriched/dim_things") -> list[Version]:
         """The versions that are published, without the unknown member."""
-        return [
-            Version(
-                row["id"],
-                row["a"],
-                row["b"],
-                hours(row["valid_from"]) or 0,
-                hours(row["valid_to"]),
-                row["is_current"],
-                hours(row["created_at"]) or 0,
-                hours(row["updated_at"]) or 0,
-            )
-            for row in self.rows(path).filter(pl.col("thing_sk") != UNKNOWN).to_dicts()
-        ]
+        return told(self.rows(path).filter(pl.col("thing_sk") != UNKNOWN))
 
     def facts_are_right(self) -> bool:
         """Whether each published fact points to the version that a search by hand finds."""

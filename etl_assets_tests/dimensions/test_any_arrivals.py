@@ -65,7 +65,7 @@ def play(steps: Sequence[Step]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.parametrize("examples", [6, pytest.param(150, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [3, pytest.param(150, marks=pytest.mark.soak)])
 def test_s1_s2_any_arrivals_end_in_what_a_rebuild_and_plain_sql_have(examples: int) -> None:
     @settings(
         max_examples=examples,

@@ -3,32 +3,22 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from typing import ClassVar
 
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_assets.core.contracts import Contract, column, columns_of, polars_schema
+from etl_assets.core.contracts import columns_of, polars_schema
 from etl_assets.core.dimension import DimensionSpec, Snapshots
 from etl_assets.pipeline.dimensions.reading import Bucket
 from etl_assets.pipeline.dimensions.versions import Maker
 from etl_assets_tests.dimensions import oracle
 from etl_assets_tests.dimensions.oracle import Change, moment
-from etl_assets_tests.dimensions.road import dimension
+from etl_assets_tests.dimensions.road import Prices, dimension
 from etl_assets_tests.dimensions.test_history import CHANGES
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 KNOWN = CHANGES.map(lambda changes: [change for change in changes if change.id is not None])
-
-
-class Prices(Contract):
-    on: pl.Date = column(description="When.")
-    sku: pl.String = column(description="Which.")
-    price: pl.Int64 = column(description="How much.", nullable=True, ge=0)
-
-    class Config:
-        unique: ClassVar = ["on", "sku"]
 
 
 def _maker(
@@ -45,7 +35,7 @@ def _frame(changes: Sequence[Change]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**schema, "at": pl.Datetime("us", "UTC")}, orient="row")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(KNOWN, st.lists(st.integers(0, 14), max_size=4), st.randoms(use_true_random=False))
 def test_s1_any_cut_into_runs_makes_what_one_run_makes(
     changes: list[Change], cuts: list[int], random: object

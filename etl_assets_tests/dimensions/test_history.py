@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from etl_assets.core.as_of import UNKNOWN, AsOf
 from etl_assets.core.history import BEGINNING, MOMENT, HistoryShape, versions_of
 from etl_assets_tests.dimensions import oracle
-from etl_assets_tests.dimensions.oracle import Change, Version, hours, moment
+from etl_assets_tests.dimensions.oracle import Change, Version, moment, told
 
 SHAPE = HistoryShape(("id",), "at", ("a",), ("b",), deleted="gone")
 SCHEMA = {"id": pl.Int64, "at": MOMENT, "a": pl.String, "b": pl.Int64, "gone": pl.Boolean}
@@ -32,22 +32,6 @@ CHANGES = st.lists(
 def frame(changes: Sequence[Change]) -> pl.DataFrame:
     rows = [(c.id, moment(c.at), c.a, c.b, c.gone) for c in changes]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
-
-
-def told(versions: pl.DataFrame) -> list[Version]:
-    return [
-        Version(
-            row["id"],
-            row["a"],
-            row["b"],
-            hours(row["valid_from"]) or 0,
-            hours(row["valid_to"]),
-            row["is_current"],
-            hours(row["created_at"]) or 0,
-            hours(row["updated_at"]) or 0,
-        )
-        for row in versions.to_dicts()
-    ]
 
 
 def made(changes: Sequence[Change], shape: HistoryShape = SHAPE) -> list[Version]:

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
 
 import polars as pl
 import pytest
 
 from etl_assets.core.catalog import Catalog
-from etl_assets.core.contracts import Contract, column, polars_schema
+from etl_assets.core.contracts import polars_schema
 from etl_assets.core.dimension import Changes, DimensionSpec, Snapshots
 from etl_assets.core.errors import ContractMismatch, SpecError, UpstreamMissing
 from etl_assets.core.policies import Thresholds
@@ -20,22 +19,9 @@ from etl_assets.pipeline.publish import publish_staged
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets_tests.contract.days import staged
 from etl_assets_tests.dimensions.oracle import moment
-from etl_assets_tests.dimensions.road import SPECS, World, dimension
+from etl_assets_tests.dimensions.road import SPECS, Prices, World, as_it_is, dimension
 
 DAYS = [date(2026, 1, 1) + timedelta(days=n) for n in range(3)]
-
-
-class Prices(Contract):
-    on: pl.Date = column(description="When.")
-    sku: pl.String = column(description="Which.")
-    price: pl.Int64 = column(description="How much.")
-
-    class Config:
-        unique: ClassVar = ["on", "sku"]
-
-
-def _same(raw: pl.LazyFrame) -> pl.LazyFrame:
-    return raw
 
 
 PRICES = TableSpec(
@@ -43,7 +29,7 @@ PRICES = TableSpec(
     source=PostgresTable("prices"),
     raw=Prices,
     staged=Prices,
-    stage=_same,
+    stage=as_it_is,
     partition_column="on",
     cursor_column=None,
     description="Prices.",
