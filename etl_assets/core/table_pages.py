@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.check_names import custom_checks, custom_shown
-from etl_assets.core.checks import ARRIVED, CHECKS, CheckSpec, Severity, source_checks
+from etl_assets.core.checks import ARRIVED, CHECKS, CheckSpec, Severity
 from etl_assets.core.column_lineage import columns_read
 from etl_assets.core.contracts import Column, frame_checks_of
+from etl_assets.core.dimension import HISTORY
 from etl_assets.core.policies import Arrival, Deletes, Drift, Thresholds
 from etl_assets.core.rule_words import rules_in_words
 from etl_assets.core.source_specs import Files, PostgresTable, SourceSpec
@@ -42,7 +43,7 @@ Link = Callable[[str], str]
 
 def pages(catalog: Catalog) -> dict[str, str]:
     """All pages by their file, the index first: `index.md`, `raw/orders.md`."""
-    tables = catalog.values()
+    tables = _published(catalog)
     return {
         INDEX: _index(catalog),
         **{
@@ -50,6 +51,11 @@ def pages(catalog: Catalog) -> dict[str, str]:
             for table in tables
         },
     }
+
+
+def _published(catalog: Catalog) -> list[LayerTable]:
+    """The tables of the catalog, and the versions that some of them keep."""
+    return [*catalog.values(), *(t.versions for t in catalog.values() if t.versions)]
 
 
 def table_text(catalog: Catalog, table: LayerTable) -> str:
@@ -70,7 +76,9 @@ def _page(catalog: Catalog, table: LayerTable, link: Link) -> str:
 def _index(catalog: Catalog) -> str:
     lines = ["# Tables\n", f"{MADE}\n"]
     for layer in Layer:
-        of_layer = sorted((t for t in catalog.values() if t.layer is layer), key=lambda t: t.name)
+        of_layer = sorted(
+            (t for t in _published(catalog) if t.layer is layer), key=lambda t: t.name
+        )
         if of_layer:
             rows = [
                 (f"[`{t.name}`]({t.path}.md)", _cell(t.description), t.domain, _owners(t))
@@ -90,7 +98,7 @@ def _body(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[str]:
     if rules := _row_rules(table):
         yield f"\nOf whole rows: {', '.join(f'`{rule}`' for rule in rules)}."
     yield "\n## Checks\n"
-    checks = [_check(table.thresholds, check) for check in (*CHECKS, *source_checks(table.source))]
+    checks = [_check(table.thresholds, check) for check in (*CHECKS, *table.own_checks)]
     if table.expects is not None:
         checks.append((f"`{ARRIVED.name}`", "error, keeps no day back", ARRIVED.description))
     yield from _table(("check", "if it fails", "what it demands"), checks)
@@ -114,7 +122,10 @@ def _facts(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[tuple[st
         yield "Read from", f"`{_place(table.source)}` of {table.source.system}"
     else:
         made = [f"{link(given.asset)}{_how(given)}" for given in table.inputs.values()]
-        yield "Made of", ", ".join(made)
+        publisher = catalog.publisher_of(table.path)
+        if publisher != table.path:
+            made = [f"{link(publisher)}, with each publication of it"]
+        yield "Made of", ", ".join(made) or "nothing but its module"
     reading = [
         link(path)
         for path, other in catalog.items()
@@ -122,7 +133,7 @@ def _facts(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[tuple[st
     ]
     yield "Read by", ", ".join(reading) or "no table"
     if table.versions:
-        yield "Versions", f"every one that was seen is kept in `{table.versions.path}`"
+        yield "Versions", f"every one that was seen is kept in {link(table.versions.path)}"
     yield "Freshness", _freshness(table)
     if table.source is not None:
         yield "Rows that the source deleted", _DELETES[table.deletes]
@@ -134,6 +145,8 @@ def _facts(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[tuple[st
 
 def _how(given: Input) -> str:
     """What of an input a day reads, where that is not its own day alone."""
+    if given.as_of is not None:
+        return " (the version that held at the time of each row)"
     if given.all_days_until:
         return " (every day up to its own)"
     if given.is_window:
@@ -204,6 +217,15 @@ def _check(thresholds: Thresholds, check: CheckSpec) -> Sequence[str]:
 
 def _lineage(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[str]:
     yield "\n## Where columns come from\n"
+    publisher = catalog.publisher_of(table.path)
+    if publisher != table.path:
+        yield f"They are those of {link(publisher)}."
+        return
+    if table.dimension is not None:
+        shape, of = table.dimension.shape, link(table.inputs[HISTORY].asset)
+        told = ", ".join(f"`{name}`" for name in (*shape.key, *shape.values))
+        yield f"{told}: of {of}, by `prepare`. All others are made of the history of the key."
+        return
     if table.source is not None:
         rows = [(f"`{name}`", origin) for name, origin in _from_source(table, table.source)]
     else:

@@ -100,7 +100,7 @@ def test_every_module_of_a_command_is_in_the_help_and_says_the_same() -> None:
     helpers = {"__init__", "__main__", "main", "output", "tables", "opened", "days"}
     # Commands of `events`, and what `status` says of them.
     helpers |= {"event_archive", "event_links", "event_loading", "event_freshness"}
-    helpers |= {"demo_events"}  # of `demo`
+    helpers |= {"demo_events", "demo_star"}  # of `demo`
     assert {path.stem for path in folder.glob("*.py")} - helpers == set(COMMANDS)
     assert main.get_command(context, "nothing") is None
 
@@ -188,7 +188,8 @@ def test_m3_an_outage_is_said_once_with_its_host_and_nothing_is_made_up(
     tables = done.stdout.partition("What the sources")[0].splitlines()
     lines = {cells[0]: cells[1:] for cells in map(str.split, tables) if cells}
     elsewhere = ("billing_accounts", "crm_contacts", "invoices", "sales", "shipments")
-    for path in (f"raw/{name}" for name in (*elsewhere, "supplier_prices")):
+    files = ("supplier_prices", "identity_decisions")
+    for path in (f"raw/{name}" for name in (*elsewhere, *files)):
         assert lines.pop(path) == ["yes", "none", "0"]  # of other systems, which are there
     away = {name: cells for name, cells in lines.items() if name.startswith("raw/")}
     assert len(away) == 5

@@ -212,8 +212,9 @@ def test_the_command_writes_a_page_a_table_and_every_link_leads_somewhere(
     assert (done.exit_code, done.stderr) == (0, "")
     catalog = tables_from(DEMO_TABLES)
     written = {str(file.relative_to(out)) for file in out.rglob("*.md")}
-    assert written == {INDEX, *(f"{path}.md" for path in catalog)}
-    assert f"Wrote {len(catalog)} pages." in done.stdout
+    versions = {table.versions.path for table in catalog.values() if table.versions}
+    assert written == {INDEX, *(f"{path}.md" for path in {*catalog, *versions})}
+    assert f"Wrote {len(catalog) + len(versions)} pages." in done.stdout
     links = {
         (file.parent / target).resolve()
         for file in out.rglob("*.md")

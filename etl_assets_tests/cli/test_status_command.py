@@ -63,4 +63,4 @@ def test_r7_a_derived_table_that_was_never_made_is_said_with_its_days(shop: Shop
     assert (
         "staged/orders was never made, of 2 days. Make it: etl-assets derive staged/orders." in told
     )
-    assert "enriched/" not in told, "it waits for the staged table"
+    assert "enriched/fact" not in told, "it waits for the staged table"
