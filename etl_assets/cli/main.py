@@ -82,6 +82,10 @@ class Commands(click.Group):
         """Run the command; an error is printed, never traced. An interrupt exits with 130."""
         # What stops containers and services stops a command as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # What libraries make while they are imported stays: to look for garbage in it again and
+        # again takes a tenth of a short command's time.
+        before = gc.get_threshold()
+        gc.set_threshold(_OBJECTS_A_COLLECTION)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -97,6 +101,8 @@ class Commands(click.Group):
             if sys.flags.dev_mode and not isinstance(error, EtlError):
                 raise
             print_error(told(error))
+        finally:
+            gc.set_threshold(*before)
         return ctx.exit(1)
 
 
@@ -104,6 +110,3 @@ class Commands(click.Group):
 def main() -> None:
     """Tables of databases, files and APIs as checked, day-partitioned tables of a warehouse."""
     warnings.simplefilter("ignore")
-    # What libraries make while they are imported stays: to look for garbage in it again and again
-    # takes a tenth of a short command's time.
-    gc.set_threshold(_OBJECTS_A_COLLECTION)

@@ -99,6 +99,7 @@ def late_days(
         path: Loads({day: state.load_id for day, state in found.items()})
         for path, found in by_table.items()
     }
+    in_use = any(by_table[path] for path in tables)
     late: dict[str, dict[date, Late]] = {}
     for path, table in tables.items():
         late[path] = {}
@@ -107,7 +108,7 @@ def late_days(
         made = {
             name: loads.get(loads_of(table, given), Loads()) for name, given in table.inputs.items()
         }
-        for day in _days_to_make(table, by_table):
+        for day in _days_to_make(table, by_table, in_use=in_use):
             if day != WHOLE and not has(day):
                 continue
             wanted = made_of(table, made, day)
@@ -120,12 +121,12 @@ def late_days(
 
 
 def _days_to_make(
-    table: LayerTable, by_table: Mapping[str, Mapping[date, PartitionState]]
+    table: LayerTable, by_table: Mapping[str, Mapping[date, PartitionState]], *, in_use: bool
 ) -> Sequence[date]:
-    """The parts of which every input is published."""
+    """The parts of which every input is published; what has none waits until others are."""
     published = [by_table.get(given.asset, {}).keys() for given in table.inputs.values()]
-    if not table.inputs:  # what is made of nothing belongs to a warehouse that is in use
-        return [WHOLE] if any(by_table.values()) else []
+    if not table.inputs:
+        return [WHOLE] if in_use else []
     if not table.has_days:
         return [WHOLE] if all(published) else []
     by_day = [days for days in published if WHOLE not in days]

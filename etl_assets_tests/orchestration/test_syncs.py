@@ -150,6 +150,7 @@ def test_the_demo_shop_has_no_schedule_that_runs_by_itself(shop: Shop) -> None:
         "reconcile_schedule",
         "late_staged_days",
         "late_enriched_days",
+        "new_files__identity_decisions",
         "new_files__shipments",
         "new_files__supplier_prices",
         "poll__crm_contacts",

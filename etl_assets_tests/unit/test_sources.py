@@ -50,8 +50,8 @@ def test_messages_say_which_databases_are_read_and_no_secret(tmp_path: Path) -> 
     catalog = Catalog.of([spec("orders", "default"), spec("billing_orders", "billing")])
     platform = Platform(settings(tmp_path), given_catalog=catalog)
     assert platform.read_from(catalog.values()) == [
-        "postgresql://billing.example.com:5433/billing",
         "postgresql://shop.example.com/shop",
+        "postgresql://billing.example.com:5433/billing",
     ]
 
 

@@ -247,7 +247,7 @@ def test_an_enriched_spec_that_fits_is_one_table() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"inputs": {}, "enrich": lambda: None}, "inputs: a table is made of nothing."),
+        ({"inputs": {}, "enrich": lambda: None}, "inputs: a table with days is made of nothing."),
         ({"enrich": lambda orders: orders}, "exactly these parameters: things"),
         ({"enrich": lambda things, orders: things}, "exactly these parameters: things"),
         ({"partition_column": "day"}, "partition_column: Raw has no column 'day'."),
