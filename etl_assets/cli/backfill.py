@@ -6,7 +6,7 @@ The runs are `orchestration/backfill.py`.
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -52,16 +52,16 @@ def load(
     from etl_assets.orchestration.platform import open_platform
 
     check_window(window, settings)
-    platform = open_platform(settings)
-    tables = chosen(catalog_of(platform), names)
-    print_sources(platform, tables)
-    days = (window.last - window.first).days + 1
-    total = sum(days if table.has_days else 1 for table in tables)
-    paths = [table.path for table in tables]
-    notes: list[str] = []
-    platform.on_note = notes.append
-    with _progress(total) as platform.on_day, home_instance(settings) as instance:
-        result = run(platform, paths, window, instance, every_day=every_day)
+    with closing(open_platform(settings)) as platform:
+        tables = chosen(catalog_of(platform), names)
+        print_sources(platform, tables)
+        days = (window.last - window.first).days + 1
+        total = sum(days if table.has_days else 1 for table in tables)
+        paths = [table.path for table in tables]
+        notes: list[str] = []
+        platform.on_note = notes.append
+        with _progress(total) as platform.on_day, home_instance(settings) as instance:
+            result = run(platform, paths, window, instance, every_day=every_day)
     for note in dict.fromkeys(notes):
         print_warning(note)
     print_result(result)
