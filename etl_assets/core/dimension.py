@@ -297,9 +297,12 @@ def _declared(given: Column) -> Any:
 
 
 def _entity_name(name: str) -> str:
-    """`customer` for `dim_customers`."""
+    """`customer` for `dim_customers`, `country` for `dim_countries`."""
     plain = name.removeprefix("dim_").removeprefix("bridge_")
-    return plain.removesuffix("s") if not plain.endswith("ss") else plain
+    for plural, singular in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ss", "ss"), ("s", "")):
+        if plain.endswith(plural):
+            return plain.removesuffix(plural) + singular
+    return plain
 
 
 def unknown_member(table: LayerTable, now: datetime) -> dict[str, object]:

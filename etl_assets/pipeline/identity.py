@@ -21,6 +21,7 @@ from etl_assets.core.identity.resolve import Resolved
 from etl_assets.core.identity.schemas import DECISIONS_SCHEMA
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.pipeline.platform import Platform
+from etl_assets.sources.files.declared import files_of
 
 RECORDS, LOG = "enriched/customer_records", "staged/identity_decisions"
 RAW_LOG = "raw/identity_decisions"
@@ -67,7 +68,8 @@ class Identity:
         (row,) = decision.to_dicts()
         row["decided_at"] = row["decided_at"].isoformat()
         moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        key = f"identity_decisions/{moment}_{row['decision']}_{uuid.uuid4().hex[:12]}.jsonl"
+        begins, _, ends = files_of(table).pattern.partition("*")
+        key = f"{begins}{moment}_{row['decision']}_{uuid.uuid4().hex[:12]}{ends}"
         line = json.dumps(row, ensure_ascii=False) + "\n"
         self.platform.sources.writable_store(table).put(key, line.encode())
         return key

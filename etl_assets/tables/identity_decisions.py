@@ -42,11 +42,11 @@ def stage(raw: pl.LazyFrame) -> pl.LazyFrame:
     return raw.select(*DECISIONS_SCHEMA, "file", "line")
 
 
-FOLDER = "identity_decisions"
-
 TABLE = TableSpec(
     name="identity_decisions",
-    source=Files(f"{FOLDER}/*.jsonl", format=JsonLines(), file_column="file", line_column="line"),
+    source=Files(
+        "identity_decisions/*.jsonl", format=JsonLines(), file_column="file", line_column="line"
+    ),
     raw=RawIdentityDecisions,
     staged=StagedIdentityDecisions,
     stage=stage,

@@ -1,11 +1,14 @@
 """No change of a dimension passes a day of facts by, whoever is killed and whoever is first."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from etl_assets.core.catalog import Catalog
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.derive import DerivedSource, read_upstream
 from etl_assets.pipeline.dimensions import build
@@ -13,7 +16,7 @@ from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets_tests.dimensions.oracle import Change, moment
-from etl_assets_tests.dimensions.road import World
+from etl_assets_tests.dimensions.road import SPECS, World
 
 DAYS = [moment(0).date() + timedelta(days=n) for n in range(3)]
 
@@ -86,4 +89,20 @@ def test_a_change_of_a_value_that_no_fact_takes_makes_no_day_late(star: World) -
     run = star.build()
     assert (run.coming, run.leaving) == (1, 1)
     assert run.marks == {"enriched/fact_sales": set()}
+    assert star.late() == []
+
+
+def test_another_unknown_member_takes_the_place_of_the_old_one_and_every_day_sees_it(
+    star: World,
+) -> None:
+    star.sell(DAYS[2], [(2, 1, moment(60)), (12, 7, moment(60))])  # nobody knows 7
+    star.make_late()
+    specs = [replace(s, unknown={"a": "nobody"}) if s.name == "dim_things" else s for s in SPECS]  # type: ignore[type-var]
+    star.catalog = Catalog.of(specs)
+    assert star.build().marks == {"enriched/fact_sales": set(DAYS)}
+    (unknown,) = star.rows("enriched/dim_things").filter(pl.col("thing_sk") == 0).to_dicts()
+    assert unknown["a"] == "nobody"
+    star.make_late()
+    facts = star.rows("enriched/fact_sales")
+    assert facts.filter(pl.col("thing_sk") == 0)["a"].to_list() == ["nobody"]
     assert star.late() == []

@@ -130,3 +130,16 @@ def test_a_prepare_that_does_not_make_its_contract_is_one_message(tmp_path: Path
         world.build()
     assert "`prepare` of enriched/dim_things does not make Things" in str(caught.value)
     assert "columns are missing: a" in str(caught.value)
+
+
+def test_an_input_that_is_only_called_versions_may_lose_keys(tmp_path: Path) -> None:
+    things = replace(SPECS[0], name="old_versions", keep_versions=False)  # type: ignore[type-var]
+    world = world_of(tmp_path, things, dimension(of="staged/old_versions"))
+    rows = [(key, "x", 1, False, moment(1)) for key in range(1, 5)]
+    more = [(key, "x", 1, False, moment(30)) for key in range(11, 20)]
+    put(world, "staged/old_versions", DAYS[0], rows)
+    put(world, "staged/old_versions", DAYS[1], more)
+    world.build()
+    put(world, "staged/old_versions", DAYS[0], rows[1:])
+    assert world.build().whole
+    assert 1 not in {version.id for version in world.versions()}

@@ -8,6 +8,7 @@ is `reading.py`, what comes and leaves `versions.py`, which facts see it `marks.
 import itertools
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
+from etl_assets.core.as_of import UNKNOWN
 from etl_assets.core.audit import fingerprint
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import polars_schema
@@ -109,12 +111,20 @@ class _Build:
         loads = {part: fingerprint([self.dimension.digest, s.load_id]) for part, s in parts.items()}
         states = self.warehouse.state(noted(self.table, upstream.path))
         seen = {state.partition_key: state.load_id for state in states}
-        goal = wanted(self.dimension, upstream, parts, seen, loads, is_first=known is None)
+        goal = wanted(
+            self.dimension,
+            parts,
+            seen,
+            loads,
+            is_first=known is None,
+            grows_only=self.catalog.publisher_of(upstream.path) != upstream.path,
+        )
+        # Before the tombstones: what is published in between makes the dimension late.
+        target = self._target(parts)
         gone = deletions_of(self.warehouse, self.catalog, self.table)
         if gone.are_new:
             goal = replace(goal, gone=gone.theirs)
         readers = readers_of(self.catalog, self.table)
-        target = self._target(parts)
         if known is not None and known.made_of == target and goal.is_nothing:
             rows = before.table_state.row_count if before.table_state else 0
             return DimensionRun(None, Committed(total_rows=rows, unchanged=True))
@@ -128,7 +138,9 @@ class _Build:
         committed = self._publish(made, before, notes, settled=not settles)
         marks: Marks = {}
         if settles:
-            marks = self._settle(made, readers, committed, target, every=unsettled)
+            # Facts that point to the unknown member have its values, and no key to look them up by.
+            every = unsettled or made.unknown_is_new
+            marks = self._settle(made, readers, committed, target, every=every)
         return DimensionRun(
             made.loaded,
             committed,
@@ -200,11 +212,15 @@ class _Build:
             self.table, WHOLE, origin, self.folder / "checked", self.run_id, holds=True
         )
         leaving = SpoolFiles(self.folder / "leaving")
-        gone_nulls: dict[str, int] = {}
+        gone_nulls: Counter[str] = Counter()
         keys = 0
         prefixes: set[str] = set()
-        if before.states.get(WHOLE) is None:
+        unknown = self._published_unknown(before)
+        renewed = unknown.height > 0 and goal.whole and maker.differs(unknown)
+        if unknown.height == 0 or renewed:
             check.add(maker.unknown())
+            leaving.write(unknown)
+            _count_nulls(unknown, gone_nulls)
         with closing(
             buckets(self.warehouse, self.table, upstream, goal, self.folder / "read")
         ) as found:
@@ -213,8 +229,7 @@ class _Build:
                 check.add(step.coming)
                 leaving.write(step.leaving)
                 check.reject_lines(step.aside)
-                for name, nulls in step.leaving.null_count().row(0, named=True).items():
-                    gone_nulls[name] = gone_nulls.get(name, 0) + nulls
+                _count_nulls(step.leaving, gone_nulls)
                 keys += len(step.looked_at)
                 prefixes.update(step.looked_at)
         leaving.close()
@@ -222,7 +237,17 @@ class _Build:
         cleared, aside = self._cleared(check, None if goal.whole else prefixes)
         kept = self._kept(before, leaving.rows, gone_nulls, aside - check.known)
         loaded = check.finish(Published(), kept=kept)
-        return _Made(loaded, check, leaving, cleared, keys)
+        return _Made(loaded, check, leaving, cleared, keys, renewed)
+
+    def _published_unknown(self, before: Before) -> pl.DataFrame:
+        """The unknown member as it is published; no row before the first publication."""
+        schema = polars_schema(self.table.columns)
+        if before.states.get(WHOLE) is None:
+            return pl.DataFrame(schema=schema)
+        keys = SpoolFiles(self.folder / "unknown_key")
+        keys.write(pl.DataFrame({self.dimension.sk: [UNKNOWN]}))
+        keys.close()
+        return self.warehouse.lookup(self.table, keys, self.folder / "unknown").collect()
 
     def _refuse_collision(self, before: Before, check: DayCheck, leaving: SpoolFiles) -> None:
         """Two versions of one number would be one for every fact that points to it."""
@@ -369,6 +394,7 @@ class _Made:
     leaving: SpoolFiles
     cleared: Sequence[str]
     keys: int
+    unknown_is_new: bool
 
     @property
     def changes(self) -> bool:
@@ -379,6 +405,12 @@ class _Made:
         """The versions that leave, and those that come."""
         schema = polars_schema(self.loaded.table.columns)
         return _scanned(self.leaving, schema), _scanned(self.check.files, schema)
+
+
+def _count_nulls(rows: pl.DataFrame, into: Counter[str]) -> None:
+    """Add the nulls of each column."""
+    if rows.height:
+        into.update(rows.null_count().row(0, named=True))
 
 
 def _column(files: SpoolFiles, name: str, folder: Path) -> SpoolFiles:

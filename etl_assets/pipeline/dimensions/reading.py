@@ -57,20 +57,20 @@ class Wanted:
 
 def wanted(
     dimension: Dimension,
-    upstream: LayerTable,
     parts: Mapping[date, PartitionState],
     noted: Mapping[date, str],
     loads: Mapping[date, str],
     *,
     is_first: bool,
+    grows_only: bool,
 ) -> Wanted:
     """What a run has to read; `noted` is what was read of each part, `loads` what there is now.
 
-    Only a table of versions never loses a row: of any other input a part that changed may have lost
-    keys that nobody can name any more, and of snapshots each one says what the next one lacks.
+    An input that `grows_only` never loses a row, as the versions that a table keeps. Of any other
+    one a part that changed may have lost keys that nobody can name any more, and of snapshots each
+    one says what the next one lacks.
     """
     changed = frozenset(part for part, load in loads.items() if noted.get(part) != load)
-    grows_only = upstream.path.endswith("_versions") and upstream.has_days
     replaced = changed & noted.keys()
     rows = sum(parts[part].row_count for part in changed)
     most = rows * 2 > sum(state.row_count for state in parts.values())

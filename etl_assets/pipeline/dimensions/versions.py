@@ -108,6 +108,10 @@ class Maker:
         schema = {c.name: c.dtype for c in self.table.columns if c.name in row}
         return self._with_digest(pl.DataFrame([row], schema=schema))
 
+    def differs(self, unknown: pl.DataFrame) -> bool:
+        """Whether the unknown member has to be another one than this."""
+        return unknown[ROW_DIGEST].to_list() != self.unknown()[ROW_DIGEST].to_list()
+
     def _described(self, versions: pl.DataFrame) -> pl.DataFrame:
         """The versions with all that a dimension has beside them, in the contract's columns."""
         key = [*self.dimension.shape.key, VALID_FROM]
