@@ -54,7 +54,8 @@ format: .venv/dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-# What runs the platform; `dev` adds what tests and benchmarks need, in the same versions.
+# What runs the platform; `dev` adds what tests and benchmarks need, in the same versions. Tests start
+# hundreds of processes, so `dev` compiles the libraries once, also where Python is told to write no byte code.
 .venv/runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"etl_assets needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.12" if not (3, 11) <= v[:2] < (3, 14) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -64,7 +65,7 @@ format: .venv/dev
 	@touch $@
 
 .venv/dev: .venv/runtime requirements-dev.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements-dev.lock
 	@touch $@
 
 # The BigQuery of the tests wants a newer Python; where there is none, this says that they are skipped.
