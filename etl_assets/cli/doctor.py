@@ -48,6 +48,9 @@ def doctor(tables: tuple[str, ...]) -> None:
     if lacking := list(_of_sources(found)):
         shown = {"table": "left", "cannot": "left", "because": "left"}
         print_table("What the sources cannot do", shown, lacking, wraps="because")
+    if limited := [[line.table, limit] for line in found for limit in line.limits]:
+        shown = {"table": "left", "what": "left"}
+        print_table("What cannot be guaranteed for a source", shown, limited, wraps="what")
     if limits := _of_warehouse(platform):
         click.echo(limits)
     for line in found:

@@ -39,10 +39,13 @@ class Horizon:
 
     `now` is the source's clock when it was asked; both are UTC. `held_by` names the transaction
     that keeps `moment` back, None if it is only the clock. `warnings` say, each in a sentence, what
-    could not be seen or was passed over, and what that risks.
+    could not be seen or was passed over, and what that risks. `holds` is False where rows can come
+    later that are stamped earlier than `moment`, as a materialised view is refreshed: then a sync
+    stands at the last row that it read.
     """
 
     moment: datetime
     now: datetime
     held_by: str | None = None
     warnings: tuple[str, ...] = ()
+    holds: bool = True

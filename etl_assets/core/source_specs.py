@@ -76,6 +76,8 @@ class PostgresTable(SourceSpec):
     `connection` names the database: `default` is DATABASE_URL, `billing` is DATABASE_URL_BILLING.
     `row_security` accepts that policies of the table hide rows from our role; without it such a
     table is refused, because a row that is hidden cannot be told from one that was deleted.
+    It may be a view, a materialised view, a foreign table or partitioned as well. Of a table that
+    others inherit from the rows of the whole tree are read; with `only` its own rows alone.
     """
 
     KIND: ClassVar[str] = "postgres"
@@ -84,6 +86,7 @@ class PostgresTable(SourceSpec):
     parent: Parent | None = None
     connection: str = DEFAULT_CONNECTION
     row_security: bool = False
+    only: bool = False
 
     @property
     def place(self) -> str:

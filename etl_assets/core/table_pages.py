@@ -119,7 +119,7 @@ def _facts(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[tuple[st
         ),
     )
     if table.source is not None:
-        yield "Read from", f"`{_place(table.source)}` of {table.source.system}"
+        yield "Read from", f"`{_place(table.source)}` of {table.source.system}{_part(table.source)}"
     else:
         made = [f"{link(given.asset)}{_how(given)}" for given in table.inputs.values()]
         publisher = catalog.publisher_of(table.path)
@@ -259,6 +259,16 @@ def _place(source: SourceSpec) -> str:
     if isinstance(source, Files) and source.location:
         return f"{_without_secrets(source.location).rstrip('/')}/{source.pattern}"
     return _without_secrets(source.place)
+
+
+def _part(source: SourceSpec) -> str:
+    """Which rows of it are meant, where that is not all."""
+    told = ""
+    if isinstance(source, PostgresTable) and source.only:
+        told += ", without the rows of tables that inherit from it"
+    if isinstance(source, PostgresTable) and source.row_security:
+        told += ", as far as row security shows its rows to the reader"
+    return told
 
 
 def _without_secrets(url: str) -> str:

@@ -99,6 +99,9 @@ def day_metadata(
         return {**metadata, **_files_metadata(loaded.ledger)}
     if loaded.query:
         metadata["source_query"] = dg.MetadataValue.md(f"```sql\n{loaded.query}\n```")
+    if loaded.limits:
+        lines = "\n".join(f"- {limit}" for limit in loaded.limits)
+        metadata["not_guaranteed"] = dg.MetadataValue.md(lines)
     if loaded.high_watermark is not None:
         metadata["high_watermark"] = dg.MetadataValue.timestamp(loaded.high_watermark)
     return metadata

@@ -35,7 +35,8 @@ class Origin:
     """Where and when rows were read: `as_of` on the source's clock (UTC), `query` without secrets.
 
     `source` is what `_source` says of the rows; `drift` is how the source's columns differ from the
-    contract's, `made_of` the digest of the upstream loads of derived rows.
+    contract's, `made_of` the digest of the upstream loads of derived rows, `limits` what cannot be
+    guaranteed for the kind of table that was read.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Origin:
     query: str = ""
     drift: DriftReport | None = None
     made_of: str | None = None
+    limits: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,7 @@ class DayCheck:
             source=self.origin.source,
             as_of=self.origin.as_of,
             query=self.origin.query,
+            limits=self.origin.limits,
             source_count=source_count,
             quarantined=self._audit.bad_rows,
             files=self.files,

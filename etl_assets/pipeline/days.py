@@ -21,7 +21,8 @@ class LoadedDay:
     cursor among the good rows and the key of its row; `null_ratios` 0 to 1 by column; `seconds` by
     step; `preview` the first rows as read. `kept` are the published rows of the day that stay
     beside those of `files`: none but in a day that is changed, not replaced. `made_of` is as in
-    `PartitionState`; `ledger` are the objects of a day of files, None for any other.
+    `PartitionState`; `ledger` are the objects of a day of files, None for any other. `limits` are
+    what cannot be guaranteed for the kind of table that it was read from, a sentence each.
     """
 
     table: LayerTable
@@ -42,6 +43,7 @@ class LoadedDay:
     kept: int = 0
     made_of: str | None = None
     ledger: Sequence[LedgerEntry] | None = None
+    limits: Sequence[str] = ()
 
     @property
     def rows(self) -> int:

@@ -16,7 +16,8 @@ class Diagnosis:
     names source columns that the contract does not have (they are not read, C11);
     `rows_without_day` counts rows that no partition will ever hold: their moment is missing,
     infinite or BC, or they have no parent. `hidden` says what keeps rows from us although the spec
-    accepts that, `cannot` what the source cannot do besides reading days, each with the reason.
+    accepts that, `cannot` what the source cannot do besides reading days, each with the reason,
+    `limits` what cannot be guaranteed for its kind of table.
     """
 
     table: str
@@ -25,6 +26,7 @@ class Diagnosis:
     rows_without_day: int | None = None
     hidden: tuple[str, ...] = ()
     cannot: Mapping[Ability, str] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
 
 
 def diagnose(
@@ -67,6 +69,7 @@ def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
                 snapshot.without_day(),
                 tuple(snapshot.hidden()),
                 source.cannot,
+                tuple(snapshot.limits()),
             )
     except EtlError as error:
         return Diagnosis(table.path, error)

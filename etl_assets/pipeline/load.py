@@ -76,7 +76,14 @@ def load_day(
     clock = Clock()
     with clock.step("read"):
         evidence = read.evidence()
-    origin = Origin(read.source, evidence.as_of, evidence.query, evidence.drift, evidence.made_of)
+    origin = Origin(
+        read.source,
+        evidence.as_of,
+        evidence.query,
+        evidence.drift,
+        evidence.made_of,
+        evidence.limits,
+    )
     check = DayCheck(table, read.day, origin, folder / read.day.isoformat(), run_id)
     check.clock = clock
     check.reject(evidence.rejected)

@@ -178,7 +178,7 @@ class Reconciling:
         with self.source.again(None).open() as snapshot:
             read = snapshot.by_keys(keys)
             found, is_unique = complete(self.table, snapshot, found_of(self.table, read))
-            origin = Origin(snapshot.source, snapshot.as_of, read.query)
+            origin = Origin(snapshot.source, snapshot.as_of, read.query, limits=snapshot.limits())
         alive = found.keys(self.table)
         gone = keys.join(alive, on=list(self.table.key), how="anti", nulls_equal=True)
         folder = self.folder / uuid.uuid4().hex

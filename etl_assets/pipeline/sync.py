@@ -208,7 +208,9 @@ class Sync:
             part = _part(self.table, snapshot, begin, horizon, policy)
             found, is_unique = complete(self.table, snapshot, part.found)
             report = snapshot.drift or DriftReport((), ())
-            origin = Origin(snapshot.source, snapshot.as_of, part.query, report)
+            origin = Origin(
+                snapshot.source, snapshot.as_of, part.query, report, limits=snapshot.limits()
+            )
             columns = snapshot.columns
         changes = ChangeSet(
             self.table,
@@ -252,8 +254,10 @@ class _Part:
 
         Where all changes are read it is the horizon itself: were it the last row's, each sync would
         read all rows of that moment again, and a mass update gives one moment to a whole table.
+        Where the horizon does not hold it is the last row's all the same.
         """
-        reached = Position(horizon.moment) if self.is_whole and self.last else self.last
+        is_horizon = self.is_whole and self.last and horizon.holds
+        reached = Position(horizon.moment) if is_horizon else self.last
         if reached is None or (mark is not None and reached.moment < mark.moment):
             return mark
         return reached

@@ -59,7 +59,8 @@ _UNIQUE = """
     AND NOT EXISTS (SELECT FROM unnest(string_to_array(i.indclass::text, ' ')::oid[]) AS used(class)
                     JOIN pg_opclass o ON o.oid = used.class
                     WHERE NOT o.opcdefault AND o.opcname NOT LIKE '%%\\_pattern\\_ops')
-    AND (c.relkind = 'p' OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid))
+    AND (c.relkind = 'p' OR %s
+         OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid))
 """
 
 
@@ -116,11 +117,11 @@ class UniqueIndex:
 
 
 def read_unique_indexes(
-    connection: psycopg.Connection, schema: str, table: str
+    connection: psycopg.Connection, schema: str, table: str, *, only: bool = False
 ) -> Sequence[UniqueIndex]:
     """The unique indexes that guarantee something; none for a view, nor for a table with children,
-    whose rows are read with its own. Raises psycopg.Error.
+    whose rows are read with its own unless `only` these are. Raises psycopg.Error.
     """
     relation = sql.Identifier(schema, table).as_string()
-    rows = connection.execute(_UNIQUE, [relation]).fetchall()
+    rows = connection.execute(_UNIQUE, [relation, only]).fetchall()
     return [UniqueIndex(frozenset(names), nulls) for names, nulls in rows]

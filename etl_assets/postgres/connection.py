@@ -34,6 +34,8 @@ TLS, OPTION = "TLS", "OPTION"
 _WHAT_TO_DO = {
     TLS: "Add sslrootcert=<file of the server's CA> to {setting}, or another sslmode.",
     OPTION: "Correct the option after the question mark of {setting}, or leave it out.",
+    "08001": "Check that the server behind the foreign table runs, and its host, port and user "
+    "(CREATE SERVER, CREATE USER MAPPING) there; then run it again.",
     "22P02": "A conversion in the source fails: a cast in a view, or a cursor or partition column "
     "that is no timestamp. Correct the view, or name another column in the table's spec.",
     "25006": "Take what writes out of the view: the source is read in a read-only transaction.",
@@ -44,7 +46,7 @@ _WHAT_TO_DO = {
     "42501": "Grant the role CONNECT on the database, USAGE on the schema, SELECT on the table.",
     "42P01": "Check the table's name in its spec, or create the table.",
     "42703": "Compare the table's contract with the source table.",
-    "42809": "Read it by way of a view: what is no table or view cannot be locked against change.",
+    "42809": "Name a table, a view, a materialised view or a foreign table in the table's spec.",
     "54011": "Leave columns out of the contract: PostgreSQL allows 1,664 in a query.",
     "57014": "Raise ETL_STATEMENT_TIMEOUT_SECONDS if that keeps happening, or index the table's "
     "partition column; then run it again.",
@@ -52,7 +54,7 @@ _WHAT_TO_DO = {
 # Connection trouble, shutdowns, timeouts, conflicts with recovery and lack of resources (C15).
 RETRYABLE = ("08", "25P03", "40", "53", "55", "57")
 # The server's own words there are names and settings; elsewhere (22, P0) they may quote a value.
-_QUOTABLE = ("25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57")
+_QUOTABLE = ("08001", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57")
 _OF_CONNECTING = {"28P01", "28000", "3D000", "53300", "57P03"}
 # What libpq and psycopg say of an option of the URL; the name is quoted, the value is not.
 _BAD_OPTION = re.compile(

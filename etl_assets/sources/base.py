@@ -36,7 +36,8 @@ class DayEvidence:
     `made_of` is the digest of the upstream loads that the rows are made of, if they are. `repeated`
     are the keys that stand in more than one row of the table, on whatever days of the platform
     (columns and dtypes of the contract's key); None where the source cannot tell. `moved` are the
-    keys of objects that are of another day now, and may have been of this one before.
+    keys of objects that are of another day now, and may have been of this one before. `limits` are
+    `Snapshot.limits`.
     """
 
     as_of: datetime
@@ -47,6 +48,7 @@ class DayEvidence:
     made_of: str | None = None
     repeated: pl.DataFrame | None = None
     moved: Container[str] = ()
+    limits: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,10 @@ class Snapshot(ABC):
 
     def hidden(self) -> Sequence[str]:
         """What keeps rows of the table from us although its spec accepts that; a sentence each."""
+        return ()
+
+    def limits(self) -> Sequence[str]:
+        """What cannot be guaranteed for this kind of table; a sentence each."""
         return ()
 
     def changes(

@@ -92,3 +92,18 @@ def test_m6_nothing_is_said_of_the_demo_where_its_tables_fit_or_nothing_can_be_r
         company.run("doctor", DATABASE_URL=away),
     ):
         assert "demo shop" not in done.stderr
+
+
+def test_b4_doctor_says_what_cannot_be_guaranteed_of_a_materialised_view(company: Shop) -> None:
+    told = "What cannot be guaranteed for a source"
+    assert told not in company.run("doctor").stdout
+    run(
+        company.url,
+        "ALTER TABLE parcels RENAME TO base",
+        "CREATE MATERIALIZED VIEW parcels AS SELECT * FROM base",
+    )
+    done = company.run("doctor", COLUMNS="200")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert told in done.stdout
+    assert "public.parcels is a materialised view" in done.stdout
+    assert company.run("sync").exit_code == 0

@@ -82,7 +82,7 @@ class KeyReads(OpenTable):
         With a parent a row of ours must not be found twice because the parent's is.
         """
         source = source_table(self.table)
-        own = read_unique_indexes(self.connection, source.schema, source.table)
+        own = read_unique_indexes(self.connection, source.schema, source.table, only=source.only)
         apart = {
             column.name
             for column in (self.table.column(name) for name in self.table.key)

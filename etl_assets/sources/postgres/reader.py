@@ -13,7 +13,6 @@ from functools import cached_property
 
 import polars as pl
 import sqlalchemy as sa
-from psycopg import sql
 
 from etl_assets.core.drift import SourceColumns
 from etl_assets.core.partitions import Window
@@ -30,6 +29,7 @@ from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.digests import DigestReads
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets.sources.postgres.key_reads import KeyReads
+from etl_assets.sources.postgres.relations import Relations, hold, hold_late, read_relations
 from etl_assets.sources.postgres.row_security import (
     hidden_by_policies,
     refuse_hidden_rows,
@@ -69,13 +69,13 @@ class PostgresReader:
             # What would hide rows is refused by PostgreSQL, unless the spec accepts it (R3).
             row_security = "on" if source.row_security else "off"
             connection.exec_driver_sql(_SESSION.format(self._statement_timeout, row_security))
-            related = [source.table, *([source.parent.table] if source.parent else [])]
-            for name in related:  # before the first query: the snapshot is younger than the lock
-                relation = sql.Identifier(source.schema, name)
-                driver.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(relation))
+            hold(driver, table)  # before the first query: the snapshot is younger than the lock
             # The query that takes the snapshot; its start is the last moment before it.
             moment = connection.scalar(sa.text("SELECT statement_timestamp()"))
+            relations = read_relations(driver, table)
+            hold_late(driver, relations)
             refuse_hidden_rows(driver, table)
+            related = [source.table, *([source.parent.table] if source.parent else [])]
             catalogues = [read_columns(connection, source.schema, name) for name in related]
             own, parent = catalogues[0], catalogues[1] if source.parent else {}
             selects = plan_selects(table, own, parent)
@@ -89,13 +89,18 @@ class PostgresReader:
                     as_of=moment,
                     columns=tuple((c.name, c.shown) for c in own.values()),
                     digest_of_columns=fingerprint,
+                    relations=relations,
                 )
             finally:
                 if driver.closed:  # so that nobody tries to roll it back
                     connection.invalidate()
 
-    def horizon(self, policy: HorizonPolicy, watermark: datetime | None) -> Horizon:
+    def horizon(
+        self, policy: HorizonPolicy, watermark: datetime | None, table: LayerTable | None = None
+    ) -> Horizon:
         """How far changes may be read; ask before the snapshot that they are read from is taken.
+
+        Of a `table` that is no table of this database that is less than of the database.
 
         Raises SourceUnavailable or SourceError.
         """
@@ -105,7 +110,10 @@ class PostgresReader:
         ):
             driver = driver_of(connection)
             try:
-                return read_horizon(driver, policy, watermark)
+                horizon = read_horizon(driver, policy, watermark)
+                if table is None:
+                    return horizon
+                return read_relations(driver, table).bound(horizon, policy.lag)
             finally:
                 if driver.closed:
                     connection.invalidate()
@@ -137,6 +145,7 @@ class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
     as_of: datetime
     columns: SourceColumns
     digest_of_columns: str
+    relations: Relations
 
     @property
     def fingerprint(self) -> str:
@@ -156,6 +165,10 @@ class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
         """What hides rows of the table from our role; empty unless the spec accepts that."""
         with source_errors(f"looking for policies of {self.table.path}"):
             return [one.told() for one in hidden_by_policies(self.connection, self.table)]
+
+    def limits(self) -> Sequence[str]:
+        """What PostgreSQL cannot guarantee for this kind of relation."""
+        return self.relations.limits()
 
     def without_day(self) -> int:
         """How many rows no day will ever hold: their moment is missing or not a calendar date."""
@@ -194,6 +207,7 @@ class PostgresDay(DayRead):
             rejected=rejected,
             drift=snapshot.drift,
             repeated=snapshot.repeated,
+            limits=snapshot.limits(),
         )
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:

@@ -24,6 +24,7 @@ from etl_assets.postgres.columns import ColumnRead, read_column
 from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.keys import KeyPart, key_parts
 from etl_assets.sources.postgres.keyset import Keyset, keyset_of
+from etl_assets.sources.postgres.relations import identifiers
 
 _OWN, _PARENT = "t", "parent"
 Catalogue = Mapping[str, SourceColumn]
@@ -239,7 +240,8 @@ def _between(moment: sql.Composable, start: datetime, end: datetime | None) -> s
 
 
 def _relation(source: PostgresTable) -> sql.Composed:
-    own = sql.SQL("FROM {} AS t").format(sql.Identifier(source.schema, source.table))
+    named = identifiers(source)
+    own = sql.SQL("FROM {} AS t").format(named[0])
     if source.parent is None:
         return own
     on = sql.SQL(" AND ").join(
@@ -247,6 +249,4 @@ def _relation(source: PostgresTable) -> sql.Composed:
         for ours, theirs in source.parent.on.items()
     )
     # A row without its parent has no day; an inner join would hide it from `without_day`.
-    return sql.SQL("{} LEFT JOIN {} AS parent ON {}").format(
-        own, sql.Identifier(source.schema, source.parent.table), on
-    )
+    return sql.SQL("{} LEFT JOIN {} AS parent ON {}").format(own, named[1], on)

@@ -46,4 +46,4 @@ class PostgresSource(Source):
         """See `PostgresReader.horizon`."""
         if Ability.CHANGES in self.cannot:
             raise unable(self.table, Ability.CHANGES, self.cannot)
-        return self.reader.horizon(self.policy, watermark)
+        return self.reader.horizon(self.policy, watermark, self.table)
