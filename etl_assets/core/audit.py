@@ -71,6 +71,7 @@ class DayAudit:
     day: date
     now: datetime | None = None
     good_rows: int = 0
+    gone_rows: int = 0
     broken: Counter[str] = field(default_factory=Counter)
     samples: dict[str, list[str]] = field(default_factory=dict)
     nulls: Counter[str] = field(default_factory=Counter)
@@ -109,6 +110,17 @@ class DayAudit:
         self.good_rows += rows
         self.nulls.update(nulls)
         self.bad_rows += bad
+
+    def keep_gone(self, rows: pl.DataFrame) -> None:
+        """Count published rows that stay although the source no longer has them.
+
+        They passed the rules of their time, and are not held against those of now: a row that is
+        in no other place is not set aside.
+        """
+        self.gone_rows += rows.height
+        counted = rows.null_count().row(0)
+        nulls = {c: n for c, n in zip(rows.columns, counted, strict=True) if n}
+        self.keep(rows.height, nulls, 0)
 
     def reject(self, column: str, keys: Sequence[str]) -> None:
         """Put rows on record that the source itself could not hand over in the declared dtype."""
@@ -277,17 +289,17 @@ class DayAudit:
         )
 
     def _source_count(self, source_count: int | None) -> CheckResult:
-        read = self.good_rows + self.bad_rows
-        return self._result(
-            checks.SOURCE_COUNT,
-            source_count is None or read == source_count,
-            {
-                "source_rows": source_count,
-                "read_rows": read,
-                "to_publish": self.good_rows,
-                "quarantined": self.bad_rows,
-            },
-        )
+        read = self.good_rows + self.bad_rows - self.gone_rows
+        evidence: Evidence = {
+            "source_rows": source_count,
+            "read_rows": read,
+            "to_publish": self.good_rows,
+            "quarantined": self.bad_rows,
+        }
+        if self.gone_rows:
+            evidence = {**evidence, "kept_though_gone": self.gone_rows}
+        is_right = source_count is None or read == source_count
+        return self._result(checks.SOURCE_COUNT, is_right, evidence)
 
     def _history(self, earlier: Sequence[int]) -> CheckResult:
         allowed = self.table.thresholds.max_change

@@ -16,6 +16,9 @@ How the canonical texts are written in SQL is each database's; they are the same
 | Binary | lower-case hex |
 | String | itself |
 
+Rows that are marked as gone from the source (`kept_column`) are in no digest of the warehouse: a
+row that comes back is then one that it lacks.
+
 Floats, lists, structs, JSON and local times have no text that all databases agree on: they are left
 out, and a reconciliation says so.
 """
@@ -61,12 +64,17 @@ def can_be_reconciled(table: LayerTable) -> bool:
 
 def compared(table: LayerTable) -> Sequence[Column]:
     """The columns that a row's line is made of."""
-    return [column for column in table.columns if is_comparable(column)]
+    return [column for column in _of_source(table) if is_comparable(column)]
 
 
 def not_compared(table: LayerTable) -> Sequence[str]:
     """The names of those that are left out."""
-    return [column.name for column in table.columns if not is_comparable(column)]
+    return [column.name for column in _of_source(table) if not is_comparable(column)]
+
+
+def _of_source(table: LayerTable) -> Sequence[Column]:
+    """Without the mark of rows that the source no longer has: marked rows are in no digest."""
+    return [column for column in table.columns if column.name != table.kept_column]
 
 
 def row_digests_schema(table: LayerTable) -> pl.Schema:

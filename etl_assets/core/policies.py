@@ -53,7 +53,9 @@ class Deletes(StrEnum):
     """What happens to a row that the source deleted.
 
     `remove`: it leaves the table. `tombstone`: it leaves the table, and its last version is kept
-    in `etl_tombstones`. `keep`: it stays, for sources that prune what the warehouse shall keep.
+    in `etl_tombstones`. `keep`: it stays, for sources that prune what the warehouse shall keep,
+    whatever road finds that it is gone: a load, a sync or a reconciliation. Of a table of files it
+    is the rows of objects that are gone which stay.
     """
 
     REMOVE = "remove"

@@ -41,7 +41,11 @@ class TableSpec:
     writers whose clock is behind the source's (C6). `keep_versions` keeps every version of a
     row that was seen in `raw/<name>_versions`. `deletes` and `drift` are policies, and
     `overflow_column` names the contract's JSON column that is not in the source and
-    takes, with `Drift.EVOLVE`, the columns that the contract does not have. `expects` says when a
+    takes, with `Drift.EVOLVE`, the columns that the contract does not have. With `Deletes.KEEP`
+    `kept_column` names the contract's nullable moment that is not in the source either: since when
+    (UTC, source's clock) the source has no such row, NULL for a row that it has; and
+    `keep_before` keeps only rows of days that began longer ago than that: these days are closed,
+    neither compared nor loaded again, and in later ones deleted rows leave. `expects` says when a
     day must have arrived: a check and a freshness policy are red when it has not.
     """
 
@@ -60,6 +64,8 @@ class TableSpec:
     drift: Drift = Drift.REPORT
     overflow_column: str | None = None
     deletes: Deletes = Deletes.REMOVE
+    kept_column: str | None = None
+    keep_before: timedelta | None = None
     lookback: timedelta = LOOKBACK
     expects: Arrival | None = None
 
@@ -100,6 +106,8 @@ class TableSpec:
             drift=self.drift,
             overflow_column=self.overflow_column,
             deletes=self.deletes,
+            kept_column=self.kept_column,
+            keep_before=self.keep_before,
             lookback=self.lookback,
             expects=self.expects,
         )
@@ -117,6 +125,9 @@ class TableSpec:
             description=f"{self.description} Cleaned and typed.",
             source=None,
             expects=None,
+            deletes=Deletes.REMOVE,
+            kept_column=None,
+            keep_before=None,
             inputs={"raw": Input(raw.path, sets_grain=True)},
             transform=promoting(self.staged, self.stage),
         )

@@ -25,6 +25,7 @@ from etl_assets.core.faults import Fault
 from etl_assets.core.file_day_checks import day_faults
 from etl_assets.core.http_spec_checks import http_faults
 from etl_assets.core.http_specs import HttpApi
+from etl_assets.core.keeping_checks import keeping_faults
 from etl_assets.core.policies import Deletes, Drift, Thresholds
 from etl_assets.core.promoted import promotion_faults
 from etl_assets.core.source_specs import Files, SourceSpec
@@ -185,6 +186,7 @@ def _column_faults(table: LayerTable) -> Iterator[Fault]:
         )
     if table.source is not None:
         yield from _overflow_faults(table, columns.get(overflow or ""))
+        yield from keeping_faults(table)
 
 
 def _overflow_faults(table: LayerTable, column: Column | None) -> Iterator[Fault]:

@@ -89,7 +89,8 @@ class LayerTable:
     """One table in one layer: what one asset reads, checks and publishes; equal only to itself.
 
     `partition_column` is None for a table without days: it is replaced as a whole.
-    What `drift`, `overflow_column`, `deletes`, `lookback` and `expects` say is `TableSpec`'s.
+    What `drift`, `overflow_column`, `deletes`, `kept_column`, `keep_before`, `lookback` and
+    `expects` say is `TableSpec`'s.
     `versions` is the table that keeps every version of a row of this one that was seen, by key and
     cursor. `dimension` is how its versions are made, None for what is no dimension. `module` is the
     Python module that declares it, None for a spec that was made in code.
@@ -110,6 +111,8 @@ class LayerTable:
     drift: Drift = Drift.REPORT
     overflow_column: str | None = None
     deletes: Deletes = Deletes.REMOVE
+    kept_column: str | None = None
+    keep_before: timedelta | None = None
     lookback: timedelta = LOOKBACK
     expects: Arrival | None = None
     versions: "LayerTable | None" = None
@@ -155,6 +158,11 @@ class LayerTable:
     def has_row_days(self) -> bool:
         """Whether it is of files whose rows say their day, so that an object is of several days."""
         return isinstance(self.source, Files) and self.has_days and self.source.day_from == "rows"
+
+    @property
+    def not_at_source(self) -> frozenset[str]:
+        """The contract's columns that the platform fills and the source does not have."""
+        return frozenset(name for name in (self.overflow_column, self.kept_column) if name)
 
     @property
     def looks_up(self) -> bool:
@@ -211,4 +219,7 @@ def versions_of(table: LayerTable) -> LayerTable:
         description=f"{table.description} Every version that was seen, by key and {cursor}.",
         source=None,
         expects=None,
+        deletes=Deletes.REMOVE,
+        kept_column=None,
+        keep_before=None,
     )

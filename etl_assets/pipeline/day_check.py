@@ -25,6 +25,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.sources.found import Rejected, RejectedLines
 from etl_assets.spool import SpoolFiles, SpoolMark
+from etl_assets.warehouse.publication import Gone
 
 PREVIEW_ROWS = 5
 REPRESENTABLE = "representable"
@@ -101,6 +102,7 @@ class DayCheck:
         self._preview = pl.DataFrame()
         self._key = [table.column(name) for name in table.key]
         self._set_aside_rows: list[pl.DataFrame] = []
+        self._gone: Gone | None = None
         self.known = 0
         """How many of the rows that were set aside are in quarantine just so already."""
 
@@ -160,6 +162,18 @@ class DayCheck:
             if bad is not None:
                 self._set_bad_aside(bad)
         return rows
+
+    def keep_gone(self, rows: pl.DataFrame, keys: SpoolFiles | None = None) -> None:
+        """Let published rows stay that the source no longer has; `keys` takes theirs."""
+        self._audit.keep_gone(rows)
+        self._watermark.see(rows)
+        self.files.write(rows)
+        if keys is not None:
+            keys.write(rows.select(self.table.key))
+
+    def kept_gone(self, gone: Gone) -> None:
+        """Which rows these were in the end, of a part that is loaded whole."""
+        self._gone = gone
 
     @property
     def has_news(self) -> bool:
@@ -236,6 +250,7 @@ class DayCheck:
             kept=kept.rows if kept else 0,
             made_of=self.origin.made_of,
             ledger=ledger,
+            gone=self._gone,
         )
 
     def _set_bad_aside(self, bad: Bad) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -11,6 +12,10 @@ from etl_assets.core.errors import EtlError
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
+from etl_assets.warehouse.publication import Gone
+
+if TYPE_CHECKING:
+    from etl_assets.pipeline.kept_rows import KeptRows
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,8 @@ class LoadedDay:
     `files` and `quarantine` are the spool; `high_watermark` and `watermark_key` the greatest
     cursor among the good rows and the key of its row; `null_ratios` 0 to 1 by column; `seconds` by
     step; `preview` the first rows as read. `kept` are the published rows of the day that stay
-    beside those of `files`: none but in a day that is changed, not replaced. `made_of` is as in
+    beside those of `files`: none but in a day that is changed, not replaced. `gone` says which rows
+    of `files` the source no longer has, of a table that keeps such rows. `made_of` is as in
     `PartitionState`; `ledger` are the objects of a day of files, None for any other. `limits` are
     what cannot be guaranteed for the kind of table that it was read from, a sentence each.
     """
@@ -44,6 +50,7 @@ class LoadedDay:
     made_of: str | None = None
     ledger: Sequence[LedgerEntry] | None = None
     limits: Sequence[str] = ()
+    gone: Gone | None = None
 
     @property
     def rows(self) -> int:
@@ -67,13 +74,15 @@ class Published:
 
     `history`, if given, is what counts as earlier days instead: days of this load are among them.
     `first_seen` is when the platform met an object of a table of files first, by its key (UTC);
-    `objects` how many rows of each part are of each object, by its key.
+    `objects` how many rows of each part are of each object, by its key. `keeps` finds the published
+    rows that stay although the source no longer has them; None where none of them does.
     """
 
     rows: Mapping[date, int] = field(default_factory=dict)
     history: Mapping[date, int] = field(default_factory=dict)
     first_seen: Mapping[str, datetime] = field(default_factory=dict)
     objects: Mapping[date, Mapping[str, int]] = field(default_factory=dict)
+    keeps: "KeptRows | None" = None
 
     def with_days(self, loaded: Mapping[date, int]) -> "Published":
         """The same, with days that this load is about to publish as earlier days."""

@@ -60,7 +60,7 @@ def load_days(
                         break  # the source's transaction is spoiled: go on in a new one
                     remaining.pop(0)
                     if loaded.is_good:
-                        so_far[day] = loaded.files.rows
+                        so_far[day] = loaded.rows
                     yield loaded
 
 
@@ -105,6 +105,9 @@ def load_day(
     afterwards = read.afterwards()
     if afterwards.drift is not None:
         check.origin = replace(origin, drift=afterwards.drift)
+    if published.keeps is not None:
+        with clock.step("keep"):
+            published.keeps.keep(check, read)
     count = evidence.row_count if afterwards.row_count is None else afterwards.row_count
     published = published.without(read.day, evidence.moved)
     return check.finish(

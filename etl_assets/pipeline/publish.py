@@ -17,9 +17,11 @@ import tenacity
 from etl_assets.core.audit import fingerprint
 from etl_assets.core.errors import LostTurn
 from etl_assets.core.ledger import ledger_frame
+from etl_assets.core.policies import Deletes
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
+from etl_assets.pipeline.kept_rows import KeptRows
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.contract_tables import schema_version
@@ -61,14 +63,17 @@ class Committed:
 
 def published_counts(warehouse: Warehouse, table: LayerTable) -> Published:
     """What is published of a table now, by part."""
-    rows = {state.partition_key: state.row_count for state in warehouse.state(table)}
+    states = warehouse.state(table)
+    rows = {state.partition_key: state.row_count for state in states}
     first_seen: dict[str, datetime] = {}
     objects: dict[date, dict[str, int]] = {}
     for entry in warehouse.ledger(table) if table.is_of_files else ():
         seen = first_seen.get(entry.object_key, entry.first_seen)
         first_seen[entry.object_key] = min(seen, entry.first_seen)
         objects.setdefault(entry.partition_key, {})[entry.object_key] = entry.rows_published
-    return Published(rows, first_seen=first_seen, objects=objects)
+    loads = {state.partition_key: state.load_id for state in states}
+    keeps = KeptRows(table, warehouse, loads) if table.deletes is Deletes.KEEP else None
+    return Published(rows, first_seen=first_seen, objects=objects, keeps=keeps)
 
 
 def publish_days(
@@ -94,6 +99,7 @@ def publish_days(
             None
             if loaded.ledger is None
             else spooled(loaded.files.folder.parent / "ledger", ledger_frame(loaded.ledger)),
+            loaded.gone,
         )
         for loaded in days
     ]

@@ -88,6 +88,14 @@ class DayRead(ABC):
         An empty day has no batch. A day of files tells which object its rows are of.
         """
 
+    def still_there(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """Those of the keys (the key's columns) that the source has at the same moment, in whatever
+        form and on whatever day.
+
+        Of a source that is not asked by keys nothing is known beyond the day's own rows: no key.
+        """
+        return keys.clear()
+
     def afterwards(self) -> Afterwards:
         """What is known once the last batch was taken; nothing more by default."""
         return Afterwards()

@@ -22,9 +22,11 @@ from etl_assets.warehouse.publication import (
     Recorded,
     StagedDay,
     Staging,
+    kept_are_others,
     newer_is_published,
 )
 
+_GONE = "_gone"
 KeySpool = Callable[[pl.DataFrame], SpoolFiles]
 """Writes a frame of keys to the spool."""
 
@@ -36,9 +38,11 @@ def replacement(
 
     In a table that is read from a source a key is on one part only (C8): its version on another
     part leaves if it is older or of the same cursor, and the staged one is left out if the other is
-    newer. Without a cursor the moments at which the parts were read decide. `leaving`
+    newer. Without a cursor the moments at which the parts were read decide. A staged row that the
+    source no longer has gives way to any other of its key. `leaving`
     spools keys. `content` is the digest of the rows of a table without days, None for others.
-    Raises StalePublication where a newer snapshot of one of the parts is published (L5).
+    Raises StalePublication where a newer snapshot of one of the parts is published (L5), or where
+    a part from which rows are kept is not the one any more that they were taken from.
     """
     table, days = staging.table, {staged.day: staged for staged in staging.days}
     _refuse_stale(table, staging, recorded.states)
@@ -192,6 +196,14 @@ def _refuse_stale(
     ]
     if stale:
         raise newer_is_published(table, stale)
+    changed = [staged.day for staged in staging.days if _keeps_of_another(staged, published)]
+    if changed:
+        raise kept_are_others(table, changed)
+
+
+def _keeps_of_another(staged: StagedDay, published: Mapping[date, PartitionState]) -> bool:
+    state = published.get(staged.day)
+    return staged.gone is not None and staged.gone.of != (state.load_id if state else None)
 
 
 def _conflicts(
@@ -201,6 +213,7 @@ def _conflicts(
     table, key = staging.table, list(staging.table.key)
     columns = [STAGED_DAY, *key]
     several = len({staged.state.as_of for staged in staging.days}) > 1
+    several |= any(staged.gone and staged.gone.keys.rows for staged in staging.days)
     keys = elsewhere.select(key).unique()
     staged = _staged_rows(staging, keys, all_repeated=table.source is not None and several)
     if table.cursor_column is None:
@@ -209,21 +222,40 @@ def _conflicts(
         staged = _with_moments(staged, {one.day: one.state.as_of for one in staging.days})
     if not staged.height:
         return elsewhere.clear().select(columns), elsewhere.clear().select(columns)
-    # Of a key that two snapshots saw on two parts, the newest version stays.
-    newest = staged.sort([CURSOR, STAGED_DAY], descending=True, nulls_last=[True, False]).unique(
-        key, keep="first", maintain_order=True
-    )
+    staged = _with_gone(staging, staged)
+    # Of a key that two snapshots saw on two parts, the newest version that is there stays.
+    newest = staged.sort(
+        [_GONE, CURSOR, STAGED_DAY],
+        descending=[False, True, True],
+        nulls_last=[False, True, False],
+    ).unique(key, keep="first", maintain_order=True)
     older = staged.join(newest, on=columns, how="anti", nulls_equal=True)
     both = elsewhere.join(
-        newest.select(*key, pl.col(CURSOR).alias("_staged")), on=key, nulls_equal=True
+        newest.select(*key, _GONE, pl.col(CURSOR).alias("_staged")), on=key, nulls_equal=True
     )
-    gives_way = pl.col(CURSOR).is_null() | (pl.col("_staged") >= pl.col(CURSOR)).fill_null(
-        value=False
-    )
+    is_newer = (pl.col("_staged") >= pl.col(CURSOR)).fill_null(value=False)
+    gives_way = ~pl.col(_GONE) & (pl.col(CURSOR).is_null() | is_newer)
     taken = both.filter(gives_way).select(columns)
     kept = both.filter(~gives_way)
     losing = newest.join(kept, on=key, how="semi", nulls_equal=True)
     return pl.concat([older.select(columns), losing.select(columns)]), taken
+
+
+def _with_gone(staging: Staging, rows: pl.DataFrame) -> pl.DataFrame:
+    """The staged rows with _GONE: whether the source no longer has the row."""
+    table = staging.table
+    gone = repeated_keys(
+        {staged.day: staged.gone.keys for staged in staging.days if staged.gone},
+        table.key,
+        schema={name: table.column(name).dtype for name in table.key},
+        among=rows.select(table.key).unique(),
+        repeated=False,
+    )
+    on = [STAGED_DAY, *table.key]
+    told = rows.join(
+        gone.with_columns(pl.lit(value=True).alias(_GONE)), on=on, how="left", nulls_equal=True
+    )
+    return told.with_columns(pl.col(_GONE).fill_null(value=False))
 
 
 def _with_moments(rows: pl.DataFrame, moments: Mapping[date, datetime]) -> pl.DataFrame:

@@ -20,12 +20,24 @@ STAGED_DAY, CURSOR = "_day", "_cursor"
 
 
 @dataclass(frozen=True)
+class Gone:
+    """Rows of a part that its source no longer has, and that stay as they were published.
+
+    `keys` are theirs (the key's columns); `of` is the published load of the part that they were
+    taken from, None where it had none.
+    """
+
+    keys: SpoolFiles
+    of: str | None
+
+
+@dataclass(frozen=True)
 class StagedDay:
     """A checked part of a table in the spool, with the state that its publication leaves behind.
 
     `files` hold rows in the contract's columns, `quarantine` rows in QUARANTINE_SCHEMA. `ledger`
     are the objects that the part was made of, in LEDGER_SCHEMA; None for a part that is not made of
-    files.
+    files. `gone` says which rows of `files` the source no longer has; None where none are kept.
     """
 
     day: date
@@ -34,6 +46,7 @@ class StagedDay:
     quarantine: SpoolFiles
     state: PartitionState
     ledger: SpoolFiles | None = None
+    gone: Gone | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +172,15 @@ def newer_is_published(table: LayerTable, days: Collection[date]) -> StalePublic
         f"A newer snapshot of {table.path} {', '.join(map(str, sorted(days)))} "
         "is published already; this run read an older one and published nothing.",
         "Nothing needs doing unless the newer one is wrong; then run the days again.",
+    )
+
+
+def kept_are_others(table: LayerTable, days: Collection[date]) -> StalePublication:
+    """The error of a run that keeps rows of the parts which another run has changed meanwhile."""
+    return StalePublication(
+        f"Another run published to {table.path} {', '.join(map(str, sorted(days)))} after this one "
+        "had looked which rows of it stay; this run published nothing.",
+        "Run the days again.",
     )
 
 

@@ -15,4 +15,4 @@ def api_of(table: LayerTable) -> HttpApi:
 
 def columns_of_items(table: LayerTable) -> Sequence[Column]:
     """The contract's columns that are read from the items."""
-    return [column for column in table.columns if column.name != table.overflow_column]
+    return [column for column in table.columns if column.name not in table.not_at_source]

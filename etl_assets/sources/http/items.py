@@ -57,6 +57,8 @@ class Items:
             kept = frame.filter(~pl.col(LINE).is_in(self.resolved.dropped.implode()))
             if overflow:
                 kept = kept.rename({OVERFLOW: overflow})
+            if mark := self.table.kept_column:
+                kept = kept.with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias(mark))
             if kept.height:
                 yield kept.select(names)
 

@@ -210,6 +210,13 @@ class PostgresDay(DayRead):
             limits=snapshot.limits(),
         )
 
+    def still_there(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """See `DayRead.still_there`: rows that no dtype can hold and rows of no day count too."""
+        read = self.snapshot.by_keys(keys)
+        found = [frame.select(keys.columns) for frame in read.batches()]
+        unreadable = read.rejected().keys.select(keys.columns)
+        return pl.concat([keys.clear(), *found, unreadable]).unique()
+
     def batches(self) -> Generator[pl.DataFrame, None, None]:
         """Frames in the contract's columns and dtypes."""
         selects = self.snapshot.selects

@@ -173,7 +173,7 @@ def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> TableS
     """
     source = source_table(table)
     borrowed = source.parent.columns if source.parent else {}
-    wanted = [column for column in table.columns if column.name != table.overflow_column]
+    wanted = [column for column in table.columns if column.name not in table.not_at_source]
     plain = [declared.name for declared in wanted if declared.name not in borrowed]
     on = source.parent.on if source.parent else {}
     _refuse_absent(f"{source.schema}.{source.table}", own, [*plain, *on])
@@ -193,7 +193,7 @@ def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> TableS
     columns = tuple(
         read_column(*found[declared.name])
         if declared.name in found
-        else _overflow(declared.name, table, set(own) - set(plain))
+        else _ours(declared.name, table, set(own) - set(plain))
         for declared in table.columns
     )
     cursor = table.column(table.cursor_column) if table.cursor_column else None
@@ -211,8 +211,12 @@ def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> TableS
     )
 
 
-def _overflow(name: str, table: LayerTable, others: Collection[str]) -> ColumnRead:
-    """The columns that the contract does not have, as the text of one JSON object."""
+def _ours(name: str, table: LayerTable, others: Collection[str]) -> ColumnRead:
+    """A column that the source does not have: of what it has nothing is marked as gone, and the
+    columns that the contract does not have are the text of one JSON object."""
+    if name == table.kept_column:
+        nothing = "NULL::timestamptz"
+        return ColumnRead(name, nothing, arrow_types.MOMENT, nothing, loaded=nothing)
     if table.drift is not Drift.EVOLVE or not others:
         return ColumnRead(name, "NULL::text", arrow_types.STRING, "NULL::text")
     # A sub-query a row: json_build_object takes fifty pairs and no more.

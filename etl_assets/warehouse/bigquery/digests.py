@@ -34,6 +34,7 @@ class Digests:
             f"SELECT {day_of(table, 't.')} AS day, "
             f"{_bucket(table, buckets)} AS bucket, {digest} AS digest "
             f"FROM {self._datasets.published(table)} AS t WHERE {on_days(table, days, 't.')}"
+            f"{_is_at_source(table)}"
             ") AS x GROUP BY 1, 2"
         )
         return frame_of(job, BUCKETS_SCHEMA)
@@ -51,11 +52,17 @@ class Digests:
             f"SELECT {key}, {_md5(compared(table))} AS `digest` "  # noqa: S608 - quoted
             f"FROM {self._datasets.published(table)} AS t "
             f"WHERE {on_days(table, [day], 't.')} AND {_bucket(table, buckets)} IN ({wanted})"
+            f"{_is_at_source(table)}"
         )
         return frame_of(job, schema)
 
     def _query(self, sql: str) -> QueryJob:
         return self._jobs.query(sql, f"etl_digest_{uuid4().hex}")
+
+
+def _is_at_source(table: LayerTable) -> str:
+    """That the row is not marked as gone from the source: one more condition, or nothing."""
+    return f" AND t.{quote(table.kept_column)} IS NULL" if table.kept_column else ""
 
 
 def _bucket(table: LayerTable, buckets: int) -> str:

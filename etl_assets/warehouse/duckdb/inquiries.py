@@ -145,7 +145,8 @@ def digests(
         BUCKETS_SCHEMA,
         f"SELECT day, bucket, count(*), sum({_number('digest', 1)}), sum({_number('digest', 9)}) "  # noqa: S608
         f"FROM (SELECT {day_of(table)}, {_bucket(table, buckets)}, {_md5(compared(table))} "
-        f"FROM {relation(table)} AS t WHERE {on_days(table, days)}) AS found (day, bucket, digest) "
+        f"FROM {relation(table)} AS t WHERE {on_days(table, days)}{_is_at_source(table)}) "
+        "AS found (day, bucket, digest) "
         "GROUP BY ALL ORDER BY ALL",
     )
 
@@ -166,7 +167,8 @@ def row_digests(
         schema,
         f"SELECT {', '.join(map(quote, table.key))}, {_md5(compared(table))} "  # noqa: S608
         f"FROM {relation(table)} AS t "
-        f"WHERE {on_days(table, [day])} AND {_bucket(table, buckets)} = ANY($among)",
+        f"WHERE {on_days(table, [day])} AND {_bucket(table, buckets)} = ANY($among)"
+        f"{_is_at_source(table)}",
         {"among": list(among)},
     )
 
@@ -180,6 +182,11 @@ def _frame(
     """The query's rows, its columns named and typed as the schema says."""
     found: pl.DataFrame = connection.sql(query, params=dict(given or {})).pl()
     return found.rename(dict(zip(found.columns, schema, strict=True))).cast(schema)
+
+
+def _is_at_source(table: LayerTable) -> str:
+    """That the row is not marked as gone from the source: one more condition, or nothing."""
+    return f" AND t.{quote(table.kept_column)} IS NULL" if table.kept_column else ""
 
 
 def _bucket(table: LayerTable, buckets: int) -> str:

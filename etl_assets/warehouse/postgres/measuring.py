@@ -51,7 +51,7 @@ def digests(
     query = sql.SQL(
         "SELECT day, bucket, count(*), {low}, {high} FROM ("
         "SELECT {day} AS day, {bucket} AS bucket, {digest} AS digest "
-        "FROM {table} AS t WHERE {on_days} OFFSET 0) AS digests GROUP BY 1, 2"
+        "FROM {table} AS t WHERE {on_days}{is_at_source} OFFSET 0) AS digests GROUP BY 1, 2"
     ).format(
         **dict(zip(("low", "high"), map(sql.SQL, checksum("digest")), strict=True)),
         day=day_of(table, "t"),
@@ -59,6 +59,7 @@ def digests(
         digest=sql.SQL(row_digest(_line(compared(table)))),
         table=relation(table),
         on_days=on_days(table, days),
+        is_at_source=_is_at_source(table),
     )
     found = driver_of(connection).execute(query).fetchall()
     return pl.DataFrame(found, BUCKETS_SCHEMA, orient="row")
@@ -76,12 +77,20 @@ def row_digests(
         *(read_as(table.column(name), _quoted(name)) for name in table.key),
         ColumnRead("digest", digest, arrow_types.STRING, digest),
     ]
-    where = sql.SQL("{} AND {} = ANY({})").format(
+    where = sql.SQL("{} AND {} = ANY({}){}").format(
         on_days(table, [day]),
         sql.SQL(_bucket(table, buckets)),
         sql.Literal(sorted(among)),
+        _is_at_source(table),
     )
     return pl.concat([nothing, *read_columns(connection, table, columns, where)])
+
+
+def _is_at_source(table: LayerTable) -> sql.Composable:
+    """That the row is not marked as gone from the source: one more condition, or nothing."""
+    if table.kept_column is None:
+        return sql.SQL("")
+    return sql.SQL(" AND {} IS NULL").format(sql.Identifier("t", table.kept_column))
 
 
 def _bucket(table: LayerTable, buckets: int) -> str:

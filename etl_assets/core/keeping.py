@@ -1,0 +1,64 @@
+"""Which rows stay in a table although its source lacks them, and which days are closed. Pure.
+
+What a load, a sync and a reconciliation do about such rows is decided in `pipeline/`.
+"""
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from etl_assets.core.frames import DAY
+from etl_assets.core.partitions import ONE_DAY, Window
+from etl_assets.core.policies import Deletes
+from etl_assets.core.scope import Scope
+
+if TYPE_CHECKING:
+    from etl_assets.core.table import LayerTable
+
+
+def open_from(table: "LayerTable", now: datetime) -> date | None:
+    """The first day that is not closed at `now` (UTC, the source's clock), None if none ever is.
+
+    A day is closed as soon as it began longer than `keep_before` ago: from then on the source may
+    prune its first rows.
+    """
+    if table.keep_before is None:
+        return None
+    since = now - table.keep_before
+    return since.date() if since == Window.of(since.date()).start else since.date() + ONE_DAY
+
+
+def is_closed(table: "LayerTable", day: date, now: datetime) -> bool:
+    """Whether the day is neither compared nor loaded again unless somebody asks for just that."""
+    first = open_from(table, now)
+    return first is not None and day < first
+
+
+def keeps(table: "LayerTable", day: date, now: datetime) -> bool:
+    """Whether rows of the day stay that the source no longer has."""
+    if table.deletes is not Deletes.KEEP:
+        return False
+    return table.keep_before is None or is_closed(table, day, now)
+
+
+def stays(table: "LayerTable", now: datetime) -> pl.Expr:
+    """The same of the column DAY."""
+    first = open_from(table, now)
+    if table.deletes is not Deletes.KEEP or first is None:
+        return pl.lit(value=table.deletes is Deletes.KEEP)
+    return (pl.col(DAY) < first).fill_null(value=False)
+
+
+def open_scope(table: "LayerTable", scope: Scope, now: datetime) -> Scope:
+    """The days of the scope that are not closed; there may be none."""
+    first = open_from(table, now)
+    return scope if first is None else Scope(max(scope.first, first), scope.last)
+
+
+def closing_rule(table: "LayerTable") -> str:
+    """When a day is closed, as a part of a sentence; of a table with `keep_before`."""
+    assert table.keep_before is not None  # noqa: S101 - the caller asked
+    days, rest = divmod(table.keep_before, ONE_DAY)
+    shown = f"{days:,} {'day' if days == 1 else 'days'}" if not rest else str(table.keep_before)
+    return f"days that began more than {shown} ago are closed (keep_before)"
