@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import ClassVar, Literal
 
 from etl_assets.core.completeness import Marker
+from etl_assets.core.computed import Computed
 from etl_assets.core.file_formats import Compression, Csv, FileFormat
 from etl_assets.core.key_patterns import KeyPattern
 
@@ -78,6 +79,7 @@ class PostgresTable(SourceSpec):
     table is refused, because a row that is hidden cannot be told from one that was deleted.
     It may be a view, a materialised view, a foreign table or partitioned as well. Of a table that
     others inherit from the rows of the whole tree are read; with `only` its own rows alone.
+    `computed` are columns of the contract that the source computes (`core/computed.py`), by name.
     """
 
     KIND: ClassVar[str] = "postgres"
@@ -87,6 +89,7 @@ class PostgresTable(SourceSpec):
     connection: str = DEFAULT_CONNECTION
     row_security: bool = False
     only: bool = False
+    computed: Mapping[str, Computed] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -95,8 +98,8 @@ class PostgresTable(SourceSpec):
 
     @property
     def borrowed(self) -> Collection[str]:
-        """The parent's columns."""
-        return self.parent.columns if self.parent else ()
+        """The parent's columns, and those that are computed."""
+        return [*(self.parent.columns if self.parent else ()), *self.computed]
 
 
 DayFrom = Literal["key", "arrival", "rows"]

@@ -27,8 +27,9 @@ from etl_assets.core.http_spec_checks import http_faults
 from etl_assets.core.http_specs import HttpApi
 from etl_assets.core.keeping_checks import keeping_faults
 from etl_assets.core.policies import Deletes, Drift, Thresholds
+from etl_assets.core.postgres_spec_checks import is_zone, postgres_faults, zone_advice
 from etl_assets.core.promoted import promotion_faults
-from etl_assets.core.source_specs import Files, SourceSpec
+from etl_assets.core.source_specs import Files, PostgresTable, SourceSpec
 from etl_assets.core.table import LayerTable
 from etl_assets.core.transform_checks import transform_faults
 
@@ -52,6 +53,7 @@ def table_faults(table: LayerTable, *, contract: str, transform: str) -> Iterato
     faults = list(_contract_faults(table.contract, contract))
     yield from faults
     if not faults:
+        yield from _zone_faults(table)
         yield from _column_faults(table)
         yield from promotion_faults(table, contract, transform)
     if table.source is not None:
@@ -189,6 +191,17 @@ def _column_faults(table: LayerTable) -> Iterator[Fault]:
         yield from keeping_faults(table)
 
 
+def _zone_faults(table: LayerTable) -> Iterator[Fault]:
+    for column in table.columns:
+        if column.source_zone is not None and not is_zone(column.source_zone):
+            yield Fault(
+                "raw" if table.source else "staged",
+                f"the source_zone {column.source_zone!r} of {_shown(table)}.{column.name} is not "
+                "known.",
+                zone_advice(column.source_zone),
+            )
+
+
 def _overflow_faults(table: LayerTable, column: Column | None) -> Iterator[Fault]:
     name = table.overflow_column
     if name is None:
@@ -221,17 +234,9 @@ def _source_faults(table: LayerTable) -> Iterator[Fault]:
             f"connection {source.connection!r} cannot be part of a variable's name.",
             'Write it in lower case, for example "billing" for DATABASE_URL_BILLING.',
         )
-    yield from _OF_KIND.get(type(source), _borrowed_faults)(table, source)
-
-
-def _borrowed_faults(table: LayerTable, source: SourceSpec) -> Iterator[Fault]:
-    for name in source.borrowed:
-        if not has_column(table.contract, name):
-            yield Fault(
-                "source",
-                f"Parent.columns maps {name!r}, which is no column of {_shown(table)}.",
-                "Map the contract's names to the parent's.",
-            )
+    for kind, faults in _OF_KIND.items():
+        if isinstance(source, kind):
+            yield from faults(table, source)
 
 
 def _files_faults(table: LayerTable, source: Files) -> Iterator[Fault]:
@@ -275,8 +280,9 @@ def _files_faults(table: LayerTable, source: Files) -> Iterator[Fault]:
 _OF_KIND: Mapping[type[SourceSpec], Callable[[LayerTable, Any], Iterator[Fault]]] = {
     Files: _files_faults,
     HttpApi: http_faults,
+    PostgresTable: lambda table, source: postgres_faults(table, source, _columns(table.contract)),
 }
-"""What else can be wrong with a kind of source; by default with the columns that it borrows."""
+"""What else can be wrong with a kind of source."""
 
 
 def _columns(contract: object) -> tuple[Column, ...] | None:

@@ -11,6 +11,7 @@ from etl_assets.core.catalog import Catalog
 from etl_assets.core.check_names import custom_checks, custom_shown
 from etl_assets.core.checks import ARRIVED, CHECKS, CheckSpec, Severity
 from etl_assets.core.column_lineage import columns_read
+from etl_assets.core.computed import shown_of
 from etl_assets.core.contracts import Column, frame_checks_of
 from etl_assets.core.dimension import HISTORY
 from etl_assets.core.policies import Arrival, Deletes, Drift, Thresholds
@@ -247,6 +248,8 @@ def _from_source(table: LayerTable, source: SourceSpec) -> Iterator[tuple[str, s
         origin = f"`{_place(source)}` `{column.name}`"
         if parent is not None and column.name in parent.columns:
             origin = f"`{parent.table}` `{parent.columns[column.name]}`"
+        elif isinstance(source, PostgresTable) and column.name in source.computed:
+            origin = shown_of(source.computed[column.name])
         elif isinstance(source, Files) and column.name in source.borrowed:
             origin = "the object itself: its day, its key or the line"
         elif column.name == table.overflow_column:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.column_lineage import columns_read
+from etl_assets.core.computed import DayIn, words_of
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.names import key_of_path, source_key, source_key_of
@@ -30,24 +31,26 @@ def column_lineage(catalog: Catalog, table: LayerTable) -> dg.TableColumnLineage
 def _from_source(catalog: Catalog, table: LayerTable) -> dg.TableColumnLineage | None:
     if table.source is None:
         return None
-    # A source of PostgreSQL may borrow columns, and says from which table.
-    of_postgres = table.source if isinstance(table.source, PostgresTable) else None
-    parent = of_postgres.parent if of_postgres else None
-    borrowed = parent.columns if parent else {}
-    own = source_key(table)
     return dg.TableColumnLineage(
-        {
-            column.name: [
-                dg.TableColumnDep(
-                    _parent_key(catalog, of_postgres, parent)
-                    if of_postgres and parent and column.name in borrowed
-                    else own,
-                    borrowed.get(column.name, column.name),
-                )
-            ]
-            for column in table.columns
-        }
+        {column.name: _read_from(catalog, table, column.name) for column in table.columns}
     )
+
+
+def _read_from(catalog: Catalog, table: LayerTable, name: str) -> list[dg.TableColumnDep]:
+    """The source's columns that a column is read from; a source of PostgreSQL may borrow columns
+    and compute them, and says of what."""
+    source = table.source
+    if isinstance(source, PostgresTable):
+        if name in source.computed:
+            words = words_of(source.computed[name]) - {name}
+            used = [column.name for column in table.columns if column.name in words]
+            if not used and isinstance(source.computed[name], DayIn):
+                used = [*words]
+            return [found for other in used for found in _read_from(catalog, table, other)]
+        if source.parent and name in source.parent.columns:
+            parent = _parent_key(catalog, source, source.parent)
+            return [dg.TableColumnDep(parent, source.parent.columns[name])]
+    return [dg.TableColumnDep(source_key(table), name)]
 
 
 def _parent_key(catalog: Catalog, source: PostgresTable, parent: Parent) -> dg.AssetKey:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from etl_assets.core.checks import Severity
+from etl_assets.core.computed import DayIn, Sql
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.errors import SpecError
 from etl_assets.core.policies import Drift, Thresholds
@@ -49,6 +50,13 @@ def spec(**changes: Any) -> TableSpec:
 
 def test_a_spec_that_fits_is_two_tables() -> None:
     assert [table.path for table in spec().layer_tables()] == ["raw/things", "staged/things"]
+
+
+DATED = contract_of({"id": pl.Int64, "day": pl.Date, "at": pl.Datetime("us"), **MOMENTS})
+
+
+def day_in(column: str, zone: str) -> PostgresTable:
+    return PostgresTable("things", computed={"day": DayIn(column, zone)})
 
 
 WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -107,6 +115,62 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
             "staged": contract_of({"id": pl.Int64, **MOMENTS}, {"id": {"nullable": False}}),
         },
         ["staged: the key column 'id' may be NULL", "nullable in both contracts, or in none"],
+    ),
+    (
+        "a computed column that the contract lacks",
+        {"source": PostgresTable("things", computed={"day": DayIn("created_at", "UTC")})},
+        ["source: computed has 'day', which is no column of Raw.", "`day: pl.Date = column("],
+    ),
+    (
+        "a day in a zone that is none",
+        {"raw": DATED, "staged": DATED, "source": day_in("created_at", "Europe/Berlyn")},
+        ["computed: the zone 'Europe/Berlyn' of 'day' is not known.", "Europe/Berlin"],
+    ),
+    (
+        "a day in the zone of whatever machine",
+        {"raw": DATED, "staged": DATED, "source": day_in("created_at", "localtime")},
+        ["the zone 'localtime'", "IANA name"],
+    ),
+    (
+        "a day of what is no moment",
+        {"raw": DATED, "staged": DATED, "source": day_in("id", "Europe/Berlin")},
+        ["'day' is the day of 'id', which is Int64 in Made.", "column of timestamps"],
+    ),
+    (
+        "a day of a moment without a zone",
+        {"raw": DATED, "staged": DATED, "source": day_in("at", "Europe/Berlin")},
+        ["'at', which has no time zone in Made.", "source_zone"],
+    ),
+    (
+        "a day in a zone that is no date in the contract",
+        {"source": PostgresTable("things", computed={"name": DayIn("created_at", "UTC")})},
+        ["computed: 'name' of Raw is String, and DayIn gives days.", "Declare it as pl.Date."],
+    ),
+    (
+        "an expression that is empty",
+        {"source": PostgresTable("things", computed={"name": Sql(" ")})},
+        ["computed: 'name' has no expression."],
+    ),
+    (
+        "a text for what is computed",
+        {"source": PostgresTable("things", computed={"name": "upper(name)"})},
+        ["computed has 'name' as str.", "DayIn(", "Sql("],
+    ),
+    (
+        "a column that is computed and the parent's",
+        {
+            "source": PostgresTable(
+                "things",
+                parent=Parent("orders", {"id": "id"}, {"name": "title"}),
+                computed={"name": Sql("upper(name)")},
+            )
+        },
+        ["'name' of Raw is computed, and comes from elsewhere as well."],
+    ),
+    (
+        "a source_zone that is none",
+        {"raw": contract_of({"id": pl.Int64, **MOMENTS}, {"created_at": {"source_zone": "CEST"}})},
+        ["raw: the source_zone 'CEST' of Made.created_at is not known.", "IANA name"],
     ),
     (
         "an overflow column that is not there",

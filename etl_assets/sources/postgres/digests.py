@@ -68,14 +68,14 @@ class DigestReads(OpenTable):
             [pl.DataFrame(schema=schema), *(frame.select(*schema) for frame in frames)]
         )
 
-    def _of(self, days: Collection[date] | None) -> sql.Composed:
+    def _of(self, days: Collection[date] | None) -> sql.Composable:
         if days is None:
-            return self.selects.has_day()
+            return self.selects.days.has_day()
         windows = [self.selects.within(window) for window in windows_of(days)]
         return sql.SQL("({})").format(sql.SQL(" OR ").join([*windows, sql.SQL("FALSE")]))
 
     def _day(self) -> ColumnRead:
-        day = self.selects.day().as_string()
+        day = self.selects.days.day().as_string()
         return ColumnRead("day", day, arrow_types.DATE, day)
 
     def _bucket(self, buckets: int) -> ColumnRead:

@@ -25,6 +25,7 @@ from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
 from etl_assets.sources.base import DayEvidence, DayRead, Snapshot
 from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
+from etl_assets.sources.postgres.computed import names_in, read_types
 from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.digests import DigestReads
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
@@ -35,7 +36,7 @@ from etl_assets.sources.postgres.row_security import (
     refuse_hidden_rows,
     row_security_errors,
 )
-from etl_assets.sources.postgres.select import plan_selects
+from etl_assets.sources.postgres.select import plan_selects, relation_of
 
 _SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}; SET LOCAL row_security = {}"
 
@@ -78,7 +79,8 @@ class PostgresReader:
             related = [source.table, *([source.parent.table] if source.parent else [])]
             catalogues = [read_columns(connection, source.schema, name) for name in related]
             own, parent = catalogues[0], catalogues[1] if source.parent else {}
-            selects = plan_selects(table, own, parent)
+            expressions = read_types(driver, table, relation_of(source))
+            selects = plan_selects(table, own, parent, expressions)
             fingerprint = "".join(map(column_fingerprint, catalogues, _read_of(table)))
             try:
                 yield TableSnapshot(
@@ -122,12 +124,14 @@ class PostgresReader:
 def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:
     """Names of the columns that the contract needs: of the table itself, and of its parent."""
     parent = source_table(table).parent
-    names = {column.name for column in table.columns}
+    words = names_in(table)
+    names = {column.name for column in table.columns} | words
     if parent is None:
         return names, set()
     return (names - parent.columns.keys()) | parent.on.keys(), {
         *parent.columns.values(),
         *parent.on.values(),
+        *words,
     }
 
 

@@ -7,13 +7,14 @@ were found in the catalogue and are quoted by psycopg; bounds are its literals.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
+import polars as pl
 from psycopg import sql
 
+from etl_assets.core.computed import DayIn
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.core.partitions import ONE_DAY, WHOLE, Window
+from etl_assets.core.partitions import Window
 from etl_assets.core.policies import Drift
 from etl_assets.core.scope import Scope
 from etl_assets.core.source_specs import PostgresTable
@@ -21,10 +22,12 @@ from etl_assets.core.table import LayerTable
 from etl_assets.postgres import arrow_types
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
+from etl_assets.sources.postgres import computed
 from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.keys import KeyPart, key_parts
 from etl_assets.sources.postgres.keyset import Keyset, keyset_of
 from etl_assets.sources.postgres.relations import identifiers
+from etl_assets.sources.postgres.row_days import NoDays, PlainDays, RowDays, ZonedDays
 
 _OWN, _PARENT = "t", "parent"
 Catalogue = Mapping[str, SourceColumn]
@@ -34,8 +37,8 @@ Catalogue = Mapping[str, SourceColumn]
 class TableSelects:
     """The plan for one table: its columns and the pieces of SQL that all its SELECTs share.
 
-    `own` is the table's catalogue. `partition` is the column that a row's day comes from, None for
-    a table without days. `keyset` is None where the table cannot be read by its changes.
+    `own` is the table's catalogue. `days` say which day a row belongs to. `keyset` is None where
+    the table cannot be read by its changes.
     """
 
     columns: tuple[ColumnRead, ...]
@@ -43,8 +46,7 @@ class TableSelects:
     key: tuple[str, ...]
     key_parts: tuple[KeyPart, ...]
     relation: sql.Composed
-    partition: str | None
-    partition_zone: str | None
+    days: RowDays
     keyset: Keyset | None
 
     def count(self, where: sql.Composable) -> sql.Composed:
@@ -97,28 +99,11 @@ class TableSelects:
         return sql.SQL(
             "SELECT CASE {} END, ARRAY[{}], json_object(ARRAY[{}], ARRAY[{}])::text, {} "
             "{} WHERE {} AND NOT ({})"
-        ).format(offender, key, names, texts, self.day(), self.relation, where, self.guards())
+        ).format(offender, key, names, texts, self.days.day(), self.relation, where, self.guards())
 
     def without_day(self) -> sql.Composed:
         """How many rows belong to no day: no moment or parent, infinity, BC, after 9999."""
-        # In this form, and not as "has no day", an index on the column finds the few rows.
-        return sql.SQL(
-            "SELECT count(*) {} WHERE {m} IS NULL OR {m} < '0001-01-01' OR {m} >= '10000-01-01'"
-        ).format(self.relation, m=sql.SQL(self.partition or ""))
-
-    def has_day(self) -> sql.Composed:
-        """That the row belongs to a day."""
-        if self.partition is None:
-            return sql.SQL("TRUE").format()
-        return sql.SQL("{m} >= '0001-01-01' AND {m} < '10000-01-01'").format(
-            m=sql.SQL(self.partition)
-        )
-
-    def day(self) -> sql.Composed:
-        """The row's UTC day, NULL where it has none; always WHOLE for a table without days."""
-        if self.partition is None:
-            return sql.SQL("DATE {}").format(sql.Literal(WHOLE.isoformat()))
-        return sql.SQL("CASE WHEN {} THEN {}::date END").format(self.has_day(), self._moment())
+        return sql.SQL("SELECT count(*) {} WHERE {}").format(self.relation, self.days.without_day())
 
     def guards(self, columns: Sequence[ColumnRead] | None = None) -> sql.Composable:
         """That the declared dtypes can hold the row, or only these columns of it."""
@@ -133,82 +118,123 @@ class TableSelects:
         # it has no statistics, and a join with many for one with none.
         return sql.SQL("CASE WHEN {} THEN FALSE ELSE TRUE END").format(sql.SQL(" OR ").join(broken))
 
-    def within(self, window: Window) -> sql.Composed:
+    def within(self, window: Window) -> sql.Composable:
         """The rows of these days; all rows of a table without days."""
-        if self.partition is None:
-            return sql.SQL("TRUE").format()
-        return self._since(window.start, window.end)
+        return self.days.within(window)
 
-    def in_scope(self, scope: Scope | None) -> sql.Composed:
+    def in_scope(self, scope: Scope | None) -> sql.Composable:
         """The rows of the days of a scope, None for every day."""
-        if scope is None or self.partition is None:
-            return self.has_day()
-        if scope.last is not None:
-            return self.within(Window(scope.first, scope.last))
-        return sql.SQL("{} AND {}").format(
-            self.has_day(), self._since(Window.of(scope.first).start)
-        )
-
-    def _since(self, start: datetime, end: datetime | None = None) -> sql.Composed:
-        moment = sql.SQL(self.partition or "")
-        if self.partition_zone is None:
-            return _between(moment, start, end)
-        # The bare column too, a day wider: an index on it can serve only that.
-        return sql.SQL("{} AND {}").format(
-            _between(self._moment(), start, end),
-            _between(moment, start - ONE_DAY, end + ONE_DAY if end else None),
-        )
-
-    def _moment(self) -> sql.Composable:
-        moment = sql.SQL(self.partition or "")
-        if self.partition_zone is None:
-            return moment
-        return sql.SQL("({} AT TIME ZONE {})").format(moment, sql.Literal(self.partition_zone))
+        return self.days.in_scope(scope)
 
 
-def plan_selects(table: LayerTable, own: Catalogue, parent: Catalogue) -> TableSelects:
-    """The plan for a raw table.
+def plan_selects(
+    table: LayerTable, own: Catalogue, parent: Catalogue, expressions: Catalogue | None = None
+) -> TableSelects:
+    """The plan for a raw table; `expressions` are its computed columns that are some.
 
     Raises ContractMismatch for a contract column that the source does not have, with both sides.
     """
-    source = source_table(table)
-    borrowed = source.parent.columns if source.parent else {}
+    sources = _Columns(table, own, parent, expressions or {})
+    sources.refuse_absent()
+    days = computed.days_of(table, sources.moments)
     wanted = [column for column in table.columns if column.name not in table.not_at_source]
-    plain = [declared.name for declared in wanted if declared.name not in borrowed]
-    on = source.parent.on if source.parent else {}
-    _refuse_absent(f"{source.schema}.{source.table}", own, [*plain, *on])
-    if source.parent:
-        theirs = [*borrowed.values(), *on.values()]
-        _refuse_absent(f"{source.schema}.{source.parent.table}", parent, theirs)
-
-    def find(declared: Column) -> tuple[Column, SourceColumn, str]:
-        if declared.name not in borrowed:
-            quoted = sql.Identifier(_OWN, declared.name).as_string()
-            return declared, own[declared.name], quoted
-        name = borrowed[declared.name]
-        found = replace(parent[name], not_null=False)  # a row may have no parent
-        return declared, found, sql.Identifier(_PARENT, name).as_string()
-
-    found = {declared.name: find(declared) for declared in wanted}
+    found = {declared.name: sources.find(declared) for declared in wanted}
     columns = tuple(
         read_column(*found[declared.name])
         if declared.name in found
-        else _ours(declared.name, table, set(own) - set(plain))
+        else _ours(declared.name, table, set(own) - set(sources.plain))
         for declared in table.columns
     )
     cursor = table.column(table.cursor_column) if table.cursor_column else None
-    parts = key_parts(table.key, found, {column.name: column for column in columns})
+    reads = {column.name: column for column in columns}
+    parts = key_parts(table.key, found, reads)
     dated = table.partition_column
     return TableSelects(
         columns=columns,
         own=own,
         key=table.key,
         key_parts=parts,
-        relation=_relation(source),
-        partition=found[dated][2] if dated else None,
-        partition_zone=table.column(dated).source_zone if dated else None,
+        relation=computed.with_computed(table, relation_of(source_table(table)), days),
+        days=days.get(dated) or _days_of(found[dated], reads[dated]) if dated else NoDays(),
         keyset=keyset_of(cursor, found, parts),
     )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where the columns of the contract come from: the table, its parent, or what is computed."""
+
+    table: LayerTable
+    own: Catalogue
+    parent: Catalogue
+    expressions: Catalogue
+
+    @property
+    def plain(self) -> list[str]:
+        """Those of the table itself."""
+        elsewhere = {*source_table(self.table).borrowed, *self.table.not_at_source}
+        return [column.name for column in self.table.columns if column.name not in elsewhere]
+
+    def find(self, declared: Column) -> tuple[Column, SourceColumn, str]:
+        """The column as declared, as in the catalogue, and quoted."""
+        source, name = source_table(self.table), declared.name
+        if name in self.expressions:
+            return declared, self.expressions[name], _quoted(computed.COMPUTED, name)
+        if name in source.computed:
+            return declared, computed.day_column(name), _quoted(computed.DAYS, name)
+        theirs = source.parent.columns.get(name) if source.parent else None
+        if theirs is None:
+            return declared, self.own[name], _quoted(_OWN, name)
+        found = replace(self.parent[theirs], not_null=False)  # a row may have no parent
+        return declared, found, _quoted(_PARENT, theirs)
+
+    def moments(self, name: str) -> tuple[computed.Found, ColumnRead]:
+        """The column of that name whose moments have a day; the contract need not have it."""
+        declared = next((column for column in self.table.columns if column.name == name), None)
+        if declared is None:
+            dtype = pl.Datetime("us", "UTC")
+            declared = Column(name, dtype, nullable=True, description="Not in the contract.")
+        found = self.find(declared)
+        if found[1].type not in {"timestamp", "timestamptz"} or (
+            found[1].type == "timestamp" and declared.source_zone is None
+        ):
+            return found, ColumnRead(name, found[2], arrow_types.MOMENT, found[2])
+        return found, read_column(*found)
+
+    def refuse_absent(self) -> None:
+        """Raises ContractMismatch for what the source does not have, or has beside what is
+        computed under that name."""
+        source = source_table(self.table)
+        place = f"{source.schema}.{source.table}"
+        on = source.parent.on if source.parent else {}
+        moments = [
+            given.column
+            for given in source.computed.values()
+            if isinstance(given, DayIn) and given.column not in source.borrowed
+        ]
+        _refuse_absent(place, self.own, [*self.plain, *on, *moments])
+        if source.parent:
+            theirs = [*source.parent.columns.values(), *on.values()]
+            _refuse_absent(f"{source.schema}.{source.parent.table}", self.parent, theirs)
+        twice = [name for name in source.computed if name in self.own]
+        if twice:
+            raise ContractMismatch(
+                f"The source table {place} has a column {twice[0]!r} itself, which "
+                f"{self.table.declared_in} computes.",
+                "Give the computed column another name, or take it out of `computed`.",
+            )
+
+
+def _days_of(found: tuple[Column, SourceColumn, str], read: ColumnRead) -> RowDays:
+    declared, source, plain = found
+    if source.type != "timestamp" or declared.source_zone is None:
+        return PlainDays(plain)
+    has_nulls = declared.ambiguous == "null"
+    return ZonedDays(plain, read.loaded, declared.source_zone, "UTC", has_nulls)
+
+
+def _quoted(*names: str) -> str:
+    return sql.Identifier(*names).as_string()
 
 
 def _ours(name: str, table: LayerTable, others: Collection[str]) -> ColumnRead:
@@ -236,14 +262,8 @@ def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> No
         )
 
 
-def _between(moment: sql.Composable, start: datetime, end: datetime | None) -> sql.Composed:
-    since = sql.SQL("{} >= {}").format(moment, sql.Literal(start.isoformat()))
-    if end is None:
-        return since
-    return sql.SQL("{} AND {} < {}").format(since, moment, sql.Literal(end.isoformat()))
-
-
-def _relation(source: PostgresTable) -> sql.Composed:
+def relation_of(source: PostgresTable) -> sql.Composed:
+    """The table and its parent, from FROM on, without what is computed."""
     named = identifiers(source)
     own = sql.SQL("FROM {} AS t").format(named[0])
     if source.parent is None:
