@@ -11,7 +11,7 @@ import pytest
 from etl_assets.core.catalog import Catalog
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.derive import DerivedSource, read_upstream
-from etl_assets.pipeline.dimensions import build
+from etl_assets.pipeline.dimensions import settling
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
@@ -43,7 +43,7 @@ def test_a_run_that_was_killed_before_its_marks_makes_the_next_one_mark_every_da
 
     star.arrive([Change(1, 30, "z", 1)])
     with monkeypatch.context() as patched:
-        patched.setattr(build, "days_that_differ", killed)
+        patched.setattr(settling, "days_that_differ", killed)
         with pytest.raises(KeyboardInterrupt):
             star.build()
     # The versions are published, and until the marks are the dimension counts as late.

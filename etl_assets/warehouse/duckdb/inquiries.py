@@ -47,7 +47,10 @@ def lookup(
         return pl.LazyFrame(schema=polars_schema(table.columns))
     files = ", ".join(literal(str(file)) for file in keys.files)
     among = f"EXISTS (SELECT 1 FROM read_parquet([{files}]) AS s WHERE {same_key(table)})"  # noqa: S608
-    return copy_out(connection, table, among, path)
+    # Only the key is read of all rows: DuckDB then skips what has none of the row ids, which it
+    # cannot do by a key that is compared with NULL equal to NULL.
+    rows = f"SELECT t.rowid FROM {relation(table)} AS t WHERE {among}"  # noqa: S608 - quoted
+    return copy_out(connection, table, f"t.rowid IN ({rows})", path)
 
 
 def profile(
