@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Passed on to the demo and the UI: make demo WAREHOUSE_URL=duckdb:///data/warehouse.duckdb
 export WAREHOUSE_URL
 
-.PHONY: demo dev test simulate soak test-bigquery bigquery check bench compare-dlt dictionary format lock clean
+.PHONY: demo dev test simulate soak test-bigquery bigquery check bench compare-dlt compare-scd2 dictionary format lock clean
 
 demo: .venv/runtime
 	@$(BIN)/etl-assets demo
@@ -49,6 +49,11 @@ bench: .venv/dev
 # What dlt makes of the histories that a sync by a cursor gets wrong; docs/incremental.md has the table.
 compare-dlt: .venv/dev
 	@$(BIN)/python -W ignore -m benchmarks.dlt_histories
+
+# Whose versions are right: ours, dbt's snapshot, dlt's scd2, SQLMesh's SCD_TYPE_2; docs/dimensions.md
+# has the table. dbt and SQLMesh are installed below .venv, each apart. ARGS=--every prints each way.
+compare-scd2: .venv/dev
+	@$(BIN)/python -W ignore -m benchmarks.scd2 $(ARGS)
 
 format: .venv/dev
 	@$(BIN)/ruff format .

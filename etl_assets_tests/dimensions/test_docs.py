@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scd2.histories import HISTORIES
+from benchmarks.scd2.peers import PEERS
 from etl_assets.tables import dim_customers
 
 TEXT = (Path(__file__).parents[2] / "docs" / "dimensions.md").read_text(encoding="utf-8")
@@ -26,3 +28,9 @@ def test_the_docs_name_every_field_of_the_spec() -> None:
     fields = set(dim_customers.TABLE.__dataclass_fields__)
     beside = {"name", "description", "domain", "owners", "thresholds"}
     assert fields - beside - told == set()
+
+
+def test_the_docs_have_each_history_of_the_comparison_and_ours_is_right() -> None:
+    for history in HISTORIES:
+        assert f"| {history.title} | right |" in TEXT
+    assert f"| {' | '.join(['history', 'ours', *(peer.title for peer in PEERS)])} |" in TEXT
