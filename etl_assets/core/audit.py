@@ -296,7 +296,7 @@ class DayAudit:
             "to_publish": self.good_rows,
             "quarantined": self.bad_rows,
         }
-        if self.gone_rows:
+        if self.gone_rows and source_count is not None:
             evidence = {**evidence, "kept_though_gone": self.gone_rows}
         is_right = source_count is None or read == source_count
         return self._result(checks.SOURCE_COUNT, is_right, evidence)

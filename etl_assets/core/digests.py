@@ -16,8 +16,8 @@ How the canonical texts are written in SQL is each database's; they are the same
 | Binary | lower-case hex |
 | String | itself |
 
-Rows that are marked as gone from the source (`kept_column`) are in no digest of the warehouse: a
-row that comes back is then one that it lacks.
+Rows that are marked as gone from the source (`kept_column`) are in no digest of the warehouse
+(`mark_left_out`): a row that comes back is then one that it lacks.
 
 Floats, lists, structs, JSON and local times have no text that all databases agree on: they are left
 out, and a reconciliation says so.
@@ -73,8 +73,17 @@ def not_compared(table: LayerTable) -> Sequence[str]:
 
 
 def _of_source(table: LayerTable) -> Sequence[Column]:
-    """Without the mark of rows that the source no longer has: marked rows are in no digest."""
-    return [column for column in table.columns if column.name != table.kept_column]
+    mark = mark_left_out(table)
+    return [column for column in table.columns if column.name != mark]
+
+
+def mark_left_out(table: LayerTable) -> str | None:
+    """The column that marks rows as gone from the source, if such rows are in no digest.
+
+    Where `keep_before` lets deleted rows leave the days that are compared, no row of these has a
+    business to be marked, and the mark is compared as a value that the source has none of.
+    """
+    return None if table.keep_before else table.kept_column
 
 
 def row_digests_schema(table: LayerTable) -> pl.Schema:

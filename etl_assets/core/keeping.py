@@ -42,12 +42,21 @@ def keeps(table: "LayerTable", day: date, now: datetime) -> bool:
     return table.keep_before is None or is_closed(table, day, now)
 
 
-def stays(table: "LayerTable", now: datetime) -> pl.Expr:
-    """The same of the column DAY."""
+def stays(table: "LayerTable", now: datetime, day: str = DAY) -> pl.Expr:
+    """The same of a column that has the day of each row."""
     first = open_from(table, now)
     if table.deletes is not Deletes.KEEP or first is None:
         return pl.lit(value=table.deletes is Deletes.KEEP)
-    return (pl.col(DAY) < first).fill_null(value=False)
+    return (pl.col(day) < first).fill_null(value=False)
+
+
+def marked(table: "LayerTable", rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """The rows, which the source was found to lack at `now`; a mark that is there stays."""
+    mark = table.kept_column
+    if mark is None:
+        return rows
+    moment = pl.lit(now, dtype=rows.schema[mark])
+    return rows.with_columns(pl.coalesce(pl.col(mark), moment).alias(mark))
 
 
 def open_scope(table: "LayerTable", scope: Scope, now: datetime) -> Scope:

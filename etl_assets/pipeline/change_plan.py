@@ -31,7 +31,8 @@ class Plan:
     `days` are the touched parts, checked. `old_keys` has the keys of published rows that leave (the
     columns of the table's key), `gone` those rows that have no successor, and `leaving` keys that
     the source does not have any more. The quarantine of the positions in `cleared` leaves;
-    `outside` counts rows of no day that the platform has.
+    `outside` counts rows of no day that the platform has, `marked` rows that are gone from the
+    source and stay.
     """
 
     days: Sequence[LoadedDay]
@@ -40,6 +41,7 @@ class Plan:
     leaving: pl.DataFrame
     cleared: Sequence[str]
     outside: int
+    marked: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ class Planner:
             check.reject(_rejected(found.unreadable.filter(of_day)))
             check.repeat(found.repeated.filter(of_day).drop(DAY))
             good.append(check.add(found.fresh.filter(of_day).drop(DAY)))
+            gone = found.marked.filter(of_day).drop(DAY)
+            check.keep_gone(gone)
+            good.append(gone)
         cleared, kept_aside = self._cleared(found, checks, left)
         return self._judged(found, pl.concat(good), checks, cleared, kept_aside)
 
@@ -123,7 +128,15 @@ class Planner:
             kept = self._kept(day, old, numbers.get(day, {}), check, leaving)
             days.append(check.finish(published, kept=kept))
         gone = found.old.join(good, on=key, how="anti", nulls_equal=True).drop(DAY)
-        return Plan(days, found.old.select(key), gone, found.leaving, cleared, found.outside)
+        return Plan(
+            days,
+            found.old.select(key),
+            gone,
+            found.leaving,
+            cleared,
+            found.outside,
+            found.marked.height,
+        )
 
     def _kept(
         self,

@@ -41,7 +41,8 @@ class Outcome:
 
     No row that has to do with a `refused` part is published; `reload` are all parts that must be
     loaded whole for it, with the reason of each. `outside` counts rows of no day that the platform
-    has, `changed` rows that were put in, `removed` rows that left the table without a successor.
+    has, `changed` rows that were put in, `removed` rows that left the table without a successor,
+    `marked` rows that were found to be gone from the source and stay.
     `committed` is what the publication left behind, None where nothing was published.
     """
 
@@ -51,6 +52,7 @@ class Outcome:
     outside: int = 0
     changed: int = 0
     removed: int = 0
+    marked: int = 0
     committed: Committed | None = None
 
 
@@ -90,8 +92,9 @@ class ChangeSet:
             refused=refused,
             reload=reload,
             outside=plan.outside,
-            changed=sum(day.files.rows for day in plan.days),
+            changed=sum(day.files.rows for day in plan.days) - plan.marked,
             removed=plan.gone.height,
+            marked=plan.marked,
         )
         known = self.before.table_state
         base = known or blank(self.table, self.run_id, self.origin.as_of)
@@ -150,7 +153,14 @@ class ChangeSet:
         if keys.height and known is not None and known.row_count:
             wanted = spooled(self.folder / "keys", keys)
             published = self.warehouse.lookup(self.table, wanted, self.folder / "old").collect()
-        return match(self.table, self.found, published, self.scope, is_unique=self.is_unique)
+        return match(
+            self.table,
+            self.found,
+            published,
+            self.scope,
+            is_unique=self.is_unique,
+            as_of=self.origin.as_of,
+        )
 
     def _commit(self, plan: Plan, after: TableState, history: Sequence[HistoryEntry]) -> Committed:
         now, began = datetime.now(UTC), time.perf_counter()

@@ -5,15 +5,15 @@ travels is in proportion to the differences. Then quarantine is held against the
 published. What is done about differences is `reconcile.py`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import polars as pl
 
 from etl_assets.core.digests import BUCKETS_SCHEMA, row_digests_schema
 from etl_assets.core.errors import EtlError
-from etl_assets.core.policies import Deletes
+from etl_assets.core.keeping import open_from, open_scope, stays
 from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of, payloads_of
 from etl_assets.core.scope import Scope
@@ -38,7 +38,10 @@ class Differences:
     the column `day` beside the key. `vanished` are the days of which every published row is extra.
     `quarantine_days` are the days whose quarantine is not what a full load would set aside.
     `compared_days` were looked at, `days` have a difference, pending ones aside. `without_day`
-    counts source rows that no day can hold. All of it was so `through` that moment (UTC, on the
+    counts source rows that no day can hold. `kept` counts published rows that the source no longer
+    has and that stay, which is no difference; `unmarked` (like `extra`) are those of them that do
+    not say so yet, in a table where they should. Days before `open_from` are closed, and were not
+    looked at; None where none is. All of it was so `through` that moment (UTC, on the
     source's clock): later changes are pending.
     """
 
@@ -52,6 +55,9 @@ class Differences:
     vanished: frozenset[date] = frozenset()
     quarantine_days: frozenset[date] = frozenset()
     without_day: int = 0
+    kept: int = 0
+    unmarked: pl.DataFrame = field(default_factory=pl.DataFrame)
+    open_from: date | None = None
 
     @property
     def count(self) -> int:
@@ -79,19 +85,42 @@ class Comparing:
         Raises LostTurn where somebody publishes to the table meanwhile, EtlError where more rows
         differ than can be told one by one, else what the source and the warehouse raise.
         """
+        if self.table.kept_column:
+            self.warehouse.ensure(self.table)  # the contract may have gained it
         before = Before.of(self.warehouse, self.table)
         with self.source.again(None).open() as snapshot:
-            theirs = self._in_scope(snapshot.digests(None, 1))
-            published = [day for day in before.states if self._has(day)]
+            scope = open_scope(self.table, self.scope, snapshot.as_of)
+            theirs = self._in_scope(snapshot.digests(None, 1), scope)
+            published = [day for day in before.states if self._has(day, scope)]
             ours = self.warehouse.digests(self.table, published, 1)
-            days = sorted(_differing(theirs, ours)["day"].unique())
+            pruned = self._pruned(theirs, ours, snapshot.as_of)
+            days = sorted(set(_differing(theirs, ours)["day"]) - set(pruned["day"]))
             rows = self._rows(snapshot, days)
             compared = frozenset(theirs["day"]) | frozenset(published)
-            comparison = _Comparison(self.table, snapshot, before, self.scope, *rows)
+            comparison = _Comparison(self.table, snapshot, before, scope, *rows)
             differences = comparison.differences(compared, frozenset(theirs["day"]))
         if self.warehouse.table_state(self.table) != before.table_state:
             raise lost_turn(self.table.path)
-        return differences
+        known = int(pruned["rows"].sum()) + self._marked(published)
+        return replace(differences, kept=differences.kept + known)
+
+    def _pruned(self, theirs: pl.DataFrame, ours: pl.DataFrame, now: datetime) -> pl.DataFrame:
+        """Those of our days that the source has no row of and whose rows stay as they are.
+
+        They are not compared row by row: there may be years of them.
+        """
+        if self.table.kept_column:
+            return ours.clear()  # what is left of such days is to be marked
+        gone = ours.join(theirs, on="day", how="anti")
+        return gone.filter(stays(self.table, now, "day"))
+
+    def _marked(self, days: Collection[date]) -> int:
+        """How many rows of the days say that they are gone from the source."""
+        mark = self.table.kept_column
+        if mark is None:
+            return 0
+        numbers = self.warehouse.profile(self.table, days)
+        return int((numbers["_rows"] - numbers[mark]).sum())
 
     def _rows(self, snapshot: Snapshot, days: Sequence[date]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Key, digest and day of the rows in the buckets that differ: the source's and ours."""
@@ -105,7 +134,12 @@ class Comparing:
             buckets = part["bucket"].to_list()
             theirs.append(_on(day, snapshot.row_digests(day, BUCKETS, buckets)))
             ours.append(_on(day, self.warehouse.row_digests(self.table, day, BUCKETS, buckets)))
-            if sum(frame.height for frame in theirs) > MOST_ROWS:
+            most = max(
+                sum(frame.height for frame in theirs),
+                # To be marked; a load of these days does that as well.
+                sum(frame.height for frame in ours) if self.table.kept_column else 0,
+            )
+            if most > MOST_ROWS:
                 raise EtlError(
                     f"{self.table.path} differs from its source in too many rows to tell one by "
                     f"one (over {MOST_ROWS:,}), from {days[0]} to {days[-1]}.",
@@ -117,11 +151,11 @@ class Comparing:
         cursors = empty.with_columns(pl.lit(None, _MOMENT).alias("cursor"))
         return pl.concat([cursors.select(*key, "cursor", _DAY), *theirs]), pl.concat([empty, *ours])
 
-    def _has(self, day: date) -> bool:
-        return not self.table.has_days or self.scope.has(day)
+    def _has(self, day: date, scope: Scope) -> bool:
+        return not self.table.has_days or scope.has(day)
 
-    def _in_scope(self, digests: pl.DataFrame) -> pl.DataFrame:
-        inside = [self._has(day) for day in digests["day"]]
+    def _in_scope(self, digests: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+        inside = [self._has(day, scope) for day in digests["day"]]
         return digests.filter(pl.Series(inside, dtype=pl.Boolean))
 
 
@@ -157,8 +191,8 @@ class _Comparison:
         extra = self._without(left, told, self.key)
         # A row that is on another day in the source, as a change that is pending, is no ghost.
         extra, moving = self._ghosts(extra, position)
-        if self.table.deletes is Deletes.KEEP:
-            extra = extra.clear()
+        stay = extra.filter(stays(self.table, self.snapshot.as_of, _DAY))
+        extra = self._without(extra, stay, self.key)
         days = {*told[_DAY], *extra[_DAY], *self._with(left, changed)[_DAY], *wrong}
         waits = bool(pending.height + moving)
         return Differences(
@@ -173,6 +207,9 @@ class _Comparison:
             vanished=self._vanished(extra, source_days),
             quarantine_days=frozenset(wrong),
             without_day=self.snapshot.without_day(),
+            kept=stay.height,
+            unmarked=(stay if self.table.kept_column else stay.clear()).select(*self.key, _DAY),
+            open_from=open_from(self.table, self.snapshot.as_of),
         )
 
     def _with(self, rows: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:

@@ -9,12 +9,12 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from etl_assets.core.keeping import keeps
+from etl_assets.core.keeping import keeps, marked
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.day_check import DayCheck
@@ -77,12 +77,3 @@ class KeptRows:
         left = pl.scan_parquet(path, glob=False)
         for start in range(0, left.select(pl.len()).collect().item(), _ROWS_AT_ONCE):
             yield left.slice(start, _ROWS_AT_ONCE).collect()
-
-
-def marked(table: LayerTable, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """The rows, of which the source was found to have none at `as_of` (UTC, its clock)."""
-    mark = table.kept_column
-    if mark is None:
-        return rows
-    moment = pl.lit(as_of, dtype=rows.schema[mark])
-    return rows.with_columns(pl.coalesce(pl.col(mark), moment).alias(mark))

@@ -7,11 +7,12 @@ Pure Polars, in the memory of one chunk of changes. Whether the rows are good is
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
 from etl_assets.core.frames import DAY
+from etl_assets.core.keeping import marked, stays
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.rows import keys_of
 from etl_assets.core.scope import Scope
@@ -25,8 +26,9 @@ class Match:
 
     `fresh` are to be published if they are good, `repeated` (their key stands more than once in
     the source) and `unreadable` are to be set aside, and `leaving` (keys) have no business in the
-    table. `old` are the published versions of all of these: each leaves. `outside` counts source
-    rows of no day that the platform has."""
+    table. `old` are the published versions of all of these: each leaves. `marked` are published
+    rows that stay although they are gone from the source, and get the mark of that; their version
+    without it is among `old`. `outside` counts source rows of no day that the platform has."""
 
     table: LayerTable
     fresh: pl.DataFrame
@@ -34,11 +36,12 @@ class Match:
     unreadable: pl.DataFrame
     leaving: pl.DataFrame
     old: pl.DataFrame
+    marked: pl.DataFrame
     outside: int = 0
 
     def is_empty(self) -> bool:
         """Whether nothing needs work."""
-        frames = (self.fresh, self.repeated, self.unreadable, self.leaving, self.old)
+        frames = (self.fresh, self.repeated, self.unreadable, self.leaving, self.old, self.marked)
         return not any(frame.height for frame in frames)
 
     def days(self) -> set[date]:
@@ -60,28 +63,37 @@ class Match:
             for f in frames
             for day in f.join(keys, on=key, how="semi", nulls_equal=True)[DAY].unique()
         }
-        rest = [f.join(keys, on=key, how="anti", nulls_equal=True) for f in (*frames, self.leaving)]
-        fresh, repeated, unreadable, old, leaving = rest
-        left = replace(
-            self, fresh=fresh, repeated=repeated, unreadable=unreadable, old=old, leaving=leaving
-        )
+        names = ("fresh", "repeated", "unreadable", "old", "leaving", "marked")
+        rest = {
+            name: getattr(self, name).join(keys, on=key, how="anti", nulls_equal=True)
+            for name in names
+        }
+        left = replace(self, **rest)
         return left, concerned | set(days)
 
     def positions(self, source: str) -> list[str]:
         """The source position of every row that is concerned, as quarantine has it."""
         key = list(self.table.key)
         parts = [self.table.column(name) for name in key]
-        frames = [f.select(key) for f in (self.fresh, self.repeated, self.leaving)]
+        frames = [f.select(key) for f in (self.fresh, self.repeated, self.leaving, self.marked)]
         known = [f"{source} {text}" for text in keys_of(pl.concat(frames), parts)]
         return list(dict.fromkeys([*known, *self.unreadable["position"]]))
 
 
 def match(
-    table: LayerTable, found: Found, published: pl.DataFrame, scope: Scope, *, is_unique: bool
+    table: LayerTable,
+    found: Found,
+    published: pl.DataFrame,
+    scope: Scope,
+    *,
+    is_unique: bool,
+    as_of: datetime,
 ) -> Match:
-    """Hold what was found against the published rows of those keys (`Rows.lookup`).
+    """Hold what was found at `as_of` (UTC, the source's clock) against the published rows of those
+    keys (`Rows.lookup`).
 
-    A row that is published as the source has it needs nothing, however often it is read. Unless the
+    A row that is published as the source has it needs nothing, however often it is read, nor does
+    one that stays although it is gone and that says so already. Unless the
     source makes sure that keys `is_unique`, `found` has all rows of each key that it has.
     """
     key, day = list(table.key), _day_of(table)
@@ -98,15 +110,27 @@ def match(
     leaving = pl.concat([found.gone, outside.select(key), lost.select(key)]).unique()
     # A key that the same reading found alive elsewhere stays.
     alive = pl.concat([f.select(key) for f in (inside, repeated, unreadable)])
+    leaving = leaving.join(alive, on=key, how="anti", nulls_equal=True)
+    gone = leaving.join(found.gone, on=key, how="semi", nulls_equal=True)
+    kept = old.join(gone, on=key, how="semi", nulls_equal=True).filter(stays(table, as_of))
+    unmarked = kept.filter(_is_unmarked(table))
+    done = kept.join(unmarked, on=key, how="anti", nulls_equal=True)
+    same = pl.concat([same, done.select(key)])
     return Match(
         table=table,
         fresh=inside.join(same, on=key, how="anti", nulls_equal=True),
         repeated=repeated,
         unreadable=unreadable,
-        leaving=leaving.join(alive, on=key, how="anti", nulls_equal=True),
+        leaving=leaving.join(kept, on=key, how="anti", nulls_equal=True),
         old=old.join(same, on=key, how="anti", nulls_equal=True),
+        marked=marked(table, unmarked, as_of),
         outside=outside.height + lost.height,
     )
+
+
+def _is_unmarked(table: LayerTable) -> pl.Expr:
+    """Whether a row lacks the mark of what is gone from the source; none does without a mark."""
+    return pl.col(table.kept_column).is_null() if table.kept_column else pl.lit(value=False)
 
 
 def repeated_among(table: LayerTable, frames: Collection[pl.DataFrame]) -> pl.DataFrame:

@@ -103,7 +103,7 @@ class Reconciling:
         comparing = Comparing(self.table, self.source, self.warehouse, self.scope)
         differences = _patiently(comparing.compare)
         found = Reconciliation(self.table.path, differences, not_compared(self.table))
-        if repair and not differences.is_equal:
+        if repair and (not differences.is_equal or differences.unmarked.height):
             done = self._repair(differences, confirmed=confirmed)
             found = replace(found, repair=done, remaining=_patiently(comparing.compare))
         self._record(found)
@@ -138,11 +138,18 @@ class Reconciling:
             )
         known = self.warehouse.table_state(self.table)
         published = known.row_count if known else 0
+        if self.table.keep_before is not None:  # a share of all that was ever kept means little
+            states = self.warehouse.state(self.table)
+            published = sum(s.row_count for s in states if s.partition_key in found.compared_days)
         most = self.table.thresholds.max_deleted_share
+        on_purpose = (
+            "declare deletes=Deletes.KEEP in the table's spec."
+            if self.table.keep_before is None
+            else f"shorten keep_before in {self.table.declared_in}."
+        )
         confirm = (
             f"If that is meant, run: etl-assets reconcile {self.table.path} --repair "
-            "--confirm-deletes. If the source prunes old rows on purpose, declare "
-            "deletes=Deletes.KEEP in the table's spec."
+            f"--confirm-deletes. If the source prunes old rows on purpose, {on_purpose}"
         )
         if found.vanished:
             return MassDelete(
@@ -169,7 +176,8 @@ class Reconciling:
     def _chunks(self, found: Differences, *, removing: bool) -> Iterator[pl.DataFrame]:
         key = list(self.table.key)
         extra = found.extra.select(key) if removing else found.extra.select(key).clear()
-        keys = pl.concat([found.missing, found.changed, extra]).unique()
+        unmarked = found.unmarked.select(key) if found.unmarked.width else extra.clear()
+        keys = pl.concat([found.missing, found.changed, extra, unmarked]).unique()
         return keys.iter_slices(self.chunk_rows)
 
     def _bring(self, keys: pl.DataFrame) -> Outcome:
@@ -217,6 +225,9 @@ def report_of(found: Reconciliation) -> dict[str, object]:
         "without_day": differences.without_day,
         "repaired": repair is not None,
         "removed": repair.outcome.removed if repair else 0,
+        "kept": found.now.kept,
+        "marked": repair.outcome.marked if repair else 0,
+        "open_from": found.now.open_from.isoformat() if found.now.open_from else None,
         "equal": found.is_equal,
         "verified_through": found.verified_through.isoformat(),
         "columns_left_out": list(found.left_out),
@@ -243,6 +254,7 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
         outside=sum(outcome.outside for outcome in outcomes),
         changed=sum(outcome.changed for outcome in outcomes),
         removed=sum(outcome.removed for outcome in outcomes),
+        marked=sum(outcome.marked for outcome in outcomes),
         committed=_committed([o.committed for o in outcomes if o.committed]),
     )
 

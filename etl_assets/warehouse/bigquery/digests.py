@@ -8,7 +8,13 @@ import polars as pl
 from google.cloud.bigquery import QueryJob
 
 from etl_assets.core.contracts import Column
-from etl_assets.core.digests import BUCKETS_SCHEMA, SEPARATOR, compared, row_digests_schema
+from etl_assets.core.digests import (
+    BUCKETS_SCHEMA,
+    SEPARATOR,
+    compared,
+    mark_left_out,
+    row_digests_schema,
+)
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.bigquery.jobs import Jobs
 from etl_assets.warehouse.bigquery.reading import frame_of
@@ -62,7 +68,8 @@ class Digests:
 
 def _is_at_source(table: LayerTable) -> str:
     """That the row is not marked as gone from the source: one more condition, or nothing."""
-    return f" AND t.{quote(table.kept_column)} IS NULL" if table.kept_column else ""
+    mark = mark_left_out(table)
+    return f" AND t.{quote(mark)} IS NULL" if mark else ""
 
 
 def _bucket(table: LayerTable, buckets: int) -> str:

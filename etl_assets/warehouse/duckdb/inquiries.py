@@ -11,7 +11,13 @@ import duckdb
 import polars as pl
 
 from etl_assets.core.contracts import Column, polars_schema
-from etl_assets.core.digests import BUCKETS_SCHEMA, SEPARATOR, compared, row_digests_schema
+from etl_assets.core.digests import (
+    BUCKETS_SCHEMA,
+    SEPARATOR,
+    compared,
+    mark_left_out,
+    row_digests_schema,
+)
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import profile_schema
@@ -189,7 +195,8 @@ def _frame(
 
 def _is_at_source(table: LayerTable) -> str:
     """That the row is not marked as gone from the source: one more condition, or nothing."""
-    return f" AND t.{quote(table.kept_column)} IS NULL" if table.kept_column else ""
+    mark = mark_left_out(table)
+    return f" AND t.{quote(mark)} IS NULL" if mark else ""
 
 
 def _bucket(table: LayerTable, buckets: int) -> str:

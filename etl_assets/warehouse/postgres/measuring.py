@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from etl_assets.core.contracts import Column
-from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
+from etl_assets.core.digests import BUCKETS_SCHEMA, compared, mark_left_out, row_digests_schema
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres import arrow_types
 from etl_assets.postgres.columns import ColumnRead
@@ -88,9 +88,8 @@ def row_digests(
 
 def _is_at_source(table: LayerTable) -> sql.Composable:
     """That the row is not marked as gone from the source: one more condition, or nothing."""
-    if table.kept_column is None:
-        return sql.SQL("")
-    return sql.SQL(" AND {} IS NULL").format(sql.Identifier("t", table.kept_column))
+    mark = mark_left_out(table)
+    return sql.SQL(" AND {} IS NULL").format(sql.Identifier("t", mark)) if mark else sql.SQL("")
 
 
 def _bucket(table: LayerTable, buckets: int) -> str:
