@@ -119,6 +119,9 @@ def _facts(trace: "RowTrace", *, personal: bool) -> Iterator[tuple[str, str]]:
             yield "checked", f"equal to the source at {_moment(state.verified_through)}"
     for line in trace.origin:
         yield "source", line
+    for moment in trace.gone_at:
+        back = "" if trace.row is None else "; it is there again"
+        yield "deleted", f"its absence at the source was found at {_moment(moment)}{back}"
     yield from (("quarantine", line) for line in _quarantine_told(trace, personal=personal))
 
 
@@ -166,7 +169,9 @@ def _not_found(trace: "RowTrace") -> tuple[str, str]:
         for found in one.quarantine
         if found.is_own
     )
+    gone = [at for one in every for at in one.gone_at]
     known = [
+        f"Its absence at the source was found at {_moment(max(gone))}." if gone else "",
         f"It is published in {', '.join(there)}." if there else "",
         f"It is in quarantine of {', '.join(aside)}." if aside else "It is not in quarantine.",
     ]
@@ -206,6 +211,7 @@ def _told(trace: "RowTrace", *, personal: bool) -> dict[str, Any]:
         "failed_checks": state.failed_checks if state else None,
         "is_late": trace.is_late,
         "origin": list(trace.origin),
+        "gone_at": list(trace.gone_at),
         "quarantine": [
             {
                 "part": None if one.day == WHOLE else one.day,

@@ -8,13 +8,14 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from etl_assets.core.column_lineage import same_values
+from etl_assets.core.policies import Deletes
 from etl_assets.core.rows import keys_of
 from etl_assets.core.source_specs import Files
 from etl_assets.core.state import PartitionState
@@ -46,7 +47,8 @@ class RowTrace:
     `row` is of the contract's columns, `audit` of those that the platform adds. `state` is of the
     row's part, `contract_is_current` whether the row was checked with the contract as it is now,
     `is_late` whether the inputs were published again since. `origin` says where a row of a source
-    came from. `quarantine` are rows of the same key or part.
+    came from. `quarantine` are rows of the same key or part. `gone_at` are the moments when the row
+    was found to be deleted at the source, as `etl_tombstones` has them.
     """
 
     table: LayerTable
@@ -59,6 +61,7 @@ class RowTrace:
     is_late: bool | None
     origin: Sequence[str]
     quarantine: Sequence[SetAside]
+    gone_at: Sequence[datetime] = ()
     inputs: "Sequence[InputTrace]" = ()
 
     @property
@@ -108,6 +111,7 @@ class Explainer:
             self._states.setdefault(state.table_name, {})[state.partition_key] = state
         states = [state for found in self._states.values() for state in found.values()]
         self._late = {(late.table, late.day) for late in platform.late_of(states)}
+        self._stones: dict[str, list[tuple[str, datetime]]] = {}
         self._quarantine: dict[tuple[str, date | None], list[tuple[date, str, str, str]]] = {}
 
     def explain(self, table: LayerTable, values: Values) -> RowTrace:
@@ -133,6 +137,7 @@ class Explainer:
             is_late=self._is_late(table, day, state),
             origin=self._origin(table, row, day),
             quarantine=self._kin(table, values, day),
+            gone_at=self._gone_at(table, values),
             inputs=[
                 self._input(table, name, given, row or values, day)
                 for name, given in table.inputs.items()
@@ -202,6 +207,15 @@ class Explainer:
             for part, rule, position, payload in self._quarantine[table.path, day]
         ]
         return [one for one in kin if day is not None or one.is_own]
+
+    def _gone_at(self, table: LayerTable, values: Values) -> list[datetime]:
+        if table.deletes is not Deletes.TOMBSTONE:
+            return []
+        if table.path not in self._stones:
+            self._stones[table.path] = list(self._warehouse.tombstones(table).iter_rows())
+        shown = _shown_key(table, values)
+        stones = self._stones[table.path]
+        return [at for payload, at in stones if _is_of("", payload, table, values, shown)]
 
 
 def _own_key(table: LayerTable) -> set[str]:

@@ -1,6 +1,7 @@
 """Published rows with given values in some columns, with the columns that the platform adds.
 
-A whole key is looked up; other values are searched for in the parts that may have them.
+A whole key is looked up, and so are other values where many parts may have them; where these are
+few, the parts are read.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,10 +14,14 @@ from typing import Annotated, Any
 import polars as pl
 
 from etl_assets.core.contracts import Column, Contract, column
-from etl_assets.core.partitions import WHOLE, Window, windows_of
+from etl_assets.core.dimension import keyed
+from etl_assets.core.partitions import WHOLE, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.publish import spooled
 from etl_assets.warehouse.base import AUDIT_COLUMNS, Warehouse
+
+_FEW_PARTS = 7
+"""So many parts are read rather than a whole table searched."""
 
 _MOMENT = Annotated[pl.Datetime, "us", "UTC"]
 
@@ -49,18 +54,30 @@ def rows_with(
     except pl.exceptions.PolarsError:
         return pl.DataFrame(schema={c.name: c.dtype for c in wide.columns})
     if set(table.key) <= values.keys():
-        keys = spooled(folder / "keys", wanted.select(table.key))
-        found = warehouse.lookup(wide, keys, folder / "found")
+        found = _looked_up(warehouse, wide, wanted.select(table.key), folder)
         return found.join(wanted.lazy(), on=list(values), how="semi", nulls_equal=True).collect()
-    windows = windows_of(sorted(parts)) if table.has_days else [Window.of(WHOLE)]
     if not parts:
         return pl.DataFrame(schema={c.name: c.dtype for c in wide.columns})
+    if not table.has_days or len(parts) > _FEW_PARTS:
+        rows = _looked_up(warehouse, keyed(wide, list(values)), wanted, folder).collect()
+        return rows if not table.has_days else _on_parts(rows, table, parts)
+    windows = windows_of(sorted(parts))
     frames = warehouse.read(wide, windows, folder / "read").frames
     matching = [
         frame.join(wanted.lazy(), on=list(values), how="semi", nulls_equal=True).collect()
         for frame in frames
     ]
     return pl.concat(matching)
+
+
+def _looked_up(
+    warehouse: Warehouse, table: LayerTable, wanted: pl.DataFrame, folder: Path
+) -> pl.LazyFrame:
+    return warehouse.lookup(table, spooled(folder / "keys", wanted), folder / "found")
+
+
+def _on_parts(rows: pl.DataFrame, table: LayerTable, parts: Collection[date]) -> pl.DataFrame:
+    return rows.filter(pl.col(table.day_column).cast(pl.Date).is_in(list(parts)))
 
 
 def part_of(table: LayerTable, row: Mapping[str, Any]) -> date:

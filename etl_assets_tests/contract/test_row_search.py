@@ -1,6 +1,6 @@
 """Rows are found by values of any columns, with what the platform adds, on every warehouse."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +49,24 @@ def test_rows_are_found_by_other_values_on_the_parts_that_may_have_them(
     assert found(warehouse, tmp_path / "d", [DAY], v="one", id=3).is_empty(), "all values count"
     assert found(warehouse, tmp_path / "e", [], v="two").is_empty()
     assert found(warehouse, tmp_path / "f", [DAY], id="no number").is_empty()
+
+
+@pytest.mark.soak_for("bigquery")
+def test_rows_of_many_parts_are_found_by_a_part_of_the_key_on_those_parts_only(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    days = [DAY + timedelta(days=number) for number in range(10)]
+    publish(
+        warehouse,
+        *(
+            staged(tmp_path, orders({n: "one", 100 + n: "two"}, day), day)
+            for n, day in enumerate(days)
+        ),
+    )
+    rows = found(warehouse, tmp_path, days[1:], v="two")
+    assert rows["id"].to_list() == list(range(101, 110))
+    assert rows["_source"].unique().to_list() == ["postgres:public.orders"]
+    assert found(warehouse, tmp_path / "b", days, v="two", updated_at=at(DAY))["id"].to_list() == [
+        100
+    ]
+    assert found(warehouse, tmp_path / "c", days, v=None).is_empty()
