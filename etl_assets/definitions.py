@@ -8,9 +8,10 @@ import logging
 from etl_assets.config import read_settings
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.table_modules import tables_from
+from etl_assets.warehouse.names import fitting
 
 _settings = read_settings()
-_catalog = tables_from(_settings.tables)
+_catalog = fitting(tables_from(_settings.tables), _settings)
 for _error in _catalog.errors:
     logging.getLogger(__name__).error(_error)
 

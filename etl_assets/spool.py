@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from etl_assets.core.errors import DiskFull, WarehouseError, no_room
+from etl_assets.core.frames import COUNT, DAY
 
 if TYPE_CHECKING:
     import duckdb
@@ -92,7 +93,7 @@ class SpoolFiles:
         self.rows, self.bytes = mark.rows, mark.bytes
 
     def duplicates(self, key: Sequence[str], most: int) -> tuple[int, pl.DataFrame]:
-        """How many keys occur more than once, and up to `most` of them, as (key…, n).
+        """How many keys occur more than once, and up to `most` of them, as (key…, COUNT).
 
         Exact in bounded memory: rows in the order of their key, as files have them, are known to
         have none. Else Polars counts what came in one chunk, and for more DuckDB groups the key
@@ -102,19 +103,20 @@ class SpoolFiles:
             return 0, pl.DataFrame()
         if len(self.files) == 1:
             keys = pl.read_parquet(self.files, columns=list(key), glob=False)
-            groups = keys.group_by(key).len("n")
-            repeated = groups.filter(pl.col("n") > 1).sort(key)
+            groups = keys.group_by(key).len(COUNT)
+            repeated = groups.filter(pl.col(COUNT) > 1).sort(key)
             return repeated.height, repeated.head(most)
         if not self.files:
             return 0, pl.DataFrame()
         names = ", ".join(map(_quoted, key))
         with self._query_engine() as memory:
             found = memory.sql(
-                f"SELECT {names}, count(*) AS n, count(*) OVER () AS total "  # noqa: S608 - quoted
-                f"FROM read_parquet($files) GROUP BY ALL HAVING n > 1 ORDER BY ALL LIMIT $most",
+                f"SELECT {names}, count(*) AS {COUNT}, count(*) OVER () AS __total "  # noqa: S608
+                "FROM read_parquet($files) GROUP BY ALL HAVING count(*) > 1 "
+                "ORDER BY ALL LIMIT $most",
                 params={"files": [str(path) for path in self.files], "most": most},
             ).pl()
-        return (int(found["total"][0]), found.drop("total")) if found.height else (0, found)
+        return (int(found["__total"][0]), found.drop("__total")) if found.height else (0, found)
 
     def _ascends(self, key: Sequence[str]) -> bool:
         """Whether each row's key is greater than that of the row before; not if one is null."""
@@ -188,22 +190,20 @@ def repeated_keys(
     """Rows of several days' files whose key is `among` those given, or that stand more than once.
 
     The latter only if `repeated` is asked for. Keys are compared with NULL equal to NULL. The
-    columns are `_day` (Date: the day whose file holds the row) and those of `schema`, of which
+    columns are DAY (Date: the day whose file holds the row) and those of `schema`, of which
     `key` are some.
     """
     frames = [
-        pl.scan_parquet(of_day.files, glob=False).select(
-            pl.lit(day, pl.Date).alias("_day"), *schema
-        )
+        pl.scan_parquet(of_day.files, glob=False).select(pl.lit(day, pl.Date).alias(DAY), *schema)
         for day, of_day in files.items()
         if of_day.files
     ]
     if not frames or not (repeated or among.height):
-        return pl.DataFrame(schema={"_day": pl.Date(), **schema})
+        return pl.DataFrame(schema={DAY: pl.Date(), **schema})
     rows, names = pl.concat(frames), list(key)
     wanted = among.lazy().select(names)
     if repeated:
-        twice = rows.group_by(names).len().filter(pl.col("len") > 1).select(names)
+        twice = rows.group_by(names).len(COUNT).filter(pl.col(COUNT) > 1).select(names)
         wanted = pl.concat([wanted, twice]).unique()
     found = rows.join(wanted, on=names, how="semi", nulls_equal=True)
     try:

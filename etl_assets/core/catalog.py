@@ -88,6 +88,11 @@ class Catalog(Mapping[str, LayerTable]):
         tables, unplaced = _placed(unique, [*broken, *doubled])
         return cls(tables, unplaced)
 
+    def without(self, broken: Iterable[Broken]) -> "Catalog":
+        """The same without these tables, and without what is made of them."""
+        tables, unplaced = _placed(self._tables.values(), [*self._broken, *broken])
+        return Catalog(tables, unplaced)
+
     @property
     def errors(self) -> tuple[str, ...]:
         """What is wrong with the tables that are left out."""
@@ -169,20 +174,24 @@ def _versions_of(tables: Mapping[str, LayerTable]) -> dict[str, str]:
 
 
 def _without_doubled(declared: Iterable[Declared]) -> tuple[list[LayerTable], list[Broken]]:
-    """The tables whose path nobody else has, and the others: which one is meant is not known."""
-    by_path: dict[str, list[Declared]] = defaultdict(list)
+    """The tables whose path nobody else has, and the others: which one is meant is not known.
+
+    Not every warehouse tells names apart by case.
+    """
+    by_path: dict[str, list[tuple[str, Declared]]] = defaultdict(list)
     made = [(one, one.layer_tables()) for one in declared]
     for one, tables in made:
         for table in tables:
             for path in [table.path, *([table.versions.path] if table.versions else [])]:
-                by_path[path].append(one)
+                by_path[path.lower()].append((path, one))
     broken = [
         Broken(
-            f"{' and '.join(dict.fromkeys(one.place for one in owners))}: name: both declare "
-            f"{path}, so neither is used. Give one of them another name.",
-            frozenset(table.path for one in owners for table in one.layer_tables()),
+            f"{' and '.join(dict.fromkeys(one.place for _, one in owners))}: name: both declare "
+            f"{' and '.join(dict.fromkeys(path for path, _ in owners))}, so neither is used. "
+            "Give one of them another name, by more than its case.",
+            frozenset(table.path for _, one in owners for table in one.layer_tables()),
         )
-        for path, owners in by_path.items()
+        for owners in by_path.values()
         if len(owners) > 1
     ]
     left_out = {path for one in broken for path in one.paths}

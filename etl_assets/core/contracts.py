@@ -89,6 +89,7 @@ def column(
     description: str,
     nullable: bool = False,
     alias: str | None = None,
+    source_name: str | None = None,
     max_null_ratio: float | None = None,
     unit: str | None = None,
     personal: bool = False,
@@ -106,6 +107,7 @@ def column(
     """A contract's column; `checks` are Pandera's own (`ge`, `isin`, `str_matches`, …).
 
     `alias` is the column's name where Python has no attribute of that name (`class`, `two words`).
+    `source_name` is its name in the source, where the table here has another: `"ID"` beside `id`.
     `max_null_ratio` (0 to 1) bounds the share of nulls in a day of a nullable column.
     `unit` is of the value (`cents`, `kg`); `personal` masks it wherever it would be shown.
     `logical="json"` marks text that is JSON. `on_unrepresentable` is the policy for what no dtype
@@ -125,6 +127,7 @@ def column(
             "is the contract's Config.unique."
         )
     metadata = {
+        "source_name": source_name,
         "max_null_ratio": max_null_ratio,
         "unit": unit,
         "personal": personal,
@@ -154,6 +157,7 @@ class Column:
     nullable: bool
     description: str
     rules: tuple[str, ...] = ()
+    source_name: str | None = None
     max_null_ratio: float | None = None
     unit: str | None = None
     personal: bool = False
@@ -166,6 +170,11 @@ class Column:
     text: Texts | None = None
     fields: bool = False
     from_field: tuple[str, str] | None = None
+
+    @property
+    def in_source(self) -> str:
+        """Its name in the source that a raw table is read from."""
+        return self.name if self.source_name is None else self.source_name
 
 
 @once

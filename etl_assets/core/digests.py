@@ -28,6 +28,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from etl_assets.core.contracts import Column
+from etl_assets.core.frames import DIGEST
 from etl_assets.core.table import LayerTable
 
 SEPARATOR = 31
@@ -87,6 +88,6 @@ def mark_left_out(table: LayerTable) -> str | None:
 
 
 def row_digests_schema(table: LayerTable) -> pl.Schema:
-    """The key's columns, each with its own dtype, and `digest`: 32 hex digits."""
+    """The key's columns, each with its own dtype, and DIGEST: 32 hex digits."""
     key = {name: table.column(name).dtype for name in table.key}
-    return pl.Schema({**key, "digest": pl.String()})
+    return pl.Schema({**key, DIGEST: pl.String()})

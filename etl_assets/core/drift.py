@@ -45,9 +45,7 @@ def compare(table: LayerTable, now: SourceColumns, before: SourceColumns | None)
 
     The order of the columns means nothing: all are read by name.
     """
-    known = {column.name for column in table.columns} - table.not_at_source
-    if table.source:
-        known -= set(table.source.borrowed)
+    known = set(table.source_columns.values())
     added = [(name, shown) for name, shown in now if name not in known]
     since_last = [] if before is None else list(_changes(dict(before), dict(now)))
     refuses = None

@@ -5,7 +5,6 @@ together is checked in `core/catalog.py`.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -26,15 +25,13 @@ from etl_assets.core.file_day_checks import day_faults
 from etl_assets.core.http_spec_checks import http_faults
 from etl_assets.core.http_specs import HttpApi
 from etl_assets.core.keeping_checks import keeping_faults
+from etl_assets.core.name_checks import name_faults, source_name_faults
 from etl_assets.core.policies import Deletes, Drift, Thresholds
 from etl_assets.core.postgres_spec_checks import is_zone, postgres_faults, zone_advice
 from etl_assets.core.promoted import promotion_faults
 from etl_assets.core.source_specs import Files, PostgresTable, SourceSpec
 from etl_assets.core.table import LayerTable
 from etl_assets.core.transform_checks import transform_faults
-
-RESERVED = ("_ingested_at", "_source", "_run_id", "_schema_version")
-"""The columns that the platform itself adds to every published table."""
 
 _NAME = re.compile("[A-Za-z0-9_]+")
 _CONNECTION = re.compile("[a-z][a-z0-9_]*")
@@ -56,6 +53,8 @@ def table_faults(table: LayerTable, *, contract: str, transform: str) -> Iterato
         yield from _zone_faults(table)
         yield from _column_faults(table)
         yield from promotion_faults(table, contract, transform)
+        if table.source is not None:
+            yield from source_name_faults(table, table.source)
     if table.source is not None:
         yield from _source_faults(table)
         if table.expects is not None:
@@ -137,26 +136,7 @@ def _contract_faults(contract: object, field: str) -> Iterator[Fault]:
                 f"{name}.Config.unique names {part!r}, which is no column of it.",
                 _one_of(names),
             )
-    yield from _name_faults(contract, names, field)
-
-
-def _name_faults(contract: type[Contract], names: Sequence[str], field: str) -> Iterator[Fault]:
-    for name in names:
-        if name.lower() in RESERVED:
-            yield Fault(
-                field,
-                f"{contract.__name__} has a column {name!r}, which the platform itself adds.",
-                "Leave it out, or read it by way of a view under another name.",
-            )
-    twice = Counter(name.lower() for name in names)
-    for lower in (lower for lower, times in twice.items() if times > 1):
-        same = " and ".join(repr(name) for name in names if name.lower() == lower)
-        yield Fault(
-            field,
-            f"the columns {same} of {contract.__name__} differ by case alone, which warehouses do "
-            "not tell apart.",
-            "Keep one, and read the other by way of a view under another name.",
-        )
+    yield from name_faults(contract, names, field)
 
 
 def _column_faults(table: LayerTable) -> Iterator[Fault]:

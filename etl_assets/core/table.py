@@ -192,6 +192,15 @@ class LayerTable:
         return columns_of(self.contract)
 
     @property
+    def source_columns(self) -> Mapping[str, str]:
+        """The names in the source of the columns that are read from the table there, by their own.
+
+        What comes from elsewhere is not among them: a parent's columns, what is computed.
+        """
+        elsewhere = {*self.not_at_source, *(self.source.borrowed if self.source else ())}
+        return {c.name: c.in_source for c in self.columns if c.name not in elsewhere}
+
+    @property
     def key(self) -> tuple[str, ...]:
         """The columns that identify a row."""
         return key_of(self.contract)

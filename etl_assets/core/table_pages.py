@@ -245,7 +245,7 @@ def _lineage(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[str]:
 def _from_source(table: LayerTable, source: SourceSpec) -> Iterator[tuple[str, str]]:
     parent = source.parent if isinstance(source, PostgresTable) else None
     for column in table.columns:
-        origin = f"`{_place(source)}` `{column.name}`"
+        origin = f"`{_place(source)}` `{column.in_source}`"
         if parent is not None and column.name in parent.columns:
             origin = f"`{parent.table}` `{parent.columns[column.name]}`"
         elif isinstance(source, PostgresTable) and column.name in source.computed:

@@ -50,7 +50,7 @@ def _read_from(catalog: Catalog, table: LayerTable, name: str) -> list[dg.TableC
         if source.parent and name in source.parent.columns:
             parent = _parent_key(catalog, source, source.parent)
             return [dg.TableColumnDep(parent, source.parent.columns[name])]
-    return [dg.TableColumnDep(source_key(table), name)]
+    return [dg.TableColumnDep(source_key(table), table.source_columns.get(name, name))]
 
 
 def _parent_key(catalog: Catalog, source: PostgresTable, parent: Parent) -> dg.AssetKey:

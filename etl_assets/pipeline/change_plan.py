@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from etl_assets.core.frames import DAY
+from etl_assets.core.frames import COLUMN, DAY, PAYLOAD, POSITION, ROWS
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.day_check import DayCheck, Kept, Origin
@@ -114,9 +114,7 @@ class Planner:
             | set(found.old[DAY])
             | leaving.keys()
         )
-        numbers = {
-            row["_day"]: row for row in self.warehouse.profile(self.table, touched).to_dicts()
-        }
+        numbers = {row[DAY]: row for row in self.warehouse.profile(self.table, touched).to_dicts()}
         published = Published({d: s.row_count for d, s in self.before.states.items()})
         days = []
         for day in touched:
@@ -155,17 +153,17 @@ class Planner:
         }
         aside = self.before.quarantine_counts.get(day, 0) - leaving.get(day, 0) - check.known
         state = self.before.states.get(day)
-        return Kept(numbers.get("_rows", 0) - old.height, nulls, aside, state)
+        return Kept(numbers.get(ROWS, 0) - old.height, nulls, aside, state)
 
 
 def _rejected(unreadable: pl.DataFrame) -> Rejected:
     """Rows of `Found.unreadable` as the check takes them."""
-    positions = unreadable["position"].to_list()
+    positions = unreadable[POSITION].to_list()
     return Rejected(
-        columns=unreadable["column"].to_list(),
+        columns=unreadable[COLUMN].to_list(),
         keys=[position.partition(" ")[2] for position in positions],
         positions=positions,
-        payloads=unreadable["payload"].to_list(),
+        payloads=unreadable[PAYLOAD].to_list(),
     )
 
 

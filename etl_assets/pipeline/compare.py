@@ -13,6 +13,7 @@ import polars as pl
 
 from etl_assets.core.digests import BUCKETS_SCHEMA, row_digests_schema
 from etl_assets.core.errors import EtlError
+from etl_assets.core.frames import CURSOR, DAY, DIGEST, PAYLOAD, POSITION, ROWS
 from etl_assets.core.keeping import open_from, open_scope, stays
 from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of, payloads_of
@@ -35,7 +36,7 @@ class Differences:
     """Rows that differ, by their keys; changes that the next sync brings are only `pending`.
 
     `missing` are in the source only, `changed` in both, `extra` in the warehouse only; `extra` has
-    the column `day` beside the key. `vanished` are the days of which every published row is extra.
+    the column DAY beside the key. `vanished` are the days of which every published row is extra.
     `quarantine_days` are the days whose quarantine is not what a full load would set aside.
     `compared_days` were looked at, `days` have a difference, pending ones aside. `without_day`
     counts source rows that no day can hold. `kept` counts published rows that the source no longer
@@ -120,7 +121,7 @@ class Comparing:
         if mark is None:
             return 0
         numbers = self.warehouse.profile(self.table, days)
-        return int((numbers["_rows"] - numbers[mark]).sum())
+        return int((numbers[ROWS] - numbers[mark]).sum())
 
     def _rows(self, snapshot: Snapshot, days: Sequence[date]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Key, digest and day of the rows in the buckets that differ: the source's and ours."""
@@ -147,9 +148,9 @@ class Comparing:
                     f"--from {days[0]} --to {days[-1]}.",
                 )
         key = row_digests_schema(self.table)
-        empty = pl.DataFrame(schema={**key, _DAY: pl.Date()})
-        cursors = empty.with_columns(pl.lit(None, _MOMENT).alias("cursor"))
-        return pl.concat([cursors.select(*key, "cursor", _DAY), *theirs]), pl.concat([empty, *ours])
+        empty = pl.DataFrame(schema={**key, DAY: pl.Date()})
+        cursors = empty.with_columns(pl.lit(None, _MOMENT).alias(CURSOR))
+        return pl.concat([cursors.select(*key, CURSOR, DAY), *theirs]), pl.concat([empty, *ours])
 
     def _has(self, day: date, scope: Scope) -> bool:
         return not self.table.has_days or scope.has(day)
@@ -177,7 +178,7 @@ class _Comparison:
 
     def differences(self, compared: frozenset[date], source_days: frozenset[date]) -> Differences:
         position = position_of(self.table, self.before.table_state)
-        same = [*self.key, "digest", _DAY]
+        same = [*self.key, DIGEST, DAY]
         source_only = self._without(self.theirs, self.ours, same)
         ours_only = self._without(self.ours, self.theirs, same)
         pending = source_only.filter(_is_pending(self.table, position))
@@ -191,14 +192,14 @@ class _Comparison:
         extra = self._without(left, told, self.key)
         # A row that is on another day in the source, as a change that is pending, is no ghost.
         extra, moving = self._ghosts(extra, position)
-        stay = extra.filter(stays(self.table, self.snapshot.as_of, _DAY))
+        stay = extra.filter(stays(self.table, self.snapshot.as_of, DAY))
         extra = self._without(extra, stay, self.key)
-        days = {*told[_DAY], *extra[_DAY], *self._with(left, changed)[_DAY], *wrong}
+        days = {*told[DAY], *extra[DAY], *self._with(left, changed)[DAY], *wrong}
         waits = bool(pending.height + moving)
         return Differences(
             missing=self._without(told, left, self.key).select(self.key).unique(),
             changed=changed.select(self.key).unique(),
-            extra=extra.select(*self.key, _DAY).unique(),
+            extra=extra.select(*self.key, DAY).unique(),
             pending=pending.height + moving,
             compared_days=compared,
             days=frozenset(days),
@@ -208,7 +209,7 @@ class _Comparison:
             quarantine_days=frozenset(wrong),
             without_day=self.snapshot.without_day(),
             kept=stay.height,
-            unmarked=(stay if self.table.kept_column else stay.clear()).select(*self.key, _DAY),
+            unmarked=(stay if self.table.kept_column else stay.clear()).select(*self.key, DAY),
             open_from=open_from(self.table, self.snapshot.as_of),
         )
 
@@ -219,7 +220,7 @@ class _Comparison:
         return rows.join(other, on=list(on), how="anti", nulls_equal=True)
 
     def _vanished(self, extra: pl.DataFrame, source_days: frozenset[date]) -> frozenset[date]:
-        gone = dict(extra.group_by(_DAY).len().iter_rows())
+        gone = dict(extra.group_by(DAY).len().iter_rows())
         return frozenset(
             day
             for day, rows in gone.items()
@@ -233,7 +234,7 @@ class _Comparison:
         if not extra.height or self.table.cursor_column is None:
             return extra, 0
         alive = found_of(self.table, self.snapshot.by_keys(extra.select(self.key))).rows
-        cursor = pl.col(self.table.cursor_column).alias("cursor")
+        cursor = pl.col(self.table.cursor_column).alias(CURSOR)
         moving = alive.with_columns(cursor).filter(_is_pending(self.table, position))
         ghosts = self._without(extra, moving, self.key)
         return ghosts, extra.height - ghosts.height
@@ -247,9 +248,9 @@ class _Comparison:
     def _set_aside(self, rows: pl.DataFrame, quarantine: pl.DataFrame) -> pl.DataFrame:
         """Those of the rows that are in quarantine just as they are: published nowhere, on purpose.
 
-        All source rows of a key must be there. The columns are the key's and `source_position`.
+        All source rows of a key must be there. The columns are the key's and POSITION.
         """
-        nothing = rows.clear().select(self.key).with_columns(pl.lit("").alias("source_position"))
+        nothing = rows.clear().select(self.key).with_columns(pl.lit("").alias(POSITION))
         if not quarantine.height or not rows.height:
             return nothing
         mine = self._positions(rows).is_in(quarantine["source_position"].implode())
@@ -258,17 +259,18 @@ class _Comparison:
             return nothing
         found = found_of(self.table, self.snapshot.by_keys(candidates.select(self.key))).rows
         named = found.with_columns(
-            self._positions(found).alias("source_position"),
-            pl.Series("payload", payloads_of(found), dtype=pl.String),
+            self._positions(found).alias(POSITION),
+            pl.Series(PAYLOAD, payloads_of(found), dtype=pl.String),
         )
-        on = ["source_position", "payload"]
-        kept = named.join(quarantine.select(on).unique(), on=on, how="semi")
+        on = [POSITION, PAYLOAD]
+        aside = quarantine.rename({"source_position": POSITION, "payload": PAYLOAD})
+        kept = named.join(aside.select(on).unique(), on=on, how="semi")
         # A key that was repeated and is not any more has fewer rows in the source than here.
-        of = [frame.group_by("source_position").len() for frame in (named, kept, quarantine)]
-        counted = ["source_position", "len"]
+        of = [frame.group_by(POSITION).len() for frame in (named, kept, aside)]
+        counted = [POSITION, "len"]
         whole = of[0].join(of[1], on=counted, how="semi").join(of[2], on=counted, how="semi")
-        whole_rows = kept.join(whole, on="source_position", how="semi")
-        return whole_rows.select(*self.key, "source_position").unique()
+        whole_rows = kept.join(whole, on=POSITION, how="semi")
+        return whole_rows.select(*self.key, POSITION).unique()
 
     def _wrong_quarantine(
         self,
@@ -303,9 +305,7 @@ class _Comparison:
         )
         waiting = [*self._positions(pending), *self._positions(told)]
         others = quarantine.filter(~is_unreadable)
-        stale = others.filter(
-            ~pl.col("source_position").is_in([*known["source_position"], *waiting])
-        )
+        stale = others.filter(~pl.col("source_position").is_in([*known[POSITION], *waiting]))
         return set(apart["partition_key"].drop_nulls()) | set(stale["partition_key"])
 
     def _positions(self, rows: pl.DataFrame) -> pl.Series:
@@ -324,18 +324,17 @@ def _differing(theirs: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_pending(table: LayerTable, position: Position | None) -> pl.Expr:
-    """Whether a sync that goes on from the position will read the row, by its `cursor`."""
+    """Whether a sync that goes on from the position will read the row, by its CURSOR."""
     if position is None or not table.syncs:
         return pl.lit(value=False)
-    cursor, moment = pl.col("cursor"), pl.lit(position.moment, dtype=_MOMENT)
+    cursor, moment = pl.col(CURSOR), pl.lit(position.moment, dtype=_MOMENT)
     later = cursor >= moment if position.key else cursor > moment
     return later.fill_null(value=True)
 
 
 def _on(day: date, digests: pl.DataFrame) -> pl.DataFrame:
-    return digests.with_columns(pl.lit(day, dtype=pl.Date).alias(_DAY))
+    return digests.with_columns(pl.lit(day, dtype=pl.Date).alias(DAY))
 
 
-_DAY = "day"
 _MOMENT = pl.Datetime("us", "UTC")
 _NONE = pl.DataFrame(schema=BUCKETS_SCHEMA)

@@ -58,7 +58,7 @@ def _outage(table: LayerTable, source_of: Callable[[LayerTable], Source]) -> Etl
 
 
 def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
-    declared = {column.name for column in table.columns}
+    declared = set(table.source_columns.values())
     try:
         with source.snapshot() as snapshot:
             undeclared = tuple(name for name, _ in snapshot.columns if name not in declared)

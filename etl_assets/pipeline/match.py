@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from etl_assets.core.frames import DAY
+from etl_assets.core.frames import COUNT, DAY, POSITION, numbered
 from etl_assets.core.keeping import marked, stays
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.rows import keys_of
@@ -77,7 +77,7 @@ class Match:
         parts = [self.table.column(name) for name in key]
         frames = [f.select(key) for f in (self.fresh, self.repeated, self.leaving, self.marked)]
         known = [f"{source} {text}" for text in keys_of(pl.concat(frames), parts)]
-        return list(dict.fromkeys([*known, *self.unreadable["position"]]))
+        return list(dict.fromkeys([*known, *self.unreadable[POSITION]]))
 
 
 def match(
@@ -136,8 +136,8 @@ def _is_unmarked(table: LayerTable) -> pl.Expr:
 def repeated_among(table: LayerTable, frames: Collection[pl.DataFrame]) -> pl.DataFrame:
     """The keys that stand more than once in the frames taken together; NULL is equal to NULL."""
     key = list(table.key)
-    counted = pl.concat([frame.select(key) for frame in frames]).group_by(key).len()
-    return counted.filter(pl.col("len") > 1).select(key)
+    counted = pl.concat([frame.select(key) for frame in frames]).group_by(key).len(COUNT)
+    return counted.filter(pl.col(COUNT) > 1).select(key)
 
 
 def whole_keys(table: LayerTable, keys: pl.DataFrame) -> pl.DataFrame:
@@ -162,8 +162,9 @@ def _same(table: LayerTable, rows: pl.DataFrame, old: pl.DataFrame) -> pl.DataFr
     key = list(table.key)
     once = [_comparable(table, f.filter(pl.len().over(key) == 1)) for f in (rows, old)]
     others = [column.name for column in table.columns if column.name not in key]
-    pairs = once[0].join(once[1], on=key, suffix="__old", nulls_equal=True)
-    equal = [pl.col(name).eq_missing(pl.col(f"{name}__old")) for name in others]
+    then = {name: numbered(number) for number, name in enumerate(others)}
+    pairs = once[0].join(once[1].rename(then), on=key, nulls_equal=True)
+    equal = [pl.col(name).eq_missing(pl.col(then[name])) for name in others]
     return pairs.filter(*equal).select(key) if equal else pairs.select(key)
 
 

@@ -67,12 +67,13 @@ class Platform:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The tables; raises ConfigError for a package of ETL_TABLES that cannot be imported."""
+        """The tables that the warehouse can hold; raises ConfigError for a package of ETL_TABLES
+        that cannot be imported."""
         from etl_assets.table_modules import tables_from
+        from etl_assets.warehouse.names import fitting
 
-        return (
-            tables_from(self.settings.tables) if self.given_catalog is None else self.given_catalog
-        )
+        given = self.given_catalog
+        return fitting(tables_from(self.settings.tables) if given is None else given, self.settings)
 
     @cached_property
     def warehouse(self) -> "Warehouse":

@@ -18,7 +18,7 @@ import tenacity
 
 from etl_assets.core.drift import DriftReport, SourceColumns
 from etl_assets.core.errors import WarehouseError, may_pass
-from etl_assets.core.frames import DAY
+from etl_assets.core.frames import COLUMN, DAY, PAYLOAD, POSITION
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
@@ -315,9 +315,9 @@ def found_of(table: LayerTable, read: ChangeRead) -> Found:
     rejected = read.rejected()
     unreadable = rejected.keys.with_columns(
         pl.Series(DAY, rejected.days, dtype=pl.Date),
-        pl.Series("column", rejected.rows.columns, dtype=pl.String),
-        pl.Series("position", rejected.rows.positions, dtype=pl.String),
-        pl.Series("payload", rejected.rows.payloads, dtype=pl.String),
+        pl.Series(COLUMN, rejected.rows.columns, dtype=pl.String),
+        pl.Series(POSITION, rejected.rows.positions, dtype=pl.String),
+        pl.Series(PAYLOAD, rejected.rows.payloads, dtype=pl.String),
     )
     nothing = Found.nothing(table)
     rows = pl.concat([nothing.rows, *read.batches()])
@@ -335,9 +335,7 @@ def complete(table: LayerTable, snapshot: Snapshot, found: Found) -> tuple[Found
     if not keys.height:
         return found, False
     all_rows = found_of(table, snapshot.by_keys(keys))
-    nameless = found.unreadable.join(
-        all_rows.unreadable, on="position", how="anti", nulls_equal=True
-    )
+    nameless = found.unreadable.join(all_rows.unreadable, on=POSITION, how="anti", nulls_equal=True)
     unreadable = pl.concat([all_rows.unreadable, nameless])
     return Found(all_rows.rows, unreadable, found.gone), False
 

@@ -60,8 +60,8 @@ def read_column(declared: Column, found: SourceColumn, expression: str) -> Colum
         )
     loaded = read.loaded or (read.select if isinstance(declared.dtype, pl.String) else read.plain)
     if read.guard and declared.on_unrepresentable == "null":
-        kept = f"CASE WHEN {read.guard} THEN {{}} END"
-        select, loaded = kept.format(read.select), kept.format(loaded)
+        kept = f"CASE WHEN {read.guard} THEN "  # not a format: a name may have braces
+        select, loaded = f"{kept}{read.select} END", f"{kept}{loaded} END"
         return replace(read, select=select, guard=None, loaded=loaded)
     return replace(read, loaded=loaded)
 

@@ -196,7 +196,7 @@ class Snapshot(ABC):
     @property
     def fingerprint(self) -> str:
         """A text that changes when a column that the contract reads is renamed or retyped."""
-        names = {column.name for column in self.table.columns}
+        names = set(self.table.source_columns.values())
         return "\n".join(f"{name}:{shown}" for name, shown in self.columns if name in names)
 
     @property
@@ -272,8 +272,8 @@ class Snapshot(ABC):
     def row_digests(self, day: date, buckets: int, among: Collection[int]) -> pl.DataFrame:
         """Key and digest of the day's rows whose bucket is `among` those given.
 
-        The schema is `core.digests.row_digests_schema`, and `cursor` (Datetime us UTC), null where
-        the row has none that is a calendar date.
+        The schema is `core.digests.row_digests_schema`, and `core.frames.CURSOR` (Datetime us UTC),
+        null where the row has none that is a calendar date.
         """
         raise self._unable(Ability.DIGESTS)
 

@@ -11,7 +11,7 @@ from datetime import date, datetime
 import polars as pl
 
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.frames import DAY
+from etl_assets.core.frames import COLUMN, DAY, PAYLOAD, POSITION
 from etl_assets.core.table import LayerTable
 
 
@@ -85,7 +85,7 @@ class RejectedChanges:
 
 
 UNREADABLE_COLUMNS = pl.Schema(
-    {DAY: pl.Date(), "column": pl.String(), "position": pl.String(), "payload": pl.String()}
+    {DAY: pl.Date(), COLUMN: pl.String(), POSITION: pl.String(), PAYLOAD: pl.String()}
 )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from etl_assets.core.frames import DAY, ROWS
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
@@ -36,14 +37,12 @@ class Extract:
 
 
 def profile_schema(table: LayerTable) -> pl.Schema:
-    """`_day` (Date), `_rows` (Int64), and for each nullable column of the contract how many NULLs.
+    """DAY (Date), ROWS (Int64), and for each nullable column of the contract how many NULLs.
 
     These have the column's name and are Int64.
     """
     nullable = [column.name for column in table.columns if column.nullable]
-    return pl.Schema(
-        {"_day": pl.Date(), "_rows": pl.Int64(), **dict.fromkeys(nullable, pl.Int64())}
-    )
+    return pl.Schema({DAY: pl.Date(), ROWS: pl.Int64(), **dict.fromkeys(nullable, pl.Int64())})
 
 
 class Rows(ABC):

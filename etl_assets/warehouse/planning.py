@@ -26,7 +26,7 @@ from etl_assets.warehouse.publication import (
     newer_is_published,
 )
 
-_GONE = "_gone"
+_GONE = "__gone"
 KeySpool = Callable[[pl.DataFrame], SpoolFiles]
 """Writes a frame of keys to the spool."""
 
@@ -231,9 +231,9 @@ def _conflicts(
     ).unique(key, keep="first", maintain_order=True)
     older = staged.join(newest, on=columns, how="anti", nulls_equal=True)
     both = elsewhere.join(
-        newest.select(*key, _GONE, pl.col(CURSOR).alias("_staged")), on=key, nulls_equal=True
+        newest.select(*key, _GONE, pl.col(CURSOR).alias("__staged")), on=key, nulls_equal=True
     )
-    is_newer = (pl.col("_staged") >= pl.col(CURSOR)).fill_null(value=False)
+    is_newer = (pl.col("__staged") >= pl.col(CURSOR)).fill_null(value=False)
     gives_way = ~pl.col(_GONE) & (pl.col(CURSOR).is_null() | is_newer)
     taken = both.filter(gives_way).select(columns)
     kept = both.filter(~gives_way)

@@ -15,7 +15,7 @@ from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles, together
 
-STAGED_DAY, CURSOR = "_day", "_cursor"
+STAGED_DAY, CURSOR = "__day", "__cursor"
 """Columns of facts beside the key's: the part (Date) that a row is on, and its cursor."""
 
 

@@ -13,6 +13,8 @@ from polars.testing import assert_frame_equal
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, not_compared, row_digests_schema
+from etl_assets.core.frames import DAY as DAY_OF_ROWS
+from etl_assets.core.frames import ROWS
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import Warehouse, profile_schema
 from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, at, orders, publish, spooled, staged
@@ -236,7 +238,7 @@ def test_a_profile_counts_rows_and_nulls_by_day(warehouse: Warehouse, tmp_path: 
         staged(tmp_path, blank, NEXT),
     )
     asked = [DAY, NEXT, NEXT + timedelta(days=1)]
-    found = warehouse.profile(ORDERS, asked).sort("_day")
-    assert found.columns == ["_day", "_rows", "day_at", "v", "updated_at"]
+    found = warehouse.profile(ORDERS, asked).sort(DAY_OF_ROWS)
+    assert found.columns == [DAY_OF_ROWS, ROWS, "day_at", "v", "updated_at"]
     assert found.rows() == [(DAY, 3, 0, 0, 0), (NEXT, 2, 0, 2, 1)]
     assert warehouse.profile(ORDERS, [NEXT]).rows() == [(NEXT, 2, 0, 2, 1)]

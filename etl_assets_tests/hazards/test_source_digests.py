@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
+from etl_assets.core.frames import CURSOR, DIGEST
 from etl_assets.core.partitions import Window
 from etl_assets_tests.changing import LATER, MUCH, START, changing_table, frame_of, make_things
 from etl_assets_tests.contract.test_digests import digest, expected
@@ -85,7 +86,7 @@ def test_the_source_s_digests_are_those_of_the_loaded_values(database_url: str, 
     lines = {
         (row["rescaled"], row["trimmed"]): digest(table, row, names) for row in loaded.to_dicts()
     }
-    assert {(row["rescaled"], row["trimmed"]): row["digest"] for row in by_row.to_dicts()} == lines
+    assert {(row["rescaled"], row["trimmed"]): row[DIGEST] for row in by_row.to_dicts()} == lines
 
 
 def test_digests_are_of_the_days_and_buckets_that_were_asked_for(database_url: str) -> None:
@@ -111,10 +112,10 @@ def test_digests_are_of_the_days_and_buckets_that_were_asked_for(database_url: s
     asked = everything.filter(pl.col("day") == first, pl.col("bucket").is_in([2, 5]))
     assert rows.height == asked["rows"].sum() > 0
     schema = row_digests_schema(table)
-    schema["cursor"] = pl.Datetime("us", "UTC")
+    schema[CURSOR] = pl.Datetime("us", "UTC")
     assert rows.schema == nothing.schema == schema
     expected_cursors = [None if n % 4 == 0 else START for n in rows["id"]]
-    assert rows["cursor"].to_list() == expected_cursors
+    assert rows[CURSOR].to_list() == expected_cursors
 
 
 def test_rows_that_no_dtype_or_no_day_can_hold_are_not_counted(database_url: str) -> None:
@@ -130,11 +131,11 @@ def test_rows_that_no_dtype_or_no_day_can_hold_are_not_counted(database_url: str
         frames = [snapshot.day(day).batches() for day in Window.of(START.date()).days()]
         assert sorted(pl.concat(frames[0])["id"]) == [1, 5]
     assert rows["id"].to_list() == [1, 5]
-    assert rows["cursor"].to_list() == [datetime(2024, 5, 17, tzinfo=UTC), None]
+    assert rows[CURSOR].to_list() == [datetime(2024, 5, 17, tzinfo=UTC), None]
 
 
 def test_a_cursor_that_loads_as_null_is_null_among_the_digests(database_url: str) -> None:
     make_things(database_url, "VALUES (1, '2024-05-17'::timestamptz, 'infinity'::timestamptz)")
     table = changing_table(options={"updated_at": {"on_unrepresentable": "null"}})
     with snapshot_of(database_url, table) as snapshot:
-        assert snapshot.row_digests(START.date(), 1, [0])["cursor"].to_list() == [None]
+        assert snapshot.row_digests(START.date(), 1, [0])[CURSOR].to_list() == [None]

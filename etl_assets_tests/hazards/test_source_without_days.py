@@ -9,6 +9,7 @@ import pytest
 
 from etl_assets.core.digests import BUCKETS_SCHEMA
 from etl_assets.core.errors import SourceError
+from etl_assets.core.frames import CURSOR
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.position import Position
 from etl_assets.core.scope import Scope
@@ -58,7 +59,7 @@ def test_its_digests_are_of_the_one_part(countries: str) -> None:
         assert snapshot.digests([], 1).is_empty()
         rows = snapshot.row_digests(WHOLE, 4, range(4))
         assert sorted(rows["code"]) == ["DE", "FR", "XX"]
-        assert rows["cursor"].null_count() == 3
+        assert rows[CURSOR].null_count() == 3
         assert snapshot.without_day() == 0
 
 

@@ -10,10 +10,10 @@ from etl_assets.core.checks import Severity
 from etl_assets.core.computed import DayIn, Sql
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.errors import SpecError
+from etl_assets.core.name_checks import RESERVED
 from etl_assets.core.policies import Drift, Thresholds
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
-from etl_assets.core.spec_checks import RESERVED
 from etl_assets.core.table import Input, Layer
 from etl_assets.warehouse.base import AUDIT_COLUMNS
 from etl_assets_tests.source_tables import UTC_MOMENT, contract_of

@@ -17,6 +17,7 @@ from etl_assets.core.as_of import UNKNOWN
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.dimension import Dimension
 from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.frames import ROWS
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
@@ -169,7 +170,7 @@ class Making:
             for column in self.table.columns
             if column.nullable
         }
-        rows = numbers.get("_rows", 0)
+        rows = numbers.get(ROWS, 0)
         return Kept(rows - leaving, nulls, aside, None, published=rows)
 
 

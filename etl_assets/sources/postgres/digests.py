@@ -1,7 +1,7 @@
 """Counts and checksums of a table's rows, computed in the source as `core/digests.py` has them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -9,6 +9,7 @@ from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
+from etl_assets.core.frames import CURSOR, DIGEST
 from etl_assets.core.partitions import windows_of
 from etl_assets.postgres import arrow_types, digest_text
 from etl_assets.postgres.columns import ColumnRead
@@ -45,18 +46,18 @@ class DigestReads(OpenTable):
     def row_digests(self, day: date, buckets: int, among: Collection[int]) -> pl.DataFrame:
         """Key and digest of the day's rows whose bucket is `among` those given.
 
-        The schema is `core.digests.row_digests_schema`, and `cursor` (Datetime us UTC), null where
+        The schema is `core.digests.row_digests_schema`, and CURSOR (Datetime us UTC), null where
         the row has none that is a calendar date.
         """
         key = [column for column in self.selects.columns if column.name in self.table.key]
-        columns = [*key, self._digest(), self._cursor()]
+        columns = [*key, replace(self._digest(), name=DIGEST), self._cursor()]
         where = sql.SQL("{} AND {} = ANY({}::bigint[])").format(
             self._of([day]),
             sql.SQL(self._bucket(buckets).select),
             sql.Literal([int(bucket) for bucket in among]),
         )
         schema = row_digests_schema(self.table)
-        schema["cursor"] = pl.Datetime("us", "UTC")
+        schema[CURSOR] = pl.Datetime("us", "UTC")
         return self._frame(self.selects.selected(columns, where), columns, schema)
 
     def _frame(
@@ -93,7 +94,7 @@ class DigestReads(OpenTable):
     def _cursor(self) -> ColumnRead:
         keyset = self.selects.keyset
         moment = keyset.instant().as_string() if keyset else "NULL::timestamptz"
-        return ColumnRead("cursor", moment, arrow_types.MOMENT, moment)
+        return ColumnRead(CURSOR, moment, arrow_types.MOMENT, moment)
 
     def _line(self, columns: Sequence[Column]) -> str:
         reads = {column.name: column for column in self.selects.columns}

@@ -84,10 +84,10 @@ class KeyReads(OpenTable):
         source = source_table(self.table)
         own = read_unique_indexes(self.connection, source.schema, source.table, only=source.only)
         apart = {
-            column.name
+            column.in_source
             for column in (self.table.column(name) for name in self.table.key)
-            if column.name in self.selects.own
-            and keeps_values_apart(column, self.selects.own[column.name])
+            if column.name in self.table.source_columns
+            and keeps_values_apart(column, self.selects.own[column.in_source])
         }
         if not any(index.nulls_are_equal and index.columns <= apart for index in own):
             return False

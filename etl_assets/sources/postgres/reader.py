@@ -125,10 +125,10 @@ def _read_of(table: LayerTable) -> tuple[set[str], set[str]]:
     """Names of the columns that the contract needs: of the table itself, and of its parent."""
     parent = source_table(table).parent
     words = names_in(table)
-    names = {column.name for column in table.columns} | words
+    names = set(table.source_columns.values()) | words
     if parent is None:
         return names, set()
-    return (names - parent.columns.keys()) | parent.on.keys(), {
+    return names | parent.on.keys(), {
         *parent.columns.values(),
         *parent.on.values(),
         *words,

@@ -171,9 +171,8 @@ class _Columns:
 
     @property
     def plain(self) -> list[str]:
-        """Those of the table itself."""
-        elsewhere = {*source_table(self.table).borrowed, *self.table.not_at_source}
-        return [column.name for column in self.table.columns if column.name not in elsewhere]
+        """The names there of those that are of the table itself."""
+        return list(self.table.source_columns.values())
 
     def find(self, declared: Column) -> tuple[Column, SourceColumn, str]:
         """The column as declared, as in the catalogue, and quoted."""
@@ -184,7 +183,7 @@ class _Columns:
             return declared, computed.day_column(name), _quoted(computed.DAYS, name)
         theirs = source.parent.columns.get(name) if source.parent else None
         if theirs is None:
-            return declared, self.own[name], _quoted(_OWN, name)
+            return declared, self.own[declared.in_source], _quoted(_OWN, declared.in_source)
         found = replace(self.parent[theirs], not_null=False)  # a row may have no parent
         return declared, found, _quoted(_PARENT, theirs)
 
@@ -208,7 +207,7 @@ class _Columns:
         place = f"{source.schema}.{source.table}"
         on = source.parent.on if source.parent else {}
         moments = [
-            given.column
+            self.table.source_columns.get(given.column, given.column)
             for given in source.computed.values()
             if isinstance(given, DayIn) and given.column not in source.borrowed
         ]
@@ -247,7 +246,7 @@ def _ours(name: str, table: LayerTable, others: Collection[str]) -> ColumnRead:
         return ColumnRead(name, "NULL::text", arrow_types.STRING, "NULL::text")
     # A sub-query a row: json_build_object takes fifty pairs and no more.
     fields = sql.SQL(", ").join(sql.Identifier(_OWN, other) for other in sorted(others))
-    select = sql.SQL("(SELECT row_to_json(o)::text FROM (SELECT {}) AS o)").format(fields)
+    select = sql.SQL("(SELECT row_to_json(o.*)::text FROM (SELECT {}) AS o)").format(fields)
     text = select.as_string()
     return ColumnRead(name, text, arrow_types.STRING, text)
 
@@ -258,7 +257,8 @@ def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> No
         raise ContractMismatch(
             f"The source table {relation} has no column {', '.join(absent)}, which the contract "
             f"wants; it has {', '.join(found)}.",
-            "Rename or drop the column in the table's contract, or add it to the source.",
+            "Correct the column in the table's contract, write its name there as "
+            'column(source_name="..."), or add it to the source.',
         )
 
 

@@ -15,6 +15,7 @@ from etl_assets.core.digests import (
     mark_left_out,
     row_digests_schema,
 )
+from etl_assets.core.frames import DIGEST
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.bigquery.jobs import Jobs
 from etl_assets.warehouse.bigquery.reading import frame_of
@@ -55,7 +56,7 @@ class Digests:
         key = ", ".join(f"t.{quote(name)}" for name in table.key)
         wanted = ", ".join(str(int(bucket)) for bucket in among)
         job = self._query(
-            f"SELECT {key}, {_md5(compared(table))} AS `digest` "  # noqa: S608 - quoted
+            f"SELECT {key}, {_md5(compared(table))} AS {quote(DIGEST)} "  # noqa: S608 - quoted
             f"FROM {self._datasets.published(table)} AS t "
             f"WHERE {on_days(table, [day], 't.')} AND {_bucket(table, buckets)} IN ({wanted})"
             f"{_is_at_source(table)}"

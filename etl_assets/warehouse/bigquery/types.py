@@ -17,6 +17,7 @@ from etl_assets.core.errors import WarehouseError
 from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.contract_tables import description, required_columns
+from etl_assets.warehouse.names import BIGQUERY_COLUMN, BIGQUERY_TABLE
 
 _PLAIN: dict[type[pl.DataType], str] = {
     pl.Boolean: "BOOL",
@@ -55,9 +56,6 @@ _CLUSTERABLE = {"INT64", "NUMERIC", "BIGNUMERIC", "BOOL", "DATE", "DATETIME", "S
 _MOST_CLUSTERED = 4
 _MOST_SPANS = 100
 _SYNONYMS = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
-# https://cloud.google.com/bigquery/docs/tables#table_naming, …/schemas#flexible-column-names
-_TABLE_NAME = re.compile(r"[\w\- ]{1,1024}")
-_COLUMN_NAME = re.compile(r"[^!\"$()*,./;?@\[\\\]^`{}~\x00-\x1f]{1,300}")
 
 
 def quote(*names: str) -> str:
@@ -67,8 +65,8 @@ def quote(*names: str) -> str:
 
 def check_names(table: LayerTable) -> None:
     """Raise WarehouseError for names that BigQuery has no way to write."""
-    wrong = [] if _TABLE_NAME.fullmatch(table.name) else [f"table {table.name!r}"]
-    wrong += [f"column {c.name!r}" for c in table.columns if not _COLUMN_NAME.fullmatch(c.name)]
+    wrong = [] if BIGQUERY_TABLE.fullmatch(table.name) else [f"table {table.name!r}"]
+    wrong += [f"column {c.name!r}" for c in table.columns if not BIGQUERY_COLUMN.fullmatch(c.name)]
     if wrong:
         raise WarehouseError(
             f"BigQuery takes no such name: {', '.join(wrong)} of {table.path}.",

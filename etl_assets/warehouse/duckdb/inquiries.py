@@ -53,6 +53,8 @@ def lookup(
         return pl.LazyFrame(schema=polars_schema(table.columns))
     files = ", ".join(literal(str(file)) for file in keys.files)
     among = f"EXISTS (SELECT 1 FROM read_parquet([{files}]) AS s WHERE {same_key(table)})"  # noqa: S608
+    if any(column.name.lower() == "rowid" for column in table.columns):  # which hides row ids
+        return copy_out(connection, table, among, path)
     # Only the key is read of all rows: DuckDB then skips what has none of the row ids, which it
     # cannot do by a key that is compared with NULL equal to NULL.
     rows = f"SELECT t.rowid FROM {relation(table)} AS t WHERE {among}"  # noqa: S608 - quoted
@@ -122,7 +124,7 @@ def _gains(
         connection,
         schema,
         f"SELECT {day_of(versions, 's.')} AS day, count(*), CAST(max({moment}) AS TIMESTAMPTZ) "  # noqa: S608
-        f"FROM ({new_versions(connection, versions)}) AS s GROUP BY day ORDER BY day",
+        f"FROM ({new_versions(connection, versions)}) AS s GROUP BY 1 ORDER BY 1",
         {"files": files},
     )
 

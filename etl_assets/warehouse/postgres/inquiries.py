@@ -64,7 +64,7 @@ def _gains(
     moment = sql.Identifier("s", versions.day_column)
     query = sql.SQL(
         "SELECT {day} AS day, count(*), CAST(max({moment}) AS timestamptz) "
-        "FROM ({rows}) AS s GROUP BY day ORDER BY day"
+        "FROM ({rows}) AS s GROUP BY 1 ORDER BY 1"
     ).format(
         day=day_of(versions, "s"), moment=moment, rows=new_versions(connection, staging, versions)
     )

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, mark_left_out, row_digests_schema
+from etl_assets.core.frames import DIGEST
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres import arrow_types
 from etl_assets.postgres.columns import ColumnRead
@@ -75,7 +76,7 @@ def row_digests(
     digest = row_digest(_line(compared(table)))
     columns = [
         *(read_as(table.column(name), _quoted(name)) for name in table.key),
-        ColumnRead("digest", digest, arrow_types.STRING, digest),
+        ColumnRead(DIGEST, digest, arrow_types.STRING, digest),
     ]
     where = sql.SQL("{} AND {} = ANY({}){}").format(
         on_days(table, [day]),

@@ -16,14 +16,14 @@ from etl_assets.warehouse.contract_tables import (
     missing_columns,
     required_columns,
 )
+from etl_assets.warehouse.names import POSTGRES_COLUMNS, POSTGRES_LONGEST
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
 from etl_assets.warehouse.postgres.system import create_schema
 from etl_assets.warehouse.postgres.types import column_types, nullable_key, relation
 from etl_assets.warehouse.postgres.write_paths import names
 
-LONGEST_NAME = 63
-MOST_COLUMNS = 1600
-"""https://www.postgresql.org/docs/current/limits.html; fewer of wide types, which 54011 tells."""
+LONGEST_NAME, MOST_COLUMNS = POSTGRES_LONGEST, POSTGRES_COLUMNS
+"""There may be fewer columns of wide types, which 54011 tells."""
 _NULLS_NOT_DISTINCT = 150000
 """The first server version whose unique indexes can hold NULL equal to NULL."""
 _RANGED = (pl.Int16, pl.Int32, pl.Int64, pl.Decimal, pl.Date, pl.Datetime)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from etl_assets.core.contracts import Contract
-from etl_assets.core.spec_checks import RESERVED
+from etl_assets.core.name_checks import RESERVED
 from etl_assets.sources.files.propose.guess import Guess
 from etl_assets.sources.files.propose.parquet_columns import NOT_EVEN_BESIDE
 from etl_assets.sources.files.propose.proposal import Proposal
