@@ -32,7 +32,8 @@ class HistoryShape:
     `deleted` is a Boolean column that says that the key is gone from the moment on, None where
     changes are never deletions. `order` are columns that say which of several changes of one moment
     is the later one; what they leave open the values decide. With `since_ever` the first
-    version of a key is valid from BEGINNING, for facts that are older than it.
+    version of a key is valid from BEGINNING, for facts that are older than it; one that is older
+    than BEGINNING is valid from its own moment.
     """
 
     key: tuple[str, ...]
@@ -104,7 +105,8 @@ def _finished(versions: pl.DataFrame, shape: HistoryShape) -> pl.DataFrame:
         newest = versions.select(row.alias("row")).to_series()
         versions = versions.with_columns(versions.select(shape.untracked)[newest])
     if shape.since_ever:
-        ever = pl.lit(BEGINNING, MOMENT)
+        # A key that is older than BEGINNING begins when it does.
+        ever = pl.min_horizontal(pl.lit(BEGINNING, MOMENT), VALID_FROM)
         versions = versions.with_columns(
             pl.when(is_first).then(ever).otherwise(VALID_FROM).alias(VALID_FROM)
         )

@@ -1,7 +1,7 @@
 """Versions of any changes: without gap and overlap, in any order what plain SQL makes of them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 
 import polars as pl
@@ -154,6 +154,19 @@ def test_since_ever_the_first_version_of_a_key_holds_for_older_facts_as_well() -
     versions = versions_of(changes, shape)
     assert versions["valid_from"].to_list() == [BEGINNING, moment(1), BEGINNING]
     assert versions["created_at"].to_list() == [moment(0), moment(0), moment(5)]
+
+
+@pytest.mark.parametrize("second", [950, 1000, 1001])
+def test_since_ever_a_key_that_is_older_than_all_times_begins_when_it_does(second: int) -> None:
+    shape = HistoryShape(("id",), "at", ("a",), since_ever=True)
+    moments = [datetime(year, 1, 1, tzinfo=UTC) for year in (900, second)]
+    rows = pl.DataFrame(
+        {"id": [1, 1], "at": moments, "a": ["x", "y"]}, schema_overrides={"at": MOMENT}
+    )
+    versions = versions_of(rows, shape)
+    assert versions["valid_from"].to_list() == moments
+    assert versions["valid_to"].to_list() == [moments[1], None]
+    assert versions["created_at"].to_list() == [moments[0]] * 2
 
 
 def test_as_of_a_version_s_boundaries_the_later_version_holds() -> None:
