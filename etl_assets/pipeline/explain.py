@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from etl_assets.core.as_of import UNKNOWN
 from etl_assets.core.column_lineage import same_values
 from etl_assets.core.policies import Deletes
 from etl_assets.core.rows import keys_of
@@ -141,6 +142,7 @@ class Explainer:
             inputs=[
                 self._input(table, name, given, row or values, day)
                 for name, given in table.inputs.items()
+                if not _is_unknown_member(table, row)
             ],
         )
 
@@ -186,6 +188,8 @@ class Explainer:
         return (table.path, day) in self._late
 
     def _origin(self, table: LayerTable, row: Values | None, day: date | None) -> Sequence[str]:
+        if _is_unknown_member(table, row):
+            return ("the unknown member: rows that find no version point to it",)
         if table.source is None or row is None or day is None:
             return ()
         ledger = self._warehouse.ledger(table) if table.is_of_files else ()
@@ -216,6 +220,11 @@ class Explainer:
         shown = _shown_key(table, values)
         stones = self._stones[table.path]
         return [at for payload, at in stones if _is_of("", payload, table, values, shown)]
+
+
+def _is_unknown_member(table: LayerTable, row: Values | None) -> bool:
+    """Whether it is the row of a dimension that is made of nothing."""
+    return table.dimension is not None and row is not None and row[table.dimension.sk] == UNKNOWN
 
 
 def _own_key(table: LayerTable) -> set[str]:

@@ -2,23 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime
-from pathlib import Path
 
 import polars as pl
 import pytest
 
-from etl_assets.cli.explain import _facts, _not_found
-from etl_assets.config import read_settings
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.dimension import Changes
 from etl_assets.core.policies import Deletes
 from etl_assets.core.rows import TOMBSTONE_SCHEMA
-from etl_assets.pipeline.explain import Explainer
-from etl_assets.pipeline.platform import Platform
 from etl_assets_tests.contract.days import bring, changes_of, own_row, staged, token_of
 from etl_assets_tests.dimensions.oracle import Change, moment
 from etl_assets_tests.dimensions.road import SPECS, World, dimension
@@ -86,28 +80,6 @@ def test_s2_a_row_that_is_back_as_it_was_was_never_gone(world: World) -> None:
     world.arrive([Change(1, 0, "x", 1), Change(2, 0, "y", 1)])
     world.build()
     assert {(v.id, v.since, v.until) for v in world.versions()} == {(1, 0, None), (2, 0, None)}
-
-
-def test_explain_says_when_a_row_was_found_to_be_deleted(tmp_path: Path) -> None:
-    file = tmp_path / "w.duckdb"
-    settings = read_settings({"WAREHOUSE_URL": f"duckdb://{file}", "ETL_HOME": str(tmp_path)})
-    platform = Platform(settings, given_catalog=with_tombstones())
-    with closing(platform):
-        world = World(platform.warehouse, tmp_path / "spool", platform.catalog)
-        world.arrive([Change(1, 0, "x", 1), Change(2, 0, "y", 1)])
-        vanish(world, [1], moment(0).date(), moment(40))
-        things = world.catalog[THINGS]
-        explainer = Explainer(platform, tmp_path / "explain")
-        gone, kept = (explainer.explain(things, {"id": key}) for key in (1, 2))
-        assert (gone.row, gone.gone_at) == (None, [moment(40)])
-        assert kept.row is not None
-        assert kept.gone_at == []
-        assert "2026-01-02 16:00:00" in _not_found(gone)[1]
-        world.arrive([Change(1, 0, "x", 1), Change(2, 0, "y", 1)])
-        back = Explainer(platform, tmp_path / "again").explain(things, {"id": 1})
-        assert back.row is not None
-        (line,) = [text for name, text in _facts(back, personal=False) if name == "deleted"]
-        assert line.endswith("found at 2026-01-02 16:00:00; it is there again")
 
 
 def test_a_dimension_of_deletions_needs_a_table_that_keeps_tombstones() -> None:
