@@ -50,8 +50,14 @@ def test_a_customer_is_explained_with_all_that_did_not_join_and_all_decisions() 
     ]
 
 
-def test_the_oldest_record_needs_no_edge() -> None:
-    assert "joined by:" not in lines(("shop", "1"))
+def test_the_oldest_record_is_explained_by_the_ways_of_all_others() -> None:
+    found = lines(("shop", "1"))
+    joined = found[found.index("joined by:") + 1 : found.index("not joined:")]
+    assert joined == [
+        "  crm/c — billing/b: phone +49***67 (phone, weight 0.7)",
+        "  shop/1 — crm/c: email a***@x.de (email, weight 0.9)",
+    ]
+    assert "joined by:" not in lines(("shop", "2"))
 
 
 def test_no_personal_value_is_shown_whole() -> None:

@@ -36,7 +36,8 @@ class Link:
 @dataclass(frozen=True)
 class Explanation:
     """A customer, or one record of it: `links` lead from the records that were asked about to the
-    oldest one (`anchor`), `refused` are edges of these records that join nothing."""
+    oldest one (`anchor`), and from all of them where it is the one, `refused` are edges of these
+    records that join nothing."""
 
     customer_key: int
     anchor: Record
@@ -85,7 +86,8 @@ def explain(who: int | Record, resolved: Resolved, decisions: pl.DataFrame) -> E
         key,
         anchor,
         members,
-        _way(held, anchor, members if isinstance(who, int) else [who]),
+        # The oldest record has no way to go: the others come to it.
+        _way(held, anchor, members if isinstance(who, int) or who == anchor else [who]),
         [link for link in edges if link.refused_because and asked & {link.left, link.right}],
         [one for one in standing(decisions) if {one.left, one.right} & asked],
         _cells(resolved, key),
