@@ -30,20 +30,30 @@ if TYPE_CHECKING:
 @click.argument("tables", nargs=-1)
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: the first of all.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC); default: the newest.")
-def backfill(tables: tuple[str, ...], first: date | None, last: date | None) -> None:
+@click.option("--even-closed", is_flag=True, help="Load closed days (keep_before) again, too.")
+def backfill(
+    tables: tuple[str, ...], first: date | None, last: date | None, even_closed: bool
+) -> None:
     """Load TABLES (raw/orders staged/orders …; default: all) for a range of days.
 
     Without --from and --to a staged or enriched table is made for the days that the tables that it
-    is made of have; days that are named must be there.
+    is made of have; days that are named must be there. Closed days (keep_before) that are published
+    are passed over, or refused if they are named.
     """
     settings = read_settings()
     window = window_of(settings, first, last)
-    if not load(settings, tables, window, every_day=bool(first or last)):
+    every_day = bool(first or last)
+    if not load(settings, tables, window, every_day=every_day, even_closed=even_closed):
         sys.exit(1)
 
 
 def load(
-    settings: Settings, names: Sequence[str], window: "Window", *, every_day: bool = True
+    settings: Settings,
+    names: Sequence[str],
+    window: "Window",
+    *,
+    every_day: bool = True,
+    even_closed: bool = False,
 ) -> bool:
     """Load the tables for the days with a progress bar; whether every table got every day."""
     from etl_assets.orchestration.backfill import backfill as run
@@ -61,7 +71,9 @@ def load(
         notes: list[str] = []
         platform.on_note = notes.append
         with _progress(total) as platform.on_day, home_instance(settings) as instance:
-            result = run(platform, paths, window, instance, every_day=every_day)
+            result = run(
+                platform, paths, window, instance, every_day=every_day, even_closed=even_closed
+            )
     for note in dict.fromkeys(notes):
         print_warning(note)
     print_result(result)

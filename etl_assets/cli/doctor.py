@@ -53,6 +53,8 @@ def doctor(tables: tuple[str, ...]) -> None:
         print_table("What cannot be guaranteed for a source", shown, limited, wraps="what")
     if limits := _of_warehouse(platform):
         click.echo(limits)
+    for told in (f"{line.table}: {one}" for line in found for one in line.keeping):
+        click.echo(told)
     for line in found:
         for sentence in line.hidden:
             print_warning(f"{line.table}: {sentence} Its spec accepts that.")

@@ -1,6 +1,7 @@
 """`etl-assets reconcile`: compare source and warehouse, row by row, and repair what differs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -29,12 +30,12 @@ def reconcile(tables: tuple[str, ...], repair: bool, confirm_deletes: bool) -> N
     from etl_assets.orchestration.commands import run_reconcile
     from etl_assets.orchestration.platform import open_platform
 
-    platform = open_platform(read_settings())
-    chosen = comparable(catalog_of(platform), tables)
-    print_sources(platform, chosen)
-    reports, found, failures = run_reconcile(
-        platform, chosen, repair=repair, confirm_deletes=confirm_deletes
-    )
+    with closing(open_platform(read_settings())) as platform:
+        chosen = comparable(catalog_of(platform), tables)
+        print_sources(platform, chosen)
+        reports, found, failures = run_reconcile(
+            platform, chosen, repair=repair, confirm_deletes=confirm_deletes
+        )
     print_notes(reports)
     _print_reconciliations(found)
     end(failures.values())
@@ -44,6 +45,9 @@ def _print_reconciliations(found: Sequence["Reconciliation"]) -> None:
     columns = {"table": "left", **dict.fromkeys(_NUMBERS, "right"), "verdict": "left"}
     if found:
         print_table("Source and warehouse", columns, map(_cells, found))
+    for one in found:
+        for told in _of_kept(one):
+            click.echo(told)
     left_out = {one.table: one.left_out for one in found if one.left_out}
     for table, names in left_out.items():
         click.echo(f"{table}: not compared, for no checksum covers them: {', '.join(names)}.")
@@ -51,6 +55,20 @@ def _print_reconciliations(found: Sequence["Reconciliation"]) -> None:
         click.echo(
             "What is made of the repaired days is late now: etl-assets derive makes it again, and "
             "etl-assets dev does so by itself."
+        )
+
+
+def _of_kept(one: "Reconciliation") -> Iterator[str]:
+    """Rows that stay although the source no longer has them, and days that were not compared."""
+    now = one.now
+    if now.open_from is not None:
+        yield f"{one.table}: days before {now.open_from} are closed, and were not compared."
+    if now.kept:
+        yield f"{one.table}: {now.kept:,} rows that the source no longer has stay."
+    if now.unmarked.height:
+        yield (
+            f"{one.table}: {now.unmarked.height:,} of them do not say so yet; mark them: "
+            f"etl-assets reconcile {one.table} --repair."
         )
 
 

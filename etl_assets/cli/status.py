@@ -64,6 +64,8 @@ def print_status(platform: "Platform", *, with_files: bool = False, as_json: boo
     columns = {"table": "left", **numbers, **moments, "fresh": "right", "seconds": "right"}
     if lines:
         print_table("Published tables", columns, map(_cells, lines))
+    for fact in (fact for line in lines for fact in line.facts()):
+        click.echo(fact)
     for note in (note for line in lines for note in line.notes()):
         print_warning(note)
     for path in sorted(late.keys() - {line.table for line in lines}):
@@ -75,6 +77,8 @@ def _lines(
     platform: "Platform", catalog: "Catalog", *, with_files: bool
 ) -> "tuple[list[TableStatus], Counter[str]]":
     """The published tables, and how many days of each table are late."""
+    from etl_assets.core.keeping import open_from
+    from etl_assets.pipeline.kept_rows import kept_counts
     from etl_assets.pipeline.status import summarise
 
     of_files = [table for table in catalog.values() if table.is_of_files]
@@ -82,6 +86,7 @@ def _lines(
         states = warehouse.state()
         tables = warehouse.table_states()
         late_files = _late_files(platform, of_files) if with_files else {}
+        kept = kept_counts(warehouse, catalog.values(), states)
     late = Counter(one.table for one in platform.late_of(states))
     late.update(late_files)
     paths = {table.path for table in of_files}
@@ -95,6 +100,12 @@ def _lines(
         late=late,
         of_files=paths,
         syncing={table.path for table in catalog.values() if table.syncs},
+        open_from={
+            path: first
+            for path, table in catalog.items()
+            if (first := open_from(table, datetime.now(UTC)))
+        },
+        kept=kept,
     )
     return lines, late
 

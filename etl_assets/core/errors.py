@@ -89,6 +89,11 @@ class DayIncomplete(EtlError):
     """A day of files whose marker, or a file of its manifest, is not there yet."""
 
 
+class DayClosed(EtlError):
+    """A day that is published and closed: its source may have pruned it, and nobody asked for it
+    by name."""
+
+
 class StalePublication(EtlError):
     """A newer snapshot of the partition is published already; this one must not overwrite it."""
 

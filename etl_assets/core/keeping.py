@@ -3,11 +3,13 @@
 What a load, a sync and a reconciliation do about such rows is decided in `pipeline/`.
 """
 
-from datetime import date, datetime
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from etl_assets.core.errors import DayClosed
 from etl_assets.core.frames import DAY
 from etl_assets.core.partitions import ONE_DAY, Window
 from etl_assets.core.policies import Deletes
@@ -21,11 +23,13 @@ def open_from(table: "LayerTable", now: datetime) -> date | None:
     """The first day that is not closed at `now` (UTC, the source's clock), None if none ever is.
 
     A day is closed as soon as it began longer than `keep_before` ago: from then on the source may
-    prune its first rows.
+    prune its first rows. A date is a day of any zone, the first of which begins 14 hours early.
     """
     if table.keep_before is None:
         return None
     since = now - table.keep_before
+    if isinstance(table.column(table.day_column).dtype, pl.Date):
+        since += timedelta(hours=14)
     return since.date() if since == Window.of(since.date()).start else since.date() + ONE_DAY
 
 
@@ -65,9 +69,26 @@ def open_scope(table: "LayerTable", scope: Scope, now: datetime) -> Scope:
     return scope if first is None else Scope(max(scope.first, first), scope.last)
 
 
+CLOSED_TAG, LOAD_CLOSED = "etl_assets/closed_days", "load"
+"""The tag of a run, and its value, by which closed days are loaded again on purpose."""
+
+
 def closing_rule(table: "LayerTable") -> str:
-    """When a day is closed, as a part of a sentence; of a table with `keep_before`."""
+    """When a day is closed, as a sentence without its stop; of a table with `keep_before`."""
     assert table.keep_before is not None  # noqa: S101 - the caller asked
     days, rest = divmod(table.keep_before, ONE_DAY)
     shown = f"{days:,} {'day' if days == 1 else 'days'}" if not rest else str(table.keep_before)
     return f"days that began more than {shown} ago are closed (keep_before)"
+
+
+def closed_days(table: "LayerTable", days: Collection[date]) -> DayClosed:
+    """The error of days that somebody wants to be loaded again although they are closed."""
+    first, last = min(days), max(days)
+    told = f"{first} is" if len(days) == 1 else f"{len(days):,} days from {first} to {last} are"
+    return DayClosed(
+        f"{table.path}: {told} published and not loaded again, because {closing_rule(table)}: the "
+        "source may have pruned them.",
+        "If it is meant, what the source still has is loaded and the rest stays: etl-assets "
+        f"backfill {table.path} --from {first} --to {last} --even-closed; in Dagster's UI the run "
+        f"needs the tag {CLOSED_TAG} with the value {LOAD_CLOSED}.",
+    )

@@ -89,11 +89,12 @@ def _mark_faults(table: LayerTable, name: str) -> Iterator[Fault]:
         "the partition_column": name == table.partition_column,
         "the cursor_column": name == table.cursor_column,
         "the overflow_column": name == table.overflow_column,
-        "a column of the parent": table.source is not None and name in table.source.borrowed,
+        "computed or read from the parent": table.source is not None
+        and name in table.source.borrowed,
     }
     for what in (what for what, is_used in used.items() if is_used):
         yield Fault(
             "kept_column",
-            f"{name!r} is {what} as well, which the source must have, and the mark is ours.",
+            f"{name!r} is {what} as well, which the source has, and it has no such mark.",
             "Declare a column of its own that the source does not have.",
         )

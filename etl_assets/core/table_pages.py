@@ -14,6 +14,7 @@ from etl_assets.core.column_lineage import columns_read
 from etl_assets.core.computed import shown_of
 from etl_assets.core.contracts import Column, frame_checks_of
 from etl_assets.core.dimension import HISTORY
+from etl_assets.core.keeping import closing_rule
 from etl_assets.core.policies import Arrival, Deletes, Drift, Thresholds
 from etl_assets.core.rule_words import rules_in_words
 from etl_assets.core.source_specs import Files, PostgresTable, SourceSpec
@@ -137,11 +138,22 @@ def _facts(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[tuple[st
         yield "Versions", f"every one that was seen is kept in {link(table.versions.path)}"
     yield "Freshness", _freshness(table)
     if table.source is not None:
-        yield "Rows that the source deleted", _DELETES[table.deletes]
+        yield "Rows that the source deleted", _deleted(table)
         yield (
             "Changes of the source's columns",
             _DRIFT[table.drift].format(overflow=table.overflow_column),
         )
+
+
+def _deleted(table: LayerTable) -> str:
+    told = _DELETES[table.deletes]
+    if table.keep_before is not None:
+        told = f"stay in closed days, and leave others: {closing_rule(table)}"
+    elif table.is_of_files and table.deletes is Deletes.KEEP:
+        told = "stay where their object is gone"
+    if table.kept_column is not None:
+        told += f"; `{table.kept_column}` says since when the source has no such row"
+    return told
 
 
 def _how(given: Input) -> str:
@@ -252,6 +264,8 @@ def _from_source(table: LayerTable, source: SourceSpec) -> Iterator[tuple[str, s
             origin = shown_of(source.computed[column.name])
         elif isinstance(source, Files) and column.name in source.borrowed:
             origin = "the object itself: its day, its key or the line"
+        elif column.name == table.kept_column:
+            origin = "the moment when the row was found to be gone from the source"
         elif column.name == table.overflow_column:
             origin = "the columns that the contract does not have"
         yield column.name, origin

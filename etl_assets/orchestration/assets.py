@@ -11,6 +11,7 @@ import dagster as dg
 
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import EtlError, StalePublication
+from etl_assets.core.keeping import CLOSED_TAG, LOAD_CLOSED
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.arrivals import freshness_of
 from etl_assets.orchestration.checks import verdicts
@@ -101,7 +102,14 @@ def _load(
     with platform.spool(context.run_id, step_of(table)) as folder:
         parts = parts_of(table, context)
         loaded = load(
-            table, source, platform.warehouse, parts, folder, context.run_id, context.log.info
+            table,
+            source,
+            platform.warehouse,
+            parts,
+            folder,
+            context.run_id,
+            context.log.info,
+            even_closed=context.run.tags.get(CLOSED_TAG) == LOAD_CLOSED,
         )
         for day in (*loaded.good, *loaded.refused):
             platform.on_day(table.path, day.day, day in loaded.good)

@@ -15,6 +15,7 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from etl_assets.config import Settings
+from etl_assets.core.keeping import CLOSED_TAG, LOAD_CLOSED, closed_days
 from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.build import build_definitions
@@ -35,17 +36,20 @@ QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITIC
 
 @dataclass
 class BackfillResult:
-    """What came of it: the days that each table got, did not get and was spared, and why not."""
+    """What came of it: the days that each table got, did not get and was spared, those that are
+    published and closed although they were named, and why not."""
 
     done: dict[str, set[date]] = field(default_factory=dict)
     failed: dict[str, set[date]] = field(default_factory=dict)
     skipped: dict[str, set[date]] = field(default_factory=dict)
+    closed: dict[str, set[date]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
 
     @property
     def succeeded(self) -> bool:
         """Whether every table got every day."""
-        return not (any(self.failed.values()) or any(self.skipped.values()))
+        left = (self.failed, self.skipped, self.closed)
+        return not any(days for by_table in left for days in by_table.values())
 
 
 def backfill(
@@ -55,13 +59,14 @@ def backfill(
     instance: dg.DagsterInstance,
     *,
     every_day: bool = True,
+    even_closed: bool = False,
 ) -> BackfillResult:
     """Load these tables for these days, layer by layer; what is downstream of a failure is skipped.
 
     Days of a derived table that its inputs have not published cannot be made: they failed, or with
-    `every_day` False, for a range that nobody named, they are passed over. A table without days is
-    loaded whole. Errors of a run are in the result's messages; only what keeps Dagster from running
-    is raised.
+    `every_day` False, for a range that nobody named, they are passed over. So it is with published
+    days that are closed, unless `even_closed`. A table without days is loaded whole. Errors of a
+    run are in the result's messages; only what keeps Dagster from running is raised.
     """
     result = BackfillResult()
     wanted = set(paths)
@@ -78,9 +83,16 @@ def backfill(
                 _unpublished_told(table, platform.catalog.published(path), days)
                 for path, days in missing.items()
             ]
-        return [day for day in whole if day not in spared | unmakeable]
+        closed = set() if even_closed else platform.closed_days(table, whole)
+        if closed and every_day:
+            result.closed[table.path] = closed
+            result.messages.append(str(closed_days(table, closed)))
+        elif closed:
+            platform.on_note(str(closed_days(table, closed)))
+        return [day for day in whole if day not in spared | unmakeable | closed]
 
-    make_by_layer(platform, wanted, instance, days_of, result)
+    tags = {CLOSED_TAG: LOAD_CLOSED} if even_closed else {}
+    make_by_layer(platform, wanted, instance, days_of, result, tags)
     return result
 
 
@@ -90,10 +102,11 @@ def make_by_layer(
     instance: dg.DagsterInstance,
     days_of: Callable[[LayerTable], Sequence[date]],
     result: BackfillResult,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Run these tables, upstream first, each for the days that `days_of` says when its turn comes.
 
-    Tables as far from a source as each other share their runs.
+    The runs get these `tags` as well. Tables as far from a source as each other share their runs.
     """
     catalog = platform.catalog
 
@@ -108,19 +121,23 @@ def make_by_layer(
             plan.setdefault(tuple(days_of(table)), []).append(table)
         for shared, tables in plan.items():
             for part in windows_of(shared):
-                _run(definitions, instance, tables, part, result)
+                _run(definitions, instance, tables, part, result, tags or {})
 
 
 def run_range(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, paths: Sequence[str], window: Window
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    paths: Sequence[str],
+    window: Window,
+    tags: Mapping[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """One run of these assets over a range of days."""
+    """One run of these assets over a range of days, with these tags as well."""
     job = definitions.resolve_implicit_global_asset_job_def()
     return job.execute_in_process(
         instance=instance,
         asset_selection=[key_of_path(path) for path in paths],
         raise_on_error=False,
-        tags=range_tags(window),
+        tags={**range_tags(window), **(tags or {})},
         run_config=QUIET,
     )
 
@@ -131,9 +148,10 @@ def _run(
     tables: Sequence[LayerTable],
     window: Window,
     result: BackfillResult,
+    tags: Mapping[str, str],
 ) -> None:
     paths = [table.path for table in tables]
-    executed = run_range(definitions, instance, paths, window)
+    executed = run_range(definitions, instance, paths, window, tags)
     raise_if_interrupted(executed, instance)  # Ctrl-C ends the backfill, not only this run
     for path in paths:
         result.done.setdefault(path, set())

@@ -8,8 +8,10 @@ import dagster as dg
 from dagster import DagsterError, DagsterEventType
 from dagster._core.events import RunFailureReason
 
-from etl_assets.core.errors import EtlError, StalePublication
+from etl_assets.core.errors import DayClosed, EtlError, StalePublication
+from etl_assets.core.keeping import closed_days
 from etl_assets.core.partitions import windows_of
+from etl_assets.core.policies import Deletes
 from etl_assets.core.table import LayerTable
 from etl_assets.core.unexpected import stack_of, told
 from etl_assets.interrupts import interrupt_behind
@@ -31,6 +33,19 @@ def refused_days(
     from etl_assets.pipeline.days import LoadedDay
     from etl_assets.pipeline.refusals import broken
 
+    closed = [
+        one.day
+        for one in refused
+        if not isinstance(one, LoadedDay) and isinstance(one.error, DayClosed)
+    ]
+    told = f"{closed_days(table, closed)} " if closed else ""
+    metadata: dict[str, str | int] = {
+        "days_not_published": ", ".join(str(one.day) for one in refused),
+        "days_published": len(good),
+    }
+    refused = [one for one in refused if one.day not in closed]
+    if not refused:
+        return dg.Failure(told.strip(), metadata=metadata, allow_retries=False)
     why = [broken(one) if isinstance(one, LoadedDay) else str(one.error) for one in refused]
     command = f"etl-assets backfill {table.path}"
     if table.has_days:
@@ -49,20 +64,18 @@ def refused_days(
         commands = [command]
     shown = "; ".join(commands[:_MOST_COMMANDS]) + ("; …" if commands[_MOST_COMMANDS:] else ".")
     return dg.Failure(
-        f"{what} What was published for {them} before stays. "
+        f"{told}{what} What was published for {them} before stays. "
         "See the checks, mend the source or the contract, or allow more in the thresholds of "
         f"{table.declared_in}, and {again}: {shown}",
-        metadata={
-            "days_not_published": ", ".join(str(one.day) for one in refused),
-            "days_published": len(good),
-        },
+        metadata=metadata,
         allow_retries=False,
     )
 
 
 def overtaken(table: LayerTable, error: StalePublication) -> Exception:
     """What a run raises that read older days than are published: it reads them again, or fails."""
-    if table.syncs:  # a sync was faster: that happens, and a newer snapshot will do
+    # A sync or a reconciliation was faster: that happens, and a newer snapshot will do.
+    if table.syncs or table.deletes is Deletes.KEEP:
         return dg.RetryRequested(max_retries=3, seconds_to_wait=1)
     return dg.Failure(str(error), allow_retries=False)
 

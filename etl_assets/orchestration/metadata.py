@@ -95,6 +95,8 @@ def day_metadata(
         metadata["dagster/column_lineage"] = lineage
     if loaded.source_count is not None:
         metadata["source_rows"] = loaded.source_count
+    if loaded.gone is not None:
+        metadata["rows_kept_though_gone"] = loaded.gone.keys.rows
     if loaded.ledger is not None:
         return {**metadata, **_files_metadata(loaded.ledger)}
     if loaded.query:

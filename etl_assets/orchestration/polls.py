@@ -4,11 +4,12 @@ Tables with a cursor are synced (`syncs.py`), those of files have sensors (`new_
 list is read is `sources/http/`.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from etl_assets.config import Settings
+from etl_assets.core.keeping import open_from
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.names import key_of
@@ -66,4 +67,5 @@ def recent_days(settings: Settings, table: LayerTable) -> Window:
         return Window.of(WHOLE)
     newest = settings.newest_partition()
     first = newest - timedelta(days=settings.http.recent_days - 1)
-    return Window(max(first, settings.first_day), newest)
+    opened = open_from(table, datetime.now(UTC)) or first  # closed days are not asked for
+    return Window(min(max(first, settings.first_day, opened), newest), newest)

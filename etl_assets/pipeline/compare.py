@@ -5,7 +5,7 @@ travels is in proportion to the differences. Then quarantine is held against the
 published. What is done about differences is `reconcile.py`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -21,6 +21,7 @@ from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.day_check import REPRESENTABLE
+from etl_assets.pipeline.kept_rows import marked_rows
 from etl_assets.pipeline.sync import found_of
 from etl_assets.pipeline.sync_log import position_of
 from etl_assets.sources.base import Snapshot, Source
@@ -102,7 +103,7 @@ class Comparing:
             differences = comparison.differences(compared, frozenset(theirs["day"]))
         if self.warehouse.table_state(self.table) != before.table_state:
             raise lost_turn(self.table.path)
-        known = int(pruned["rows"].sum()) + self._marked(published)
+        known = int(pruned["rows"].sum()) + marked_rows(self.warehouse, self.table, published)
         return replace(differences, kept=differences.kept + known)
 
     def _pruned(self, theirs: pl.DataFrame, ours: pl.DataFrame, now: datetime) -> pl.DataFrame:
@@ -114,14 +115,6 @@ class Comparing:
             return ours.clear()  # what is left of such days is to be marked
         gone = ours.join(theirs, on="day", how="anti")
         return gone.filter(stays(self.table, now, "day"))
-
-    def _marked(self, days: Collection[date]) -> int:
-        """How many rows of the days say that they are gone from the source."""
-        mark = self.table.kept_column
-        if mark is None:
-            return 0
-        numbers = self.warehouse.profile(self.table, days)
-        return int((numbers[ROWS] - numbers[mark]).sum())
 
     def _rows(self, snapshot: Snapshot, days: Sequence[date]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Key, digest and day of the rows in the buckets that differ: the source's and ours."""

@@ -1,9 +1,11 @@
 """Compares the source with the contracts, loading nothing: what `etl-assets doctor` shows."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from etl_assets.core.errors import EtlError
+from etl_assets.core.keeping import open_from
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.base import Ability, Source
 
@@ -17,7 +19,8 @@ class Diagnosis:
     `rows_without_day` counts rows that no partition will ever hold: their moment is missing,
     infinite or BC, or they have no parent. `hidden` says what keeps rows from us although the spec
     accepts that, `cannot` what the source cannot do besides reading days, each with the reason,
-    `limits` what cannot be guaranteed for its kind of table.
+    `limits` what cannot be guaranteed for its kind of table, `keeping` what is true now of rows
+    that stay although the source no longer has them.
     """
 
     table: str
@@ -27,6 +30,7 @@ class Diagnosis:
     hidden: tuple[str, ...] = ()
     cannot: Mapping[Ability, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    keeping: tuple[str, ...] = ()
 
 
 def diagnose(
@@ -62,6 +66,7 @@ def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
     try:
         with source.snapshot() as snapshot:
             undeclared = tuple(name for name, _ in snapshot.columns if name not in declared)
+            keeping = _keeping(table, [name for name, _ in snapshot.columns], snapshot.as_of)
             return Diagnosis(
                 table.path,
                 None,
@@ -70,6 +75,24 @@ def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
                 tuple(snapshot.hidden()),
                 source.cannot,
                 tuple(snapshot.limits()),
+                keeping,
             )
     except EtlError as error:
         return Diagnosis(table.path, error)
+
+
+def _keeping(table: LayerTable, names: Sequence[str], now: datetime) -> tuple[str, ...]:
+    """Which days are closed, and whether the source has a column with the name of our mark."""
+    told = []
+    first = open_from(table, now)
+    if first is not None:
+        told.append(
+            f"Days before {first} are closed: they are neither compared nor loaded again, and "
+            "their rows stay. In later days deleted rows leave."
+        )
+    if table.kept_column in names:
+        told.append(
+            f"The source has a column {table.kept_column!r} too, which is not read: the mark of "
+            f"{table.declared_in} (kept_column) takes its place. Give the mark another name."
+        )
+    return tuple(told)

@@ -5,17 +5,21 @@ them. Which tables keep such rows is `core/keeping.py`; how a change of rows kee
 `match.py`.
 """
 
+import json
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
+from etl_assets.core.frames import ROWS
 from etl_assets.core.keeping import keeps, marked
 from etl_assets.core.partitions import Window
+from etl_assets.core.policies import Deletes
+from etl_assets.core.state import Happening, PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.day_check import DayCheck
 from etl_assets.sources.base import DayRead
@@ -77,3 +81,34 @@ class KeptRows:
         left = pl.scan_parquet(path, glob=False)
         for start in range(0, left.select(pl.len()).collect().item(), _ROWS_AT_ONCE):
             yield left.slice(start, _ROWS_AT_ONCE).collect()
+
+
+def kept_counts(
+    warehouse: Warehouse, tables: Iterable[LayerTable], states: Iterable[PartitionState]
+) -> dict[str, int]:
+    """How many published rows of each table its source no longer has, as far as that is known.
+
+    Of a table that marks them they are counted; of another that keeps them it is what the last
+    reconciliation found. Raises what the warehouse raises.
+    """
+    days: dict[str, list[date]] = {}
+    for state in states:
+        days.setdefault(state.table_name, []).append(state.partition_key)
+    found = {}
+    for table in tables:
+        if table.deletes is not Deletes.KEEP or table.path not in days:
+            continue
+        if table.kept_column:
+            found[table.path] = marked_rows(warehouse, table, days[table.path])
+        elif told := warehouse.history(table, Happening.RECONCILIATION, 1):
+            kept = json.loads(told[0].payload).get("kept")
+            found |= {table.path: kept} if kept is not None else {}
+    return found
+
+
+def marked_rows(warehouse: Warehouse, table: LayerTable, days: Collection[date]) -> int:
+    """How many rows of the days say that they are gone from the source; 0 without such a mark."""
+    if table.kept_column is None or not days:
+        return 0
+    numbers = warehouse.profile(table, days)
+    return int((numbers[ROWS] - numbers[table.kept_column]).sum())

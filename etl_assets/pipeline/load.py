@@ -15,12 +15,13 @@ import polars as pl
 import tenacity
 
 from etl_assets.core.errors import ContractMismatch, DayIncomplete, UpstreamMissing, may_pass
+from etl_assets.core.keeping import closed_days, is_closed
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.day_check import Clock, DayCheck, Origin
 from etl_assets.pipeline.days import FailedDay, LoadedDay, Published
 from etl_assets.pipeline.match import whole_keys
 from etl_assets.pipeline.objects import DayObjects
-from etl_assets.sources.base import DayRead, DaySource
+from etl_assets.sources.base import DayRead, Days, DaySource, Snapshot
 
 _ATTEMPTS = 4
 
@@ -32,8 +33,12 @@ def load_days(
     published: Published,
     folder: Path,
     run_id: str,
+    *,
+    even_closed: bool = False,
 ) -> Iterator[LoadedDay | FailedDay]:
     """Each part in order, as soon as it is loaded.
+
+    A published day that is closed fails without being read, unless `even_closed`.
 
     A source that breaks off is opened again, and the part that it broke is read from its start,
     four attempts in all; a part with a permanent error of its own fails alone. Raises what keeps
@@ -50,6 +55,14 @@ def load_days(
             with attempt, source.open() as snapshot:
                 while remaining:
                     day = remaining[0]
+                    if (
+                        not even_closed
+                        and day in published.rows
+                        and _is_closed(table, day, snapshot)
+                    ):
+                        remaining.pop(0)
+                        yield FailedDay(day, closed_days(table, [day]))
+                        continue
                     shutil.rmtree(folder / day.isoformat(), ignore_errors=True)
                     known = published.with_days(so_far)
                     try:
@@ -62,6 +75,10 @@ def load_days(
                     if loaded.is_good:
                         so_far[day] = loaded.rows
                     yield loaded
+
+
+def _is_closed(table: LayerTable, day: date, moment: Days) -> bool:
+    return isinstance(moment, Snapshot) and is_closed(table, day, moment.as_of)
 
 
 def load_day(

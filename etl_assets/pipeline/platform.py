@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from etl_assets.config import DEMO_TABLES, Settings
 from etl_assets.core.catalog import Catalog
-from etl_assets.core.errors import ConfigError
+from etl_assets.core.errors import ConfigError, EtlError
+from etl_assets.core.keeping import is_closed
 from etl_assets.core.lateness import Late, late_days
 from etl_assets.core.personal import hash_with
 from etl_assets.core.reload_reasons import forgotten_of
@@ -115,6 +116,21 @@ class Platform:
     def scope(self) -> Scope:
         """The days that the platform has."""
         return Scope(self.settings.first_day, self.settings.last_day)
+
+    def closed_days(self, table: LayerTable, days: Iterable[date]) -> set[date]:
+        """Those of the days that are published and closed, by the source's clock.
+
+        None where the source does not answer: a load of the days then says why.
+        """
+        if table.source is None or table.keep_before is None:
+            return set()
+        published = {state.partition_key for state in self.warehouse.state(table)}
+        try:
+            with self.source(table).open() as snapshot:
+                now = snapshot.as_of
+        except EtlError:
+            return set()
+        return {day for day in days if day in published and is_closed(table, day, now)}
 
     def late(self) -> list[Late]:
         """The derived days of this platform that must be made again, upstream tables first.

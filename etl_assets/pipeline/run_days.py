@@ -74,16 +74,21 @@ def load(
     folder: Path,
     run_id: str,
     tell: Told = lambda _message: None,
+    *,
+    even_closed: bool = False,
 ) -> Loaded:
     """Every part, read and checked; once more those that a sync published newer meanwhile.
 
-    `tell` is told of that. Raises what keeps every part from being read.
+    `tell` is told of that. Closed days are refused unless `even_closed` (`load_days`). Raises what
+    keeps every part from being read.
     """
     found: dict[date, LoadedDay | FailedDay] = {}
     remaining = list(days)
     for _ in range(_ROUNDS):
         published = published_counts(warehouse, table)
-        loaded = list(load_days(table, source, remaining, published, folder, run_id))
+        loaded = list(
+            load_days(table, source, remaining, published, folder, run_id, even_closed=even_closed)
+        )
         found |= {day.day: day for day in loaded}
         if not table.syncs:
             break
@@ -135,7 +140,9 @@ def _reload(
     waiting = sorted(known.reload_reasons) if known else []
     if not waiting:
         return Reloaded()
-    loaded = load(table, source, warehouse, waiting, folder / uuid.uuid4().hex, run_id)
+    # A day that waits is owed, also where it was closed meanwhile; what is gone of it stays.
+    place = folder / uuid.uuid4().hex
+    loaded = load(table, source, warehouse, waiting, place, run_id, even_closed=True)
     good = list(loaded.good)
     if good and loaded.refused:
         held = _held(table, warehouse, good, loaded.audited, folder / uuid.uuid4().hex)

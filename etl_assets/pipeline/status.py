@@ -30,7 +30,9 @@ class TableStatus:
     days again. `high_watermark` is UTC; `freshness` the time since the last publication, None where
     there was none; `seconds` what the last load of each partition took, added
     up. Through `verified_through` (UTC) a reconciliation found every partition equal to its
-    source; None where one was never compared.
+    source; None where one was never compared. Days before `open_from` are closed, and are not
+    compared: these do not count for it. `days_closed` of them are published, None where the table
+    closes none. `kept` counts rows that the source no longer has, None where nobody looked.
     """
 
     table: str
@@ -51,6 +53,22 @@ class TableStatus:
     is_of_files: bool = False
     syncs: bool = False
     is_declared: bool = True
+    open_from: date | None = None
+    days_closed: int | None = None
+    kept: int | None = None
+
+    def facts(self) -> list[str]:
+        """What is as it should be and worth knowing, a sentence or two each."""
+        facts = []
+        if self.open_from is not None:
+            facts.append(
+                f"{self.table}: days before {self.open_from} are closed (keep_before), "
+                f"{self.days_closed:,} of them published: neither compared nor loaded again."
+            )
+        if self.kept:
+            rows = f"{self.kept:,} {'row' if self.kept == 1 else 'rows'}"
+            facts.append(f"{self.table} keeps {rows} that the source no longer has.")
+        return facts
 
     def notes(self) -> list[str]:
         """What a person should know of it, a sentence or two each."""
@@ -124,6 +142,8 @@ class TableStatus:
             ),
             "load_seconds": round(self.seconds, 3),
             "is_declared": self.is_declared,
+            "open_from": self.open_from,
+            "kept": self.kept,
         }
 
 
@@ -138,6 +158,8 @@ def summarise(
     late: Mapping[str, int] | None = None,
     of_files: Collection[str] = (),
     syncing: Collection[str] = (),
+    open_from: Mapping[str, date] | None = None,
+    kept: Mapping[str, int] | None = None,
 ) -> list[TableStatus]:
     """A line for each table of `order` that has published or refused partitions, then for all
     others.
@@ -145,7 +167,8 @@ def summarise(
     `reloads` are each table's `TableState.reload_reasons`; `scope` are the platform's days, None
     where they do not matter; `versions` are tables beside those of `order`, whose days follow a
     cursor and are in no scope. `late` is the number of late days by table; the tables of `of_files`
-    are made of files, those of `syncing` sync.
+    are made of files, those of `syncing` sync. `open_from` has the first day that is not closed, of
+    tables that close days, and `kept` how many rows are there that the source no longer has.
     """
     reloads = reloads or {}
     by_table: dict[str, list[PartitionState]] = {path: [] for path in order}
@@ -167,6 +190,8 @@ def summarise(
             is_of_files=path in of_files,
             is_declared=path in declared,
             syncs=path in syncing,
+            open_from=(open_from or {}).get(path),
+            kept=(kept or {}).get(path),
         )
         for path, found in by_table.items()
         if found or reloads.get(path)
@@ -184,6 +209,8 @@ def _line(
     is_of_files: bool,
     is_declared: bool,
     syncs: bool,
+    open_from: date | None,
+    kept: int | None,
 ) -> TableStatus:
     marks = [state.high_watermark for state in states if state.high_watermark]
     days = [state.partition_key for state in states if state.partition_key != WHOLE]
@@ -197,7 +224,13 @@ def _line(
         high_watermark=max(marks, default=None),
         freshness=now - max(state.updated_at for state in states) if states else None,
         seconds=sum(state.seconds for state in states),
-        verified_through=_earliest([state.verified_through for state in states]),
+        verified_through=_earliest(
+            [
+                state.verified_through
+                for state in states
+                if open_from is None or state.partition_key >= open_from
+            ]
+        ),
         warnings=_warnings(states),
         refused={day: why for day in sorted(reasons) if (why := refused_of(reasons[day]))},
         days_forgotten=sorted(day for day, why in reasons.items() if forgotten_of(why)),
@@ -206,6 +239,9 @@ def _line(
         is_of_files=is_of_files,
         is_declared=is_declared,
         syncs=syncs,
+        open_from=open_from,
+        days_closed=sum(day < open_from for day in days) if open_from else None,
+        kept=kept,
     )
 
 

@@ -1,6 +1,7 @@
 """M1: what is wrong with a spec is said when it is made: the field, and what to write."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 import polars as pl
@@ -11,7 +12,7 @@ from etl_assets.core.computed import DayIn, Sql
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.errors import SpecError
 from etl_assets.core.name_checks import RESERVED
-from etl_assets.core.policies import Drift, Thresholds
+from etl_assets.core.policies import Deletes, Drift, Thresholds
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Input, Layer
@@ -53,6 +54,9 @@ def test_a_spec_that_fits_is_two_tables() -> None:
 
 
 DATED = contract_of({"id": pl.Int64, "day": pl.Date, "at": pl.Datetime("us"), **MOMENTS})
+
+
+MARKED = contract_of({"id": pl.Int64, "gone_at": UTC_MOMENT, **MOMENTS})
 
 
 def day_in(column: str, zone: str) -> PostgresTable:
@@ -186,6 +190,46 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
         "columns that evolve and nowhere to keep them",
         {"drift": Drift.EVOLVE},
         ["drift: EVOLVE keeps new columns in an overflow column, and none is named."],
+    ),
+    (
+        "a mark of rows that do not stay",
+        {"kept_column": "gone_at", "raw": MARKED},
+        ["kept_column: it marks rows that stay, and with Deletes.REMOVE none does.", "KEEP"],
+    ),
+    (
+        "a mark beside tombstones",
+        {"kept_column": "gone_at", "raw": MARKED, "deletes": Deletes.TOMBSTONE},
+        ["kept_column: it marks rows that stay, and with Deletes.TOMBSTONE none does."],
+    ),
+    (
+        "a mark that is no column",
+        {"kept_column": "gone_at", "deletes": Deletes.KEEP},
+        ["kept_column: Raw has no column 'gone_at'.", "Declare `gone_at: Annotated[pl.Datetime"],
+    ),
+    (
+        "a mark that is no moment",
+        {"kept_column": "name", "deletes": Deletes.KEEP},
+        ["kept_column: 'name' of Raw cannot hold since when", "nullable=True"],
+    ),
+    (
+        "a mark that the source sets",
+        {"kept_column": "updated_at", "deletes": Deletes.KEEP},
+        ["kept_column: 'updated_at' is the cursor_column as well", "the source does not have"],
+    ),
+    (
+        "days that are closed and keep nothing",
+        {"keep_before": timedelta(days=90)},
+        ["keep_before: it says which rows stay, and with Deletes.REMOVE none does.", "KEEP"],
+    ),
+    (
+        "closed days of a table without days",
+        {"keep_before": timedelta(days=9), "deletes": Deletes.KEEP, "partition_column": None},
+        ["keep_before: it closes days, and the table has none."],
+    ),
+    (
+        "an age that is none",
+        {"keep_before": timedelta(hours=3), "deletes": Deletes.KEEP},
+        ["keep_before: datetime.timedelta(seconds=10800) is no age of days.", "timedelta(days=90)"],
     ),
     (
         "a threshold that is no number",
