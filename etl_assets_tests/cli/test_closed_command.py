@@ -13,7 +13,7 @@ import pytest
 from etl_assets.config import Settings
 from etl_assets.core.keeping import CLOSED_TAG, LOAD_CLOSED
 from etl_assets.core.partitions import Window
-from etl_assets.orchestration.backfill import run_range
+from etl_assets.orchestration.backfill import backfill, run_range
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.pipeline.platform import Platform
 from etl_assets_tests.cli.conftest import Shop
@@ -85,6 +85,7 @@ def count(company: Shop, query: str) -> int:
         return connection.execute(f"SELECT count(*) FROM {query}").fetchall()[0][0]
 
 
+@pytest.mark.soak
 def test_r4_closed_days_are_told_passed_over_refused_or_loaded_on_purpose(company: Shop) -> None:
     first = company.run("backfill", "raw/parcels")
     assert (first.exit_code, count(company, "raw.parcels")) == (0, 30)
@@ -180,6 +181,11 @@ def test_r4_a_run_of_the_ui_is_refused_its_closed_days_and_the_others_go_on(comp
         assert "are published and not loaded again" in error.description
         done = [e.partition for e in again.all_events if e.is_step_materialization]
         assert done == [LAST.isoformat()]
+        named = backfill(platform, ["raw/parcels"], window, instance)
+        assert named.closed == {"raw/parcels": {FIRST, date(2024, 1, 2)}}
+        assert named.done == {"raw/parcels": {LAST}}
+        assert len(named.messages) == 1
+        assert not named.succeeded
         tags = {CLOSED_TAG: LOAD_CLOSED}
         assert run_range(definitions, instance, ["raw/parcels"], window, tags).success
     platform.close()
