@@ -13,7 +13,7 @@ import polars as pl
 
 from etl_assets.core.digests import BUCKETS_SCHEMA, row_digests_schema
 from etl_assets.core.errors import EtlError
-from etl_assets.core.frames import CURSOR, DAY, DIGEST, PAYLOAD, POSITION, ROWS
+from etl_assets.core.frames import CURSOR, DAY, DIGEST, PAYLOAD, POSITION
 from etl_assets.core.keeping import open_from, open_scope, stays
 from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of, payloads_of
