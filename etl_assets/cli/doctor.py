@@ -51,6 +51,9 @@ def doctor(tables: tuple[str, ...]) -> None:
     if limited := [[line.table, limit] for line in found for limit in line.limits]:
         shown = {"table": "left", "what": "left"}
         print_table("What cannot be guaranteed for a source", shown, limited, wraps="what")
+    if dear := [[line.table, cost] for line in found for cost in line.day_costs]:
+        shown = {"table": "left", "what": "left"}
+        print_table("What makes a day dear to read", shown, dear, wraps="what")
     if limits := _of_warehouse(platform):
         click.echo(limits)
     for told in (f"{line.table}: {one}" for line in found for one in line.keeping):

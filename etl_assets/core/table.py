@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from etl_assets.core.checks import ONE_VERSION, PROMOTED_FIELDS, CheckSpec, source_checks
+from etl_assets.core.computed import DayIn
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of, keyed_by
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
-from etl_assets.core.source_specs import Files, SourceSpec
+from etl_assets.core.source_specs import Files, PostgresTable, SourceSpec
 
 if TYPE_CHECKING:
     from etl_assets.core.as_of import AsOf
@@ -158,6 +159,12 @@ class LayerTable:
     def has_row_days(self) -> bool:
         """Whether it is of files whose rows say their day, so that an object is of several days."""
         return isinstance(self.source, Files) and self.has_days and self.source.day_from == "rows"
+
+    @property
+    def has_zone_days(self) -> bool:
+        """Whether its days are those of a zone, which may begin before the UTC day of that date."""
+        computed = self.source.computed if isinstance(self.source, PostgresTable) else {}
+        return isinstance(computed.get(self.partition_column or ""), DayIn)
 
     @property
     def not_at_source(self) -> frozenset[str]:

@@ -7,11 +7,13 @@ Where pages are written is `cli/docs.py`; Dagster shows the same text on the ass
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
+import polars as pl
+
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.check_names import custom_checks, custom_shown
 from etl_assets.core.checks import ARRIVED, CHECKS, CheckSpec, Severity
 from etl_assets.core.column_lineage import columns_read
-from etl_assets.core.computed import shown_of
+from etl_assets.core.computed import DayIn, shown_of
 from etl_assets.core.contracts import Column, frame_checks_of
 from etl_assets.core.dimension import HISTORY
 from etl_assets.core.keeping import closing_rule
@@ -112,14 +114,7 @@ def _facts(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[tuple[st
     if table.module:
         yield "Declared in", f"`{table.declared_in}`"
     yield "Key", ", ".join(f"`{name}`" for name in table.key)
-    yield (
-        "Partitions",
-        (
-            f"UTC days of `{table.partition_column}`"
-            if table.has_days
-            else "none, replaced as a whole"
-        ),
-    )
+    yield "Partitions", _days(table) if table.has_days else "none, replaced as a whole"
     if table.source is not None:
         yield "Read from", f"`{_place(table.source)}` of {table.source.system}{_part(table.source)}"
     else:
@@ -154,6 +149,16 @@ def _deleted(table: LayerTable) -> str:
     if table.kept_column is not None:
         told += f"; `{table.kept_column}` says since when the source has no such row"
     return told
+
+
+def _days(table: LayerTable) -> str:
+    """Which day a row belongs to."""
+    name = table.day_column
+    source = table.source
+    given = source.computed.get(name) if isinstance(source, PostgresTable) else None
+    if isinstance(given, DayIn):
+        return f"days of `{name}`, {shown_of(given)}"
+    return f"{'' if table.column(name).dtype == pl.Date else 'UTC '}days of `{name}`"
 
 
 def _how(given: Input) -> str:

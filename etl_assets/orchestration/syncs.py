@@ -13,6 +13,7 @@ import dagster as dg
 
 from etl_assets.config import Settings
 from etl_assets.core.digests import can_be_reconciled
+from etl_assets.core.partitions import ONE_DAY
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.assets import beside
 from etl_assets.orchestration.checks import verdicts
@@ -253,7 +254,8 @@ def _materialised(
 ) -> Events:
     platform: Platform = context.resources.platform
     newest = platform.settings.newest_partition()
-    future = [loaded.day for loaded in days if loaded.day > newest]
+    ahead = ONE_DAY if table.has_zone_days else 0 * ONE_DAY
+    future = [loaded.day for loaded in days if loaded.day > newest + ahead]
     if future:
         context.log.warning(
             f"{table.path} has rows of days that are in the future: {', '.join(map(str, future))}."

@@ -20,7 +20,8 @@ class Diagnosis:
     infinite or BC, or they have no parent. `hidden` says what keeps rows from us although the spec
     accepts that, `cannot` what the source cannot do besides reading days, each with the reason,
     `limits` what cannot be guaranteed for its kind of table, `keeping` what is true now of rows
-    that stay although the source no longer has them.
+    that stay although the source no longer has them, `day_costs` what makes a day of it dear to
+    read.
     """
 
     table: str
@@ -31,6 +32,7 @@ class Diagnosis:
     cannot: Mapping[Ability, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     keeping: tuple[str, ...] = ()
+    day_costs: tuple[str, ...] = ()
 
 
 def diagnose(
@@ -76,6 +78,7 @@ def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
                 source.cannot,
                 tuple(snapshot.limits()),
                 keeping,
+                tuple(snapshot.day_costs()),
             )
     except EtlError as error:
         return Diagnosis(table.path, error)

@@ -220,6 +220,10 @@ class Snapshot(ABC):
         """What cannot be guaranteed for this kind of table; a sentence each."""
         return ()
 
+    def day_costs(self) -> Sequence[str]:
+        """What makes a day dear to read, and what would help; a sentence each."""
+        return ()
+
     def changes(
         self, after: Position | None, until: datetime, most_rows: int, most_bytes: int
     ) -> ChangeRead:

@@ -56,7 +56,8 @@ def read_types(
     for name, computed in source_table(table).computed.items():
         if not isinstance(computed, Sql):
             continue
-        query = sql.SQL("SELECT {} {} LIMIT 0").format(_once(computed), relation)
+        # With the row beside it, or a count of all rows would be an expression as well.
+        query = sql.SQL("SELECT {}, t {} LIMIT 0").format(once(computed), relation)
         try:
             asked = connection.execute(query)
         except psycopg.Error as error:
@@ -95,7 +96,7 @@ def with_computed(
 ) -> sql.Composed:
     """The relation with all computed columns; `days` are those in a zone."""
     computed = source_table(table).computed
-    expressions = {n: _once(given) for n, given in computed.items() if isinstance(given, Sql)}
+    expressions = {n: once(given) for n, given in computed.items() if isinstance(given, Sql)}
     for alias, columns in ((COMPUTED, expressions), (DAYS, {n: d.value for n, d in days.items()})):
         if columns:
             named = sql.SQL(", ").join(
@@ -157,7 +158,7 @@ def day_column(name: str) -> SourceColumn:
     return SourceColumn(name, "date", None, -1, "date", "date")
 
 
-def _once(computed: Sql) -> sql.Composable:
+def once(computed: Sql) -> sql.Composable:
     """The expression, one value a row; on lines of its own, because it may end in a comment.
 
     PostgreSQL refuses what returns sets within a CASE, and leaves out one whose condition is TRUE.

@@ -26,8 +26,10 @@ from etl_assets.sources.base import DayEvidence, DayRead, Snapshot
 from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
 from etl_assets.sources.postgres.computed import names_in, read_types
+from etl_assets.sources.postgres.day_index import DayCosts
 from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.digests import DigestReads
+from etl_assets.sources.postgres.failing import expression_errors
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets.sources.postgres.key_reads import KeyReads
 from etl_assets.sources.postgres.relations import Relations, hold, hold_late, read_relations
@@ -59,6 +61,7 @@ class PostgresReader:
         source = source_table(table)
         qualified = f"{source.schema}.{source.table}"
         with (
+            expression_errors(table, self._engine.connect, self._statement_timeout),
             row_security_errors(table),
             source_errors(f"reading {qualified}"),
             self._engine.connect() as connection,
@@ -173,6 +176,12 @@ class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
     def limits(self) -> Sequence[str]:
         """What PostgreSQL cannot guarantee for this kind of relation."""
         return self.relations.limits()
+
+    def day_costs(self) -> Sequence[str]:
+        """What is read whole for each day, and the index that it wants."""
+        with source_errors(f"planning a day of {self.table.path}"):
+            costs = DayCosts(self.table, self.connection, self.selects)
+            return costs.told(self.as_of.date())
 
     def without_day(self) -> int:
         """How many rows no day will ever hold: their moment is missing or not a calendar date."""
