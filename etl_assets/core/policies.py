@@ -54,8 +54,8 @@ class Deletes(StrEnum):
 
     `remove`: it leaves the table. `tombstone`: it leaves the table, and its last version is kept
     in `etl_tombstones`. `keep`: it stays, for sources that prune what the warehouse shall keep,
-    whatever road finds that it is gone: a load, a sync or a reconciliation. Of a table of files it
-    is the rows of objects that are gone which stay.
+    whatever road finds that it is gone: a load, a sync or a reconciliation. Of a table of files the
+    rows of objects that are gone stay until somebody loads their day by hand.
     """
 
     REMOVE = "remove"

@@ -145,7 +145,7 @@ def _deleted(table: LayerTable) -> str:
     if table.keep_before is not None:
         told = f"stay in closed days, and leave others: {closing_rule(table)}"
     elif table.is_of_files and table.deletes is Deletes.KEEP:
-        told = "stay where their object is gone"
+        told = "stay where their object is gone, until their day is loaded by hand"
     if table.kept_column is not None:
         told += f"; `{table.kept_column}` says since when the source has no such row"
     return told

@@ -40,6 +40,8 @@ def _read_from(catalog: Catalog, table: LayerTable, name: str) -> list[dg.TableC
     """The source's columns that a column is read from; a source of PostgreSQL may borrow columns
     and compute them, and says of what."""
     source = table.source
+    if name in table.not_at_source:
+        return []
     if isinstance(source, PostgresTable):
         if name in source.computed:
             words = words_of(source.computed[name]) - {name}
