@@ -61,6 +61,11 @@ def doctor(tables: tuple[str, ...]) -> None:
     for line in found:
         for sentence in line.hidden:
             print_warning(f"{line.table}: {sentence} Its spec accepts that.")
+        if line.not_there:
+            print_warning(
+                f"{line.table}: its spec ignores {', '.join(line.not_there)}, which the source "
+                "does not have. Take it out of `ignore`, or correct the name."
+            )
     errors = [line.error for line in found if line.error]
     if platform.settings.tables == SHOP_TABLES and not all(error.retryable for error in errors):
         print_warning(

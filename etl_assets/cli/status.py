@@ -15,6 +15,7 @@ from etl_assets.core.errors import EtlError
 
 if TYPE_CHECKING:
     from etl_assets.core.catalog import Catalog
+    from etl_assets.core.state import TableState
     from etl_assets.core.table import LayerTable
     from etl_assets.pipeline.platform import Platform
     from etl_assets.pipeline.status import TableStatus
@@ -106,8 +107,28 @@ def _lines(
             if (first := open_from(table, datetime.now(UTC)))
         },
         kept=kept,
+        undeclared=_undeclared(catalog, tables),
     )
     return lines, late
+
+
+def _undeclared(catalog: "Catalog", states: "Iterable[TableState]") -> dict[str, list[str]]:
+    """The columns that sources had when they were seen last, and contracts neither have nor ignore.
+
+    Files have columns of their own each, and Drift.EVOLVE keeps such columns: nothing is said of
+    them here.
+    """
+    from etl_assets.core.drift import compare
+    from etl_assets.core.policies import Drift
+    from etl_assets.pipeline.sync_log import columns_seen
+
+    found = {}
+    for state in states:
+        table, seen = catalog.get(state.table_name), columns_seen(state)
+        if table is not None and table.source is not None and seen and not table.is_of_files:
+            added = () if table.drift is Drift.EVOLVE else compare(table, seen, seen).added
+            found[table.path] = [f"{name} ({shown})" for name, shown in added]
+    return found
 
 
 def _late_files(platform: "Platform", tables: "Iterable[LayerTable]") -> dict[str, int]:

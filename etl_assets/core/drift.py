@@ -5,7 +5,7 @@ What the contract needs and the source lacks is refused where the table is read 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etl_assets.core.policies import Drift
 from etl_assets.core.table import LayerTable
@@ -20,20 +20,24 @@ class DriftReport:
 
     `added`: name and type of what the contract does not have. `since_last`: a line for each column
     that was added, dropped or retyped since they were looked at last. `refuses`: why the table must
-    stop, None where the policy lets it go on.
+    stop, None where the policy lets it go on. `is_told`: the same load has said it of another day.
+    Of columns that the spec ignores nothing is said.
     """
 
     added: SourceColumns
     since_last: Sequence[str]
     refuses: str | None = None
+    is_told: bool = False
 
     @property
     def found(self) -> bool:
-        """Whether there is anything to report."""
-        return bool(self.added or self.since_last)
+        """Whether there is anything to report that was not said before."""
+        return bool(self.added or self.since_last) and not self.is_told
 
     def evidence(self) -> dict[str, object]:
         """For the check `schema_drift`: names and types, no values."""
+        if self.is_told:
+            return {"told": "of another day of the same load"}
         return {
             "not_in_contract": [f"{name} ({shown})" for name, shown in self.added],
             "since_last_time": list(self.since_last),
@@ -45,9 +49,13 @@ def compare(table: LayerTable, now: SourceColumns, before: SourceColumns | None)
 
     The order of the columns means nothing: all are read by name.
     """
-    known = set(table.source_columns.values())
+    known = {*table.source_columns.values(), *table.ignore}
     added = [(name, shown) for name, shown in now if name not in known]
-    since_last = [] if before is None else list(_changes(dict(before), dict(now)))
+    then, here = (
+        {name: shown for name, shown in columns if name not in table.ignore}
+        for columns in (before or (), now)
+    )
+    since_last = [] if before is None else list(_changes(then, here))
     refuses = None
     if table.drift is Drift.FREEZE and since_last:
         refuses = (
@@ -55,6 +63,20 @@ def compare(table: LayerTable, now: SourceColumns, before: SourceColumns | None)
             f"{'; '.join(since_last)}."
         )
     return DriftReport(added, since_last, refuses)
+
+
+def once(report: DriftReport | None, told: set[str]) -> DriftReport | None:
+    """The report, known as told if this load has said just that before; `told` keeps what it said.
+
+    Drift is of a table, not of a day: else a load of years would warn for each of their days.
+    """
+    if report is None or not report.found:
+        return report
+    says = json.dumps(report.evidence())
+    if says in told:
+        return replace(report, is_told=True)
+    told.add(says)
+    return report
 
 
 def thaw(table: LayerTable) -> str:

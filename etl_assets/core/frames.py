@@ -16,7 +16,7 @@ COUNT, ROWS = "__count", "__rows"
 
 OWN = re.compile(
     "__([0-9]+|day|digest|cursor|column|position|payload|count|rows|total|staged|rule|row|at|moment"
-    "|bucket|following|again)"
+    "|bucket|following|again|gone)"
 )
 """The names that the platform gives to columns of its own in frames: no contract has such a one."""
 

@@ -70,3 +70,24 @@ def source_name_faults(table: LayerTable, source: SourceSpec) -> Iterator[Fault]
                 f"{wrong}, and it is filled from elsewhere, not from a column of the table itself.",
                 "Take it out; what a parent's column is called there says Parent.columns.",
             )
+
+
+def ignore_faults(table: LayerTable) -> Iterator[Fault]:
+    """Columns that are ignored, and cannot be."""
+    shown = table.contract.__name__
+    if not all(isinstance(name, str) for name in table.ignore):
+        yield Fault("ignore", "it has what is no name.", "Write names of source columns.")
+        return
+    read = sorted(set(table.ignore) & set(table.source_columns.values()))
+    if read:
+        yield Fault(
+            "ignore",
+            f"it names {', '.join(map(repr, read))}, which {shown} reads from the source.",
+            "Take it out of ignore, or out of the contract.",
+        )
+    if table.ignore and table.overflow_column and not isinstance(table.source, PostgresTable):
+        yield Fault(
+            "ignore",
+            f"{table.overflow_column!r} keeps every column that {shown} does not have.",
+            "Leave one of the two out: they go together for tables of a database only.",
+        )

@@ -4,7 +4,7 @@ Frozen data and pure functions only. The layer tables that a spec becomes are `c
 all specs are together is `core/catalog.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
@@ -46,7 +46,8 @@ class TableSpec:
     (UTC, source's clock) the source has no such row, NULL for a row that it has; and
     `keep_before` keeps only rows of days that began longer ago than that: these days are closed,
     neither compared nor loaded again, and in later ones deleted rows leave. `expects` says when a
-    day must have arrived: a check and a freshness policy are red when it has not.
+    day must have arrived: a check and a freshness policy are red when it has not. `ignore` names
+    columns of the source that are left out on purpose: no policy says or keeps anything of them.
     """
 
     name: str
@@ -63,6 +64,7 @@ class TableSpec:
     keep_versions: bool = False
     drift: Drift = Drift.REPORT
     overflow_column: str | None = None
+    ignore: Sequence[str] = ()
     deletes: Deletes = Deletes.REMOVE
     kept_column: str | None = None
     keep_before: timedelta | None = None
@@ -78,6 +80,10 @@ class TableSpec:
                     "versions are told apart by their cursor, and the table has none.",
                     "Name a cursor_column, or leave keep_versions out.",
                 )
+            )
+        if isinstance(self.ignore, str):
+            faults.append(
+                Fault("ignore", "it is one text.", f"Write a list of names: [{self.ignore!r}].")
             )
         raw, staged = self._raw(), self._staged()
         faults += table_faults(raw, contract="raw", transform="")
@@ -105,6 +111,7 @@ class TableSpec:
             source=self.source,
             drift=self.drift,
             overflow_column=self.overflow_column,
+            ignore=tuple(self.ignore),
             deletes=self.deletes,
             kept_column=self.kept_column,
             keep_before=self.keep_before,

@@ -90,8 +90,8 @@ class LayerTable:
     """One table in one layer: what one asset reads, checks and publishes; equal only to itself.
 
     `partition_column` is None for a table without days: it is replaced as a whole.
-    What `drift`, `overflow_column`, `deletes`, `kept_column`, `keep_before`, `lookback` and
-    `expects` say is `TableSpec`'s.
+    What `drift`, `overflow_column`, `ignore`, `deletes`, `kept_column`, `keep_before`, `lookback`
+    and `expects` say is `TableSpec`'s.
     `versions` is the table that keeps every version of a row of this one that was seen, by key and
     cursor. `dimension` is how its versions are made, None for what is no dimension. `module` is the
     Python module that declares it, None for a spec that was made in code.
@@ -111,6 +111,7 @@ class LayerTable:
     transform: Callable[..., pl.LazyFrame] | None = None
     drift: Drift = Drift.REPORT
     overflow_column: str | None = None
+    ignore: tuple[str, ...] = ()
     deletes: Deletes = Deletes.REMOVE
     kept_column: str | None = None
     keep_before: timedelta | None = None

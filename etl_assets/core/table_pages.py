@@ -138,6 +138,8 @@ def _facts(catalog: Catalog, table: LayerTable, link: Link) -> Iterator[tuple[st
             "Changes of the source's columns",
             _DRIFT[table.drift].format(overflow=table.overflow_column),
         )
+        if table.ignore:
+            yield "Left out on purpose", ", ".join(f"`{name}`" for name in table.ignore)
 
 
 def _deleted(table: LayerTable) -> str:

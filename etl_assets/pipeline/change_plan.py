@@ -6,12 +6,13 @@ are published, and how, is `change_set.py`.
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
+from etl_assets.core.drift import once
 from etl_assets.core.frames import COLUMN, DAY, PAYLOAD, POSITION, ROWS
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
@@ -116,7 +117,7 @@ class Planner:
         )
         numbers = {row[DAY]: row for row in self.warehouse.profile(self.table, touched).to_dicts()}
         published = Published({d: s.row_count for d, s in self.before.states.items()})
-        days = []
+        days, told = [], set[str]()
         for day in touched:
             check = checks.get(day)
             if check is None:
@@ -124,6 +125,7 @@ class Planner:
                 check = DayCheck(self.table, day, self.origin, place, self.run_id)
             old = found.old.filter(pl.col(DAY) == day)
             kept = self._kept(day, old, numbers.get(day, {}), check, leaving)
+            check.origin = replace(self.origin, drift=once(self.origin.drift, told))
             days.append(check.finish(published, kept=kept))
         gone = found.old.join(good, on=key, how="anti", nulls_equal=True).drop(DAY)
         return Plan(

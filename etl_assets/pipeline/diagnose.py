@@ -21,7 +21,7 @@ class Diagnosis:
     accepts that, `cannot` what the source cannot do besides reading days, each with the reason,
     `limits` what cannot be guaranteed for its kind of table, `keeping` what is true now of rows
     that stay although the source no longer has them, `day_costs` what makes a day of it dear to
-    read.
+    read. `not_there` are columns that its spec ignores and the source does not have.
     """
 
     table: str
@@ -33,6 +33,7 @@ class Diagnosis:
     limits: tuple[str, ...] = ()
     keeping: tuple[str, ...] = ()
     day_costs: tuple[str, ...] = ()
+    not_there: tuple[str, ...] = ()
 
 
 def diagnose(
@@ -64,7 +65,7 @@ def _outage(table: LayerTable, source_of: Callable[[LayerTable], Source]) -> Etl
 
 
 def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
-    declared = set(table.source_columns.values())
+    declared = {*table.source_columns.values(), *table.ignore}
     try:
         with source.snapshot() as snapshot:
             undeclared = tuple(name for name, _ in snapshot.columns if name not in declared)
@@ -79,6 +80,7 @@ def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
                 tuple(snapshot.limits()),
                 keeping,
                 tuple(snapshot.day_costs()),
+                tuple(sorted(set(table.ignore) - {name for name, _ in snapshot.columns})),
             )
     except EtlError as error:
         return Diagnosis(table.path, error)

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 import tenacity
 
+from etl_assets.core.drift import once
 from etl_assets.core.errors import ContractMismatch, DayIncomplete, UpstreamMissing, may_pass
 from etl_assets.core.keeping import closed_days, is_closed
 from etl_assets.core.table import LayerTable
@@ -44,6 +45,7 @@ def load_days(
     four attempts in all; a part with a permanent error of its own fails alone. Raises what keeps
     every part from being read (no such table, no access, no room)."""
     remaining, so_far = list(days), dict(published.rows)
+    told: set[str] = set()
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(may_pass),
         stop=tenacity.stop_after_attempt(_ATTEMPTS),
@@ -66,7 +68,7 @@ def load_days(
                     shutil.rmtree(folder / day.isoformat(), ignore_errors=True)
                     known = published.with_days(so_far)
                     try:
-                        loaded = load_day(table, snapshot.day(day), known, folder, run_id)
+                        loaded = load_day(table, snapshot.day(day), known, folder, run_id, told)
                     except (ContractMismatch, DayIncomplete, UpstreamMissing) as error:
                         remaining.pop(0)
                         yield FailedDay(day, error)
@@ -82,12 +84,18 @@ def _is_closed(table: LayerTable, day: date, moment: Days) -> bool:
 
 
 def load_day(
-    table: LayerTable, read: DayRead, published: Published, folder: Path, run_id: str
+    table: LayerTable,
+    read: DayRead,
+    published: Published,
+    folder: Path,
+    run_id: str,
+    told: set[str],
 ) -> LoadedDay:
     """Read and check one part into `folder`; raises the source's errors, ContractMismatch,
     DiskFull.
 
-    Nothing is published: a part that a blocking check refuses comes back like any other, with
+    `told` is what the same load has said of the source's columns, which is said once. Nothing is
+    published: a part that a blocking check refuses comes back like any other, with
     `is_good` false.
     """
     clock = Clock()
@@ -122,6 +130,7 @@ def load_day(
     afterwards = read.afterwards()
     if afterwards.drift is not None:
         check.origin = replace(origin, drift=afterwards.drift)
+    check.origin = replace(check.origin, drift=once(check.origin.drift, told))
     if published.keeps is not None:
         with clock.step("keep"):
             published.keeps.keep(check, read)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from etl_assets.core.checks import SCHEMA_DRIFT
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.readings import is_reading
 from etl_assets.core.reload_reasons import forgotten_of, refused_of
@@ -33,6 +34,8 @@ class TableStatus:
     source; None where one was never compared. Days before `open_from` are closed, and are not
     compared: these do not count for it. `days_closed` of them are published, None where the table
     closes none. `kept` counts rows that the source no longer has, None where nobody looked.
+    `not_in_contract` are columns that the source had when it was seen last, which the contract
+    neither has nor ignores; a warning of them is not counted by day.
     """
 
     table: str
@@ -46,6 +49,7 @@ class TableStatus:
     seconds: float
     verified_through: datetime | None = None
     warnings: Mapping[str, int] = field(default_factory=dict)
+    not_in_contract: Sequence[str] = ()
     refused: Mapping[date, str] = field(default_factory=dict)
     days_forgotten: Sequence[date] = ()
     days_outside: Sequence[date] = ()
@@ -76,6 +80,12 @@ class TableStatus:
         if self.warnings:
             told = [f"{name} on {_days(days)}" for name, days in self.warnings.items()]
             notes.append(f"{self.table}: checks that warn: {', '.join(told)}.")
+        if self.not_in_contract:
+            notes.append(
+                f"{self.table}: the source has columns that the contract does not have: "
+                f"{', '.join(self.not_in_contract)}. They are not read. Declare them, or name them "
+                "in `ignore` of the table's spec."
+            )
         if self.refused:
             notes.append(self._refusals())
         if self.days_forgotten:
@@ -129,6 +139,7 @@ class TableStatus:
             "checks_passed": self.checks_passed,
             "checks_failed": self.checks_failed,
             "warnings": dict(self.warnings),
+            "not_in_contract": list(self.not_in_contract),
             "quarantined": self.quarantined,
             "days_to_reload": list(self.refused),
             "refused": {day.isoformat(): why for day, why in self.refused.items()},
@@ -160,6 +171,7 @@ def summarise(
     syncing: Collection[str] = (),
     open_from: Mapping[str, date] | None = None,
     kept: Mapping[str, int] | None = None,
+    undeclared: Mapping[str, Sequence[str]] | None = None,
 ) -> list[TableStatus]:
     """A line for each table of `order` that has published or refused partitions, then for all
     others.
@@ -169,6 +181,8 @@ def summarise(
     cursor and are in no scope. `late` is the number of late days by table; the tables of `of_files`
     are made of files, those of `syncing` sync. `open_from` has the first day that is not closed, of
     tables that close days, and `kept` how many rows are there that the source no longer has.
+    `undeclared` are the columns that the sources have and the contracts do not, of each table whose
+    source columns are on record.
     """
     reloads = reloads or {}
     by_table: dict[str, list[PartitionState]] = {path: [] for path in order}
@@ -192,6 +206,7 @@ def summarise(
             syncs=path in syncing,
             open_from=(open_from or {}).get(path),
             kept=(kept or {}).get(path),
+            undeclared=(undeclared or {}).get(path),
         )
         for path, found in by_table.items()
         if found or reloads.get(path)
@@ -211,7 +226,11 @@ def _line(
     syncs: bool,
     open_from: date | None,
     kept: int | None,
+    undeclared: Sequence[str] | None,
 ) -> TableStatus:
+    warnings = _warnings(states)
+    # Columns are of the table; the days that were loaded when they were new say nothing of today.
+    of_columns = warnings.pop(SCHEMA_DRIFT.name, 0) if undeclared is not None else 0
     marks = [state.high_watermark for state in states if state.high_watermark]
     days = [state.partition_key for state in states if state.partition_key != WHOLE]
     return TableStatus(
@@ -219,7 +238,7 @@ def _line(
         partitions=len(states),
         rows=sum(state.row_count for state in states),
         checks_passed=sum(state.checks_passed for state in states),
-        checks_failed=sum(state.checks_failed for state in states),
+        checks_failed=sum(state.checks_failed for state in states) - of_columns + bool(undeclared),
         quarantined=sum(state.quarantined_count for state in states),
         high_watermark=max(marks, default=None),
         freshness=now - max(state.updated_at for state in states) if states else None,
@@ -231,7 +250,8 @@ def _line(
                 if open_from is None or state.partition_key >= open_from
             ]
         ),
-        warnings=_warnings(states),
+        warnings=warnings,
+        not_in_contract=undeclared or (),
         refused={day: why for day in sorted(reasons) if (why := refused_of(reasons[day]))},
         days_forgotten=sorted(day for day, why in reasons.items() if forgotten_of(why)),
         days_outside=sorted(day for day in days if scope and is_declared and not scope.has(day)),

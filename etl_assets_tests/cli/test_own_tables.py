@@ -1,5 +1,7 @@
 """M6: the demo's tables are the demo's. Who has tables of his own never hears of them."""
 
+import json
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,3 +109,30 @@ def test_b4_doctor_says_what_cannot_be_guaranteed_of_a_materialised_view(company
     assert told in done.stdout
     assert "public.parcels is a materialised view" in done.stdout
     assert company.run("sync").exit_code == 0
+
+
+def test_b9_a_column_that_is_not_read_is_told_once_by_name_until_it_is_ignored(
+    company: Shop,
+) -> None:
+    run(
+        company.url,
+        "ALTER TABLE parcels ADD blob bytea",
+        "INSERT INTO parcels SELECT n, '2024-01-01Z', '2024-01-01Z' FROM generate_series(2, 9) n",
+        "UPDATE parcels SET created_at = '2024-01-02Z' WHERE id > 5",
+    )
+    made = company.run("backfill", "raw/parcels", "--from", "2024-01-01", "--to", "2024-01-02")
+    assert made.exit_code == 0
+    (line,) = json.loads(company.run("status", "--json").stdout)
+    assert (line["checks_failed"], line["not_in_contract"]) == (1, ["blob (bytea)"])
+    assert company.run("status").stderr.count("blob (bytea)") == 1
+
+    module = company.folder / "parcel_company" / "parcels.py"
+    ignoring = 'description="Parcels.", ignore=["blob", "nowhere"])'
+    module.write_text(module.read_text().replace('description="Parcels.")', ignoring))
+    sys.modules.pop("parcel_company.parcels")
+    (line,) = json.loads(company.run("status", "--json").stdout)
+    assert (line["checks_failed"], line["not_in_contract"]) == (0, [])
+    done = company.run("doctor", COLUMNS="200")
+    assert done.exit_code == 0
+    assert "its spec ignores nowhere, which the source does not have" in done.stderr
+    assert "blob" not in done.stdout

@@ -1,6 +1,7 @@
 """Source columns that change under a sync (C10, C11): what each policy makes of it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,10 +12,12 @@ from etl_assets.core.checks import SCHEMA_DRIFT, CheckResult, Severity
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.policies import Drift
 from etl_assets.core.state import Happening
+from etl_assets.pipeline.days import LoadedDay
+from etl_assets.pipeline.publish import publish_days
 from etl_assets.pipeline.sync import Chunk
 from etl_assets.pipeline.sync_log import accept
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
-from etl_assets_tests.sync.shelf import Shelf, put
+from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
 
 TOUCH = "UPDATE shelf SET updated_at = now() WHERE id = {}"
 ADD = "ALTER TABLE shelf ADD colour text NOT NULL DEFAULT 'red'"
@@ -156,3 +159,64 @@ def test_c10_a_column_that_is_retyped_between_chunks_stops_the_sync_there(shelf:
     with pytest.raises(ContractMismatch, match="'amount' is text in the source"):
         list(chunks)
     assert shelf.published() == before
+
+
+def warnings_of(days: Sequence[LoadedDay]) -> list[bool]:
+    """Whether the check of the columns warns, by day."""
+    return [
+        not result.passed for day in days for result in day.results if result.check is SCHEMA_DRIFT
+    ]
+
+
+def test_b9_a_load_of_many_days_warns_once(shelf: Shelf) -> None:
+    shelf.sql(ADD)
+    days = [FIRST_DAY + timedelta(days=n) for n in range(6)]
+    shelf.sql(
+        "INSERT INTO shelf SELECT n, '2024-05-01Z'::timestamptz + n * interval '1 day', now(), 'v',"
+        " 1 FROM generate_series(0, 5) n"
+    )
+    loaded = shelf.load(*days)
+    assert warnings_of(loaded) == [True, *[False] * 5]
+    publish_days(shelf.warehouse, shelf.table, loaded, "load")
+    failed = [state.failed_checks for state in shelf.warehouse.state(shelf.table)]
+    assert failed == ["schema_drift", *[None] * 5]
+
+
+def test_b9_a_sync_of_many_days_warns_once(shelf: Shelf) -> None:
+    shelf.sql(ADD)
+    shelf.policy = replace(shelf.policy, chunk_rows=100)
+    put(shelf, 9, days=3)
+    (chunk,) = shelf.sync()
+    assert warnings_of(chunk.outcome.days) == [True, False, False]
+
+
+@pytest.mark.parametrize("policy", Drift)
+def test_b9_a_column_that_is_left_out_on_purpose_warns_nobody(shelf: Shelf, policy: Drift) -> None:
+    shelf = filled(shelf, policy)
+    shelf.table = replace(shelf.table, ignore=("colour", "nowhere"))
+    shelf.sql(ADD, TOUCH.format(2))
+    (chunk,) = shelf.sync()
+    assert warnings_of([*chunk.outcome.days, *shelf.load(FIRST_DAY)]) == [False, False]
+    assert not chunk.drift.found
+    shelf.sql("ALTER TABLE shelf ALTER colour TYPE varchar(9)", TOUCH.format(1))
+    assert not shelf.sync()[0].drift.found
+    assert shelf.published() == shelf.wanted()
+
+
+def test_b9_evolve_does_not_keep_what_is_ignored(shelf: Shelf) -> None:
+    columns = {**{c.name: c.dtype for c in shelf.table.columns}, "more": pl.String}
+    evolving = layer_table(
+        columns, {"more": {"logical": "json"}}, name="shelf", partition="created_at"
+    )
+    shelf.table = replace(
+        evolving,
+        cursor_column="updated_at",
+        drift=Drift.EVOLVE,
+        overflow_column="more",
+        ignore=("colour",),
+        lookback=timedelta(0),
+    )
+    shelf.sql(ADD, "ALTER TABLE shelf ADD o text DEFAULT 'kept'")
+    put(shelf, 1)
+    shelf.sync()
+    assert [json.loads(row[-1]) for row in shelf.published()] == [{"o": "kept"}]

@@ -1,9 +1,11 @@
 """What a source table's columns did, and whether the table's policy lets it go on."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
-from etl_assets.core.drift import compare, from_json, to_json
+from etl_assets.core.drift import compare, from_json, once, to_json
 from etl_assets.core.policies import Drift
 from etl_assets.core.source_specs import Parent
 from etl_assets_tests.changing import THINGS, changing_table
@@ -65,3 +67,32 @@ def test_a_borrowed_column_of_that_name_in_the_table_itself_is_not_the_contract_
 def test_columns_survive_their_json() -> None:
     columns = [*KNOWN, ('we "ird', "text")]
     assert from_json(to_json(columns)) == columns
+
+
+@pytest.mark.parametrize("policy", Drift)
+def test_b9_of_an_ignored_column_nothing_is_said_whatever_it_does(policy: Drift) -> None:
+    table = replace(changing_table(drift=policy), ignore=("blob", "old"))
+    for now, before in (
+        ([*KNOWN, ("blob", "bytea")], KNOWN),
+        ([*KNOWN, ("blob", "bytea")], [*KNOWN, ("blob", "text"), ("old", "text")]),
+        (KNOWN, [*KNOWN, ("blob", "bytea")]),
+        ([*KNOWN, ("blob", "bytea")], None),
+    ):
+        report = compare(table, now, before)
+        assert not report.found
+        assert report.refuses is None
+    assert compare(table, [*KNOWN, ("blob", "bytea"), EXTRA], KNOWN).added == [EXTRA]
+
+
+def test_b9_a_load_says_once_what_it_finds_and_again_what_is_new() -> None:
+    told: set[str] = set()
+    first, second = compare(THINGS, [*KNOWN, EXTRA], KNOWN), compare(THINGS, [*KNOWN, EXTRA], None)
+    assert once(first, told) is first
+    again = once(first, told)
+    assert again is not None
+    assert not again.found
+    assert again.evidence() == {"told": "of another day of the same load"}
+    assert once(second, told) is second
+    assert once(None, told) is None
+    nothing = compare(THINGS, KNOWN, KNOWN)
+    assert once(nothing, told) is nothing

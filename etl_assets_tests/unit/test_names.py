@@ -114,6 +114,22 @@ def test_b7_a_column_has_its_name_everywhere_but_at_the_source() -> None:
     assert lineage.deps_by_column["own"][0].column_name == "_source"
 
 
+@pytest.mark.parametrize(
+    ("ignore", "says"),
+    [
+        ("blob", "ignore: it is one text. Write a list of names: ['blob']."),
+        ([1], "ignore: it has what is no name."),
+        (["id"], "ignore: it names 'id', which Made reads from the source."),
+        (["Two"], "ignore: it names 'Two', which Made reads from the source."),
+    ],
+)
+def test_b9_what_cannot_be_ignored_is_said(ignore: Any, says: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec({"two": pl.String}, {"two": {"source_name": "Two"}}, ignore=ignore)
+    assert says in str(caught.value)
+    assert spec({}, ignore=["blob"]).layer_tables()[0].ignore == ("blob",)
+
+
 MANY = {f"c{n}": pl.Int32 for n in range(1_594)}
 HELD: dict[str, tuple[dict[str, Any], str, str]] = {
     "long": ({"ä" * 32: pl.String}, "postgres", "would cut off after 63 bytes"),

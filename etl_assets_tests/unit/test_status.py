@@ -145,3 +145,32 @@ def test_m10_days_outside_the_platforms_are_counted_but_not_those_of_other_kinds
     assert [day.day for day in orders.days_outside] == [15, 16, 19]
     assert (list(versions.days_outside), versions.notes()) == ([], [])
     assert gone.notes() == ["raw/gone is published, and no module declares it."]
+
+
+def test_b9_columns_that_are_not_read_are_told_once_and_by_name() -> None:
+    days = [
+        replace(STATE, partition_key=date(2024, 5, day), failed_checks="schema_drift")
+        for day in range(1, 31)
+    ]
+    names = ["blob (bytea)"]
+    (line,) = summarise(days, ["raw/orders"], NOW, undeclared={"raw/orders": names})
+    assert (line.checks_failed, dict(line.warnings), line.not_in_contract) == (1, {}, names)
+    (note,) = line.notes()
+    assert "columns that the contract does not have: blob (bytea)" in note
+    assert "`ignore`" in note
+    # Declared or ignored since: what the days said when they were loaded is over.
+    (line,) = summarise(days, ["raw/orders"], NOW, undeclared={"raw/orders": []})
+    assert (line.checks_failed, dict(line.warnings), line.notes()) == (0, {}, [])
+    # Where nobody knows the source's columns now, the days say it.
+    (line,) = summarise(days, ["raw/orders"], NOW)
+    assert dict(line.warnings) == {"schema_drift": 30}
+    assert line.as_dict()["not_in_contract"] == []
+
+
+def test_b9_other_warnings_keep_their_names_and_days() -> None:
+    days = [
+        replace(STATE, partition_key=date(2024, 5, 1), failed_checks="schema_drift,cursors"),
+        replace(STATE, partition_key=date(2024, 5, 2), failed_checks="cursors"),
+    ]
+    (line,) = summarise(days, ["raw/orders"], NOW, undeclared={"raw/orders": []})
+    assert line.notes() == ["raw/orders: checks that warn: cursors on 2 days."]

@@ -142,7 +142,7 @@ def plan_selects(
     columns = tuple(
         read_column(*found[declared.name])
         if declared.name in found
-        else _ours(declared.name, table, set(own) - set(sources.plain))
+        else _ours(declared.name, table, set(own) - {*sources.plain, *table.ignore})
         for declared in table.columns
     )
     cursor = table.column(table.cursor_column) if table.cursor_column else None
