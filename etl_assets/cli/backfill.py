@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl_assets.cli.days import Day, window_of
-from etl_assets.cli.opened import catalog_of
+from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import console, counted, print_error, print_sources, print_warning
 from etl_assets.cli.tables import chosen
 from etl_assets.config import Settings, read_settings
@@ -59,7 +59,6 @@ def load(
     from etl_assets.orchestration.backfill import backfill as run
     from etl_assets.orchestration.backfill import home_instance
     from etl_assets.orchestration.partitions import check_window
-    from etl_assets.orchestration.platform import open_platform
 
     check_window(window, settings)
     with closing(open_platform(settings)) as platform:

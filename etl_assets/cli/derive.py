@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl_assets.cli.backfill import print_result
-from etl_assets.cli.opened import catalog_of
+from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import counted
 from etl_assets.cli.tables import chosen
 from etl_assets.config import read_settings
@@ -29,7 +29,6 @@ def derive(tables: tuple[str, ...]) -> None:
     """
     from etl_assets.orchestration.backfill import home_instance
     from etl_assets.orchestration.derive import derive_late_days
-    from etl_assets.orchestration.platform import open_platform
 
     settings = read_settings()
     with closing(open_platform(settings)) as platform:

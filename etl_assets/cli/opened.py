@@ -5,6 +5,8 @@ Nothing is connected here, and Dagster is not imported.
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 if TYPE_CHECKING:
     from etl_assets.config import Settings
     from etl_assets.core.catalog import Catalog
@@ -12,11 +14,17 @@ if TYPE_CHECKING:
 
 
 def open_platform(settings: "Settings | None" = None, **more: Any) -> "Platform":
-    """The platform of these settings, by default of the environment's; `more` are its fields."""
+    """The platform of these settings, by default of the environment's; `more` are its fields.
+
+    Its connections are closed when the command ends, however it ends.
+    """
     from etl_assets.config import read_settings
     from etl_assets.orchestration.platform import open_platform as opened
 
-    return opened(settings or read_settings(), **more)
+    platform = opened(settings or read_settings(), **more)
+    if command := click.get_current_context(silent=True):
+        command.call_on_close(platform.close)
+    return platform
 
 
 def catalog_of(platform: "Platform") -> "Catalog":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etl_assets.cli.opened import catalog_of
+from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import Cell, end, print_sources, print_table
 from etl_assets.cli.sync import print_notes
 from etl_assets.cli.tables import comparable
@@ -28,7 +28,6 @@ def reconcile(tables: tuple[str, ...], repair: bool, confirm_deletes: bool) -> N
     if confirm_deletes and not repair:
         raise click.UsageError("--confirm-deletes goes with --repair.")
     from etl_assets.orchestration.commands import run_reconcile
-    from etl_assets.orchestration.platform import open_platform
 
     with closing(open_platform(read_settings())) as platform:
         chosen = comparable(catalog_of(platform), tables)
@@ -51,6 +50,9 @@ def _print_reconciliations(found: Sequence["Reconciliation"]) -> None:
     left_out = {one.table: one.left_out for one in found if one.left_out}
     for table, names in left_out.items():
         click.echo(f"{table}: not compared, for no checksum covers them: {', '.join(names)}.")
+    for one in found:
+        if one.lacking:
+            click.echo(f"{one.lacking} They were not compared.")
     if any(one.repair for one in found):
         click.echo(
             "What is made of the repaired days is late now: etl-assets derive makes it again, and "

@@ -78,6 +78,7 @@ def _lines(
     platform: "Platform", catalog: "Catalog", *, with_files: bool
 ) -> "tuple[list[TableStatus], Counter[str]]":
     """The published tables, and how many days of each table are late."""
+    from etl_assets.core.gained import lacking_by_table, lacking_note
     from etl_assets.core.keeping import open_from
     from etl_assets.pipeline.kept_rows import kept_counts
     from etl_assets.pipeline.status import summarise
@@ -88,7 +89,7 @@ def _lines(
         tables = warehouse.table_states()
         late_files = _late_files(platform, of_files) if with_files else {}
         kept = kept_counts(warehouse, catalog.values(), states)
-    late = Counter(one.table for one in platform.late_of(states))
+    late = Counter(one.table for one in platform.late_of(states, tables))
     late.update(late_files)
     paths = {table.path for table in of_files}
     lines = summarise(
@@ -108,6 +109,11 @@ def _lines(
         },
         kept=kept,
         undeclared=_undeclared(catalog, tables),
+        lacking={
+            path: lacking_note(catalog[path], days)
+            for path, days in lacking_by_table(catalog, states, tables).items()
+            if catalog[path].source is not None
+        },
     )
     return lines, late
 

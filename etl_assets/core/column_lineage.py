@@ -23,7 +23,7 @@ _ANY_DAY = date(2000, 1, 1)
 @cache
 def columns_read(catalog: Catalog, table: LayerTable) -> Mapping[str, Sequence[tuple[str, str]]]:
     """By column of a derived table the columns that it is made of, as (path of a table, column)."""
-    reads = _Reads(catalog, table)
+    reads = _Reads(catalog.inputs_of(table), table)
     deciding = reads.of(pl.len())
     found: dict[str, list[tuple[str, str]]] = {}
     for column in table.columns:
@@ -32,6 +32,23 @@ def columns_read(catalog: Catalog, table: LayerTable) -> Mapping[str, Sequence[t
         named = {(asset, name) for asset, name in read if name == column.name}
         found[column.name] = sorted((read - deciding) or named or read)
     return found
+
+
+@cache
+def every_column_read(
+    table: LayerTable, above: tuple[LayerTable, ...]
+) -> frozenset[tuple[str, str]]:
+    """All that a derived table reads of the tables `above` it, as (path of a table, column), be it
+    for rows or for values.
+
+    Everything, where the transform cannot be asked.
+    """
+    tables = {one.path: one for one in above}
+    try:
+        reads = _Reads({name: tables[one.asset] for name, one in table.inputs.items()}, table)
+        return frozenset(reads.of(pl.len()) | reads.of(pl.all()))
+    except Exception:  # a person's own code, which its next run tells of
+        return frozenset((one.path, column.name) for one in above for column in one.columns)
 
 
 @cache
@@ -45,7 +62,7 @@ def same_values(catalog: Catalog, table: LayerTable) -> Mapping[str, Mapping[str
     if table.dimension is not None:
         entity = {there: own for own, there in table.dimension.entity.items()}
         return {given.asset: entity for given in table.inputs.values()}
-    reads = _Reads(catalog, table)
+    reads = _Reads(catalog.inputs_of(table), table)
     deciding = reads.of(pl.len())
     found: dict[str, dict[str, str]] = {given.asset: {} for given in table.inputs.values()}
     renamed: list[tuple[str, str, str]] = []
@@ -67,14 +84,11 @@ def same_values(catalog: Catalog, table: LayerTable) -> Mapping[str, Mapping[str
 class _Reads:
     """A transform on empty sources, which is asked what it reads for a result."""
 
-    def __init__(self, catalog: Catalog, table: LayerTable) -> None:
+    def __init__(self, above: Mapping[str, LayerTable], table: LayerTable) -> None:
         assert table.transform is not None  # noqa: S101 - asked of derived tables only
         self._table = table
         self._seen: dict[str, set[str]] = {name: set() for name in table.inputs}
-        frames = {
-            name: _noting_source(above, self._seen[name])
-            for name, above in catalog.inputs_of(table).items()
-        }
+        frames = {name: _noting_source(given, self._seen[name]) for name, given in above.items()}
         own_day = {"day": _ANY_DAY} if table.transform_takes_day else {}
         self._result = table.transform(**frames, **own_day)
         self._while_made = self._noted()  # by a transform that looks at its frames itself

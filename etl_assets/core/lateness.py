@@ -5,16 +5,20 @@ when these are no longer the published ones. No clock takes part, so no change c
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
 from etl_assets.core.audit import fingerprint
+from etl_assets.core.gained import Lacking
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.readings import reading
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import Input, LayerTable
+
+Reads = Callable[[LayerTable], Collection[tuple[str, str]] | None]
+"""What a derived table reads, as (path of an input, column); None for every column."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,19 @@ def late_days(
     tables: Mapping[str, LayerTable],
     states: Iterable[PartitionState],
     has: Callable[[date], bool] = lambda _day: True,
+    lacking: Mapping[str, Lacking] | None = None,
+    reads: Reads = lambda _table: None,
 ) -> list[Late]:
     """Every derived day that is behind its inputs, upstream tables first.
 
     `has` says which days are made at all: others, as tomorrow, are not late, and no day waits for
     them. A day that was never made counts where all of its inputs' own days are published. A day
-    waits while one of its inputs is late itself: it would have to be made twice.
+    waits while one of its inputs is late itself: it would have to be made twice. `lacking` says by
+    table which parts lack a column of the contract: a derived one is late, and one that `reads` the
+    column of an input waits until that has it. `reads` gives the (path, column) pairs that a table
+    reads, None for all.
     """
+    lacking = lacking or {}
     by_table: dict[str, dict[date, PartitionState]] = {path: {} for path in tables}
     for known in states:
         by_table.setdefault(known.table_name, {})[known.partition_key] = known
@@ -113,11 +123,34 @@ def late_days(
                 continue
             wanted = made_of(table, made, day)
             state = by_table[path].get(day)
-            if state is not None and state.made_of == wanted:
+            lacks = sorted(lacking.get(path, {}).get(day, ())) if state is not None else []
+            if state is not None and state.made_of == wanted and not lacks:
                 continue
-            if not _waits(table, day, late):
-                late[path][day] = Late(path, day, wanted, _why(table, day, state, by_table))
+            if _waits(table, day, late) or lacking_inputs(table, day, lacking, reads):
+                continue
+            why = _why(table, day, state, by_table)
+            if lacks:
+                why = f"its contract gained {', '.join(lacks)}"
+                wanted = fingerprint([wanted, *lacks])
+            late[path][day] = Late(path, day, wanted, why)
     return [one for found in late.values() for one in found.values()]
+
+
+def lacking_inputs(
+    table: LayerTable, day: date, lacking: Mapping[str, Lacking], reads: Reads
+) -> dict[str, list[str]]:
+    """By input the columns that the part of a derived table reads and some part of it lacks."""
+    found: dict[str, list[str]] = {}
+    for given in table.inputs.values():
+        of_input = lacking.get(given.asset, {})
+        names = {
+            name for known, lacks in of_input.items() if given.reads(day, known) for name in lacks
+        }
+        pairs = reads(table) if names else None
+        read = names if pairs is None else {n for n in names if (given.asset, n) in pairs}
+        if read:
+            found[given.asset] = sorted(read)
+    return found
 
 
 def _days_to_make(

@@ -1,15 +1,19 @@
 """Why a part of a table must be loaded again: the texts of `TableState.reload_reasons`, written and
 read.
 
-A part was refused, or forgotten by hand, or both: of a table of files the sensor loads again what
-is forgotten, while what is refused waits for other objects or for a person. All other texts are a
+A part was refused, forgotten by hand, lacks values of a column that its contract gained, or it was
+refused after one of the other two: of a table of files the sensor loads again what is forgotten or
+lacks values, while what is refused waits for other objects or for a person. All other texts are a
 sync's own, which loads its parts whatever the text is. When a text is stored is decided in
 `pipeline/`.
 """
 
+import json
 import re
+from collections.abc import Sequence
 
 _FORGOTTEN, _REFUSED, _BOTH = "forgotten by hand", "refused", "; then "
+_LACKS = "lacks values of "
 _OBJECTS = re.compile(r" \[objects ([0-9a-f]+)\]$")
 _MOST = 300
 
@@ -22,13 +26,57 @@ def forgotten(at: str, mark: str) -> str:
 def refused(why: str, made_of: str | None = None, before: str | None = None) -> str:
     """A part that was not published, because of `why`; `before` is the text until then.
 
-    `made_of` is the digest of the objects of a part of files. What is forgotten stays so.
+    `made_of` is the digest of the objects of a part of files. What is forgotten or lacks values
+    stays so.
     """
     told = (why if len(why) <= _MOST else f"{why[: _MOST - 1]}…").rstrip(".")
     text = f"{_REFUSED} {told}" if told.startswith("by ") else f"{_REFUSED}: {told}"
     objects = f" [objects {made_of}]" if made_of else ""
-    kept = forgotten_of(before) if before else None
+    kept = asked_again(before) if before else None
     return f"{kept}{_BOTH}{text}{objects}" if kept else f"{text}{objects}"
+
+
+def lacks(columns: Sequence[str], mark: str) -> str:
+    """A part that has no values of these columns yet; `mark` tells one time from another."""
+    # No name of a column may look like what separates two reasons.
+    names = json.dumps(list(columns), ensure_ascii=False).replace(";", "\\u003b")
+    return f"{_LACKS}{names} ({mark})"
+
+
+def with_lacks(before: str | None, text: str) -> str:
+    """What a part's reason is once it lacks values as well; `text` is of `lacks`.
+
+    What is forgotten is loaded again anyway.
+    """
+    if before is None or before.startswith(_LACKS):
+        refusal = before.partition(_BOTH)[2] if before else ""
+        return f"{text}{_BOTH}{refusal}" if refusal else text
+    return before if before.startswith(_FORGOTTEN) else f"{text}{_BOTH}{before}"
+
+
+def then(before: str | None, text: str) -> str:
+    """A reason of a sync's own, of a part that had the reason `before`."""
+    kept = asked_again(before) if before else None
+    return f"{kept}{_BOTH}{text}" if kept else text
+
+
+def lacks_of(text: str) -> list[str]:
+    """The columns that the part has no values of, as far as the reason says."""
+    if not text.startswith(_LACKS):
+        return []
+    names, _end = json.JSONDecoder().raw_decode(text, len(_LACKS))
+    return [str(name) for name in names]
+
+
+def only_lacks(text: str) -> bool:
+    """Whether nothing else is wrong with the part but that it lacks values of columns."""
+    return text.startswith(_LACKS) and refused_of(text) is None
+
+
+def asked_again(text: str) -> str | None:
+    """That a part is forgotten or lacks values, without what happened to it then; None for neither:
+    it is loaded again whether its source changed or not."""
+    return text.partition(_BOTH)[0] if text.startswith((_FORGOTTEN, _LACKS)) else None
 
 
 def forgotten_of(text: str) -> str | None:
@@ -37,8 +85,8 @@ def forgotten_of(text: str) -> str | None:
 
 
 def refused_of(text: str) -> str | None:
-    """Why the part is not published, for a person; None where it is only forgotten."""
-    if text.startswith(_FORGOTTEN):
+    """Why the part is not published, for a person; None where it is only to be loaded again."""
+    if asked_again(text):
         text = text.partition(_BOTH)[2]
     return _OBJECTS.sub("", text) or None
 

@@ -54,11 +54,14 @@ class TableState:
     the next sync goes on; `watermark_key` is a JSON list of texts. `row_count` counts all
     published rows. `content` is a digest of the published rows of a table without days.
     `source_columns` are the source's columns when they were seen last (`core/drift.py`),
-    `days_to_reload` the days that a check refused or that must be loaded whole, by the next sync or
-    the sensor of a table of files, with the reason of each (a JSON object of the texts of
-    `core/reload_reasons.py`). `first_day` and `last_day` are the days that the
-    platform had when the table was synced last, `last_day` None for no end. `verified_through` is
-    the earliest of that of all parts, None where one has none."""
+    `days_to_reload` the days that a check refused, that lack values of a column that the contract
+    gained, or that must be loaded whole for another reason, by the next sync or the sensor of a
+    table of files, with the reason of each (a JSON object of the texts of
+    `core/reload_reasons.py`). `first_day` and `last_day` are the days that the platform had when
+    the table was synced last, `last_day` None for no end. `verified_through` is the earliest of
+    that of all parts, None where one has none. `columns` are the contract's as of the last
+    publication, each with whether it is required (a JSON object), None where an earlier release
+    published last."""
 
     table_name: str
     load_id: str
@@ -74,6 +77,17 @@ class TableState:
     first_day: date | None = None
     last_day: date | None = None
     verified_through: datetime | None = None
+    columns: str | None = None
+
+    @property
+    def published_columns(self) -> Mapping[str, bool] | None:
+        """The contract's columns as of the last publication, and whether each is required; None
+        where that is not known."""
+        return None if self.columns is None else json.loads(self.columns)
+
+    def with_columns(self, required: Mapping[str, bool]) -> "TableState":
+        """The same, published by a contract that has these columns."""
+        return replace(self, columns=json.dumps(dict(sorted(required.items())), ensure_ascii=False))
 
     @property
     def reload_reasons(self) -> Mapping[date, str]:
@@ -93,7 +107,8 @@ class Happening(StrEnum):
 
     `watermark`: where the position stood and stands, and why it moved. `columns`: the source's
     columns, when they were first seen so. `reload`: the days that must be loaded whole from then
-    on. `scope`: the days that the platform had, when they last changed. `reconciliation`: what was
+    on. `gained`: columns that the contract gained, and how many parts lack values of them. `scope`:
+    the days that the platform had, when they last changed. `reconciliation`: what was
     compared, found and repaired. `field`: a field of a JSON column that somebody deprecated, or no
     longer does (`core/field_register.py`)."""
 
@@ -103,6 +118,7 @@ class Happening(StrEnum):
     SCOPE = "scope"
     RECONCILIATION = "reconciliation"
     FIELD = "field"
+    GAINED = "gained"
 
 
 @dataclass(frozen=True)

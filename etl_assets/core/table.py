@@ -209,6 +209,11 @@ class LayerTable:
         return {c.name: c.in_source for c in self.columns if c.name not in elsewhere}
 
     @property
+    def required_columns(self) -> Mapping[str, bool]:
+        """The names of the contract's columns, and whether it refuses NULL in each."""
+        return {column.name: not column.nullable for column in self.columns}
+
+    @property
     def key(self) -> tuple[str, ...]:
         """The columns that identify a row."""
         return key_of(self.contract)

@@ -175,8 +175,8 @@ def _remember_columns(
     platform: Platform, table: LayerTable, source: "DaySource", run_id: str
 ) -> None:
     """Put the source's columns on record, for a table that is read from a source."""
-    from etl_assets.pipeline.publish import in_turn
     from etl_assets.pipeline.sync_log import remember_columns
+    from etl_assets.pipeline.turns import in_turn
     from etl_assets.sources.base import Source
 
     if isinstance(source, Source) and source.columns and source.columns != source.seen:

@@ -69,6 +69,7 @@ class WarehouseIOManager(dg.IOManager):
             days,
             folder,
             reader=reader,
+            run_id=step.run_id,
         )
 
     def handle_output(self, context: dg.OutputContext, obj: "Sequence[LoadedDay]") -> None:

@@ -13,6 +13,7 @@ import dagster as dg
 
 from etl_assets.config import Settings
 from etl_assets.core.digests import can_be_reconciled
+from etl_assets.core.gained import lacking_note
 from etl_assets.core.partitions import ONE_DAY
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.assets import beside
@@ -171,9 +172,16 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, 
             report.add(chunk)
             yield from _touched(context, table, chunk.outcome, "changes that were synced")
         reloaded = reload(
-            table, platform.source(table), platform.warehouse, folder / "reload", context.run_id
+            table,
+            platform.source(table),
+            platform.warehouse,
+            folder / "reload",
+            context.run_id,
+            platform.settings.sync.late_days,
         )
         yield from _reloaded(context, table, reloaded)
+    if reloaded.lacking:
+        report.lacking = lacking_note(table, reloaded.lacking)
     _log(context, report)
     platform.on_sync(report)
     return reloaded
@@ -195,6 +203,7 @@ def _reconcile(context: dg.OpExecutionContext, table: LayerTable) -> Events:
             folder,
             context.run_id,
         ).run(repair=config["repair"], confirmed=config["confirm_deletes"])
+        yield from _reloaded(context, table, found.filled)
         if found.repair:
             outcome = found.repair.outcome
             yield from _touched(context, table, outcome, "differences that were repaired")
@@ -203,7 +212,7 @@ def _reconcile(context: dg.OpExecutionContext, table: LayerTable) -> Events:
     yield dg.AssetObservation(key_of(table), metadata=_shown(report_of(found)))
     if found.repair and found.repair.mass_delete:
         raise dg.Failure(str(found.repair.mass_delete), allow_retries=False)
-    refused = [*reloaded.refused]
+    refused = [*reloaded.refused, *found.filled.refused]
     if found.repair:
         refused += [*found.repair.outcome.refused, *found.repair.reloaded.refused]
     if refused:

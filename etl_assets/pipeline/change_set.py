@@ -18,6 +18,7 @@ import polars as pl
 from etl_assets.core.errors import EtlError
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import Deletes
+from etl_assets.core.reload_reasons import only_lacks
 from etl_assets.core.rows import TOMBSTONE_SCHEMA, keys_of, payloads_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
@@ -110,8 +111,9 @@ class ChangeSet:
 
     def _passing(self, found: Match) -> tuple[Plan, list[LoadedDay], dict[date, str]]:
         """What can be published; the parts that a check refuses; and those that must be loaded."""
-        waiting = dict(self.before.table_state.reload_reasons) if self.before.table_state else {}
-        left = set(waiting)
+        known = self.before.table_state.reload_reasons if self.before.table_state else {}
+        # A day that only lacks a column takes changes: its other values are as they should be.
+        left = {day for day, why in known.items() if not only_lacks(why)}
         reload: dict[date, str] = {}
         if left:
             found, concerned = found.without(left)

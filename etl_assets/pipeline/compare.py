@@ -74,12 +74,16 @@ class Differences:
 
 @dataclass(frozen=True)
 class Comparing:
-    """A table and its source, in the days that the platform has (`scope`)."""
+    """A table and its source, in the days that the platform has (`scope`), `without` some of them.
+
+    Days are left out that lack a column of the contract: every row of them would differ.
+    """
 
     table: LayerTable
     source: Source
     warehouse: Warehouse
     scope: Scope
+    without: frozenset[date] = frozenset()
 
     def compare(self) -> Differences:
         """The rows that differ, in one snapshot of the source.
@@ -146,7 +150,7 @@ class Comparing:
         return pl.concat([cursors.select(*key, CURSOR, DAY), *theirs]), pl.concat([empty, *ours])
 
     def _has(self, day: date, scope: Scope) -> bool:
-        return not self.table.has_days or scope.has(day)
+        return day not in self.without and (not self.table.has_days or scope.has(day))
 
     def _in_scope(self, digests: pl.DataFrame, scope: Scope) -> pl.DataFrame:
         inside = [self._has(day, scope) for day in digests["day"]]

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import polars as pl
 
+from etl_assets.core.column_lineage import every_column_read
 from etl_assets.core.errors import ContractMismatch, UpstreamMissing
-from etl_assets.core.lateness import Loads, loads_of, made_of
+from etl_assets.core.gained import Lacking, lacking
+from etl_assets.core.lateness import Loads, lacking_inputs, loads_of, made_of
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.readings import noted
 from etl_assets.core.table import Input, LayerTable
+from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.look_ups import LookUps
 from etl_assets.sources.base import Afterwards, DayEvidence, DayRead
 from etl_assets.warehouse.base import Warehouse
@@ -29,7 +32,8 @@ class Upstream:
     which sees its rows up to and including that day; with `whole` each part sees all of its rows.
     A day of an input that is a window sees the frames of all days of the window.
     `unpublished` are the days asked for that were never published, or WHOLE where nothing was.
-    `loads` is what makes a part late, as it stood when the rows were read, or before.
+    `loads` is what makes a part late, as it stood when the rows were read, or before; `lacking` are
+    the columns that parts lack, so that their NULLs say nothing.
     """
 
     table: LayerTable
@@ -40,6 +44,7 @@ class Upstream:
     whole: pl.LazyFrame | None = None
     unpublished: frozenset[date] = frozenset()
     loads: Loads = field(default_factory=Loads)
+    lacking: Lacking = field(default_factory=dict)
 
     def day(self, day: date) -> pl.LazyFrame:
         """The frame that the transform of `day` gets, in the upstream contract's dtypes."""
@@ -69,13 +74,18 @@ def read_upstream(
     folder: Path,
     *,
     reader: LayerTable,
+    run_id: str = "",
 ) -> Upstream:
     """The published rows of an input for the days of the derived table `reader`, `days` being the
     input's. A table without days is made of all rows of the input.
+
+    Columns that the input's contract gained are brought first (`gained.py`).
     """
+    bring_columns(warehouse, table, run_id)
     # Before the rows: what is published in between makes the part late, never unnoticed.
     loads = Loads({s.partition_key: s.load_id for s in warehouse.state(table)})
     known = sorted(loads.by_day)
+    lacks = lacking(table, warehouse.table_state(table), known)
     if not reader.has_days or not table.has_days:
         if loads_of(reader, given) != given.asset:
             seen = warehouse.state(noted(reader, given.asset))
@@ -90,6 +100,7 @@ def read_upstream(
             whole=extract.frames[0],
             unpublished=missing,
             loads=loads,
+            lacking=lacks,
         )
     unpublished = frozenset(days) - loads.by_day.keys()
     if given.all_days_until:
@@ -97,11 +108,19 @@ def read_upstream(
         extract = warehouse.read(table, [Window(first, days[-1])], folder)
         frame = extract.frames[0]
         return Upstream(
-            table, given, extract.as_of, until=frame, unpublished=unpublished, loads=loads
+            table,
+            given,
+            extract.as_of,
+            until=frame,
+            unpublished=unpublished,
+            loads=loads,
+            lacking=lacks,
         )
     extract = warehouse.read(table, [Window.of(day) for day in days], folder)
     frames = dict(zip(days, extract.frames, strict=True))
-    return Upstream(table, given, extract.as_of, frames, unpublished=unpublished, loads=loads)
+    return Upstream(
+        table, given, extract.as_of, frames, unpublished=unpublished, loads=loads, lacking=lacks
+    )
 
 
 @dataclass(frozen=True)
@@ -157,6 +176,9 @@ class DerivedDay(DayRead):
         for upstream in self.upstream.values():
             if upstream.lacks(self.day):
                 raise _missing(self.table, upstream.table, self.day)
+        lacking = {one.table.path: one.lacking for one in self.upstream.values() if one.lacking}
+        if lacking:
+            self._refuse_missing_values(lacking)
         grain = [name for name, given in self.table.inputs.items() if given.sets_grain]
         rows = sum(
             self.upstream[name].day(self.day).select(pl.len()).collect().item() for name in grain
@@ -167,6 +189,20 @@ class DerivedDay(DayRead):
         return DayEvidence(
             as_of, rows if grain else None, made_of=made_of(self.table, loads, self.day)
         )
+
+    def _refuse_missing_values(self, lacking: Mapping[str, Lacking]) -> None:
+        above = {one.table.path: one.table for one in self.upstream.values()}
+        read = every_column_read(self.table, tuple(above[p] for p in sorted(above)))
+        missing = lacking_inputs(self.table, self.day, lacking, lambda _table: read)
+        for path, names in missing.items():
+            days = above[path].has_days and self.day != WHOLE
+            on = f" on {self.day}" if days else ""
+            span = f" --from {self.day} --to {self.day}" if days else ""
+            raise UpstreamMissing(
+                f"{path} has no values of {', '.join(names)} yet{on}, which its contract gained "
+                f"and {self.table.path} reads.",
+                f"Load them first: etl-assets backfill {path}{span}.",
+            )
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
         """What the transform makes of the day, in chunks; raises ContractMismatch if it fails."""

@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime
 
 from etl_assets.core.reload_reasons import forgotten
 from etl_assets.core.table import LayerTable
-from etl_assets.pipeline.publish import in_turn
 from etl_assets.pipeline.sync_log import change_reloads
+from etl_assets.pipeline.turns import in_turn
 from etl_assets.warehouse.base import Warehouse
 
 _RUN = "forget"

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from etl_assets.config import DEMO_TABLES, Settings
 from etl_assets.core.catalog import Catalog
+from etl_assets.core.column_lineage import every_column_read
 from etl_assets.core.errors import ConfigError, EtlError
+from etl_assets.core.gained import lacking_by_table
 from etl_assets.core.keeping import is_closed
 from etl_assets.core.lateness import Late, late_days
 from etl_assets.core.personal import hash_with
-from etl_assets.core.reload_reasons import forgotten_of
+from etl_assets.core.reload_reasons import asked_again
 from etl_assets.core.scope import Scope
 from etl_assets.core.source_specs import DEFAULT_CONNECTION
 from etl_assets.core.table import LayerTable
@@ -25,7 +27,7 @@ from etl_assets.pipeline.hash_key import hash_key
 from etl_assets.sources.factory import Sources
 
 if TYPE_CHECKING:
-    from etl_assets.core.state import PartitionState
+    from etl_assets.core.state import PartitionState, TableState
     from etl_assets.pipeline.file_days import FilesLook, FoundObject
     from etl_assets.pipeline.file_watch import Watch, Watched
     from etl_assets.pipeline.hints import Hints
@@ -137,12 +139,24 @@ class Platform:
 
         Days that it does not have, or that have not come yet, are none of them.
         """
-        return self.late_of(self.warehouse.state())
+        return self.late_of(self.warehouse.state(), self.warehouse.table_states())
 
-    def late_of(self, states: "Iterable[PartitionState]") -> list[Late]:
-        """The same by what these states say is published."""
-        newest, scope = self.settings.newest_partition(), self.scope
-        return late_days(self.catalog, states, lambda day: day <= newest and scope.has(day))
+    def late_of(
+        self, states: "Iterable[PartitionState]", tables: "Iterable[TableState]"
+    ) -> list[Late]:
+        """The same by what these states of parts and of tables say is published."""
+        newest, scope, states = self.settings.newest_partition(), self.scope, list(states)
+        return late_days(
+            self.catalog,
+            states,
+            lambda day: day <= newest and scope.has(day),
+            lacking_by_table(self.catalog, states, tables),
+            self.reads,
+        )
+
+    def reads(self, table: LayerTable) -> frozenset[tuple[str, str]]:
+        """What a derived table reads, as (path of an input, column)."""
+        return every_column_read(table, tuple(self.catalog.inputs_of(table).values()))
 
     def look_at_files(self, table: LayerTable) -> "FilesLook":
         """All objects of a table of files against what its days were made of; no rows are read.
@@ -171,7 +185,7 @@ class Platform:
     def forgotten(self, table: LayerTable) -> Mapping[date, str]:
         """The days of a table of files that shall be loaded again, with the reason of each."""
         reasons = self.reload_reasons(table).items()
-        return {day: why for day, text in reasons if (why := forgotten_of(text))}
+        return {day: why for day, text in reasons if (why := asked_again(text))}
 
     def reload_reasons(self, table: LayerTable) -> Mapping[date, str]:
         """The days that were refused or forgotten, or that a sync must load, each with why."""

@@ -5,31 +5,27 @@ get into a warehouse is its backend. Changes of parts are published by `change_s
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
-import tenacity
 
 from etl_assets.core.audit import fingerprint
-from etl_assets.core.errors import LostTurn
 from etl_assets.core.ledger import ledger_frame
 from etl_assets.core.policies import Deletes
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
+from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.kept_rows import KeptRows
+from etl_assets.pipeline.turns import in_turn
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.contract_tables import schema_version
 from etl_assets.warehouse.planning import needs_elsewhere, replacement
 from etl_assets.warehouse.publication import JobCost, Publication, StagedDay, Staging
-
-_PATIENCE_SECONDS, _LEAST_ATTEMPTS = 120, 20
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -113,6 +109,7 @@ def publish_staged(
     if not days:
         return Committed()
     began = time.perf_counter()
+    bring_columns(warehouse, table, run_id)
     content = None
     if not table.has_days:
         content = _content(table, days[0])
@@ -160,25 +157,6 @@ def _content(table: LayerTable, whole: StagedDay) -> str:
     rows = whole.files.content([column.name for column in table.columns])
     aside = whole.quarantine.content(["rule", "source_position", "payload"])
     return fingerprint([schema_version(table), rows, aside])
-
-
-def in_turn(work: Callable[[], T]) -> T:
-    """What `work` returns; done again where another run published first.
-
-    Each time that it is lost, another run has made progress; it ends after two minutes, but not
-    before it was lost twenty times: on a slow machine eight runs of one table take longer.
-    """
-    attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(LostTurn),
-        stop=tenacity.stop_all(
-            tenacity.stop_after_delay(_PATIENCE_SECONDS),
-            tenacity.stop_after_attempt(_LEAST_ATTEMPTS),
-        ),
-        wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
-        reraise=True,
-    )
-    done: T = attempts(work)
-    return done
 
 
 def spooled(folder: Path, frame: pl.DataFrame) -> SpoolFiles:

@@ -19,16 +19,20 @@ import tenacity
 
 from etl_assets.core.digests import not_compared
 from etl_assets.core.errors import EtlError, may_pass
+from etl_assets.core.gained import Lacking, lacking_note
+from etl_assets.core.reload_reasons import lacks_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.change_set import ChangeSet, Outcome
 from etl_assets.pipeline.compare import Comparing, Differences
 from etl_assets.pipeline.day_check import Origin
-from etl_assets.pipeline.publish import Committed, in_turn
+from etl_assets.pipeline.gained import bring_columns
+from etl_assets.pipeline.publish import Committed
 from etl_assets.pipeline.run_days import Reloaded, reload
 from etl_assets.pipeline.sync import complete, found_of
 from etl_assets.pipeline.sync_log import Log, Remembered, change_reloads, position_of
+from etl_assets.pipeline.turns import in_turn
 from etl_assets.sources.base import Source
 from etl_assets.warehouse.base import Warehouse
 
@@ -56,7 +60,9 @@ class Reconciliation:
     """What a reconciliation found and did.
 
     `differences` is what was found first, `remaining` what the comparison after a repair found.
-    `left_out` names the columns that no checksum can cover.
+    `left_out` names the columns that no checksum can cover. `lacking` says which days lack columns
+    that the contract gained, `lacking_days` how many: they were not compared; `filled` are those
+    that were loaded again before.
     """
 
     table: str
@@ -64,6 +70,9 @@ class Reconciliation:
     left_out: Sequence[str]
     repair: Repair | None = None
     remaining: Differences | None = None
+    lacking: str = ""
+    lacking_days: int = 0
+    filled: Reloaded = field(default_factory=Reloaded)
 
     @property
     def now(self) -> Differences:
@@ -100,14 +109,37 @@ class Reconciling:
         (`Thresholds.max_deleted_share`, or a whole day), these stay, and all else is repaired.
         Raises what the source and the warehouse raise.
         """
-        comparing = Comparing(self.table, self.source, self.warehouse, self.scope)
+        bring_columns(self.warehouse, self.table, self.run_id)
+        filled = self._reloaded() if repair and self._lacking() else Reloaded()
+        lacking = self._lacking()
+        comparing = Comparing(
+            self.table, self.source, self.warehouse, self.scope, frozenset(lacking)
+        )
         differences = _patiently(comparing.compare)
-        found = Reconciliation(self.table.path, differences, not_compared(self.table))
+        found = Reconciliation(
+            self.table.path,
+            differences,
+            not_compared(self.table),
+            lacking=lacking_note(self.table, lacking) if lacking else "",
+            lacking_days=len(lacking),
+            filled=filled,
+        )
         if repair and (not differences.is_equal or differences.unmarked.height):
             done = self._repair(differences, confirmed=confirmed)
             found = replace(found, repair=done, remaining=_patiently(comparing.compare))
         self._record(found)
         return found
+
+    def _lacking(self) -> Lacking:
+        """The days that lack a column of the contract."""
+        state = self.warehouse.table_state(self.table)
+        reasons = state.reload_reasons if state else {}
+        return {day: names for day, why in reasons.items() if (names := lacks_of(why))}
+
+    def _reloaded(self) -> Reloaded:
+        """The days that must be loaded whole, loaded."""
+        folder = self.folder / uuid.uuid4().hex
+        return reload(self.table, self.source, self.warehouse, folder, self.run_id)
 
     def _repair(self, differences: Differences, *, confirmed: bool) -> Repair:
         mass_delete = None if confirmed else self._mass_delete(differences)
@@ -123,8 +155,7 @@ class Reconciling:
                     self.warehouse, self.table, reasons, self.run_id, adding=True
                 )
             )
-            folder = self.folder / uuid.uuid4().hex
-            reloaded = reload(self.table, self.source, self.warehouse, folder, self.run_id)
+            reloaded = self._reloaded()
         return Repair(_together(outcomes), reloaded, mass_delete)
 
     def _mass_delete(self, found: Differences) -> MassDelete | None:
@@ -231,6 +262,7 @@ def report_of(found: Reconciliation) -> dict[str, object]:
         "equal": found.is_equal,
         "verified_through": found.verified_through.isoformat(),
         "columns_left_out": list(found.left_out),
+        "days_lacking_columns": found.lacking_days,
     }
 
 

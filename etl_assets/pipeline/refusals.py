@@ -14,8 +14,8 @@ from etl_assets.core.http_specs import HttpApi
 from etl_assets.core.reload_reasons import refused
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import FailedDay, LoadedDay
-from etl_assets.pipeline.publish import in_turn
 from etl_assets.pipeline.sync_log import put_reloads
+from etl_assets.pipeline.turns import in_turn
 from etl_assets.warehouse.base import Warehouse
 
 

@@ -16,18 +16,23 @@ import polars as pl
 import tenacity
 
 from etl_assets.core.errors import EtlError, LostTurn, StalePublication
+from etl_assets.core.gained import Lacking
 from etl_assets.core.partitions import Window
+from etl_assets.core.reload_reasons import lacks_of, only_lacks, then
 from etl_assets.core.rows import keys_of
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import FailedDay, LoadedDay
+from etl_assets.pipeline.equal_parts import equal_parts
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import Committed, publish_days, published_counts
-from etl_assets.pipeline.sync_log import change_reloads
+from etl_assets.pipeline.sync_log import change_reloads, forget_reloads
 from etl_assets.sources.base import DaySource, Source
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 
 _ROUNDS = 3
+MOST_LACKING = 30
+"""So many days that lack a column are loaded again at once."""
 Told = Callable[[str], None]
 
 
@@ -61,9 +66,14 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Reloaded(Loaded):
-    """Days that had to be loaded whole: the good ones are published, the others still wait."""
+    """Days that had to be loaded whole: the good ones are published, the others still wait.
+
+    `lacking` are days that lack a column that the contract gained, and wait for the next turn, with
+    the columns of each.
+    """
 
     committed: Committed = field(default_factory=Committed)
+    lacking: Lacking = field(default_factory=dict)
 
 
 def load(
@@ -115,13 +125,19 @@ def _without_day(source: DaySource) -> int:
 
 
 def reload(
-    table: LayerTable, source: DaySource, warehouse: Warehouse, folder: Path, run_id: str
+    table: LayerTable,
+    source: DaySource,
+    warehouse: Warehouse,
+    folder: Path,
+    run_id: str,
+    most_lacking: int = MOST_LACKING,
 ) -> Reloaded:
     """Load the days that must be loaded whole, and publish the good ones; nothing where none must.
 
-    A day stays on the list, with its new reason, until it is published. Where another run is faster
-    with one of them, they are loaded again (L5). Raises what keeps every day from being read or
-    published.
+    Of those that only lack a column that the contract gained, the newest `most_lacking` are taken;
+    what a comparison finds equal is not read. A day stays on the list, with its new reason, until
+    it is published. Where another run is faster with one of them, they are loaded again (L5).
+    Raises what keeps every day from being read or published.
     """
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type((StalePublication, LostTurn)),
@@ -129,17 +145,29 @@ def reload(
         wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
         reraise=True,
     )
-    reloaded: Reloaded = attempts(_reload, table, source, warehouse, folder, run_id)
+    reloaded: Reloaded = attempts(_reload, table, source, warehouse, folder, run_id, most_lacking)
     return reloaded
 
 
 def _reload(
-    table: LayerTable, source: DaySource, warehouse: Warehouse, folder: Path, run_id: str
+    table: LayerTable,
+    source: DaySource,
+    warehouse: Warehouse,
+    folder: Path,
+    run_id: str,
+    most_lacking: int,
 ) -> Reloaded:
     known = warehouse.table_state(table)
-    waiting = sorted(known.reload_reasons) if known else []
+    known_reasons = known.reload_reasons if known else {}
+    only_lacking = {day for day, why in known_reasons.items() if only_lacks(why)}
+    lacking = sorted(only_lacking, reverse=True)[:most_lacking]
+    left_lacking = {day: lacks_of(known_reasons[day]) for day in only_lacking - {*lacking}}
+    equal = equal_parts(table, source, warehouse, lacking, known_reasons)
+    if equal:
+        forget_reloads(warehouse, table, equal, run_id)
+    waiting = sorted({*known_reasons} - only_lacking | {*lacking} - equal)
     if not waiting:
-        return Reloaded()
+        return Reloaded(lacking=left_lacking)
     # A day that waits is owed, also where it was closed meanwhile; what is gone of it stays.
     place = folder / uuid.uuid4().hex
     loaded = load(table, source, warehouse, waiting, place, run_id, even_closed=True)
@@ -152,8 +180,9 @@ def _reload(
     reasons = dict.fromkeys(left, "a row moved between it and a day that was refused")
     reasons |= {day.day: _reason(day) for day in loaded.refused}
     if left:
-        change_reloads(warehouse, table, reasons, run_id)
-    return Reloaded(good, loaded.refused, committed=committed)
+        told = {day: then(known_reasons.get(day), why) for day, why in reasons.items()}
+        change_reloads(warehouse, table, told, run_id)
+    return Reloaded(good, loaded.refused, committed=committed, lacking=left_lacking)
 
 
 def _reason(day: LoadedDay | FailedDay) -> str:

@@ -23,7 +23,8 @@ class TableStatus:
     `warnings` has the number of days by check, as far as the state names them. `refused` are the
     days that a check or the contract refused, each with the reason: they are published as they were
     before, or not at all; `days_forgotten` are those of a table of files that its sensor shall load
-    again. `late_days` counts the
+    again. `lacking` says which days of a table that is
+    read lack columns of its contract. `late_days` counts the
     days of a derived table that are behind what they are made of, or with `is_of_files` the days
     whose objects are not those that they were made of. `days_outside` are published
     days that are not among the platform's (any more), so that nothing brings them up to date.
@@ -54,6 +55,7 @@ class TableStatus:
     days_forgotten: Sequence[date] = ()
     days_outside: Sequence[date] = ()
     late_days: int = 0
+    lacking: str = ""
     is_of_files: bool = False
     syncs: bool = False
     is_declared: bool = True
@@ -88,6 +90,8 @@ class TableStatus:
             )
         if self.refused:
             notes.append(self._refusals())
+        if self.lacking:
+            notes.append(self.lacking)
         if self.days_forgotten:
             notes.append(
                 f"{self.table}: {_days(len(self.days_forgotten))} forgotten by hand "
@@ -172,6 +176,7 @@ def summarise(
     open_from: Mapping[str, date] | None = None,
     kept: Mapping[str, int] | None = None,
     undeclared: Mapping[str, Sequence[str]] | None = None,
+    lacking: Mapping[str, str] | None = None,
 ) -> list[TableStatus]:
     """A line for each table of `order` that has published or refused partitions, then for all
     others.
@@ -183,6 +188,7 @@ def summarise(
     tables that close days, and `kept` how many rows are there that the source no longer has.
     `undeclared` are the columns that the sources have and the contracts do not, of each table whose
     source columns are on record.
+    `lacking` says of tables that parts lack columns.
     """
     reloads = reloads or {}
     by_table: dict[str, list[PartitionState]] = {path: [] for path in order}
@@ -201,6 +207,7 @@ def summarise(
             scope if path not in versions else None,
             reloads.get(path, {}),
             late_days=(late or {}).get(path, 0),
+            lacking=(lacking or {}).get(path, ""),
             is_of_files=path in of_files,
             is_declared=path in declared,
             syncs=path in syncing,
@@ -221,6 +228,7 @@ def _line(
     reasons: Mapping[date, str],
     *,
     late_days: int,
+    lacking: str,
     is_of_files: bool,
     is_declared: bool,
     syncs: bool,
@@ -256,6 +264,7 @@ def _line(
         days_forgotten=sorted(day for day, why in reasons.items() if forgotten_of(why)),
         days_outside=sorted(day for day in days if scope and is_declared and not scope.has(day)),
         late_days=late_days,
+        lacking=lacking,
         is_of_files=is_of_files,
         is_declared=is_declared,
         syncs=syncs,

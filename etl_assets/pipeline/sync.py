@@ -17,7 +17,7 @@ import polars as pl
 import tenacity
 
 from etl_assets.core.drift import DriftReport, SourceColumns
-from etl_assets.core.errors import WarehouseError, may_pass
+from etl_assets.core.errors import may_pass
 from etl_assets.core.frames import COLUMN, DAY, PAYLOAD, POSITION
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.scope import Scope
@@ -25,12 +25,12 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.change_set import ChangeSet, Outcome
 from etl_assets.pipeline.day_check import Origin
+from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.sync_log import (
     Remembered,
     columns_seen,
     position_of,
     refuse_future,
-    rewind,
     scope_seen,
 )
 from etl_assets.sources.base import Ability, ChangeRead, Snapshot, Source
@@ -126,6 +126,7 @@ class Sync:
             wait=tenacity.wait_exponential_jitter(initial=0.2, max=15),
             reraise=True,
         )
+        bring_columns(self.warehouse, self.table, self.run_id)
         stop, mark = None, None
         while stop is None or stop.slice is not None:  # each chunk ends later than it began
             chunk, stop = attempts(self._chunk, stop, mark)
@@ -143,6 +144,8 @@ class Sync:
         mark, why = self._mark(before)
         if state is None or state.reload_reasons or mark is None:
             return None
+        if state.published_columns != self.table.required_columns:
+            return None  # `run` brings the columns that the contract gained
         few = replace(self.policy, chunk_rows=_IDLE_ROWS)
         read = self._read(before, mark, Stop.first(self.table, mark), few)
         part = read.part
@@ -151,13 +154,8 @@ class Sync:
         remembered = Remembered(mark, why, part.rows, read.columns, self.scope)
         if remembered.state(state, {}) != state:
             return None
-        try:
-            if not read.changes.is_empty():
-                return None
-        except WarehouseError as error:
-            if may_pass(error):
-                raise
-            return None  # `run` finds out whether the contract gained a column
+        if not read.changes.is_empty():
+            return None
         return read.chunk(Outcome(outside=read.changes.matched.outside), mark)
 
     def _chunk(self, stop: Stop | None, left_at: Position | None) -> tuple[Chunk, Stop]:
@@ -170,32 +168,12 @@ class Sync:
         if left_at and (mark is None or mark.moment < left_at.moment):
             stop = None  # somebody set it back meanwhile: to go on would undo that (L6)
         read = self._read(before, mark, stop or Stop.first(self.table, mark), self.policy)
-        if self._gained_columns(read.changes):
-            return self._chunk(None, None)
         reached = read.part.reaches(mark, read.horizon)
         outcome = read.changes.publish(
             Remembered(reached, why, read.part.rows, read.columns, self.scope)
         )
         shutil.rmtree(read.changes.folder, ignore_errors=True)
         return read.chunk(outcome, reached), read.part.stop
-
-    def _gained_columns(self, changes: ChangeSet) -> bool:
-        """Whether the published table was without a column of the contract; now it has it.
-
-        Then the position is set back to before everything: rows that were passed have values in it,
-        and nothing else would read them again. Raises WarehouseError where something else is wrong.
-        """
-        try:
-            changes.is_empty()
-        except WarehouseError as error:
-            if may_pass(error):
-                raise
-            if not self.warehouse.ensure(self.table):
-                raise
-            rewind(self.warehouse, self.table, None, "columns were added")
-            shutil.rmtree(changes.folder, ignore_errors=True)
-            return True
-        return False
 
     def _read(
         self, before: Before, mark: Position | None, begin: Stop, policy: SyncPolicy

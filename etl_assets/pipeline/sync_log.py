@@ -7,7 +7,7 @@ what a person does.
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -15,6 +15,7 @@ from etl_assets.core import drift
 from etl_assets.core.drift import SourceColumns
 from etl_assets.core.errors import ConfigError, StateError
 from etl_assets.core.position import Horizon, Position
+from etl_assets.core.reload_reasons import then
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import Happening, HistoryEntry, TableState
 from etl_assets.core.table import LayerTable
@@ -86,7 +87,11 @@ class Remembered:
             state = replace(state, source_columns=drift.to_json(self.source_columns))
         if self.scope is not None:
             state = replace(state, first_day=self.scope.first, last_day=self.scope.last)
-        return state.with_days_to_reload({**before.reload_reasons, **reload}) if reload else state
+        if not reload:
+            return state
+        known = before.reload_reasons
+        told = {day: then(known.get(day), why) for day, why in reload.items()}
+        return state.with_days_to_reload({**known, **told})
 
     def entries(
         self, table: LayerTable, before: TableState | None, after: TableState, run_id: str
@@ -125,6 +130,10 @@ class Log:
         last = scope.last.isoformat() if scope.last else None
         told = {"first": scope.first.isoformat(), "last": last}
         return self.entry(Happening.SCOPE, json.dumps(told))
+
+    def gained(self, told: Mapping[str, object]) -> HistoryEntry:
+        """The contract gained columns."""
+        return self.entry(Happening.GAINED, json.dumps(told, ensure_ascii=False))
 
     def reconciled(self, payload: Mapping[str, object]) -> HistoryEntry:
         """A reconciliation found this."""
@@ -170,6 +179,16 @@ def change_reloads(
     known = state.reload_reasons
     told = {day: why for day, why in reasons.items() if adding or day in known}
     put_reloads(warehouse, table, state, {**known, **told}, run_id)
+
+
+def forget_reloads(
+    warehouse: Warehouse, table: LayerTable, days: Collection[date], run_id: str
+) -> None:
+    """Take days off the list of those that must be loaded whole; raises LostTurn."""
+    state = warehouse.table_state(table)
+    if state is not None:
+        kept = {day: why for day, why in state.reload_reasons.items() if day not in days}
+        put_reloads(warehouse, table, state, kept, run_id)
 
 
 def put_reloads(

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class SyncReport:
-    """What a sync of one table came to, for whoever started it."""
+    """What a sync of one table came to, for whoever started it.
+
+    `lacking` says which days lack columns that the contract gained.
+    """
 
     table: str
     rows: int = 0
@@ -21,6 +24,7 @@ class SyncReport:
     days: set[date] = field(default_factory=set)
     drifted: list[str] = field(default_factory=list)
     last: "Chunk | None" = None
+    lacking: str = ""
 
     def add(self, chunk: "Chunk") -> None:
         """Count a chunk in."""
@@ -54,4 +58,6 @@ class SyncReport:
                 f"{self.table}: {self.without_cursor:,} rows have no usable cursor (none, or one "
                 "in the future), so every sync reads them again."
             )
+        if self.lacking:
+            notes.append(self.lacking)
         return notes

@@ -36,13 +36,18 @@ class Extract:
     as_of: datetime
 
 
-def profile_schema(table: LayerTable) -> pl.Schema:
-    """DAY (Date), ROWS (Int64), and for each nullable column of the contract how many NULLs.
+def counted_columns(table: LayerTable, among: Collection[str] | None) -> list[str]:
+    """The columns whose NULLs a profile counts: the nullable ones, or those that are given."""
+    return [
+        column.name
+        for column in table.columns
+        if (column.nullable if among is None else column.name in among)
+    ]
 
-    These have the column's name and are Int64.
-    """
-    nullable = [column.name for column in table.columns if column.nullable]
-    return pl.Schema({DAY: pl.Date(), ROWS: pl.Int64(), **dict.fromkeys(nullable, pl.Int64())})
+
+def profile_schema(counted: Sequence[str]) -> pl.Schema:
+    """DAY (Date), ROWS (Int64), and for each counted column how many NULLs, as Int64."""
+    return pl.Schema({DAY: pl.Date(), ROWS: pl.Int64(), **dict.fromkeys(counted, pl.Int64())})
 
 
 class Rows(ABC):
@@ -55,8 +60,9 @@ class Rows(ABC):
     def ensure(self, table: LayerTable) -> Sequence[str]:
         """Create the table from its contract if it is not there; the columns that one lacked.
 
-        A contract that gained nullable columns adds them, NULL in older rows; any other difference
-        raises WarehouseError with the statement that would mend it.
+        Columns that a contract gained are added, NULL in older rows also where it requires them;
+        any other difference raises WarehouseError with the statement that would mend it. That it
+        requires a column now that may be NULL in older rows is none.
         """
 
     @abstractmethod
@@ -100,8 +106,13 @@ class Rows(ABC):
         """
 
     @abstractmethod
-    def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
-        """What is published on each of the parts that has rows, in `profile_schema`."""
+    def profile(
+        self, table: LayerTable, days: Collection[date], among: Collection[str] | None = None
+    ) -> pl.DataFrame:
+        """What is published on each of the parts that has rows, in `profile_schema`.
+
+        NULLs are counted in the nullable columns of the contract, or in those `among` the given.
+        """
 
     @abstractmethod
     def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:

@@ -36,13 +36,16 @@ def described(column: Column) -> str:
 
 @dataclass(frozen=True)
 class Statements:
-    """How a dialect changes a column: each from (column, wanted type) to a statement."""
+    """How a dialect changes a column: each from (column, wanted type) to a statement.
+
+    `aside` puts the whole table aside, for one that is made anew.
+    """
 
     add: Callable[[str, str], str]
     drop: Callable[[str, str], str]
     retype: Callable[[str, str], str]
-    require: Callable[[str, str], str]
     relax: Callable[[str, str], str]
+    aside: Callable[[str, str], str]
 
 
 def missing_columns(
@@ -52,20 +55,24 @@ def missing_columns(
     not_null: Collection[str],
     statements: Statements,
 ) -> list[str]:
-    """The nullable columns that the contract gained; `wanted` and `found` are types by name.
+    """The columns that the contract gained; `wanted` and `found` are types by name.
 
-    Raises WarehouseError, with the statements to run, where the published table differs otherwise.
+    They are added without NOT NULL, as the rows that are there have no value yet: what the contract
+    requires is checked before rows are published (`pipeline/gained.py` has the older ones loaded
+    again). Raises WarehouseError, with the statements to run, where the published table differs
+    otherwise.
     """
     required = required_columns(table)
     added = [name for name in wanted if name not in found]
     kept = [name for name in found if name in wanted]
+    identity = {*table.key, *filter(None, [table.partition_column])}
     changes = {
+        "new in the key or the day": (
+            [n for n in identity if n in added or (n in required and n not in not_null)],
+            statements.aside,
+        ),
         "gone": ([name for name in found if name not in wanted], statements.drop),
         "retyped": ([name for name in kept if found[name] != wanted[name]], statements.retype),
-        "required now": (
-            [name for name in wanted if name in required and name not in not_null],
-            statements.require,
-        ),
         "no longer required": (
             [name for name in kept if name in not_null and name not in required],
             statements.relax,
@@ -77,6 +84,8 @@ def missing_columns(
     mends = [statements.add(name, wanted[name]) for name in added] + [
         write(name, wanted.get(name, "")) for names, write in changes.values() for name in names
     ]
+    if changes["new in the key or the day"][0]:
+        mends = [statements.aside("", ""), "-- then load its days again"]
     raise WarehouseError(
         f"The contract of {table.path} no longer fits the published table ({told}).",
         f"Change the contract back, or migrate the table: {' '.join(mends)}",

@@ -99,7 +99,9 @@ def changes(
         staging=staging,
         token=recorded.token,
         # The digest of the content was that of a whole load: it tells nothing of these rows.
-        table_state=replace(table_state, row_count=sum(rows.values()), content=None),
+        table_state=replace(table_state, row_count=sum(rows.values()), content=None).with_columns(
+            staging.table.required_columns
+        ),
         states=[*states, *version_states(staging, recorded, facts)],
         leaving=leaving if leaving.rows else None,
         leaving_from=sorted(staged.day for staged in staging.days),
@@ -129,7 +131,7 @@ def table_state_after(
     if before is None:
         before = TableState(table.path, "", "", as_of, newest.updated_at)
     reload = {d: why for d, why in before.reload_reasons.items() if d not in {s.day for s in days}}
-    return replace(
+    after = replace(
         before,
         load_id=newest.load_id,
         run_id=newest.run_id,
@@ -137,7 +139,8 @@ def table_state_after(
         updated_at=newest.updated_at,
         row_count=sum(rows.values()),
         content=content,
-    ).with_days_to_reload(reload)
+    )
+    return after.with_days_to_reload(reload).with_columns(table.required_columns)
 
 
 def version_states(staging: Staging, recorded: Recorded, facts: Facts) -> list[PartitionState]:

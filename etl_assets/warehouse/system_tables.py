@@ -11,9 +11,10 @@ from enum import StrEnum
 SYSTEM_DATASET = "etl"
 """The dataset (BigQuery) or schema that holds these tables."""
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """What this release writes into `etl_schema`. Releases before version 4 kept no such table; version
-5 added `etl_files`, version 6 `etl_file_days`, version 7 `etl_fields`."""
+5 added `etl_files`, version 6 `etl_file_days`, version 7 `etl_fields`, version 8 `columns` of
+`etl_tables`."""
 
 
 class Kind(StrEnum):
@@ -75,9 +76,13 @@ TABLES = SystemTable(
         "first_day day?",
         "last_day day?",
         "verified_through moment?",
+        "columns text?",
     ),
 )
 """`core.state.TableState`: one row a table."""
+
+TABLES_OF_VERSION_4 = TABLES.names[: TABLES.names.index("verified_through") + 1]
+"""What the rows are made of that an upgrade from an earlier version makes."""
 
 STATE = SystemTable(
     "etl_state",

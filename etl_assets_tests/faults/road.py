@@ -68,13 +68,16 @@ class Road:
         """The table by days."""
         return PostgresSource(self.reader, self.table, None, self.scope, CLOSE)
 
-    def sync(self) -> list[Chunk]:
-        """A whole sync, and the days that must be loaded whole."""
+    def syncing(self) -> Sync:
+        """A sync that is not run yet."""
         policy = SyncPolicy(patience=timedelta(seconds=20))
-        sync = Sync(
+        return Sync(
             self.table, self.source(), self.warehouse, self.scope, self._folder(), "sync", policy
         )
-        chunks = list(sync.run())
+
+    def sync(self) -> list[Chunk]:
+        """A whole sync, and the days that must be loaded whole."""
+        chunks = list(self.syncing().run())
         reload(self.table, self.source(), self.warehouse, self._folder(), "reload")
         return chunks
 

@@ -32,7 +32,8 @@ from etl_assets.pipeline.dimensions.marks import (
 )
 from etl_assets.pipeline.dimensions.reading import wanted
 from etl_assets.pipeline.dimensions.settling import Settling
-from etl_assets.pipeline.publish import Committed, in_turn
+from etl_assets.pipeline.publish import Committed
+from etl_assets.pipeline.turns import in_turn
 from etl_assets.warehouse.base import Warehouse
 
 

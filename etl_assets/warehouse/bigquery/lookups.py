@@ -13,7 +13,7 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import profile_schema
+from etl_assets.warehouse.base import counted_columns, profile_schema
 from etl_assets.warehouse.bigquery.failures import bigquery_errors
 from etl_assets.warehouse.bigquery.given import Given, Giver, key_columns
 from etl_assets.warehouse.bigquery.jobs import Jobs
@@ -45,13 +45,15 @@ class Lookups:
             return pl.LazyFrame(schema=schema)
         return pl.scan_parquet(found.files, schema=schema, glob=False)
 
-    def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
+    def profile(
+        self, table: LayerTable, days: Collection[date], among: Collection[str] | None = None
+    ) -> pl.DataFrame:
         """See `Rows.profile`."""
-        nullable = [column.name for column in table.columns if column.nullable]
-        schema = profile_schema(table)
+        counted = counted_columns(table, among)
+        schema = profile_schema(counted)
         if not days or self._datasets.find(table) is None:
             return pl.DataFrame(schema=schema)
-        nulls = "".join(f", COUNTIF(t.{quote(name)} IS NULL)" for name in nullable)
+        nulls = "".join(f", COUNTIF(t.{quote(name)} IS NULL)" for name in counted)
         job = self._query(
             f"SELECT {day_of(table, 't.')}, COUNT(*){nulls} "  # noqa: S608 - quoted
             f"FROM {self._datasets.published(table)} AS t "

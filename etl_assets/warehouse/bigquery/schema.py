@@ -184,17 +184,11 @@ class Datasets:
                 f"{alter} DROP COLUMN {quote(name)}; {alter} RENAME COLUMN {new} TO {quote(name)};"
             )
 
-        def rename_away(*_: str) -> str:
-            # No statement makes an existing column REQUIRED: the days must be loaded anew.
-            return (
-                f"{alter} RENAME TO {quote(f'{table.name}__before')}; -- then load its days again"
-            )
-
         return Statements(
+            aside=lambda *_: f"{alter} RENAME TO {quote(f'{table.name}_aside')};",
             add=add,
             drop=lambda name, _: f"{alter} DROP COLUMN {quote(name)};",
             retype=retype,
-            require=rename_away,
             relax=lambda name, _: f"{alter} ALTER COLUMN {quote(name)} DROP NOT NULL;",
         )
 

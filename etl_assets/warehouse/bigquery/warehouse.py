@@ -123,10 +123,12 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors(f"looking up rows of {table.path}"):
             return self._lookups.rows(table, keys, folder)
 
-    def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
+    def profile(
+        self, table: LayerTable, days: Collection[date], among: Collection[str] | None = None
+    ) -> pl.DataFrame:
         """See `Rows.profile`."""
         with bigquery_errors(f"counting rows of {table.path}"):
-            return self._lookups.profile(table, days)
+            return self._lookups.profile(table, days, among)
 
     def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
         """See `Rows.digests`."""

@@ -20,7 +20,7 @@ from etl_assets.core.digests import (
 )
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import profile_schema
+from etl_assets.warehouse.base import counted_columns, profile_schema
 from etl_assets.warehouse.duckdb.schema import exists
 from etl_assets.warehouse.duckdb.types import (
     day_of,
@@ -62,14 +62,17 @@ def lookup(
 
 
 def profile(
-    connection: duckdb.DuckDBPyConnection, table: LayerTable, days: Collection[date]
+    connection: duckdb.DuckDBPyConnection,
+    table: LayerTable,
+    days: Collection[date],
+    among: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """See `Warehouse.profile`."""
-    names = [column.name for column in table.columns if column.nullable]
-    schema = profile_schema(table)
+    counted = counted_columns(table, among)
+    schema = profile_schema(counted)
     if not days or not exists(connection, table):
         return pl.DataFrame(schema=schema)
-    nulls = "".join(f", count(*) - count({quote(name)}) AS {quote(name)}" for name in names)
+    nulls = "".join(f", count(*) - count({quote(name)}) AS {quote(name)}" for name in counted)
     return _frame(
         connection,
         schema,

@@ -20,7 +20,7 @@ from etl_assets.warehouse.duckdb.types import (
 
 
 def ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> list[str]:
-    """Create the table, or add the nullable columns that its contract gained: which.
+    """Create the table, or add the columns that its contract gained: which.
 
     Raises WarehouseError, with the statements to run, where the published table differs otherwise.
     """
@@ -68,11 +68,12 @@ def _folded(name: str) -> str:
 
 def _statements(table: LayerTable) -> Statements:
     alter = f"ALTER TABLE {relation(table)}"
+    aside = quote(f"{table.name}_aside")
     return Statements(
+        aside=lambda *_: f"{alter} RENAME TO {aside};",
         add=lambda name, type_: f"{alter} ADD COLUMN {quote(name)} {type_};",
         drop=lambda name, _: f"{alter} DROP COLUMN {quote(name)};",
         retype=lambda name, type_: f"{alter} ALTER COLUMN {quote(name)} TYPE {type_};",
-        require=lambda name, _: f"{alter} ALTER COLUMN {quote(name)} SET NOT NULL;",
         relax=lambda name, _: f"{alter} ALTER COLUMN {quote(name)} DROP NOT NULL;",
     )
 

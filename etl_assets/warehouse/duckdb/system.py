@@ -16,6 +16,7 @@ from etl_assets.warehouse.system_tables import (
     SYSTEM_DATASET,
     SYSTEM_TABLES,
     TABLES,
+    TABLES_OF_VERSION_4,
     Kind,
     SystemTable,
 )
@@ -94,7 +95,7 @@ def table_rows_from_state() -> list[str]:
     source's columns, the days and the days to be loaded again was the newest entry of
     `etl_history`."""
     state, history, tables = name_of(STATE), name_of(HISTORY), name_of(TABLES)
-    columns = ", ".join(TABLES.names)
+    columns = ", ".join(TABLES_OF_VERSION_4)
 
     def newest(kind: str, value: str) -> str:
         return (

@@ -125,10 +125,12 @@ class DuckDBWarehouse(Warehouse):
         with self._look(f"looking up rows of {table.path}") as connection:
             return inquiries.lookup(connection, table, keys, folder / "found.parquet")
 
-    def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
+    def profile(
+        self, table: LayerTable, days: Collection[date], among: Collection[str] | None = None
+    ) -> pl.DataFrame:
         """See `Rows.profile`."""
         with self._look(f"counting rows of {table.path}") as connection:
-            return inquiries.profile(connection, table, days)
+            return inquiries.profile(connection, table, days, among)
 
     def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
         """See `Rows.digests`."""

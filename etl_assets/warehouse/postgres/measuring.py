@@ -21,19 +21,24 @@ from etl_assets.postgres.digest_text import (
     line,
     row_digest,
 )
-from etl_assets.warehouse.base import profile_schema
+from etl_assets.warehouse.base import counted_columns, profile_schema
 from etl_assets.warehouse.postgres.reading import read_columns
 from etl_assets.warehouse.postgres.schema import exists
 from etl_assets.warehouse.postgres.types import day_of, on_days, read_as, relation
 
 
-def profile(connection: sa.Connection, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
+def profile(
+    connection: sa.Connection,
+    table: LayerTable,
+    days: Collection[date],
+    among: Collection[str] | None = None,
+) -> pl.DataFrame:
     """See `Warehouse.profile`."""
-    nullable = [column.name for column in table.columns if column.nullable]
-    schema = profile_schema(table)
+    counted = counted_columns(table, among)
+    schema = profile_schema(counted)
     if not exists(connection, table):
         return pl.DataFrame(schema=schema)
-    nulls = [sql.SQL("count(*) - count({})").format(sql.Identifier("t", n)) for n in nullable]
+    nulls = [sql.SQL("count(*) - count({})").format(sql.Identifier("t", n)) for n in counted]
     query = sql.SQL("SELECT {} FROM {} AS t WHERE {} GROUP BY 1").format(
         sql.SQL(", ").join([day_of(table, "t"), sql.SQL("count(*)"), *nulls]),
         relation(table),

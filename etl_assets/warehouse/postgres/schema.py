@@ -50,7 +50,7 @@ def unique_key(table: LayerTable) -> list[str]:
 
 
 def ensure(connection: sa.Connection, table: LayerTable) -> list[str]:
-    """Create the table, or add the nullable columns that its contract gained: which.
+    """Create the table, or add the columns that its contract gained: which.
 
     Raises WarehouseError, with the statements to run, where the published table differs otherwise.
     """
@@ -191,10 +191,10 @@ def _statements(table: LayerTable) -> Statements:
         return f"{alter} ALTER COLUMN {quoted(name)} TYPE {type_} USING {quoted(name)}::{type_};"
 
     return Statements(
+        aside=lambda *_: _aside(table),
         add=lambda name, type_: f"{alter} ADD COLUMN {quoted(name)} {type_};",
         drop=lambda name, _: f"{alter} DROP COLUMN {quoted(name)};",
         retype=retype,
-        require=lambda name, _: f"{alter} ALTER COLUMN {quoted(name)} SET NOT NULL;",
         relax=lambda name, _: f"{alter} ALTER COLUMN {quoted(name)} DROP NOT NULL;",
     )
 

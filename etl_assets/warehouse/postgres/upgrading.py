@@ -9,6 +9,7 @@ from etl_assets.warehouse.system_tables import (
     STATE,
     SYSTEM_DATASET,
     TABLES,
+    TABLES_OF_VERSION_4,
 )
 
 OLD_REVISIONS = ("0001", "0002", "0003")
@@ -30,7 +31,7 @@ def to_version_4(*, has_revision: bool) -> list[str]:
     state, history, tables = (
         f"{SYSTEM_DATASET}.{table.name}" for table in (STATE, HISTORY, TABLES)
     )
-    columns = ", ".join(TABLES.names)
+    columns = ", ".join(TABLES_OF_VERSION_4)
     is_own = f"partition_key = DATE '{OLD_TABLE_ROW}'"
 
     def newest(kind: str, value: str) -> str:

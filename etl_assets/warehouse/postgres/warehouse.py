@@ -120,10 +120,12 @@ class PostgresWarehouse(Warehouse):
             f"looking up rows of {table.path}", lambda c: lookup(c, table, keys, folder)
         )
 
-    def profile(self, table: LayerTable, days: Collection[date]) -> pl.DataFrame:
+    def profile(
+        self, table: LayerTable, days: Collection[date], among: Collection[str] | None = None
+    ) -> pl.DataFrame:
         """See `Rows.profile`."""
         doing = f"counting NULLs of {table.path}"
-        return self._look(doing, lambda c: measuring.profile(c, table, days))
+        return self._look(doing, lambda c: measuring.profile(c, table, days, among))
 
     def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
         """See `Rows.digests`."""
