@@ -62,6 +62,7 @@ def assert_nothing_is_lost(warehouse: Warehouse, folder: Path) -> None:
     assert kinds == {"columns": 2, "reload": 2, "scope": 2, "watermark": 1} | {
         "reconciliation": 0,
         "field": 0,
+        "gained": 0,
         "owed": 0,
     }
     assert values(warehouse, folder, DAY, NEXT) == dict(ROWS["raw.orders"])
