@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
-from etl_assets.core.dimension import DELETIONS, DimensionSpec
+from etl_assets.core.dimension import DELETIONS, HISTORY, DimensionSpec
 from etl_assets.core.errors import SpecError, UnknownTable
 from etl_assets.core.near_names import near
 from etl_assets.core.policies import Deletes
@@ -229,6 +229,12 @@ def _placed(
             if table.dimension is not None and (given := table.inputs.get(DELETIONS)) is not None
             if readable[given.asset].deletes is not Deletes.TOMBSTONE
         ]
+        unreadable = unreadable or [
+            broken
+            for table in known.values()
+            if table.dimension is not None
+            for broken in _without_entity(table, readable[table.inputs[HISTORY].asset])
+        ]
         if unreadable:
             found += unreadable
             for one in unreadable:
@@ -295,6 +301,20 @@ def _without_days(table: LayerTable) -> Broken:
         "any, so nothing says which days there are. Write None.",
         frozenset([table.path]),
     )
+
+
+def _without_entity(table: LayerTable, above: LayerTable) -> Iterator[Broken]:
+    """A dimension whose input lacks the columns that it is read by."""
+    dimension, path = table.dimension, table.inputs[HISTORY].asset
+    assert dimension is not None  # noqa: S101 - asked of dimensions only
+    there = [column.name for column in above.columns]
+    if missing := [name for name in dimension.entity.values() if name not in there]:
+        yield Broken(
+            f"{table.declared_in}: entity: {path} has no column {', '.join(missing)}, by which "
+            f"{table.path} reads it. Say in `entity` what the columns of the key are called there, "
+            f"some of {', '.join(there)}.",
+            frozenset([table.path]),
+        )
 
 
 def _without_tombstones(table: LayerTable, deleting: LayerTable) -> Broken:

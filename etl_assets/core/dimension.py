@@ -3,7 +3,7 @@
 How changes become versions is `core/history.py`, how a run makes them `pipeline/dimensions/`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,12 +13,14 @@ import polars as pl
 from etl_assets.core.as_of import UNKNOWN
 from etl_assets.core.audit import fingerprint
 from etl_assets.core.contracts import Column, Contract, column, columns_of, key_of, keyed_by
-from etl_assets.core.faults import Fault, refuse
+from etl_assets.core.dimension_checks import dimension_faults
+from etl_assets.core.dimension_input import Changes as Changes
+from etl_assets.core.dimension_input import Snapshots as Snapshots
+from etl_assets.core.faults import refuse
 from etl_assets.core.history import (
     BEGINNING,
     CREATED_AT,
     IS_CURRENT,
-    MOMENT,
     UPDATED_AT,
     VALID_FROM,
     VALID_TO,
@@ -35,31 +37,6 @@ HISTORY, DELETIONS = "history", "deletions"
 
 ROW_DIGEST, SYNCED_AT, SCHEMA_VERSION = "row_digest", "synced_at", "schema_version"
 _Moment = Annotated[pl.Datetime, "us", "UTC"]
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Rows that each say what changed of a key, and when.
-
-    `moment` is the column of the moment (Datetime us UTC), `deleted` a Boolean column that says
-    that the key is gone from then on. `order` are columns that put changes of one moment in order.
-    """
-
-    moment: str
-    deleted: str | None = None
-    order: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Snapshots:
-    """Days that each hold all keys, as they were at the start of the day (UTC).
-
-    `day` is the column of the day (Date), by which the input is partitioned. What differs from the
-    snapshot before is a change, and a key that is missing was deleted. A snapshot that is empty, or
-    far smaller than the one before (`Thresholds.min_share_of_last`), is refused.
-    """
-
-    day: str
 
 
 @dataclass(frozen=True)
@@ -130,7 +107,7 @@ class DimensionSpec:
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
-        refuse("DimensionSpec", self.name, list(self._faults()))
+        refuse("DimensionSpec", self.name, list(dimension_faults(self, _OWN)))
         (table,) = self.layer_tables()
         faults = table_faults(table, contract="contract", transform="")
         refuse("DimensionSpec", self.name, list(faults))
@@ -180,54 +157,6 @@ class DimensionSpec:
             unknown=dict(self.unknown),
             closes=bool(self.deletions),
         )
-
-    def _faults(self) -> Iterator[Fault]:
-        """Columns that are named and not there, or named twice."""
-        try:
-            columns = {column.name: column for column in columns_of(self.contract)}
-            key = tuple(self.key) or key_of(self.contract)
-        except (TypeError, AttributeError) as error:
-            yield Fault("contract", f"it cannot be read ({error}).", "Write a class of columns.")
-            return
-        named = {
-            "key": key,
-            "tracked": self.tracked,
-            "untracked": self.untracked,
-            "entity": list(self.entity),
-            "unknown": list(self.unknown),
-        }
-        if isinstance(self.history, Changes):
-            told = self.history
-            deleted = [] if told.deleted is None else [told.deleted]
-            named["history"] = [told.moment, *deleted, *told.order]
-        elif isinstance(self.history, Snapshots):
-            named["history"] = [self.history.day]
-        for where, names in named.items():
-            for name in names:
-                if name not in columns:
-                    offered = f"One of {', '.join(columns)}."
-                    yield Fault(where, f"{self.contract.__name__} has no column {name!r}.", offered)
-        for name in ({*key, *self.tracked} & {*self.untracked}) | ({*key} & {*self.tracked}):
-            yield Fault("untracked", f"{name!r} is named twice.", "Name each column once.")
-        for name in _OWN.keys() & {*key, *self.tracked, *self.untracked}:
-            what = f"{name!r} is a column that every dimension has of its own."
-            yield Fault("untracked", what, "Give it another name in `prepare`, or leave it out.")
-        if self.deletions and isinstance(self.history, Snapshots):
-            what = "snapshots say themselves what is gone."
-            yield Fault("deletions", what, "Leave it out.")
-        outside = set(self.entity) - set(key)
-        for name in sorted(outside):
-            yield Fault("entity", f"{name!r} is no column of the key.", "Name columns of the key.")
-        if isinstance(self.history, Changes) and self.history.moment in columns:
-            moment = columns[self.history.moment]
-            if moment.dtype != MOMENT or moment.nullable:
-                yield Fault(
-                    "history",
-                    f"the moment {moment.name!r} is {moment.dtype}"
-                    f"{' and may be null' if moment.nullable else ''}.",
-                    'Make it Annotated[pl.Datetime, "us", "UTC"] in `prepare` and in the contract, '
-                    "not nullable.",
-                )
 
 
 _OWN: Mapping[str, tuple[Any, Any]] = {
