@@ -9,7 +9,7 @@ import dagster as dg
 
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.column_lineage import columns_read
-from etl_assets.core.computed import DayIn, words_of
+from etl_assets.core.computed import Computed, DayIn, words_of
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.names import key_of_path, source_key, source_key_of
@@ -44,15 +44,25 @@ def _read_from(catalog: Catalog, table: LayerTable, name: str) -> list[dg.TableC
         return []
     if isinstance(source, PostgresTable):
         if name in source.computed:
-            words = words_of(source.computed[name]) - {name}
-            used = [column.name for column in table.columns if column.name in words]
-            if not used and isinstance(source.computed[name], DayIn):
-                used = [*words]
+            used = _computed_from(table, source, source.computed[name])
             return [found for other in used for found in _read_from(catalog, table, other)]
         if source.parent and name in source.parent.columns:
             parent = _parent_key(catalog, source, source.parent)
             return [dg.TableColumnDep(parent, source.parent.columns[name])]
     return [dg.TableColumnDep(source_key(table), table.source_columns.get(name, name))]
+
+
+def _computed_from(table: LayerTable, source: PostgresTable, computed: Computed) -> list[str]:
+    """The columns that a computed one is made of, by their names in the contract if it has them.
+
+    An expression names them as the source does.
+    """
+    if isinstance(computed, DayIn):
+        return [computed.column]
+    words = words_of(computed)
+    parents = source.parent.columns if source.parent else {}
+    names = {**table.source_columns, **parents}
+    return [own for own, theirs in names.items() if theirs in words]
 
 
 def _parent_key(catalog: Catalog, source: PostgresTable, parent: Parent) -> dg.AssetKey:

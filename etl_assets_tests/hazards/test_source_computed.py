@@ -7,9 +7,11 @@ from typing import Any
 import polars as pl
 import psycopg
 import pytest
+from psycopg import sql
 
 from etl_assets.core.computed import DayIn, Sql
 from etl_assets.core.errors import ContractMismatch, SourceError
+from etl_assets.core.partitions import Window
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.diagnose import Diagnosis, diagnose
@@ -192,6 +194,30 @@ def test_c18_an_expression_that_is_null_for_such_a_row_reads_the_others(database
         assert snapshot.without_day() == 1
 
 
+def test_c18_columns_with_another_name_in_the_source_have_days_and_are_named(
+    database_url: str,
+) -> None:
+    large(database_url)
+    run(
+        database_url,
+        'ALTER TABLE things RENAME id TO "ID"',
+        "ALTER TABLE things RENAME day_at TO class",
+    )
+    options = {"id": {"source_name": "ID"}, "day_at": {"source_name": "class"}}
+    made = layer_table(
+        {"id": pl.Int64, "day_at": UTC_MOMENT, "day": pl.Date, "n": pl.Int64},
+        options,
+        partition="day",
+    )
+    computed = {"day": DayIn("day_at", "Europe/Berlin"), "n": Sql('1 / ("ID" - 41000) + "ID"')}
+    table = replace(made, source=PostgresTable("things", computed=computed))
+    (told,) = doctor(database_url, table).day_costs
+    assert told.endswith('CREATE INDEX ON "public"."things" ("class");')
+    assert read_day(database_url, table, date(2024, 3, 31))[0].height == 23 * 12
+    with pytest.raises(SourceError, match=r"'n' fails for the row id=41000 .*22012"):
+        read_day(database_url, table, date(2024, 5, 22))
+
+
 @pytest.mark.parametrize("kind", ["view", "partitioned", "parent"])
 def test_c18_where_rows_have_no_place_the_column_is_named_all_the_same(
     database_url: str, kind: str
@@ -297,6 +323,31 @@ def test_c18_doctor_gives_the_index_that_serves_the_days_and_with_it_has_nothing
         assert "about 60,000 rows; the plan of a day costs" in sentence
         run(database_url, statements[left - 1], "ANALYZE")
     assert doctor(database_url, table).day_costs == ()
+
+
+def test_c18_an_index_on_the_moment_serves_a_business_day_and_nothing_is_filtered(
+    database_url: str,
+) -> None:
+    large(database_url)
+    run(database_url, "CREATE INDEX ON things (day_at)", "ANALYZE things")
+    table = computing({"day": pl.Date}, {"day": DayIn("day_at", "Europe/Berlin")}, "day")
+    with snapshot_of(database_url, table) as snapshot:
+        selects = snapshot.selects
+
+        def plan(first: date, last: date) -> str:
+            query = selects.rows(selects.within(Window(first, last)))
+            explained = sql.SQL("EXPLAIN {}").format(query)
+            return "\n".join(line for (line,) in snapshot.connection.execute(explained))
+
+        usual, long = (plan(date(2024, 3, day), date(2024, 4, 10)) for day in (20, 1))
+        changed = plan(date(2024, 3, 31), date(2024, 3, 31))
+    assert "day_at >= '2024-03-19 23:00:00+00'" in usual
+    assert "day_at < '2024-04-10 22:00:00+00'" in usual
+    for shown in (usual, long, changed):
+        assert "Index Cond" in shown
+    # Only beside a change of the clock the day itself is computed of each row.
+    assert "2024-03-20 00:00:00" not in usual
+    assert "2024-03-31 00:00:00" in changed
 
 
 def test_c18_doctor_says_that_no_index_can_serve_what_is_not_immutable(database_url: str) -> None:

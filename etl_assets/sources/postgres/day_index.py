@@ -130,7 +130,7 @@ class DayCosts:
             return _Base(_PARENT if is_parents else _OWN, name, given)
         if source.parent and name in source.parent.columns:
             return _Base(_PARENT, source.parent.columns[name])
-        return _Base(_OWN, name)
+        return _Base(_OWN, self.table.source_columns.get(name, name))
 
     def _is_immutable(self, given: Sql) -> bool:
         """Whether an index can be built on the expression: the planner computes it of constants.

@@ -118,7 +118,7 @@ class _Search:
         if any(part.name in source_table(self.table).borrowed for part in key):
             return None
         texts = sql.SQL(", ").join(
-            sql.SQL("{}::text").format(sql.Identifier("t", part.name)) for part in key
+            sql.SQL("{}::text").format(sql.Identifier("t", part.in_source)) for part in key
         )
         rows = pl.DataFrame(
             self._asked(texts, where), {part.name: pl.String for part in key}, orient="row"
