@@ -68,7 +68,7 @@ class Planner:
         good = [found.fresh.clear().drop(DAY)]
         for day, check in checks.items():
             of_day = pl.col(DAY) == day
-            check.reject(_rejected(found.unreadable.filter(of_day)))
+            check.reject(_rejected(found.unreadable.filter(of_day), self.origin.source))
             check.repeat(found.repeated.filter(of_day).drop(DAY))
             good.append(check.add(found.fresh.filter(of_day).drop(DAY)))
             gone = found.marked.filter(of_day).drop(DAY)
@@ -158,12 +158,12 @@ class Planner:
         return Kept(numbers.get(ROWS, 0) - old.height, nulls, aside, state)
 
 
-def _rejected(unreadable: pl.DataFrame) -> Rejected:
-    """Rows of `Found.unreadable` as the check takes them."""
+def _rejected(unreadable: pl.DataFrame, source: str) -> Rejected:
+    """Rows of `Found.unreadable` as the check takes them; their positions begin with `source`."""
     positions = unreadable[POSITION].to_list()
     return Rejected(
         columns=unreadable[COLUMN].to_list(),
-        keys=[position.partition(" ")[2] for position in positions],
+        keys=[position.removeprefix(f"{source} ") for position in positions],
         positions=positions,
         payloads=unreadable[PAYLOAD].to_list(),
     )

@@ -250,3 +250,19 @@ def test_b6_only_of_a_partitioned_table_is_refused(shelf: Shelf) -> None:
     with pytest.raises(SourceError, match="is partitioned, so it has no rows of its own") as raised:
         shelf.sync()
     assert "Take only=True out" in raised.value.next_step
+
+
+def test_b7_a_key_is_shown_whole_where_the_table_s_name_has_spaces(shelf: Shelf) -> None:
+    assert isinstance(shelf.table.source, PostgresTable)
+    shelf.sql('ALTER TABLE shelf RENAME TO "the shelf"')
+    shelf.table = replace(shelf.table, source=replace(shelf.table.source, table="the shelf"))
+    shelf.sql(
+        """INSERT INTO "the shelf" VALUES (7, '2024-05-01Z', now(), 'v', 'NaN'),
+        (8, '2024-05-01Z', now(), 'v', 1)"""
+    )
+    (chunk,) = shelf.sync()
+    (day,) = chunk.outcome.days
+    (rules,) = [r.evidence for r in day.results if r.check.name == "value_rules"]
+    (broken,) = rules["broken_rules"]
+    assert (broken["rule"], broken["sample_keys"]) == ("amount: representable", "id=7")
+    assert set_aside(shelf) == [("amount: representable", "postgres:public.the shelf id=7")]

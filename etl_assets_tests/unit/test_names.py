@@ -167,6 +167,19 @@ def test_b7_b8_what_one_warehouse_cannot_hold_is_told_where_it_is_configured(
         assert fitting(found, settings) is found
 
 
+@pytest.mark.parametrize(("name", "versions"), [("t" * 64, False), ("t" * 55, True)])
+def test_b7_a_table_s_name_that_would_be_cut_is_told_for_its_versions_too(
+    tmp_path: Path, name: str, versions: bool
+) -> None:
+    catalog = Catalog.of([spec({}, name=name, keep_versions=versions)])
+    for url, fits in ((URLS["postgres"], False), (URLS["bigquery"], True), (None, True)):
+        found = fitting(catalog, Settings(home=tmp_path, warehouse_url=url))
+        assert (f"raw/{name}" in found) is fits
+        assert fits or "name: PostgreSQL would cut" in found.errors[0]
+    shorter = Catalog.of([spec({}, name="t" * 54, keep_versions=True)])
+    assert fitting(shorter, Settings(home=tmp_path, warehouse_url=URLS["postgres"])) is shorter
+
+
 def test_b8_as_many_columns_as_fit_are_taken(tmp_path: Path) -> None:
     fits = dict(list(MANY.items())[1:])
     settings = Settings(home=tmp_path, warehouse_url=URLS["postgres"])
