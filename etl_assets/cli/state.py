@@ -6,7 +6,7 @@ What reads and moves the position is `pipeline/sync_log.py`.
 import json
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,14 +31,18 @@ def state() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(table: str, as_json: bool) -> None:
     """Where the sync of TABLE stands, and since when."""
+    from etl_assets.core.keeping import open_from
+    from etl_assets.pipeline.status import verified_through
     from etl_assets.pipeline.sync_log import position_of
 
     platform, found = _opened(table)
     with closing(platform.warehouse) as warehouse:
         row = warehouse.table_state(found)
         # A first load that was refused leaves a row, too.
-        is_published = row is not None and bool(row.row_count or warehouse.state(found))
+        states = warehouse.state(found)
+        is_published = row is not None and bool(row.row_count or states)
     position, reload = position_of(found, row), row.reload_reasons if row else {}
+    verified = verified_through(states, open_from(found, datetime.now(UTC)))
     if as_json:
         told = {
             "table": found.path,
@@ -47,7 +51,7 @@ def show(table: str, as_json: bool) -> None:
             "watermark_key": list(position.key) if position else None,
             "updated_at": row.updated_at if row else None,
             "run_id": row.run_id if row else None,
-            "verified_through": row.verified_through if row else None,
+            "verified_through": verified,
             "days_to_reload": {day.isoformat(): why for day, why in reload.items()},
         }
         print_json(told)
@@ -62,7 +66,7 @@ def show(table: str, as_json: bool) -> None:
         else "—",
         "updated_at": row.updated_at.isoformat(),
         "run_id": row.run_id,
-        "verified_through": row.verified_through.isoformat() if row.verified_through else "never",
+        "verified_through": verified.isoformat() if verified else "never",
         "days to reload": "; ".join(f"{d}: {why}" for d, why in reload.items()) or "none",
     }
     for name, value in lines.items():

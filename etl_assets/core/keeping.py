@@ -63,10 +63,14 @@ def marked(table: "LayerTable", rows: pl.DataFrame, now: datetime) -> pl.DataFra
     return rows.with_columns(pl.coalesce(pl.col(mark), moment).alias(mark))
 
 
-def open_scope(table: "LayerTable", scope: Scope, now: datetime) -> Scope:
-    """The days of the scope that are not closed; there may be none."""
+def open_scope(table: "LayerTable", scope: Scope, now: datetime) -> Scope | None:
+    """The days of the scope that are not closed, None where all are."""
     first = open_from(table, now)
-    return scope if first is None else Scope(max(scope.first, first), scope.last)
+    if first is None:
+        return scope
+    if scope.last is not None and scope.last < first:
+        return None
+    return Scope(max(scope.first, first), scope.last)
 
 
 CLOSED_TAG, LOAD_CLOSED = "etl_assets/closed_days", "load"

@@ -96,7 +96,10 @@ class Comparing:
         before = Before.of(self.warehouse, self.table)
         with self.source.again(None).open() as snapshot:
             scope = open_scope(self.table, self.scope, snapshot.as_of)
-            theirs = self._in_scope(snapshot.digests(None, 1), scope)
+            if scope is None:
+                return self._all_closed(snapshot)
+            asked = scope if self.table.keep_before else None
+            theirs = self._in_scope(snapshot.digests(None, 1, asked), scope)
             published = [day for day in before.states if self._has(day, scope)]
             ours = self.warehouse.digests(self.table, published, 1)
             pruned = self._pruned(theirs, ours, snapshot.as_of)
@@ -109,6 +112,21 @@ class Comparing:
             raise lost_turn(self.table.path)
         known = int(pruned["rows"].sum()) + marked_rows(self.warehouse, self.table, published)
         return replace(differences, kept=differences.kept + known)
+
+    def _all_closed(self, snapshot: Snapshot) -> Differences:
+        """Nothing is compared where every day of the platform is closed."""
+        keys = row_digests_schema(self.table)
+        keys.pop(DIGEST)
+        return Differences(
+            missing=pl.DataFrame(schema=keys),
+            changed=pl.DataFrame(schema=keys),
+            extra=pl.DataFrame(schema={**keys, DAY: pl.Date()}),
+            pending=0,
+            compared_days=frozenset(),
+            days=frozenset(),
+            through=snapshot.as_of,
+            open_from=open_from(self.table, snapshot.as_of),
+        )
 
     def _pruned(self, theirs: pl.DataFrame, ours: pl.DataFrame, now: datetime) -> pl.DataFrame:
         """Those of our days that the source has no row of and whose rows stay as they are.

@@ -251,13 +251,7 @@ def _line(
         high_watermark=max(marks, default=None),
         freshness=now - max(state.updated_at for state in states) if states else None,
         seconds=sum(state.seconds for state in states),
-        verified_through=_earliest(
-            [
-                state.verified_through
-                for state in states
-                if open_from is None or state.partition_key >= open_from
-            ]
-        ),
+        verified_through=verified_through(states, open_from),
         warnings=warnings,
         not_in_contract=undeclared or (),
         refused={day: why for day in sorted(reasons) if (why := refused_of(reasons[day]))},
@@ -282,7 +276,14 @@ def _warnings(states: Iterable[PartitionState]) -> dict[str, int]:
     return dict(named.most_common())
 
 
-def _earliest(moments: list[datetime | None]) -> datetime | None:
+def verified_through(states: Iterable[PartitionState], open_from: date | None) -> datetime | None:
+    """Through which moment (UTC) every part was found equal to its source, None where one never
+    was; days before `open_from` are closed and do not count."""
+    moments = [
+        state.verified_through
+        for state in states
+        if open_from is None or state.partition_key >= open_from
+    ]
     known = [moment for moment in moments if moment is not None]
     return min(known, default=None) if len(known) == len(moments) else None
 

@@ -266,8 +266,11 @@ class Snapshot(ABC):
         """
         raise self._unable(Ability.KEYS)
 
-    def digests(self, days: Collection[date] | None, buckets: int) -> pl.DataFrame:
-        """Count and checksum by day and bucket in BUCKETS_SCHEMA, of these days, None for all.
+    def digests(
+        self, days: Collection[date] | None, buckets: int, scope: Scope | None = None
+    ) -> pl.DataFrame:
+        """Count and checksum by day and bucket in BUCKETS_SCHEMA, of these days, None for all of
+        the scope.
 
         Rows that no dtype can hold are not counted, nor are those that have no day.
         """

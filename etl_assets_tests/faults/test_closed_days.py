@@ -12,6 +12,7 @@ from etl_assets.core.errors import DayClosed
 from etl_assets.core.keeping import closed_days, open_from
 from etl_assets.core.partitions import Window
 from etl_assets.core.policies import Deletes, Thresholds
+from etl_assets.core.scope import Scope
 from etl_assets.pipeline.days import FailedDay
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.pipeline.run_days import Loaded, load
@@ -70,7 +71,7 @@ def refused(found: Loaded) -> list[date]:
     return [one.day for one in found.refused]
 
 
-@pytest.mark.share
+@pytest.mark.soak_for("bigquery")
 def test_r4_closed_days_keep_what_is_pruned_and_deletes_are_applied_to_later_ones(
     pave: Paved,
 ) -> None:
@@ -159,6 +160,16 @@ def test_r4_a_day_that_waits_is_loaded_although_it_is_closed_meanwhile(pave: Pav
     assert not state.reload_reasons
     now = rows(road)
     assert (len(now), now[4], now[12], now[16]) == (120, "good", "v12", "v16")
+
+
+def test_r4_a_platform_whose_every_day_is_closed_has_nothing_to_compare(pave: Paved) -> None:
+    road = pave(closing_table(), CREATE, FILL)
+    road = replace(road, scope=Scope(OLD[0], OLD[1]))
+    road.sync()
+    road.sql("DELETE FROM things")
+    found = road.reconcile()
+    assert (found.is_equal, found.differences.compared_days) == (True, frozenset())
+    assert rows(road).keys() == OLD_IDS
 
 
 def test_c7_the_guards_of_open_days_count_open_days_alone(pave: Paved) -> None:

@@ -56,7 +56,7 @@ def test_r4_a_source_that_prunes_a_day_a_night_loses_nothing_unconfirmed(
     assert sum(s.row_count for s in road.warehouse.state(road.table)) == 50
 
 
-@pytest.mark.share
+@pytest.mark.soak_for("bigquery")
 def test_r4_a_reconciliation_marks_what_is_gone_once_and_says_how_many(pave: Paved) -> None:
     road = pave(kept_table(thresholds=Thresholds()), CREATE, FILL)
     road.sync()

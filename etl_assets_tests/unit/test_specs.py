@@ -1,7 +1,9 @@
 """M1: what is wrong with a spec is said when it is made: the field, and what to write."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import polars as pl
@@ -375,3 +377,15 @@ def test_m1_an_enriched_spec_that_cannot_be_says_so(changes: dict[str, Any], say
 
 def test_the_reserved_columns_are_those_that_warehouses_add() -> None:
     assert set(RESERVED) == set(AUDIT_COLUMNS)
+
+
+def test_each_way_to_keep_rows_in_the_docs_is_a_spec() -> None:
+    page = Path(__file__).parents[2] / "docs" / "adding-a-table.md"
+    section = page.read_text().partition("\n## Sources that prune\n")[2].partition("\n## ")[0]
+    written = re.findall(r"^\|[^|]*\| `(deletes=.*)` \|$", section, re.MULTILINE)
+    assert len(written) == 3
+    for fields in written:
+        given = eval(f"dict({fields})", {"Deletes": Deletes, "timedelta": timedelta})
+        (raw, staged) = spec(raw=MARKED, staged=MARKED, **given).layer_tables()
+        assert raw.deletes is Deletes.KEEP
+        assert (staged.kept_column, staged.keep_before) == (None, None)

@@ -11,6 +11,7 @@ from etl_assets.core.contracts import Column
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
 from etl_assets.core.frames import CURSOR, DIGEST
 from etl_assets.core.partitions import windows_of
+from etl_assets.core.scope import Scope
 from etl_assets.postgres import arrow_types, digest_text
 from etl_assets.postgres.columns import ColumnRead
 from etl_assets.postgres.connection import source_errors
@@ -26,8 +27,11 @@ class DigestReads(OpenTable):
     Rows that no dtype can hold are not counted, nor are those that have no day.
     """
 
-    def digests(self, days: Collection[date] | None, buckets: int) -> pl.DataFrame:
-        """Count and checksum by day and bucket in BUCKETS_SCHEMA, of these days, None for all."""
+    def digests(
+        self, days: Collection[date] | None, buckets: int, scope: Scope | None = None
+    ) -> pl.DataFrame:
+        """Count and checksum by day and bucket in BUCKETS_SCHEMA, of these days, None for all of
+        the scope."""
         low, high = digest_text.checksum("digest")
         columns = [
             ColumnRead("day", "day", arrow_types.DATE, "day"),
@@ -38,7 +42,8 @@ class DigestReads(OpenTable):
         ]
         named = sql.SQL(", ").join(sql.SQL(column.select) for column in columns)
         rows = self.selects.selected(
-            [self._day(), self._bucket(buckets), self._digest()], self._of(days)
+            [self._day(), self._bucket(buckets), self._digest()],
+            self.selects.in_scope(scope) if days is None else self._of(days),
         )
         grouped = sql.SQL("SELECT {} FROM ({}) AS digests GROUP BY day, bucket").format(named, rows)
         return self._frame(grouped, columns, BUCKETS_SCHEMA)
@@ -69,9 +74,7 @@ class DigestReads(OpenTable):
             [pl.DataFrame(schema=schema), *(frame.select(*schema) for frame in frames)]
         )
 
-    def _of(self, days: Collection[date] | None) -> sql.Composable:
-        if days is None:
-            return self.selects.days.has_day()
+    def _of(self, days: Collection[date]) -> sql.Composable:
         windows = [self.selects.within(window) for window in windows_of(days)]
         return sql.SQL("({})").format(sql.SQL(" OR ").join([*windows, sql.SQL("FALSE")]))
 
