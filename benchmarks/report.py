@@ -41,6 +41,7 @@ BOUNDS = (
     Bound("sync_idle_source_ms", 150, "source time of a sync that finds nothing, ms"),
     Bound("sync_over_days_reload", 1.0, "our sync of 1,000 rows / a re-load of their three days"),
     Bound("sync_over_table_reload", 0.1, "the same / a re-load of the table"),
+    Bound("sync_unchanged_read_over_changed", 1.0, "rows read, few ever updated / rows changed"),
     Bound("sync_over_dlt", 1.0, "the same / dlt's incremental with merge"),
     Bound("file_csv_load_over_duckdb", 2.5, "our load of a CSV / DuckDB's own read_csv, unchecked"),
     Bound("file_csv_load_over_dlt", 1.0, "the same / dlt's filesystem source"),

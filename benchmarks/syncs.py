@@ -23,6 +23,7 @@ from benchmarks.task import Task
 DATABASE = "sync"
 FIRST = date(2024, 1, 1)
 CHANGED = 1_000
+UNCHANGED = 200_000
 TOUCHED = 3
 _ROWS = f"""{INSERT}
 FROM generate_series(1::bigint, {{rows}}) AS i,
@@ -79,6 +80,12 @@ def measure_syncs(
         task = Task(source.server.url(DATABASE), str(folder / "work"), rows, str(repeats))
         measure(work, task, {"BENCH_FIGURES": str(figures)})
         told |= json.loads(figures.read_text(encoding="utf-8"))
+    unchanged = min(rows, UNCHANGED)
+    tell(f"our sync of {unchanged:,} rows of which few were ever updated")
+    figures = folder / "sync_unchanged.json"
+    task = Task(source.server.url(DATABASE), str(folder / "work"), unchanged)
+    measure("sync_unchanged", task, {"BENCH_FIGURES": str(figures)})
+    told |= json.loads(figures.read_text(encoding="utf-8"))
     with psycopg.connect(source.server.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(DATABASE)))
     ours = told["sync_changes_seconds"]
@@ -119,6 +126,11 @@ def print_syncs(console: Console, figures: Mapping[str, float]) -> None:
         f"Source time by the server's own log: {figures['sync_idle_source_ms']:.1f} ms where "
         f"nothing changed ({figures['sync_idle_seconds']:.2f} s in all), "
         f"{figures['sync_changes_source_ms']:.1f} ms for the {CHANGED:,} rows; by the index.",
+        highlight=False,
+    )
+    ratio = figures["sync_unchanged_read_over_changed"]
+    console.print(
+        f"Where few rows were ever updated a sync reads {ratio:g} times those that changed.",
         highlight=False,
     )
 

@@ -1,5 +1,6 @@
 """Days and moments as arguments, and the range of days that a command is about."""
 
+import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,21 @@ class Moment(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"{value!r} is no moment: write 2024-01-31T12:00.", param, ctx)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class Place(click.ParamType[datetime | int]):
+    """Where a sync goes on: a moment, or a whole number for a cursor that is a version."""
+
+    name = "moment or version"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | int:
+        """The number, or the moment in UTC; click's usage error for anything else."""
+        # Eight digits are a date in ISO 8601, too; whether it is one is for the table's cursor.
+        if isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"-?\d+", value)):
+            return int(value)
+        return Moment().convert(value, param, ctx)
 
 
 def window_of(settings: "Settings", first: date | None, last: date | None) -> Window:

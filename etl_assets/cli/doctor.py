@@ -45,6 +45,17 @@ def doctor(tables: tuple[str, ...]) -> None:
     }
     title = f"Source tables in {_databases(platform, chosen)}"
     print_table(title, columns, map(_cells, found), wraps="columns not in the contract")
+    if synced := list(_of_syncs(found)):
+        shown = {
+            "table": "left",
+            "cursor": "left",
+            "each sync reads": "left",
+            "rows without a cursor": "right",
+        }
+        print_table("How tables are synced", shown, synced, wraps="each sync reads")
+    for line in found:
+        for sentence in _sync_notes(line):
+            print_warning(sentence)
     if lacking := list(_of_sources(found)):
         shown = {"table": "left", "cannot": "left", "because": "left"}
         print_table("What the sources cannot do", shown, lacking, wraps="because")
@@ -82,6 +93,24 @@ def _databases(platform: "Platform", tables: "Sequence[LayerTable]") -> str:
         with suppress(ConfigError):  # which is what the table's own line says
             named |= dict.fromkeys(platform.read_from([table]))
     return ", ".join(named) or "no database"
+
+
+def _of_syncs(found: "Iterable[Diagnosis]") -> Iterator[list[Cell]]:
+    for line in found:
+        cost = line.sync_cost
+        if cost is not None:
+            color = "yellow" if cost.without_cursor else ""
+            reads: Cell = (cost.reads, "yellow") if cost.index else cost.reads
+            yield [line.table, cost.cursor, reads, (f"{cost.without_cursor:,}", color)]
+
+
+def _sync_notes(line: "Diagnosis") -> Iterator[str]:
+    cost = line.sync_cost
+    if cost is None:
+        return
+    if cost.index:
+        yield f"{line.table}: no index serves its sync. In its database run: {cost.index};"
+    yield from (f"{line.table}: {note}" for note in cost.notes)
 
 
 def _of_sources(found: "Iterable[Diagnosis]") -> Iterator[list[Cell]]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl_assets.cli.days import Moment
+from etl_assets.cli.days import Place
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import print_json, print_table
 from etl_assets.cli.tables import sources, syncing
 
 if TYPE_CHECKING:
+    from etl_assets.core.position import Position
     from etl_assets.core.table import LayerTable
     from etl_assets.pipeline.platform import Platform
 
@@ -49,6 +50,7 @@ def show(table: str, as_json: bool) -> None:
             "is_published": is_published,
             "high_watermark": position.moment if position else None,
             "watermark_key": list(position.key) if position else None,
+            **({"version": position.number} if position and position.number is not None else {}),
             "updated_at": row.updated_at if row else None,
             "run_id": row.run_id if row else None,
             "verified_through": verified,
@@ -60,7 +62,7 @@ def show(table: str, as_json: bool) -> None:
         click.echo(f"{found.path} was never published: a sync will read every row.")
         return
     lines = {
-        "high_watermark": position.moment.isoformat() if position else "none: every row is next",
+        "high_watermark": _place(position) if position else "none: every row is next",
         "watermark_key": ", ".join(map(str, position.key)) or "all of that moment"
         if position
         else "—",
@@ -102,21 +104,24 @@ def history(table: str, most: int) -> None:
 
 @state.command()
 @click.argument("table")
-@click.option("--to", "moment", type=Moment(), help="The moment to go on from (UTC).")
+@click.option(
+    "--to", "place", type=Place(), help="The moment to go on from (UTC), or the version's number."
+)
 @click.option("--everything", is_flag=True, help="Go on from the very beginning.")
-def rewind(table: str, moment: datetime | None, everything: bool) -> None:
+def rewind(table: str, place: datetime | int | None, everything: bool) -> None:
     """Set the position of TABLE back, so that its next sync reads again what changed since."""
     from etl_assets.pipeline.sync_log import rewind as set_back
 
-    if (moment is None) is not everything:
+    if (place is None) is not everything:
         raise click.UsageError("Say how far, in one way: --to <moment>, or --everything.")
     platform, found = _opened(table)
     with closing(platform.warehouse) as warehouse:
-        before = set_back(warehouse, found, moment)
-    stood = before.isoformat() if before else "the beginning"
+        before = set_back(warehouse, found, place)
+    stood = _place(before) if before else "the beginning"
+    onward = place.isoformat() if isinstance(place, datetime) else f"version {place}"
     click.echo(
         f"{found.path} stood at {stood} and goes on from "
-        f"{moment.isoformat() if moment else 'the beginning'}; run: etl-assets sync {found.path}"
+        f"{'the beginning' if everything else onward}; run: etl-assets sync {found.path}"
     )
 
 
@@ -142,7 +147,13 @@ def _opened(name: str) -> "tuple[Platform, LayerTable]":
     return platform, found
 
 
+def _place(position: "Position") -> str:
+    return position.moment.isoformat() if position.number is None else position.shown
+
+
 def _moment(position: Mapping[str, Any] | None) -> str:
     if not position:
         return "the beginning"
+    if "version" in position:
+        return f"version {position['version']}"
     return f"{datetime.fromisoformat(position['moment']):%Y-%m-%d %H:%M:%S.%f}"[:-3]

@@ -52,7 +52,7 @@ def sync(tables: tuple[str, ...], derive: bool | None) -> None:
 
 def _print_reports(reports: "Collection[SyncReport]") -> None:
     columns = {"table": "left", **dict.fromkeys(_NUMBERS, "right")}
-    columns |= {"stands at (UTC)": "left", "held back by": "left"}
+    columns |= {"stands at": "left", "held back by": "left"}
     if reports:
         print_table("Synced tables", columns, map(_cells, reports), wraps="held back by")
     print_notes(reports)
@@ -67,13 +67,13 @@ def print_notes(reports: "Iterable[SyncReport]") -> None:
 
 def _cells(report: "SyncReport") -> list[Cell]:
     last = report.last
-    mark = last.mark.moment if last and last.mark else None
+    mark = last.mark if last else None
     return [
         report.table,
         f"{report.rows:,}",
         f"{report.changed:,}",
         f"{report.removed:,}",
         f"{len(report.days):,}",
-        f"{mark:%Y-%m-%d %H:%M:%S}" if mark else "—",
+        mark.shown if mark else "—",
         (last.horizon.held_by if last else None) or "—",
     ]

@@ -16,11 +16,15 @@ import polars as pl
 from etl_assets.core import checks
 from etl_assets.core.checks import CheckResult, CheckSpec, Evidence
 from etl_assets.core.contracts import polars_schema
+from etl_assets.core.cursor import MOMENT
 from etl_assets.core.drift import DriftReport
+from etl_assets.core.frames import WITHOUT
 from etl_assets.core.partitions import Window
+from etl_assets.core.position import Horizon
 from etl_assets.core.promoted import promoted_columns, unfit
 from etl_assets.core.rows import keys_of
 from etl_assets.core.rules import rules_of
+from etl_assets.core.settling import until
 from etl_assets.core.table import LayerTable
 
 SAMPLES = 5
@@ -100,10 +104,21 @@ class DayAudit:
         self.nulls.update({c: n for c, n in zip(batch.columns, counted, strict=True) if n})
         for column in promoted_columns(self.table.contract):
             self.unfit[column.name] += unfit(batch, column)
-        cursor = self.table.cursor_column
-        if cursor and self.now is not None and batch.schema[cursor] == pl.Datetime("us", "UTC"):
-            self.cursors_ahead += batch.filter(pl.col(cursor) > self.now).height
+        self._see_cursors(batch)
         return batch, bad
+
+    def _see_cursors(self, batch: pl.DataFrame) -> None:
+        cursor = self.table.cursor
+        if cursor is None:
+            return
+        if cursor.null_count == WITHOUT:
+            self.nulls[WITHOUT] += batch.select(cursor.value.is_null().sum()).item()
+        if self.now is None or not cursor.has_moments:
+            return
+        place = batch.select(cursor.place.alias(WITHOUT))
+        if place.schema[WITHOUT] == MOMENT:  # a derived table may have a moment without a zone
+            latest = until(cursor, Horizon(self.now, self.now))
+            self.cursors_ahead += place.filter(pl.col(WITHOUT) > latest).height
 
     def keep(self, rows: int, nulls: Mapping[str, int], bad: int) -> None:
         """Count what stays of the day beside the batches: `nulls` by column, `bad` set aside."""
@@ -320,9 +335,10 @@ class DayAudit:
         return self._result(checks.SHRINKAGE, kept, evidence)
 
     def _cursors(self) -> CheckResult:
-        cursor = self.table.cursor_column
-        absent = self.nulls[cursor] if cursor else 0
-        evidence = {"cursor": cursor, "without": absent, "in_the_future": self.cursors_ahead}
+        cursor = self.table.cursor
+        absent = self.nulls[cursor.null_count] if cursor else 0
+        shown = cursor.shown if cursor else None
+        evidence = {"cursor": shown, "without": absent, "in_the_future": self.cursors_ahead}
         return self._result(checks.CURSORS, not absent and not self.cursors_ahead, evidence)
 
     def _promoted(self) -> CheckResult:

@@ -14,9 +14,12 @@ COLUMN, POSITION, PAYLOAD = "__column", "__position", "__payload"
 COUNT, ROWS = "__count", "__rows"
 """How many rows have a key, and how many a part has."""
 
+WITHOUT = "__without"
+"""How many rows have NULL in all columns of their cursor."""
+
 OWN = re.compile(
     "__([0-9]+|day|digest|cursor|column|position|payload|count|rows|total|staged|rule|row|at|moment"
-    "|bucket|following|again|gone)"
+    "|bucket|following|again|gone|without)"
 )
 """The names that the platform gives to columns of its own in frames: no contract has such a one."""
 

@@ -12,11 +12,13 @@ from typing import Protocol
 import polars as pl
 
 from etl_assets.core.contracts import Contract
+from etl_assets.core.cursor import CursorColumn
+from etl_assets.core.cursor_checks import fitting, version_faults
 from etl_assets.core.faults import Fault, refuse
 from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
 from etl_assets.core.promoted import promoting
 from etl_assets.core.source_specs import SourceSpec
-from etl_assets.core.spec_checks import has_column, table_faults, two_layer_faults
+from etl_assets.core.spec_checks import table_faults, two_layer_faults
 from etl_assets.core.table import Input, Layer, LayerTable, versions_of
 
 Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
@@ -37,10 +39,11 @@ class TableSpec:
     `partition_column` is the column whose UTC day a row belongs to; None makes a table without
     days, which is replaced as a whole when it changed.
     A table with a `cursor_column` syncs: its changed rows are read by (cursor, key). The source
-    sets the cursor on every change; `lookback` is how far back each sync reads again, for
-    writers whose clock is behind the source's (C6). `keep_versions` keeps every version of a
-    row that was seen in `raw/<name>_versions`. `deletes` and `drift` are policies, and
-    `overflow_column` names the contract's JSON column that is not in the source and
+    sets the cursor on every change; it is a column of moments or of dates, several of which the
+    greatest counts, or numbers that `Epoch` or `Version` explains. `lookback` is how far back
+    each sync reads again, for writers whose clock is behind the source's (C6). `keep_versions`
+    keeps every version of a row that was seen in `raw/<name>_versions`. `deletes` and `drift` are
+    policies, and `overflow_column` names the contract's JSON column that is not in the source and
     takes, with `Drift.EVOLVE`, the columns that the contract does not have. With `Deletes.KEEP`
     `kept_column` names the contract's nullable moment that is not in the source either: since when
     (UTC, source's clock) the source has no such row, NULL for a row that it has; and
@@ -57,7 +60,7 @@ class TableSpec:
     stage: Stage
     description: str
     partition_column: str | None = "created_at"
-    cursor_column: str | None = "updated_at"
+    cursor_column: CursorColumn | None = "updated_at"
     domain: str = "sales"
     owners: tuple[str, ...] = ("team:data",)
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -72,15 +75,7 @@ class TableSpec:
     expects: Arrival | None = None
 
     def __post_init__(self) -> None:
-        faults = []
-        if self.keep_versions and self.cursor_column is None:
-            faults.append(
-                Fault(
-                    "keep_versions",
-                    "versions are told apart by their cursor, and the table has none.",
-                    "Name a cursor_column, or leave keep_versions out.",
-                )
-            )
+        faults = list(version_faults(self.cursor_column, self.raw, keeps=self.keep_versions))
         if isinstance(self.ignore, str):
             faults.append(
                 Fault("ignore", "it is one text.", f"Write a list of names: [{self.ignore!r}].")
@@ -126,9 +121,7 @@ class TableSpec:
             layer=Layer.STAGED,
             contract=self.staged,
             # Staged rows need not say when they changed: nothing is synced from them.
-            cursor_column=self.cursor_column
-            if has_column(self.staged, self.cursor_column)
-            else None,
+            cursor_column=fitting(self.cursor_column, self.staged),
             description=f"{self.description} Cleaned and typed.",
             source=None,
             expects=None,
@@ -153,7 +146,7 @@ class EnrichedSpec:
     enrich: Enrich | Callable[..., pl.LazyFrame]
     description: str
     partition_column: str | None = "created_at"
-    cursor_column: str | None = None
+    cursor_column: CursorColumn | None = None
     domain: str = "sales"
     owners: tuple[str, ...] = ("team:data",)
     thresholds: Thresholds = field(default_factory=Thresholds)

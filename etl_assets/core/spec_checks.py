@@ -19,6 +19,7 @@ from etl_assets.core.checks import (
     Severity,
 )
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of
+from etl_assets.core.cursor_checks import cursor_faults
 from etl_assets.core.due_days import wrong_with
 from etl_assets.core.faults import Fault
 from etl_assets.core.file_day_checks import day_faults
@@ -35,7 +36,6 @@ from etl_assets.core.transform_checks import transform_faults
 
 _NAME = re.compile("[A-Za-z0-9_]+")
 _CONNECTION = re.compile("[a-z][a-z0-9_]*")
-_UTC = 'Annotated[pl.Datetime, "us", "UTC"]'
 
 
 def table_faults(table: LayerTable, *, contract: str, transform: str) -> Iterator[Fault]:
@@ -141,7 +141,7 @@ def _contract_faults(contract: object, field: str) -> Iterator[Fault]:
 
 def _column_faults(table: LayerTable) -> Iterator[Fault]:
     columns = {column.name: column for column in table.columns}
-    day, cursor, overflow = table.partition_column, table.cursor_column, table.overflow_column
+    day, overflow = table.partition_column, table.overflow_column
     if day is not None:
         if day not in columns:
             without = f"{_one_of(_of_days(columns.values()))} Or None for a table without days."
@@ -152,20 +152,7 @@ def _column_faults(table: LayerTable) -> Iterator[Fault]:
                 f"{day!r} of {_shown(table)} is {columns[day].dtype}, which has no days.",
                 "Name a column of dates or timestamps, or None for a table without days.",
             )
-    if cursor is not None and cursor not in columns:
-        yield Fault(
-            "cursor_column",
-            _missing(cursor, table),
-            f"{_one_of(_of_moments(columns.values()))} Or None if rows do not say when they "
-            "changed.",
-        )
-    elif cursor is not None and not _is_moment(columns[cursor]):
-        yield Fault(
-            "cursor_column",
-            f"{cursor!r} of {_shown(table)} is {columns[cursor].dtype}, and a cursor is a moment.",
-            f"Declare it as {_UTC}, with source_zone where the source has no time zone, or write "
-            "None.",
-        )
+    yield from cursor_faults(table)
     if table.source is not None:
         yield from _overflow_faults(table, columns.get(overflow or ""))
         yield from ignore_faults(table)
@@ -280,14 +267,6 @@ def _reason(contract: type[Contract]) -> str:
     except Exception as error:
         return f"{type(error).__name__}, {str(error).splitlines()[0] if str(error) else ''}".strip()
     return ""
-
-
-def _is_moment(column: Column) -> bool:
-    return isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None
-
-
-def _of_moments(columns: Iterable[Column]) -> list[str]:
-    return [column.name for column in columns if _is_moment(column)]
 
 
 def _of_days(columns: Iterable[Column]) -> list[str]:

@@ -15,6 +15,7 @@ import polars as pl
 from etl_assets.core.checks import ONE_VERSION, PROMOTED_FIELDS, CheckSpec, source_checks
 from etl_assets.core.computed import DayIn
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of, keyed_by
+from etl_assets.core.cursor import Cursor, CursorColumn, cursor_of
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
 from etl_assets.core.source_specs import Files, PostgresTable, SourceSpec
@@ -101,7 +102,7 @@ class LayerTable:
     name: str
     contract: type[Contract]
     partition_column: str | None
-    cursor_column: str | None
+    cursor_column: CursorColumn | None
     description: str
     domain: str
     owners: tuple[str, ...]
@@ -140,6 +141,11 @@ class LayerTable:
         if self.partition_column is None:
             raise TypeError(f"{self.path} has no days.")
         return self.partition_column
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """What says that a row changed, None where nothing does."""
+        return cursor_of(self.cursor_column, self.columns)
 
     @property
     def is_derived(self) -> bool:
@@ -229,16 +235,22 @@ def file_of(module: str) -> str:
 
 
 def versions_of(table: LayerTable) -> LayerTable:
-    """A raw table's versions: the same columns, a row a (key, cursor), days by the cursor."""
-    cursor = table.cursor_column
+    """A raw table's versions: the same columns, a row a (key, cursor).
+
+    They stand on the day of the cursor where that is one moment, else on the day of the row.
+    """
+    cursor = table.cursor
     if cursor is None:
         raise TypeError(f"{table.path} keeps versions, which needs a cursor column.")
+    day = cursor.columns[0] if cursor.is_plain else table.partition_column
+    # A row may move to another day without a change of its cursor: that is another version.
+    key = dict.fromkeys([*table.key, *cursor.columns, *([day] if day else [])])
     return replace(
         table,
         name=f"{table.name}_versions",
-        contract=keyed_by(table.contract, (*table.key, cursor)),
-        partition_column=cursor,
-        description=f"{table.description} Every version that was seen, by key and {cursor}.",
+        contract=keyed_by(table.contract, tuple(key)),
+        partition_column=day,
+        description=f"{table.description} Every version that was seen, by key and {cursor.shown}.",
         source=None,
         expects=None,
         deletes=Deletes.REMOVE,

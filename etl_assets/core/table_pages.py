@@ -180,11 +180,11 @@ def _freshness(table: LayerTable) -> str:
         rest = f", but not when {' or '.join(quiet)} does" if quiet else ""
         return f"made again when what it is made of changes{rest}"
     told = [_expected(table.expects)] if table.expects else []
-    if table.syncs:
-        seconds = table.lookback.total_seconds()
-        told.append(
-            f"synced by `{table.cursor_column}`, {seconds:g} seconds back from the last position"
-        )
+    if table.syncs and table.cursor:
+        back = f"{table.lookback.total_seconds():g} seconds"
+        if not table.cursor.has_moments:
+            back = f"{table.cursor.lookback} versions"
+        told.append(f"synced by `{table.cursor.shown}`, {back} back from the last position")
     elif table.source.OF_OBJECTS:
         told.append("a day is loaded when its objects come or change")
     elif table.source.POLLED:

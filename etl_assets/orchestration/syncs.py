@@ -288,7 +288,7 @@ def _materialised(
 def _log(context: dg.OpExecutionContext, report: SyncReport) -> None:
     """One line that says what there was to do, and what holds the rest back."""
     last = report.last
-    mark = f"{last.mark.moment:%Y-%m-%d %H:%M:%S} UTC" if last and last.mark else "the beginning"
+    mark = last.mark.shown if last and last.mark else "the beginning"
     context.log.info(
         f"{report.table}: {report.rows:,} rows read, {report.changed:,} changed, "
         f"{report.removed:,} removed, {len(report.days)} days touched; stands at {mark}."

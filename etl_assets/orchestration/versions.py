@@ -14,13 +14,13 @@ from etl_assets.pipeline.platform import Platform
 def versions_asset(
     table: LayerTable, partitions: dg.PartitionsDefinition[str], warehouse_kind: str
 ) -> dg.AssetSpec:
-    """The asset of the versions that `table` keeps, by the day of their cursor."""
+    """The asset of the versions that `table` keeps, by the days that they have."""
     versions = table.versions
     assert versions is not None  # noqa: S101 - asked for tables that keep them
     return dg.AssetSpec(
         key_of(versions),
         deps=[key_of(table)],
-        partitions_def=partitions,
+        partitions_def=partitions if versions.has_days else None,
         description=versions.description,
         group_name=str(versions.layer),
         kinds={warehouse_kind},
@@ -36,7 +36,11 @@ def version_events(
     """A materialisation for each day of the platform that gained versions."""
     newest = platform.settings.newest_partition()
     for state in gained:
-        if platform.settings.first_day <= state.partition_key <= newest:
+        if not versions.has_days:
+            yield dg.AssetMaterialization(
+                key_of(versions), metadata={"dagster/row_count": state.row_count}
+            )
+        elif platform.settings.first_day <= state.partition_key <= newest:
             yield dg.AssetMaterialization(
                 key_of(versions),
                 partition=state.partition_key.isoformat(),

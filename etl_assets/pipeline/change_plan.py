@@ -20,7 +20,7 @@ from etl_assets.pipeline.day_check import DayCheck, Kept, Origin
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.match import Match
 from etl_assets.sources.found import Rejected
-from etl_assets.warehouse.base import Warehouse
+from etl_assets.warehouse.base import Warehouse, counted_nulls
 
 SAME_ROW = ["partition_key", "source_position", "payload"]
 
@@ -147,12 +147,12 @@ class Planner:
         leaving: Mapping[date, int],
     ) -> Kept:
         """What stays of the part beside the rows that were put into the check."""
-        gone = old.null_count().row(0, named=True) if old.height else {}
-        nulls = {
-            c.name: numbers.get(c.name, 0) - gone.get(c.name, 0)
-            for c in self.table.columns
-            if c.nullable
-        }
+        gone = dict(old.null_count().row(0, named=True)) if old.height else {}
+        cursor = self.table.cursor
+        if cursor and old.height:
+            gone[cursor.null_count] = old.select(cursor.value.is_null().sum()).item()
+        counted = counted_nulls(self.table)
+        nulls = {name: numbers.get(name, 0) - gone.get(name, 0) for name in counted}
         aside = self.before.quarantine_counts.get(day, 0) - leaving.get(day, 0) - check.known
         state = self.before.states.get(day)
         return Kept(numbers.get(ROWS, 0) - old.height, nulls, aside, state)

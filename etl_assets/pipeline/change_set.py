@@ -99,7 +99,7 @@ class ChangeSet:
         )
         known = self.before.table_state
         base = known or blank(self.table, self.run_id, self.origin.as_of)
-        after = remembered.state(base, reload)
+        after = remembered.state(self.table, base, reload)
         if after == base and not plan.days:
             return outcome
         after = with_token(after, self.run_id, self.origin.as_of)
@@ -209,7 +209,9 @@ class ChangeSet:
         dead = plan.gone.join(plan.leaving, on=key, how="semi", nulls_equal=True)
         if self.table.deletes is not Deletes.TOMBSTONE or not dead.height:
             return pl.DataFrame(schema=TOMBSTONE_SCHEMA)
-        day = pl.col(self.table.day_column).cast(pl.Date) if self.table.has_days else pl.lit(WHOLE)
+        day = pl.repeat(WHOLE, pl.len(), dtype=pl.Date)  # a literal would be one row
+        if self.table.has_days:
+            day = pl.col(self.table.day_column).cast(pl.Date)
         return pl.DataFrame(
             {
                 "table_name": self.table.path,

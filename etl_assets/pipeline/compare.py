@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 import polars as pl
 
+from etl_assets.core.cursor import MOMENT
 from etl_assets.core.digests import BUCKETS_SCHEMA, row_digests_schema
 from etl_assets.core.errors import EtlError
 from etl_assets.core.frames import CURSOR, DAY, DIGEST, PAYLOAD, POSITION
@@ -22,8 +23,8 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.day_check import REPRESENTABLE
 from etl_assets.pipeline.kept_rows import marked_rows
-from etl_assets.pipeline.sync import found_of
 from etl_assets.pipeline.sync_log import position_of
+from etl_assets.pipeline.sync_part import found_of
 from etl_assets.sources.base import Snapshot, Source
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.publication import lost_turn
@@ -164,7 +165,8 @@ class Comparing:
                 )
         key = row_digests_schema(self.table)
         empty = pl.DataFrame(schema={**key, DAY: pl.Date()})
-        cursors = empty.with_columns(pl.lit(None, _MOMENT).alias(CURSOR))
+        places = self.table.cursor.place_dtype if self.table.cursor else MOMENT
+        cursors = empty.with_columns(pl.lit(None, places).alias(CURSOR))
         return pl.concat([cursors.select(*key, CURSOR, DAY), *theirs]), pl.concat([empty, *ours])
 
     def _has(self, day: date, scope: Scope) -> bool:
@@ -246,10 +248,10 @@ class _Comparison:
 
     def _ghosts(self, extra: pl.DataFrame, position: Position | None) -> tuple[pl.DataFrame, int]:
         """Those of the extra rows that are not merely on their way to another day, and the rest."""
-        if not extra.height or self.table.cursor_column is None:
+        if not extra.height or self.table.cursor is None:
             return extra, 0
         alive = found_of(self.table, self.snapshot.by_keys(extra.select(self.key))).rows
-        cursor = pl.col(self.table.cursor_column).alias(CURSOR)
+        cursor = self.table.cursor.place.alias(CURSOR)
         moving = alive.with_columns(cursor).filter(_is_pending(self.table, position))
         ghosts = self._without(extra, moving, self.key)
         return ghosts, extra.height - ghosts.height
@@ -340,10 +342,10 @@ def _differing(theirs: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:
 
 def _is_pending(table: LayerTable, position: Position | None) -> pl.Expr:
     """Whether a sync that goes on from the position will read the row, by its CURSOR."""
-    if position is None or not table.syncs:
+    if position is None or not table.syncs or table.cursor is None:
         return pl.lit(value=False)
-    cursor, moment = pl.col(CURSOR), pl.lit(position.moment, dtype=_MOMENT)
-    later = cursor >= moment if position.key else cursor > moment
+    cursor, place = pl.col(CURSOR), pl.lit(position.place, dtype=table.cursor.place_dtype)
+    later = cursor >= place if position.key else cursor > place
     return later.fill_null(value=True)
 
 
@@ -351,5 +353,4 @@ def _on(day: date, digests: pl.DataFrame) -> pl.DataFrame:
     return digests.with_columns(pl.lit(day, dtype=pl.Date).alias(DAY))
 
 
-_MOMENT = pl.Datetime("us", "UTC")
 _NONE = pl.DataFrame(schema=BUCKETS_SCHEMA)

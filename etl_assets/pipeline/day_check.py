@@ -279,23 +279,27 @@ class DayCheck:
 
 
 class Watermark:
-    """The greatest (cursor, key) among the rows it saw; rows without a cursor do not count."""
+    """The greatest (cursor, key) among the rows it saw; rows without a cursor do not count.
+
+    A version is no moment: of such a table nothing is kept.
+    """
 
     def __init__(self, table: LayerTable) -> None:
         self.moment: datetime | None = None
         self.key: str | None = None
-        self._cursor = table.cursor_column
+        self._cursor = table.cursor
         self._key = [table.column(name) for name in table.key]
 
     def see(self, rows: pl.DataFrame) -> None:
         """Take rows of the contract's columns into account."""
-        if self._cursor is None or not rows.height:
+        if self._cursor is None or not self._cursor.has_moments or not rows.height:
             return
-        newest = cast("datetime | None", rows[self._cursor].max())
+        place = self._cursor.place
+        newest = cast("datetime | None", rows.select(place.max()).item())
         if newest is None or (self.moment is not None and newest < self.moment):
             return
         names = [part.name for part in self._key]
-        last = rows.filter(pl.col(self._cursor) == newest).select(names).sort(names).tail(1)
+        last = rows.filter(place == newest).select(names).sort(names).tail(1)
         self.moment, self.key = newest, keys_of(last, self._key)[0]
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from etl_assets.core.errors import EtlError
 from etl_assets.core.keeping import open_from
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability, Source
+from etl_assets.sources.base import Ability, Source, SyncCost
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Diagnosis:
     `limits` what cannot be guaranteed for its kind of table, `keeping` what is true now of rows
     that stay although the source no longer has them, `day_costs` what makes a day of it dear to
     read. `not_there` are columns that its spec ignores and the source does not have.
+    `sync_cost` is what each sync costs the source, None for a table that does not sync.
     """
 
     table: str
@@ -34,6 +35,7 @@ class Diagnosis:
     keeping: tuple[str, ...] = ()
     day_costs: tuple[str, ...] = ()
     not_there: tuple[str, ...] = ()
+    sync_cost: SyncCost | None = None
 
 
 def diagnose(
@@ -81,6 +83,7 @@ def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
                 keeping,
                 tuple(snapshot.day_costs()),
                 tuple(sorted(set(table.ignore) - {name for name, _ in snapshot.columns})),
+                snapshot.sync_cost(),
             )
     except EtlError as error:
         return Diagnosis(table.path, error)

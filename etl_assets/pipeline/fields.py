@@ -36,7 +36,7 @@ from etl_assets.pipeline.platform import Platform
 from etl_assets.warehouse.base import Warehouse
 
 _PARTS_AT_ONCE, _BATCH_ROWS, _ALL_MARKS = 31, 131_072, 100_000
-_RUN = "fields"
+_RUN, _SEEN_AT = "fields", "__at"
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,15 @@ def _profiles(
     warehouse: Warehouse, table: LayerTable, days: Sequence[date], folder: Path
 ) -> Iterator[tuple[date, Mapping[str, FieldProfile]]]:
     """The profile of each JSON column with fields, day by day, in bounded memory."""
-    columns, cursor = [column.name for column in field_columns(table)], table.cursor_column
+    columns, cursor = [column.name for column in field_columns(table)], table.cursor
+    moment = cursor.place if cursor and cursor.has_moments else None
     extract = warehouse.read(table, [Window.of(day) for day in days], folder)
     for day, frame in zip(days, extract.frames, strict=True):
         profiles = {name: FieldProfile() for name in columns}
-        wanted = frame.select(list(dict.fromkeys([*columns, *([cursor] if cursor else [])])))
+        wanted = frame.select(*columns, *([] if moment is None else [moment.alias(_SEEN_AT)]))
         for batch in wanted.collect_batches(chunk_size=_BATCH_ROWS):
             for name, profile in profiles.items():
-                profile.add(batch[name], batch[cursor] if cursor else _midnight(day))
+                profile.add(batch[name], _midnight(day) if moment is None else batch[_SEEN_AT])
         yield day, profiles
 
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from etl_assets.pipeline.file_watch import Watch, Watched
     from etl_assets.pipeline.hints import Hints
     from etl_assets.pipeline.reconcile import Reconciliation
-    from etl_assets.pipeline.sync import Sync, SyncPolicy
+    from etl_assets.pipeline.sync import Sync
+    from etl_assets.pipeline.sync_part import SyncPolicy
     from etl_assets.pipeline.sync_report import SyncReport
     from etl_assets.sources.base import Source
     from etl_assets.sources.files.indexing import FileIndex
@@ -235,7 +236,7 @@ class Platform:
 
     def sync_policy(self) -> "SyncPolicy":
         """How tables sync, as the settings have it."""
-        from etl_assets.pipeline.sync import SyncPolicy
+        from etl_assets.pipeline.sync_part import SyncPolicy
 
         sync = self.settings.sync
         return SyncPolicy(

@@ -7,18 +7,15 @@ is `sources/`.
 
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from enum import StrEnum
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import polars as pl
 import tenacity
 
+from etl_assets.core import settling
 from etl_assets.core.drift import DriftReport, SourceColumns
 from etl_assets.core.errors import may_pass
-from etl_assets.core.frames import COLUMN, DAY, PAYLOAD, POSITION
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
@@ -29,58 +26,23 @@ from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.sync_log import (
     Remembered,
     columns_seen,
+    is_of_another_cursor,
     position_of,
     refuse_future,
     scope_seen,
 )
-from etl_assets.sources.base import Ability, ChangeRead, Snapshot, Source
-from etl_assets.sources.found import Found, unreadable_schema
+from etl_assets.pipeline.sync_part import (
+    Part,
+    Stop,
+    SyncPolicy,
+    complete,
+    cursor,
+    read_part,
+)
+from etl_assets.sources.base import Source
 from etl_assets.warehouse.base import Warehouse
 
 _IDLE_ROWS = 1_000  # of the look-back at most; with more than that a sync is not idle
-
-
-@dataclass(frozen=True)
-class SyncPolicy:
-    """How much a chunk holds at most, and how long trouble that may pass is sat out."""
-
-    chunk_rows: int = 50_000
-    chunk_bytes: int = 64 << 20
-    patience: timedelta = timedelta(minutes=2)
-
-
-class Slice(StrEnum):
-    """The three parts of a table that a sync reads, in this order.
-
-    Changes in the order of the cursor; then what has no cursor, and what has one in the future,
-    which no position passes (C5): these are read anew by every sync.
-    """
-
-    CHANGES = "changes"
-    WITHOUT_CURSOR = "without_cursor"
-    BEYOND = "beyond"
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Where in a sync the next chunk begins: after a position of a slice; at the end, no slice."""
-
-    slice: Slice | None
-    after: Position | None = None
-
-    @classmethod
-    def first(cls, table: LayerTable, mark: Position | None) -> "Stop":
-        """A little before what is published, for writers whose clocks are behind (C6)."""
-        if mark is not None and table.lookback:  # else from the very row: it may be amid its moment
-            mark = Position(mark.moment - table.lookback)
-        return cls(Slice.CHANGES, mark)
-
-    def past(self, read: ChangeRead) -> "Stop":
-        """The place after what was read of this slice."""
-        if not read.is_last:
-            return replace(self, after=read.last)
-        slices = [*Slice, None]
-        return Stop(slices[slices.index(self.slice) + 1])
 
 
 @dataclass(frozen=True)
@@ -110,7 +72,7 @@ class Sync:
     scope: Scope
     folder: Path
     run_id: str
-    policy: SyncPolicy = SyncPolicy()
+    policy: SyncPolicy = field(default_factory=SyncPolicy)
 
     def run(self) -> Iterator[Chunk]:
         """Every chunk once it is committed, until the table has caught up with its horizon.
@@ -149,10 +111,10 @@ class Sync:
         few = replace(self.policy, chunk_rows=_IDLE_ROWS)
         read = self._read(before, mark, Stop.first(self.table, mark), few)
         part = read.part
-        if part.stop.slice is not None or (part.last and part.last.moment > mark.moment):
+        if part.stop.slice is not None or part.moves(mark):
             return None
         remembered = Remembered(mark, why, part.rows, read.columns, self.scope)
-        if remembered.state(state, {}) != state:
+        if remembered.state(self.table, state, {}) != state:
             return None
         if not read.changes.is_empty():
             return None
@@ -165,10 +127,10 @@ class Sync:
         """
         before = Before.of(self.warehouse, self.table)
         mark, why = self._mark(before)
-        if left_at and (mark is None or mark.moment < left_at.moment):
+        if left_at and (mark is None or mark.place < left_at.place):
             stop = None  # somebody set it back meanwhile: to go on would undo that (L6)
         read = self._read(before, mark, stop or Stop.first(self.table, mark), self.policy)
-        reached = read.part.reaches(mark, read.horizon)
+        reached = read.part.reaches(mark)
         outcome = read.changes.publish(
             Remembered(reached, why, read.part.rows, read.columns, self.scope)
         )
@@ -183,7 +145,8 @@ class Sync:
         horizon = source.horizon(mark.moment if mark else None)
         refuse_future(self.table, mark, horizon)
         with source.open() as snapshot:
-            part = _part(self.table, snapshot, begin, horizon, policy)
+            settled = settling.settled(cursor(self.table), mark, horizon, self.table.lookback)
+            part = read_part(self.table, snapshot, begin, horizon, settled, policy)
             found, is_unique = complete(self.table, snapshot, part.found)
             report = snapshot.drift or DriftReport((), ())
             origin = Origin(
@@ -208,44 +171,16 @@ class Sync:
         known_days = scope_seen(before.table_state)
         if known_days is not None and self.scope.is_wider_than(known_days):
             return None, "days were added"  # rows of these were passed over
+        if is_of_another_cursor(self.table, before.table_state):
+            return None, "the table has another cursor"  # whose order says nothing of this one's
         return position_of(self.table, before.table_state), "sync"
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What one chunk read, in one snapshot: of one slice, and of the next ones if that is short.
-
-    `last` is the last position of the changes among it, `is_whole` says that there are no more of
-    those before the horizon.
-    """
-
-    found: Found
-    rows: int
-    stop: Stop
-    last: Position | None
-    is_whole: bool
-    query: str
-    without_cursor: int
-
-    def reaches(self, mark: Position | None, horizon: Horizon) -> Position | None:
-        """The position once this is published; it never moves back, and never past the horizon.
-
-        Where all changes are read it is the horizon itself: were it the last row's, each sync would
-        read all rows of that moment again, and a mass update gives one moment to a whole table.
-        Where the horizon does not hold it is the last row's all the same.
-        """
-        is_horizon = self.is_whole and self.last and horizon.holds
-        reached = Position(horizon.moment) if is_horizon else self.last
-        if reached is None or (mark is not None and reached.moment < mark.moment):
-            return mark
-        return reached
 
 
 @dataclass(frozen=True)
 class _ReadChunk:
     """What one chunk read at one moment, and the changes that come of it; nothing is published."""
 
-    part: _Part
+    part: Part
     horizon: Horizon
     columns: SourceColumns
     drift: DriftReport
@@ -255,73 +190,3 @@ class _ReadChunk:
         """The chunk, with the outcome of its changes and the position that the table now has."""
         part = self.part
         return Chunk(part.rows, outcome, mark, self.horizon, self.drift, part.without_cursor)
-
-
-def _part(
-    table: LayerTable, snapshot: Snapshot, stop: Stop, horizon: Horizon, policy: SyncPolicy
-) -> _Part:
-    rows_left, bytes_left = policy.chunk_rows, policy.chunk_bytes
-    found = [Found.nothing(table)]
-    last: Position | None = None
-    is_whole, total, unplaced, query = False, 0, 0, ""
-    while stop.slice is not None and rows_left > 0 and bytes_left > 0:
-        read = _slice(snapshot, stop, horizon, rows_left, bytes_left)
-        query = query or read.query
-        found.append(found_of(table, read))
-        total += read.rows
-        rows_left -= read.rows
-        bytes_left -= int(found[-1].rows.estimated_size())
-        if stop.slice is Slice.CHANGES:
-            last, is_whole = read.last, read.is_last
-        else:
-            unplaced += read.rows
-        stop = stop.past(read)
-    return _Part(joined(found), total, stop, last, is_whole, query, unplaced)
-
-
-def _slice(snapshot: Snapshot, stop: Stop, horizon: Horizon, rows: int, size: int) -> ChangeRead:
-    if stop.slice is Slice.CHANGES:
-        return snapshot.changes(stop.after, horizon.moment, rows, size)
-    if stop.slice is Slice.WITHOUT_CURSOR:
-        key = stop.after.key if stop.after else None
-        return snapshot.without_cursor(key, rows, size)
-    return snapshot.beyond(horizon.now, stop.after, rows, size)
-
-
-def found_of(table: LayerTable, read: ChangeRead) -> Found:
-    """What a read finds, in memory; within its snapshot."""
-    rejected = read.rejected()
-    unreadable = rejected.keys.with_columns(
-        pl.Series(DAY, rejected.days, dtype=pl.Date),
-        pl.Series(COLUMN, rejected.rows.columns, dtype=pl.String),
-        pl.Series(POSITION, rejected.rows.positions, dtype=pl.String),
-        pl.Series(PAYLOAD, rejected.rows.payloads, dtype=pl.String),
-    )
-    nothing = Found.nothing(table)
-    rows = pl.concat([nothing.rows, *read.batches()])
-    return Found(rows, unreadable.select(unreadable_schema(table).names()), nothing.gone)
-
-
-def complete(table: LayerTable, snapshot: Snapshot, found: Found) -> tuple[Found, bool]:
-    """The same with all rows of each key that was found, and whether keys are unique for sure.
-
-    Rows whose key no dtype holds cannot be asked for by it: they stay as they were found.
-    """
-    if snapshot.key_is_unique or Ability.KEYS in snapshot.cannot:
-        return found, True
-    keys = found.keys(table)
-    if not keys.height:
-        return found, False
-    all_rows = found_of(table, snapshot.by_keys(keys))
-    nameless = found.unreadable.join(all_rows.unreadable, on=POSITION, how="anti", nulls_equal=True)
-    unreadable = pl.concat([all_rows.unreadable, nameless])
-    return Found(all_rows.rows, unreadable, found.gone), False
-
-
-def joined(parts: Sequence[Found]) -> Found:
-    """All that several readings of one snapshot found."""
-    return Found(
-        pl.concat([part.rows for part in parts]),
-        pl.concat([part.unreadable for part in parts]),
-        pl.concat([part.gone for part in parts]),
-    )

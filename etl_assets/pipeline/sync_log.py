@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from etl_assets.core import drift
+from etl_assets.core.cursor import FIRST
 from etl_assets.core.drift import SourceColumns
 from etl_assets.core.errors import ConfigError, StateError
-from etl_assets.core.position import Horizon, Position
+from etl_assets.core.position import Horizon, Position, cursor_in
 from etl_assets.core.reload_reasons import then
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import Happening, HistoryEntry, TableState
@@ -25,21 +26,41 @@ from etl_assets.warehouse.base import Warehouse
 def position_of(table: LayerTable, state: TableState | None) -> Position | None:
     """Where the next sync goes on; None where no sync was here: then every row is read (L6).
 
+    It is None as well where the position is one of a cursor that the table does not have any more.
     Raises StateError for what no sync has written.
     """
-    if state is None or state.high_watermark is None:
+    if state is None or state.high_watermark is None or is_of_another_cursor(table, state):
         return None
     try:
         position = Position.from_text(state.high_watermark, state.watermark_key or "[]")
     except ValueError:
         position = None
-    if position is None or len(position.key) not in {0, len(table.key)}:
+    has_number = table.cursor is not None and not table.cursor.has_moments
+    if (
+        position is None
+        or len(position.key) not in {0, len(table.key)}
+        or (position.number is not None) is not has_number
+    ):
         raise StateError(
             f"The position of {table.path} in etl_tables is damaged: its watermark_key is not a "
-            f"list of {len(table.key)} texts.",
-            f"Set it back to an earlier moment: {_rewind(table)}.",
+            f"list of {len(table.key)} texts{' and a version' if has_number else ''}.",
+            f"Set it back to an earlier place: {_rewind(table)}.",
         )
     return position
+
+
+def is_of_another_cursor(table: LayerTable, state: TableState | None) -> bool:
+    """Whether the stored position is one of a cursor that the table does not have any more.
+
+    A position of a single column of moments does not name it: such were the only ones once.
+    """
+    if state is None or state.high_watermark is None:
+        return False
+    try:
+        stored = cursor_in(state.watermark_key)
+    except ValueError:
+        return False  # which `position_of` refuses
+    return stored != _named(table)
 
 
 def refuse_future(table: LayerTable, position: Position | None, horizon: Horizon) -> None:
@@ -50,6 +71,11 @@ def refuse_future(table: LayerTable, position: Position | None, horizon: Horizon
             f"later than the source's clock ({horizon.now:%Y-%m-%d %H:%M:%S}).",
             f"Find out which of the two is wrong, then set it back: {_rewind(table)}.",
         )
+
+
+def _named(table: LayerTable) -> str | None:
+    """What a stored position names its cursor; None where it is a single column of moments."""
+    return None if table.cursor is None or table.cursor.is_plain else table.cursor.identity
 
 
 def columns_seen(state: TableState | None) -> SourceColumns | None:
@@ -75,13 +101,15 @@ class Remembered:
     source_columns: SourceColumns | None = None
     scope: Scope | None = None
 
-    def state(self, before: TableState, reload: Mapping[date, str]) -> TableState:
+    def state(
+        self, table: LayerTable, before: TableState, reload: Mapping[date, str]
+    ) -> TableState:
         """The table's row afterwards, but for its token; `reload` are more days to be loaded."""
         mark = self.position
         state = replace(
             before,
             high_watermark=mark.moment if mark else None,
-            watermark_key=mark.as_text() if mark else None,
+            watermark_key=mark.as_text(_named(table)) if mark else None,
         )
         if self.source_columns is not None:
             state = replace(state, source_columns=drift.to_json(self.source_columns))
@@ -211,32 +239,61 @@ def put_reloads(
 
 
 def rewind(
-    warehouse: Warehouse, table: LayerTable, to: datetime | None, why: str = "set back by hand"
-) -> datetime | None:
-    """Set the position back to a moment (UTC), or to before everything (None); where it stood.
+    warehouse: Warehouse,
+    table: LayerTable,
+    to: datetime | int | None,
+    why: str = "set back by hand",
+) -> Position | None:
+    """Set the position back to a moment (UTC) or, of a cursor that is a version, to a number; None
+    is before everything. Returns where it stood.
 
     Everything that changed since is read again; what is published already is left as it is. Raises
-    ConfigError for a moment that is not before the position, LostTurn where a sync is at work.
+    ConfigError for a place that is not before the position, LostTurn where a sync is at work.
     """
     state = warehouse.table_state(table)
     if state is None:
         raise ConfigError(f"{table.path} was never published.", "There is nothing to set back.")
-    stood = state.high_watermark
-    if stood is not None and to is not None and to >= stood:
-        raise ConfigError(
-            f"The position of {table.path} is {stood.isoformat()}; {to.isoformat()} is not before "
-            "it, and what lies between would never be read.",
-            "Name an earlier moment.",
-        )
     try:
-        before = position_of(table, state)
+        before = stood = position_of(table, state)
     except StateError:  # what is damaged is set back by this
-        before = None
-    now = Position(to) if to else None
-    moved = replace(state, high_watermark=to, watermark_key=now.as_text() if now else None)
+        if isinstance(to, int):
+            raise ConfigError(
+                f"Where {table.path} stood is not known: its position is damaged.",
+                "Go on from the beginning: --everything.",
+            ) from None
+        before, stood = None, Position(state.high_watermark or FIRST)
+    now = _place(table, to, stood.moment if stood else FIRST)
+    if stood and now and now.place >= stood.place:
+        raise ConfigError(
+            f"The position of {table.path} is {_shown(stood)}; {_shown(now)} is not before it, and "
+            "what lies between would never be read.",
+            "Name an earlier place.",
+        )
+    moved = replace(
+        state,
+        high_watermark=now.moment if now else None,
+        watermark_key=now.as_text(_named(table)) if now else None,
+    )
     entry = Log(table, "rewind").moved(before, now, why, 0)
     warehouse.move(with_token(moved, "rewind"), state.load_id, [entry])
     return stood
+
+
+def _place(table: LayerTable, to: datetime | int | None, stood: datetime) -> Position | None:
+    """The position of what somebody named; `stood` is the moment of a version's position."""
+    if to is None:
+        return None
+    is_number = table.cursor is not None and not table.cursor.has_moments
+    if isinstance(to, int) is not is_number:
+        raise ConfigError(
+            f"The cursor of {table.path} is {'a version' if is_number else 'a moment'}.",
+            f"Name {'its number: --to 1200' if is_number else 'a moment: --to 2024-01-31T12:00'}.",
+        )
+    return Position(stood, number=to) if isinstance(to, int) else Position(to)
+
+
+def _shown(position: Position) -> str:
+    return position.moment.isoformat() if position.number is None else position.shown
 
 
 def accept(warehouse: Warehouse, table: LayerTable, columns: SourceColumns, run_id: str) -> None:
@@ -259,8 +316,14 @@ def remember_columns(
 
 
 def _told(position: Position | None) -> dict[str, object] | None:
-    return {"moment": position.moment.isoformat(), "key": position.key} if position else None
+    if position is None:
+        return None
+    told: dict[str, object] = {"moment": position.moment.isoformat(), "key": position.key}
+    return told if position.number is None else {**told, "version": position.number}
 
 
 def _rewind(table: LayerTable) -> str:
-    return f"etl-assets state rewind {table.path} --to <moment in UTC>"
+    is_number = table.cursor is not None and not table.cursor.has_moments
+    return (
+        f"etl-assets state rewind {table.path} --to <{'version' if is_number else 'moment in UTC'}>"
+    )

@@ -56,7 +56,8 @@ class SyncReport:
         if self.without_cursor:
             notes.append(
                 f"{self.table}: {self.without_cursor:,} rows have no usable cursor (none, or one "
-                "in the future), so every sync reads them again."
+                f"in the future), so every sync reads them again. etl-assets doctor {self.table} "
+                "says what to write."
             )
         if self.lacking:
             notes.append(self.lacking)

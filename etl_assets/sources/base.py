@@ -175,6 +175,22 @@ class Ability(StrEnum):
         }[self]
 
 
+@dataclass(frozen=True)
+class SyncCost:
+    """What each sync of a table costs its source, as the source itself estimates it.
+
+    `cursor` is what tells changes, with its kind, and `reads` how they are found. `without_cursor`
+    counts rows that every sync reads again, because they have no cursor. `index` is the statement
+    that makes the index which a sync wants, None where there is one; `notes` are sentences.
+    """
+
+    cursor: str
+    reads: str
+    without_cursor: int
+    index: str | None = None
+    notes: tuple[str, ...] = ()
+
+
 class Snapshot(ABC):
     """One moment of a table; all that is read from it is of that moment.
 
@@ -215,6 +231,10 @@ class Snapshot(ABC):
     def hidden(self) -> Sequence[str]:
         """What keeps rows of the table from us although its spec accepts that; a sentence each."""
         return ()
+
+    def sync_cost(self) -> SyncCost | None:
+        """What each sync costs the source, None for a table that does not sync."""
+        return None
 
     def limits(self) -> Sequence[str]:
         """What cannot be guaranteed for this kind of table; a sentence each."""
@@ -279,8 +299,8 @@ class Snapshot(ABC):
     def row_digests(self, day: date, buckets: int, among: Collection[int]) -> pl.DataFrame:
         """Key and digest of the day's rows whose bucket is `among` those given.
 
-        The schema is `core.digests.row_digests_schema`, and `core.frames.CURSOR` (Datetime us UTC),
-        null where the row has none that is a calendar date.
+        The schema is `core.digests.row_digests_schema`, and `core.frames.CURSOR`, the place of the
+        row (`Cursor.place_dtype`), null where it has none.
         """
         raise self._unable(Ability.DIGESTS)
 
@@ -333,6 +353,7 @@ class Source(ABC):
         """How far changes may be read; ask before the moment is opened that they are read from.
 
         `watermark` is the moment of the position that a sync goes on from, None for the first.
+        Where the cursor is a version, the greatest one was `seen` before the horizon.
         """
         raise unable(self.table, Ability.CHANGES, self.cannot)
 

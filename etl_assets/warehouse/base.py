@@ -6,14 +6,14 @@ parts or the new ones, with the state that belongs to them. What a publication c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
-from etl_assets.core.frames import DAY, ROWS
+from etl_assets.core.frames import DAY, ROWS, WITHOUT
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
@@ -36,17 +36,23 @@ class Extract:
     as_of: datetime
 
 
-def counted_columns(table: LayerTable, among: Collection[str] | None) -> list[str]:
-    """The columns whose NULLs a profile counts: the nullable ones, or those that are given."""
-    return [
-        column.name
-        for column in table.columns
-        if (column.nullable if among is None else column.name in among)
-    ]
+def counted_nulls(
+    table: LayerTable, among: Collection[str] | None = None
+) -> Mapping[str, Sequence[str]]:
+    """What a profile counts NULLs of: the nullable columns and WITHOUT for a cursor of several, or
+    the columns that are given. Each has the columns in all of which NULL is where it counts one.
+    """
+    if among is not None:
+        return {column.name: [column.name] for column in table.columns if column.name in among}
+    counted = {column.name: [column.name] for column in table.columns if column.nullable}
+    cursor = table.cursor
+    if cursor and cursor.null_count == WITHOUT:
+        counted[WITHOUT] = list(cursor.columns)
+    return counted
 
 
-def profile_schema(counted: Sequence[str]) -> pl.Schema:
-    """DAY (Date), ROWS (Int64), and for each counted column how many NULLs, as Int64."""
+def profile_schema(counted: Iterable[str]) -> pl.Schema:
+    """DAY (Date), ROWS (Int64), and for each of `counted_nulls` how many NULLs, as Int64."""
     return pl.Schema({DAY: pl.Date(), ROWS: pl.Int64(), **dict.fromkeys(counted, pl.Int64())})
 
 

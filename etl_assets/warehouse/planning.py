@@ -219,7 +219,7 @@ def _conflicts(
     several |= any(staged.gone and staged.gone.keys.rows for staged in staging.days)
     keys = elsewhere.select(key).unique()
     staged = _staged_rows(staging, keys, all_repeated=table.source is not None and several)
-    if table.cursor_column is None:
+    if table.cursor is None:
         read_at = {day: state.as_of for day, state in recorded.states.items()}
         elsewhere = _with_moments(elsewhere, read_at)
         staged = _with_moments(staged, {one.day: one.state.as_of for one in staging.days})
@@ -271,8 +271,8 @@ def _with_moments(rows: pl.DataFrame, moments: Mapping[date, datetime]) -> pl.Da
 
 def _staged_rows(staging: Staging, keys: pl.DataFrame, *, all_repeated: bool) -> pl.DataFrame:
     """STAGED_DAY, key and CURSOR of the staged rows with these keys, or whose key is repeated."""
-    table, cursor = staging.table, staging.table.cursor_column
-    names = list(dict.fromkeys([*table.key, *([cursor] if cursor else [])]))
+    table, cursor = staging.table, staging.table.cursor
+    names = list(dict.fromkeys([*table.key, *(cursor.columns if cursor else ())]))
     rows = repeated_keys(
         {staged.day: staged.files for staged in staging.days},
         table.key,
@@ -280,8 +280,8 @@ def _staged_rows(staging: Staging, keys: pl.DataFrame, *, all_repeated: bool) ->
         among=keys,
         repeated=all_repeated,
     )
-    moment = pl.col(cursor) if cursor else pl.lit(None)
-    return rows.select(STAGED_DAY, *table.key, moment.alias(CURSOR))
+    value = cursor.value if cursor else pl.lit(None)
+    return rows.select(STAGED_DAY, *table.key, value.alias(CURSOR))
 
 
 def _latest(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -95,7 +95,8 @@ class Facts:
     def nothing(cls, table: LayerTable) -> "Facts":
         """Nothing is published elsewhere, and no versions are new."""
         key = {name: table.column(name).dtype for name in table.key}
-        cursor = table.column(table.cursor_column).dtype if table.cursor_column else pl.Null()
+        names = table.cursor.columns if table.cursor else ()
+        cursor = table.column(names[0]).dtype if names else pl.Null()
         moment = pl.Datetime("us", "UTC")
         return cls(
             pl.DataFrame(schema={**key, STAGED_DAY: pl.Date(), CURSOR: cursor}),

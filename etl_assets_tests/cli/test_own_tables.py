@@ -44,6 +44,7 @@ def company(database_url: str, tmp_path: Path) -> Iterator[Shop]:
         database_url,
         "CREATE TABLE parcels (id bigint PRIMARY KEY, created_at timestamptz NOT NULL, "
         "updated_at timestamptz NOT NULL)",
+        "CREATE INDEX ON parcels (updated_at, id)",
         "INSERT INTO parcels VALUES (1, '2024-01-01Z', '2024-01-01Z')",
     )
     environment = {
@@ -103,6 +104,7 @@ def test_b4_doctor_says_what_cannot_be_guaranteed_of_a_materialised_view(company
         company.url,
         "ALTER TABLE parcels RENAME TO base",
         "CREATE MATERIALIZED VIEW parcels AS SELECT * FROM base",
+        "CREATE INDEX ON parcels (updated_at, id)",
     )
     done = company.run("doctor", COLUMNS="200")
     assert (done.exit_code, done.stderr) == (0, "")
@@ -136,3 +138,22 @@ def test_b9_a_column_that_is_not_read_is_told_once_by_name_until_it_is_ignored(
     assert done.exit_code == 0
     assert "its spec ignores nowhere, which the source does not have" in done.stderr
     assert "blob" not in done.stdout
+
+
+def test_b5_m10_doctor_says_what_each_sync_costs_and_which_index_it_wants(company: Shop) -> None:
+    table = company.folder / "parcel_company" / "parcels.py"
+    greatest = 'description="Parcels.", cursor_column=("updated_at", "created_at"))'
+    table.write_text(textwrap.dedent(TABLE).replace('description="Parcels.")', greatest))
+    done = company.run("doctor", COLUMNS="200")
+    assert done.exit_code == 0
+    assert "a scan of the whole table, about" in done.stdout
+    assert "greatest(updated_at, created_at) (a moment)" in done.stdout
+    statement = "CREATE INDEX CONCURRENTLY ON public.parcels (GREATEST(updated_at, created_at), id)"
+    assert (
+        f"raw/parcels: no index serves its sync. In its database run: {statement};" in done.stderr
+    )
+    run(company.url, statement)
+    done = company.run("doctor", COLUMNS="200")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "an index range, about" in done.stdout
+    assert company.run("sync").exit_code == 0

@@ -16,7 +16,7 @@ from etl_assets.core.digests import BUCKETS_SCHEMA, compared, not_compared, row_
 from etl_assets.core.frames import DAY as DAY_OF_ROWS
 from etl_assets.core.frames import ROWS
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import Warehouse, profile_schema
+from etl_assets.warehouse.base import Warehouse, counted_nulls, profile_schema
 from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, at, orders, publish, spooled, staged
 from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, layer_table
 
@@ -189,7 +189,7 @@ def test_nothing_published_has_no_digests_no_profile_and_no_rows(
         assert (rows.schema, rows.height) == (row_digests_schema(ORDERS), 0)
         profile = warehouse.profile(ORDERS, [DAY])
         assert profile.height == 0
-        assert profile.schema == profile_schema(ORDERS)
+        assert profile.schema == profile_schema(counted_nulls(ORDERS))
         keys = spooled(tmp_path, pl.DataFrame({"id": [1]}))
         found = warehouse.lookup(ORDERS, keys, tmp_path / "found").collect()
         assert (found.schema, found.height) == (polars_schema(ORDERS.columns), 0)

@@ -66,6 +66,7 @@ def test_a_quick_bench_writes_every_figure_as_a_number(figures: dict[str, object
         "sync_over_days_reload",
         "sync_over_table_reload",
         "sync_over_dlt",
+        "sync_unchanged_read_over_changed",
         "file_csv_load_over_duckdb",
         "file_csv_load_over_polars",
         "file_csv_load_over_dlt",

@@ -189,7 +189,7 @@ def test_m10_rows_without_a_usable_cursor_are_read_and_counted_by_every_sync(
     happens(caught_up)
     told = (
         f"{ORDERS}: 1 rows have no usable cursor (none, or one in the future), so every sync reads "
-        "them again."
+        f"them again. etl-assets doctor {ORDERS} says what to write."
     )
     table = caught_up.platform.catalog[ORDERS]
     for _ in range(2):

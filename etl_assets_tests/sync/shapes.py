@@ -14,10 +14,11 @@ from typing import Any
 import polars as pl
 
 from etl_assets.core.partitions import WHOLE
-from etl_assets.core.policies import Thresholds
+from etl_assets.core.policies import Deletes, Thresholds
 from etl_assets.core.table import LayerTable, versions_of
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, nulls_first
+from etl_assets_tests.sync.stamps import STAMPS, Stamp
 
 BAD = "bad"
 """The value of `v` that breaks the contract."""
@@ -29,13 +30,21 @@ Row = tuple[Any, ...]
 @dataclass(frozen=True)
 class Shape:
     """A table of the source: days or none, a key with a part that may be NULL or one number,
-    unique or not (`repeats`), and whether a check refuses days with many bad rows (`refuses`)."""
+    unique or not (`repeats`), whether a check refuses days with many bad rows (`refuses`), what its
+    cursor is (`stamped`, of STAMPS), and what becomes of rows that the source deletes."""
 
     name: str = "shelf"
     has_days: bool = True
     has_part: bool = False
     repeats: bool = False
     refuses: bool = False
+    stamped: str = "moment"
+    deletes: Deletes = Deletes.REMOVE
+
+    @property
+    def stamp(self) -> Stamp:
+        """Its cursor."""
+        return STAMPS[self.stamped]
 
     def table(self) -> LayerTable:
         """The table, with its versions; a cursor, a short look-back."""
@@ -48,11 +57,13 @@ class Shape:
                 "updated_at": UTC_MOMENT,
                 "v": pl.String,
                 "amount": pl.Decimal(12, 2),
+                **self.stamp.dtypes,
             },
             {
                 "id": {"nullable": False},
                 "created_at": {"nullable": False},
                 "v": {"notin": [BAD]},
+                **self.stamp.options,
             },
             name=self.name,
             partition="created_at",
@@ -63,11 +74,12 @@ class Shape:
         made = replace(
             made,
             partition_column="created_at" if self.has_days else None,
-            cursor_column="updated_at",
+            cursor_column=self.stamp.cursor,
+            deletes=self.deletes,
             lookback=timedelta(milliseconds=20),  # a slow clock is 15 behind
             thresholds=checks,
         )
-        return replace(made, versions=versions_of(made))
+        return replace(made, versions=versions_of(made)) if self.stamp.keeps_versions else made
 
     # Statements
 
@@ -78,15 +90,17 @@ class Shape:
             f"DROP TABLE IF EXISTS {self.name}",
             f"CREATE TABLE {self.name} (id bigint NOT NULL{', part text' if self.has_part else ''},"
             " created_at timestamptz NOT NULL, updated_at timestamptz, v text, "
-            f"amount numeric(12, 2){kind})",
-            f"CREATE INDEX ON {self.name} (updated_at, {self._key})",
+            f"amount numeric(12, 2){self.stamp.declared()}{kind})",
+            f"CREATE INDEX ON {self.name} ({self.stamp.index}, {self._key})",
+            *self.stamp.trigger(self.name),
         ]
 
     def some_rows(self, rows: int) -> str:
         """So many rows, ids from 1."""
         part = ", NULL" if self.has_part else ""
         return (
-            f"INSERT INTO {self.name} SELECT n{part}, {day_of(0)} + n * interval '7 hours', now(), "
+            f"INSERT INTO {self.name} ({self._key}, created_at, updated_at, v, amount) "
+            f"SELECT n{part}, {day_of(0)} + n * interval '7 hours', now(), "
             f"'v', n FROM generate_series(1, {rows}) AS n"
         )
 
@@ -100,7 +114,7 @@ class Shape:
         """A row with the key of this number."""
         key = f"{number // 4}, {self._part(number)}" if self.has_part else str(number)
         return (
-            f"INSERT INTO {self.name} VALUES "
+            f"INSERT INTO {self.name} ({self._key}, created_at, updated_at, v, amount) VALUES "
             f"({key}, {day_of(day)}, {stamp}, {literal(v)}, {number})"
         )
 
@@ -136,6 +150,10 @@ class Shape:
         rows = shelf.sql(f"SELECT {self._key}, created_at FROM {self._told} WHERE NOT good")
         return [(self.day(row), self.key(row)) for row in rows]
 
+    def keys(self, shelf: Shelf) -> set[Row]:
+        """Every key that the source has."""
+        return {self.key(row) for row in shelf.sql(f"SELECT {self._key} FROM {self.name}")}
+
     def refused_days(self, wanted: Sequence[Row], aside: Sequence[tuple[date, Row]]) -> set[date]:
         """The days that a check refuses: too many of their rows are bad."""
         if not self.refuses:
@@ -146,7 +164,7 @@ class Shape:
 
     @property
     def _columns(self) -> str:
-        return f"{self._key}, created_at, updated_at, v, amount"
+        return f"{self._key}, created_at, updated_at, v, amount{self.stamp.shown()}"
 
     @property
     def _key(self) -> str:
@@ -157,10 +175,15 @@ class Shape:
         since = f"created_at >= '{FIRST_DAY}Z'" if self.has_days else "TRUE"
         return (
             f"(SELECT *, ctid AS place, count(*) OVER (PARTITION BY {self._key}) = 1 "
-            "AND (updated_at IS NULL OR isfinite(updated_at)) "
+            f"AND {self._finite} "
             f"AND amount IS DISTINCT FROM 'NaN' AND v IS DISTINCT FROM '{BAD}' AS good "
             f"FROM {self.name} WHERE {since}) AS told"
         )
+
+    @property
+    def _finite(self) -> str:
+        columns = ("updated_at", *self.stamp.bounded)
+        return " AND ".join(f"({name} IS NULL OR isfinite({name}))" for name in columns)
 
     # Parts of rows, as they are published
 
@@ -174,10 +197,13 @@ class Shape:
         assert isinstance(moment, datetime)
         return moment.date() if self.has_days else WHOLE
 
-    def cursor(self, row: Row) -> datetime | None:
-        """The moment of the row's last change."""
-        moment: datetime | None = row[3 if self.has_part else 2]
-        return moment
+    def version(self, row: Row) -> Row | None:
+        """What tells the row's version from others of its key; None where it is no version."""
+        moment = row[3 if self.has_part else 2]
+        if self.stamp.is_plain:
+            return (moment,) if moment is not None else None
+        values = row[-len(self.stamp.columns) :]
+        return (*values, self.day(row)) if any(value is not None for value in values) else None
 
     def key_in(self, payload: str) -> Row:
         """The key of a row in quarantine."""

@@ -18,7 +18,8 @@ from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets.pipeline.reconcile import Reconciliation, Reconciling
 from etl_assets.pipeline.run_days import Reloaded, reload
-from etl_assets.pipeline.sync import Chunk, Sync, SyncPolicy
+from etl_assets.pipeline.sync import Chunk, Sync
+from etl_assets.pipeline.sync_part import SyncPolicy
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.sources.postgres.reader import PostgresReader
 from etl_assets.sources.postgres.source import PostgresSource

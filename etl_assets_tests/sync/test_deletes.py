@@ -57,6 +57,18 @@ def test_c7_deleted_rows_and_changed_keys_leave_by_reconciliation_and_a_tombston
     assert tombstones(shelf) == kept
 
 
+def test_c7_of_a_table_without_days_each_deleted_row_has_a_tombstone(shelf: Shelf) -> None:
+    whole = replace(shelf.table, partition_column=None, deletes=Deletes.TOMBSTONE, versions=None)
+    shelf = replace(shelf, table=whole)
+    put(shelf, 5)
+    shelf.sync()
+    shelf.sql("DELETE FROM shelf WHERE id < 4")
+    assert shelf.reconcile().repair is not None
+    assert [stone[:2] for stone in tombstones(shelf)] == [
+        (f"id={key}", date(1, 1, 1)) for key in (1, 2, 3)
+    ]
+
+
 def test_c7_a_row_that_comes_back_is_published_again_beside_its_tombstone(shelf: Shelf) -> None:
     shelf = replace(shelf, table=replace(shelf.table, deletes=Deletes.TOMBSTONE))
     put(shelf, 3)

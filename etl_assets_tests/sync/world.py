@@ -7,8 +7,8 @@ published, and what is set aside. Which rows these are is computed by SQL of its
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 
 from hypothesis import strategies as st
@@ -16,6 +16,7 @@ from hypothesis.stateful import precondition, rule
 
 from etl_assets.core.errors import StalePublication
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.policies import Deletes
 from etl_assets.pipeline.publish import publish_days
 from etl_assets_tests.sync.dying import Killed, dying
 from etl_assets_tests.sync.shapes import BAD, Row
@@ -32,7 +33,8 @@ class World(Writers):
     def sync(self) -> None:
         """Which leaves days that wait as they were, unless it loads them whole (R2)."""
         before, waiting = self.rows_by_day(), self.waiting()
-        self.shelf.sync()
+        with self.deleted_rows_are_kept():
+            self.shelf.sync()
         after = self.rows_by_day()
         for day in waiting & self.waiting():
             assert after[day] == before[day], f"{day} waits, and was published in part"
@@ -60,7 +62,8 @@ class World(Writers):
 
     @rule(repair=st.booleans())
     def reconcile(self, repair: bool) -> None:
-        self.shelf.reconcile(repair=repair)
+        with self.deleted_rows_are_kept():
+            self.shelf.reconcile(repair=repair)
 
     # The end
 
@@ -87,7 +90,7 @@ class World(Writers):
         self.sync()
         if not side.is_silent and not side.pending_silent:
             self.check("the sync alone has lost or doubled rows")
-        shelf.reconcile()
+        self.reconcile(repair=True)
         self.check("reconciliation has left a difference")
         self.check_state()
         self.mend()
@@ -116,7 +119,9 @@ class World(Writers):
         due = [row for row in wanted if self.shape.day(row) not in waiting]
         missing = [row for row in due if row not in there]
         extra = [row for row in there if row not in due]
-        assert there == due, f"{complaint}: {missing=} {extra=}, {self.shelf.last}"
+        if self.shape.deletes is Deletes.KEEP:
+            extra = [row for row in extra if self.shape.key(row) in self.in_source()]
+        assert not missing + extra, f"{complaint}: {missing=} {extra=}, {self.shelf.last}"
         recorded = self.shelf.warehouse.quarantined(self.shelf.table)
         found = Counter(
             (day, self.shape.key_in(payload))
@@ -126,6 +131,43 @@ class World(Writers):
         assert found == Counter(row for row in aside if row[0] not in waiting), complaint
         keys = Counter(self.shape.key(row) for row in published)
         assert all(count == 1 for count in keys.values()), "a key is there twice"
+
+    @contextmanager
+    def deleted_rows_are_kept(self) -> Iterator[None]:
+        """That of rows whose keys the source deleted none is lost: published or a tombstone.
+
+        Of the days that are loaded whole meanwhile nothing is said: they are what the source has.
+        """
+        policy, shelf = self.shape.deletes, self.shelf
+        before = shelf.published() if policy is not Deletes.REMOVE else []
+        loads = {s.partition_key: s.load_id for s in shelf.warehouse.state(shelf.table)}
+        yield
+        if policy is Deletes.REMOVE:
+            return
+        there = {self.shape.key(row) for row in shelf.published()} | self.in_source()
+        gone = [row for row in before if self.shape.key(row) not in there]
+        if policy is Deletes.KEEP:
+            whole = self.loaded_whole(loads)
+            lost = [row for row in gone if self.shape.day(row) not in whole]
+            assert not lost, f"rows that the source deleted are kept no longer: {lost=}"
+            return
+        payloads = shelf.warehouse.tombstones(shelf.table)["payload"]
+        stones = {self.shape.key_in(payload) for payload in payloads}
+        whole = self.loaded_whole(loads)
+        lost = [row for row in gone if self.shape.day(row) not in whole]
+        assert {self.shape.key(row) for row in lost} <= stones, f"no tombstone: {lost=} {stones=}"
+
+    def loaded_whole(self, before: Mapping[date, str]) -> set[date]:
+        """The days that were replaced since they had these loads: their run is a reload."""
+        return {
+            state.partition_key
+            for state in self.shelf.warehouse.state(self.shelf.table)
+            if state.load_id != before.get(state.partition_key) and state.run_id == "reload"
+        }
+
+    def in_source(self) -> set[Row]:
+        """The keys that the source has."""
+        return self.shape.keys(self.shelf)
 
     def must_wait(
         self, published: Sequence[Row], wanted: Sequence[Row], aside: Sequence[tuple[date, Row]]
@@ -162,9 +204,10 @@ class World(Writers):
         counted = Counter(self.shape.day(row) for row in rows)
         told = {s.partition_key: s.row_count for s in shelf.warehouse.state(shelf.table)}
         assert {day: n for day, n in told.items() if n} == dict(counted)
-        assert shelf.table.versions is not None
+        if shelf.table.versions is None:
+            return
         kept = shelf.published(shelf.table.versions)
-        pairs = {(self.shape.key(row), self.shape.cursor(row)) for row in kept}
+        pairs = {(self.shape.key(row), self.shape.version(row)) for row in kept}
         assert len(pairs) == len(kept), "a version is there twice"
-        now = {(self.shape.key(row), self.shape.cursor(row)) for row in rows}
+        now = {(self.shape.key(row), self.shape.version(row)) for row in rows}
         assert {pair for pair in now if pair[1]} <= pairs, "a version is missing"

@@ -12,6 +12,7 @@ import pytest
 from etl_assets.core.checks import Severity
 from etl_assets.core.computed import DayIn, Sql
 from etl_assets.core.contracts import Contract, column
+from etl_assets.core.cursor import Epoch, Version
 from etl_assets.core.errors import SpecError
 from etl_assets.core.name_checks import RESERVED
 from etl_assets.core.policies import Deletes, Drift, Thresholds
@@ -89,10 +90,64 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "a cursor that is no moment",
         {"cursor_column": "id"},
-        ["cursor_column: 'id' of Raw is Int64, and a cursor is a moment."],
+        ["cursor_column: 'id' of Raw is Int64, and a number", 'Epoch("id", unit=', 'Version("id")'],
     ),
     (
-        "a cursor without a zone",
+        "B5: a cursor that orders nothing",
+        {"cursor_column": "name"},
+        ["cursor_column: 'name' of Raw is String, which does not tell", "cursor_column=None"],
+    ),
+    *(
+        (
+            f"B5: a cursor that is {dtype}",
+            {
+                "raw": contract_of({"id": pl.Int64, **MOMENTS, "at": dtype}),
+                "cursor_column": "at",
+            },
+            [f"cursor_column: 'at' of Made is {dtype}, which does not", "cursor_column=None"],
+        )
+        for dtype in (pl.Float64, pl.Boolean, pl.Time, pl.Binary, pl.Decimal(38, 2))
+    ),
+    (
+        "B5: several cursors of which one is not there",
+        {"cursor_column": ("updated_at", "created")},
+        ["cursor_column: Raw has no column 'created'.", "created_at, updated_at", "Or None"],
+    ),
+    ("B5: no column in the cursor", {"cursor_column": ()}, ["cursor_column: it names no column."]),
+    (
+        "B5: several cursors of different dtypes",
+        {
+            "raw": contract_of({"id": pl.Int64, **MOMENTS, "on": pl.Date}),
+            "cursor_column": ("updated_at", "on"),
+        },
+        ["the greatest of several columns needs one dtype, and 'updated_at' is", "the same dtype"],
+    ),
+    (
+        "B5: an epoch that is a moment",
+        {"cursor_column": Epoch("updated_at", "seconds")},
+        ["'updated_at' of Raw is Datetime", "and Epoch is for whole numbers", "pl.Int64"],
+    ),
+    (
+        "B5: an epoch of an unknown unit",
+        {"cursor_column": Epoch("id", "minutes")},  # type: ignore[arg-type]
+        ["an Epoch has no unit 'minutes'.", "'seconds', 'milliseconds', 'microseconds'"],
+    ),
+    (
+        "B5: a version with a look-back in time",
+        {"cursor_column": Version("id", lookback=timedelta(1))},  # type: ignore[arg-type]
+        ["lookback of a Version counts numbers.", "a whole number from 0 on"],
+    ),
+    (
+        "B5: versions by a date",
+        {
+            "raw": contract_of({"id": pl.Int64, **MOMENTS, "on": pl.Date}),
+            "cursor_column": "on",
+            "keep_versions": True,
+        },
+        ["keep_versions: the cursor on is a date", "Version as cursor_column"],
+    ),
+    (
+        "B2: a cursor without a zone",
         {
             "raw": contract_of({"id": pl.Int64, **MOMENTS, "at": pl.Datetime("us")}),
             "cursor_column": "at",

@@ -78,12 +78,13 @@ def _still_gone(
 ) -> pl.DataFrame:
     """Without those whose row is there again and says that it is older than the tombstone."""
     names = list(dimension.entity.values())
-    if not stones.height or deleting.cursor_column is None:
+    cursor = deleting.cursor
+    if not stones.height or cursor is None or not cursor.has_moments:
         return stones
     with TemporaryDirectory() as folder:
         keys = spooled(Path(folder) / "keys", stones.select(names).unique())
         there = warehouse.lookup(keyed(deleting, names), keys, Path(folder) / "there")
-        again = there.select(*names, pl.col(deleting.cursor_column).alias("__moment")).collect()
+        again = there.select(*names, cursor.place.alias("__moment")).collect()
     back = stones.join(again, on=names, nulls_equal=True).filter(
         pl.col("__moment") <= pl.col(GONE_AT)
     )

@@ -11,15 +11,16 @@ from datetime import UTC, datetime
 import polars as pl
 from psycopg import sql
 
+from etl_assets.core.cursor import FIRST, LAST, MOST
 from etl_assets.core.errors import ContractMismatch
-from etl_assets.core.position import Position
+from etl_assets.core.position import Position, Seen
 from etl_assets.core.rows import keys_of
 from etl_assets.postgres.columns import from_text
 from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
 from etl_assets.sources.base import Ability, unable
 from etl_assets.sources.found import Rejected, RejectedChanges
-from etl_assets.sources.postgres.keyset import FIRST, LAST, Keyset
+from etl_assets.sources.postgres.keyset import Keyset
 from etl_assets.sources.postgres.opened import OpenTable, cannot_of
 
 Order = Sequence[sql.Composable]
@@ -74,20 +75,21 @@ class ChangeReads(OpenTable):
         many again that have a NULL in their key.
         """
         keyset = _keyset_of(self)
-        through = upper = Position(until)
+        through = upper = self.through(until)
         end = self._page(keyset.placed(after, through), keyset.order, most_rows, most_bytes)
-        last = end.position if end else None
+        last = keyset.cursor.position(end.values) if end else None
         is_last = end is None or end.is_last
         if last and not is_last:
             upper = last
         if keyset.has_null_keys:
             where = keyset.placed_nulls(after, upper)
             nulls = self._page(where, keyset.order, most_rows, most_bytes)
-            if nulls and not nulls.is_last:
-                last = upper = nulls.position
+            at = keyset.cursor.position(nulls.values) if nulls else None
+            if at and nulls and not nulls.is_last:
+                last = upper = at
                 is_last = False
-            elif nulls and (last is None or nulls.position.moment >= last.moment):
-                last = nulls.position
+            elif at and (last is None or at.place >= last.place):
+                last = at
         wheres = keyset.between(after, upper) if last else []
         return read_of(self, wheres, keyset.order, last, is_last=is_last)
 
@@ -95,7 +97,21 @@ class ChangeReads(OpenTable):
         self, moment: datetime, after: Position | None, most_rows: int, most_bytes: int
     ) -> PostgresChangeRead:
         """What is stamped later than `moment`, the source's clock: the year 2999 (C5)."""
-        return self.changes(after or Position(moment), LAST, most_rows, most_bytes)
+        return self.changes(after or self.through(moment), LAST, most_rows, most_bytes)
+
+    def greatest_version(self) -> Seen | None:
+        """The greatest version in the snapshot, and the source's clock after it was taken (UTC)."""
+        query = sql.SQL("SELECT clock_timestamp(), max({})::bigint {}").format(
+            _keyset_of(self).cursor.compared, self.selects.relation
+        )
+        with source_errors(f"looking for changes of {self.source}"):
+            at, number = self.connection.execute(query).fetchone() or (None, None)
+        return None if number is None else Seen(number, at.astimezone(UTC))
+
+    def through(self, moment: datetime) -> Position:
+        """The place after all rows of a moment; after every row, where the cursor is a version."""
+        cursor = self.table.cursor
+        return Position(moment, number=MOST if cursor and not cursor.has_moments else None)
 
     def without_cursor(
         self, after_key: Sequence[str | None] | None, most_rows: int, most_bytes: int
@@ -160,11 +176,6 @@ class _End:
     values: tuple[str | None, ...]
     is_last: bool
 
-    @property
-    def position(self) -> Position:
-        """The place of that row, where rows are ordered by (cursor, key)."""
-        return Position(_utc(self.values[0] or ""), self.values[1:])
-
 
 def read_of(
     opened: OpenTable,
@@ -219,14 +230,9 @@ def _keyset_of(opened: OpenTable) -> Keyset:
     keyset = opened.selects.keyset
     if keyset is None:
         raise ContractMismatch(
-            f"{opened.table.path} has no cursor that is a timestamp in the source, so its changes "
-            "cannot be told.",
-            f"Name one as cursor_column in {opened.table.declared_in}, or None there to load the "
-            "table by days.",
+            f"The cursor of {opened.table.path} has a type in the source that does not tell in "
+            "what order rows changed.",
+            f"Name a column of timestamps, dates or whole numbers as cursor_column in "
+            f"{opened.table.declared_in}, or None there to load the table whole or by days.",
         )
     return keyset
-
-
-def _utc(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -8,6 +8,7 @@ import polars as pl
 from psycopg import sql
 
 from etl_assets.core.contracts import Column
+from etl_assets.core.cursor import MOMENT
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, row_digests_schema
 from etl_assets.core.frames import CURSOR, DIGEST
 from etl_assets.core.partitions import windows_of
@@ -51,8 +52,8 @@ class DigestReads(OpenTable):
     def row_digests(self, day: date, buckets: int, among: Collection[int]) -> pl.DataFrame:
         """Key and digest of the day's rows whose bucket is `among` those given.
 
-        The schema is `core.digests.row_digests_schema`, and CURSOR (Datetime us UTC), null where
-        the row has none that is a calendar date.
+        The schema is `core.digests.row_digests_schema`, and CURSOR, the place of the row
+        (`Cursor.place_dtype`), null where it has none.
         """
         key = [column for column in self.selects.columns if column.name in self.table.key]
         columns = [*key, replace(self._digest(), name=DIGEST), self._cursor()]
@@ -62,7 +63,7 @@ class DigestReads(OpenTable):
             sql.Literal([int(bucket) for bucket in among]),
         )
         schema = row_digests_schema(self.table)
-        schema[CURSOR] = pl.Datetime("us", "UTC")
+        schema[CURSOR] = self.table.cursor.place_dtype if self.table.cursor else MOMENT
         return self._frame(self.selects.selected(columns, where), columns, schema)
 
     def _frame(
@@ -95,9 +96,10 @@ class DigestReads(OpenTable):
         return ColumnRead("digest", digest, arrow_types.STRING, digest)
 
     def _cursor(self) -> ColumnRead:
-        keyset = self.selects.keyset
-        moment = keyset.instant().as_string() if keyset else "NULL::timestamptz"
-        return ColumnRead(CURSOR, moment, arrow_types.MOMENT, moment)
+        keyset, absent = self.selects.keyset, "NULL::timestamptz"
+        if keyset is None:
+            return ColumnRead(CURSOR, absent, arrow_types.MOMENT, absent)
+        return keyset.cursor.read(CURSOR)
 
     def _line(self, columns: Sequence[Column]) -> str:
         reads = {column.name: column for column in self.selects.columns}

@@ -5,10 +5,11 @@ between them, and while the transaction lasts no column can change its name or t
 connection that breaks is replaced, and the day that it broke is read again from its start (C14).
 """
 
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 import polars as pl
@@ -16,15 +17,15 @@ import sqlalchemy as sa
 
 from etl_assets.core.drift import SourceColumns
 from etl_assets.core.partitions import Window
-from etl_assets.core.position import Horizon
+from etl_assets.core.position import Horizon, Seen
 from etl_assets.core.source_specs import DEFAULT_CONNECTION, PostgresTable
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres.catalogue import column_fingerprint, read_columns
 from etl_assets.postgres.connection import PoolSettings, driver_of, source_errors
 from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
-from etl_assets.sources.base import DayEvidence, DayRead, Snapshot
+from etl_assets.sources.base import DayEvidence, DayRead, Snapshot, SyncCost
 from etl_assets.sources.found import Rejected
-from etl_assets.sources.postgres.changes import ChangeReads, read_rejects
+from etl_assets.sources.postgres.changes import read_rejects
 from etl_assets.sources.postgres.computed import names_in, read_types
 from etl_assets.sources.postgres.day_index import DayCosts
 from etl_assets.sources.postgres.declared import source_table
@@ -39,7 +40,9 @@ from etl_assets.sources.postgres.row_security import (
     row_security_errors,
 )
 from etl_assets.sources.postgres.select import plan_selects, relation_of
+from etl_assets.sources.postgres.sync_cost import SyncCosts
 
+_LONGEST_MARGIN = timedelta(milliseconds=50)
 _SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}; SET LOCAL row_security = {}"
 
 
@@ -100,6 +103,18 @@ class PostgresReader:
                 if driver.closed:  # so that nobody tries to roll it back
                     connection.invalidate()
 
+    def greatest_version(self, table: LayerTable, policy: HorizonPolicy) -> Seen | None:
+        """The greatest version of a table and the source's clock then, None for an empty table.
+
+        It waits for the margin that the horizon stays behind the clock, if that is short: where no
+        transaction is open, a horizon that is asked for next is not before this moment. Raises
+        SourceUnavailable, SourceError or ContractMismatch.
+        """
+        with self.snapshot(table) as snapshot:
+            seen = snapshot.greatest_version()
+        time.sleep(min(policy.margin, _LONGEST_MARGIN).total_seconds())
+        return seen
+
     def horizon(
         self, policy: HorizonPolicy, watermark: datetime | None, table: LayerTable | None = None
     ) -> Horizon:
@@ -146,7 +161,7 @@ def label_of(source: PostgresTable) -> str:
 
 
 @dataclass
-class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
+class TableSnapshot(SyncCosts, KeyReads, DigestReads, Snapshot):
     """A table at one moment, readable in every way that a `Snapshot` may be."""
 
     as_of: datetime
@@ -172,6 +187,10 @@ class TableSnapshot(ChangeReads, KeyReads, DigestReads, Snapshot):
         """What hides rows of the table from our role; empty unless the spec accepts that."""
         with source_errors(f"looking for policies of {self.table.path}"):
             return [one.told() for one in hidden_by_policies(self.connection, self.table)]
+
+    def sync_cost(self) -> SyncCost | None:
+        """What each sync costs, by the planner's estimate."""
+        return self.estimate_sync(self.relations.own.kind)
 
     def limits(self) -> Sequence[str]:
         """What PostgreSQL cannot guarantee for this kind of relation."""

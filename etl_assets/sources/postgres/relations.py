@@ -81,18 +81,18 @@ class Relations:
 
     def limits(self) -> list[str]:
         """What cannot be guaranteed, in a sentence each; empty for tables and partitioned ones."""
-        own, cursor = self.own, self.table.cursor_column
+        own, cursor = self.own, self.table.cursor
         told = [*_of_kind(own)]
         if cursor and own.kind == "v":
             told.append(
                 f"{own.name} is a view: a row that comes into it, changes or leaves it without a "
-                f"new {cursor} is seen by a reconciliation only, not by a sync."
+                f"new {cursor.shown} is seen by a reconciliation only, not by a sync."
             )
         if cursor and own.comes_late:
             told.append(
                 f"A sync of it goes on after the last row that it read. Rows that come later with "
-                f"an earlier {cursor} are seen by a reconciliation only, or, if they are late by "
-                "less than `lookback` of the table's spec, by the next sync."
+                f"an earlier {cursor.shown} are seen by a reconciliation only, or, if they are "
+                "late by less than `lookback` of the table's spec, by the next sync."
             )
         if self.parent is not None:
             told += _of_kind(self.parent)

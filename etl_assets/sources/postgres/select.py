@@ -23,9 +23,10 @@ from etl_assets.postgres import arrow_types
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
 from etl_assets.sources.postgres import computed
+from etl_assets.sources.postgres.cursors import source_cursor
 from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.keys import KeyPart, key_parts
-from etl_assets.sources.postgres.keyset import Keyset, keyset_of
+from etl_assets.sources.postgres.keyset import Keyset
 from etl_assets.sources.postgres.relations import identifiers
 from etl_assets.sources.postgres.row_days import NoDays, PlainDays, RowDays, ZonedDays
 
@@ -145,7 +146,7 @@ def plan_selects(
         else _ours(declared.name, table, set(own) - {*sources.plain, *table.ignore})
         for declared in table.columns
     )
-    cursor = table.column(table.cursor_column) if table.cursor_column else None
+    cursor = source_cursor(table.cursor, found)
     reads = {column.name: column for column in columns}
     parts = key_parts(table.key, found, reads)
     dated = table.partition_column
@@ -156,7 +157,7 @@ def plan_selects(
         key_parts=parts,
         relation=computed.with_computed(table, relation_of(source_table(table)), days),
         days=days.get(dated) or _days_of(found[dated], reads[dated]) if dated else NoDays(),
-        keyset=keyset_of(cursor, found, parts),
+        keyset=Keyset(cursor, parts) if cursor else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 
 from etl_assets.core.drift import SourceColumns
@@ -46,4 +47,7 @@ class PostgresSource(Source):
         """See `PostgresReader.horizon`."""
         if Ability.CHANGES in self.cannot:
             raise unable(self.table, Ability.CHANGES, self.cannot)
-        return self.reader.horizon(self.policy, watermark, self.table)
+        seen, cursor = None, self.table.cursor
+        if cursor is not None and not cursor.has_moments:
+            seen = self.reader.greatest_version(self.table, self.policy)
+        return replace(self.reader.horizon(self.policy, watermark, self.table), seen=seen)

@@ -10,6 +10,7 @@ from etl_assets.warehouse.bigquery.schema import Datasets
 from etl_assets.warehouse.bigquery.scripts import staged_rows
 from etl_assets.warehouse.bigquery.types import day_of, on_any_day, on_days, quote, same_key
 from etl_assets.warehouse.bigquery.versions import cursor_days, new_versions
+from etl_assets.warehouse.cursor_sql import cursor_value, newest_moment
 from etl_assets.warehouse.publication import CURSOR, STAGED_DAY, Facts, Staging
 
 
@@ -34,8 +35,8 @@ class Inquiries:
         table = staging.table
         columns = {name: f"t.{quote(name)}" for name in table.key}
         columns[STAGED_DAY] = day_of(table, "t.")
-        if table.cursor_column:
-            columns[CURSOR] = f"t.{quote(table.cursor_column)}"
+        if cursor := cursor_value(table, lambda name: f"t.{quote(name)}"):
+            columns[CURSOR] = cursor
         chosen = ", ".join(f"{value} AS {quote(name)}" for name, value in columns.items())
         staged = on_days(table, [day.day for day in staging.days], "t.")
         found = self._ask(
@@ -56,10 +57,10 @@ class Inquiries:
         is_there = self._datasets.find(versions) is not None
         new = new_versions(self._datasets, versions, days, is_there=is_there)
         staged = f"SELECT {key} FROM {staged_rows(self._datasets, staging)} AS s{new}"  # noqa: S608
-        moment = f"x.{quote(versions.day_column)}"
+        newest = newest_moment(versions, lambda name: f"x.{quote(name)}")
         return self._ask(
             f"SELECT {day_of(versions, 'x.')} AS {quote(STAGED_DAY)}, COUNT(*) AS `rows`, "  # noqa: S608
-            f"MAX(CAST({moment} AS TIMESTAMP)) AS `newest` FROM ({staged}) AS x GROUP BY 1",
+            f"CAST({newest} AS TIMESTAMP) AS `newest` FROM ({staged}) AS x GROUP BY 1",
             schema,
         ).sort(STAGED_DAY)
 

@@ -13,13 +13,14 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import counted_columns, profile_schema
+from etl_assets.warehouse.base import counted_nulls, profile_schema
 from etl_assets.warehouse.bigquery.failures import bigquery_errors
 from etl_assets.warehouse.bigquery.given import Given, Giver, key_columns
 from etl_assets.warehouse.bigquery.jobs import Jobs
 from etl_assets.warehouse.bigquery.reading import typed
 from etl_assets.warehouse.bigquery.schema import Datasets
 from etl_assets.warehouse.bigquery.types import day_of, on_any_day, on_days, quote, same_key
+from etl_assets.warehouse.cursor_sql import all_null
 
 
 class Lookups:
@@ -49,11 +50,14 @@ class Lookups:
         self, table: LayerTable, days: Collection[date], among: Collection[str] | None = None
     ) -> pl.DataFrame:
         """See `Rows.profile`."""
-        counted = counted_columns(table, among)
+        counted = counted_nulls(table, among)
         schema = profile_schema(counted)
         if not days or self._datasets.find(table) is None:
             return pl.DataFrame(schema=schema)
-        nulls = "".join(f", COUNTIF(t.{quote(name)} IS NULL)" for name in counted)
+        nulls = "".join(
+            f", COUNTIF({all_null(columns, lambda name: f't.{quote(name)}')})"
+            for columns in counted.values()
+        )
         job = self._query(
             f"SELECT {day_of(table, 't.')}, COUNT(*){nulls} "  # noqa: S608 - quoted
             f"FROM {self._datasets.published(table)} AS t "

@@ -8,10 +8,12 @@ from datetime import date
 
 import polars as pl
 
+from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.bigquery.schema import Datasets
 from etl_assets.warehouse.bigquery.spooled import readable
 from etl_assets.warehouse.bigquery.types import on_days, quote, same_key
+from etl_assets.warehouse.cursor_sql import has_cursor
 from etl_assets.warehouse.publication import Staging
 
 
@@ -21,6 +23,8 @@ def cursor_days(staging: Staging) -> list[date]:
     files = [path for staged in staging.days for path in staged.files.files]
     if versions is None or not files:
         return []
+    if not versions.has_days:
+        return [WHOLE] if staging.rows else []
     moment = pl.col(versions.day_column)
     days = pl.scan_parquet(files, glob=False).select(moment.cast(pl.Date).drop_nulls().unique())
     with readable(staging.table.path):
@@ -40,6 +44,7 @@ def new_versions(
         f"WHERE {on_days(versions, days, 't.')} AND {same_key(versions, 's', 't')}) "
     )
     return (
-        f" WHERE s.{quote(versions.day_column)} IS NOT NULL {known if is_there else ''}"
+        f" WHERE {has_cursor(versions, lambda name: f's.{quote(name)}')} "
+        f"{known if is_there else ''}"
         f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {key}) = 1"
     )

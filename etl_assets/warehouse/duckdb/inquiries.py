@@ -20,7 +20,8 @@ from etl_assets.core.digests import (
 )
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.base import counted_columns, profile_schema
+from etl_assets.warehouse.base import counted_nulls, profile_schema
+from etl_assets.warehouse.cursor_sql import all_null, cursor_value, has_cursor, newest_moment
 from etl_assets.warehouse.duckdb.schema import exists
 from etl_assets.warehouse.duckdb.types import (
     day_of,
@@ -68,11 +69,14 @@ def profile(
     among: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """See `Warehouse.profile`."""
-    counted = counted_columns(table, among)
+    counted = counted_nulls(table, among)
     schema = profile_schema(counted)
     if not days or not exists(connection, table):
         return pl.DataFrame(schema=schema)
-    nulls = "".join(f", count(*) - count({quote(name)}) AS {quote(name)}" for name in counted)
+    nulls = "".join(
+        f", count(*) FILTER (WHERE {all_null(columns, quote)}) AS {quote(name)}"
+        for name, columns in counted.items()
+    )
     return _frame(
         connection,
         schema,
@@ -102,7 +106,7 @@ def _elsewhere(
     connection: duckdb.DuckDBPyConnection, staging: Staging, files: list[str], schema: pl.Schema
 ) -> pl.DataFrame:
     table = staging.table
-    cursor = f"t.{quote(table.cursor_column)}" if table.cursor_column else "NULL"
+    cursor = cursor_value(table, lambda name: f"t.{quote(name)}") or "NULL"
     columns = {name: f"t.{quote(name)}" for name in table.key}
     columns |= {STAGED_DAY: day_of(table, "t."), CURSOR: cursor}
     days = on_days(table, [staged.day for staged in staging.days])
@@ -122,11 +126,11 @@ def _gains(
     versions = staging.table.versions
     if versions is None:
         return pl.DataFrame(schema=schema)
-    moment = f"s.{quote(versions.day_column)}"
+    newest = newest_moment(versions, _staged)
     return _frame(
         connection,
         schema,
-        f"SELECT {day_of(versions, 's.')} AS day, count(*), CAST(max({moment}) AS TIMESTAMPTZ) "  # noqa: S608
+        f"SELECT {day_of(versions, 's.')} AS day, count(*), CAST({newest} AS TIMESTAMPTZ) "  # noqa: S608
         f"FROM ({new_versions(connection, versions)}) AS s GROUP BY 1 ORDER BY 1",
         {"files": files},
     )
@@ -143,9 +147,13 @@ def new_versions(connection: duckdb.DuckDBPyConnection, versions: LayerTable) ->
     key = ", ".join(f"s.{quote(name)}" for name in versions.key)
     return (
         "SELECT * FROM read_parquet($files) AS s "  # noqa: S608 - quoted
-        f"WHERE s.{quote(versions.day_column)} IS NOT NULL {there}"
+        f"WHERE {has_cursor(versions, _staged)} {there}"
         f"QUALIFY row_number() OVER (PARTITION BY {key}) = 1"
     )
+
+
+def _staged(name: str) -> str:
+    return f"s.{quote(name)}"
 
 
 def digests(

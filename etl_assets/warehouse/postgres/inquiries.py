@@ -13,10 +13,18 @@ from etl_assets.core.table import LayerTable
 from etl_assets.postgres import arrow_types
 from etl_assets.postgres.columns import ColumnRead
 from etl_assets.postgres.connection import driver_of
+from etl_assets.warehouse.cursor_sql import cursor_value, has_cursor, newest_moment
 from etl_assets.warehouse.postgres.reading import read_columns
 from etl_assets.warehouse.postgres.schema import exists
 from etl_assets.warehouse.postgres.staging import refuse_lost, staging_target
-from etl_assets.warehouse.postgres.types import day_of, on_days, read_as, relation, same_key
+from etl_assets.warehouse.postgres.types import (
+    day_of,
+    on_days,
+    quoted_in,
+    read_as,
+    relation,
+    same_key,
+)
 from etl_assets.warehouse.publication import CURSOR, STAGED_DAY, Facts, Staging
 
 
@@ -38,15 +46,16 @@ def facts(connection: sa.Connection, staging: Staging, *, elsewhere: bool, versi
 
 def _elsewhere(connection: sa.Connection, staging: Staging, nothing: pl.DataFrame) -> pl.DataFrame:
     """It reads all keys of the table, which locks nothing, and may be done by several processes."""
-    table, cursor = staging.table, staging.table.cursor_column
+    table = staging.table
+    cursor = cursor_value(table, quoted_in("t"))
     day = day_of(table, "t").as_string()
     columns = [
         *(read_as(table.column(name), sql.Identifier("t", name).as_string()) for name in table.key),
         ColumnRead(STAGED_DAY, day, arrow_types.DATE, day),
     ]
-    if cursor:
-        moment = replace(table.column(cursor), name=CURSOR)
-        columns.append(read_as(moment, sql.Identifier("t", cursor).as_string()))
+    if cursor and table.cursor:
+        value = replace(table.column(table.cursor.columns[0]), name=CURSOR)
+        columns.append(read_as(value, cursor))
     others = sql.SQL("NOT {} AND EXISTS (SELECT FROM {} AS s WHERE {})").format(
         on_days(table, (staged.day for staged in staging.days), "t"),
         staging_target(staging).relation,
@@ -61,12 +70,13 @@ def _elsewhere(connection: sa.Connection, staging: Staging, nothing: pl.DataFram
 def _gains(
     connection: sa.Connection, staging: Staging, versions: LayerTable, schema: pl.Schema
 ) -> pl.DataFrame:
-    moment = sql.Identifier("s", versions.day_column)
     query = sql.SQL(
-        "SELECT {day} AS day, count(*), CAST(max({moment}) AS timestamptz) "
+        "SELECT {day} AS day, count(*), CAST({newest} AS timestamptz) "
         "FROM ({rows}) AS s GROUP BY 1 ORDER BY 1"
     ).format(
-        day=day_of(versions, "s"), moment=moment, rows=new_versions(connection, staging, versions)
+        day=day_of(versions, "s"),
+        newest=sql.SQL(newest_moment(versions, quoted_in("s"))),
+        rows=new_versions(connection, staging, versions),
     )
     found = driver_of(connection).execute(query).fetchall()
     return pl.DataFrame(found, schema=schema, orient="row")
@@ -80,10 +90,10 @@ def new_versions(connection: sa.Connection, staging: Staging, versions: LayerTab
             relation(versions), same_key(versions)
         )
     return sql.SQL(
-        "SELECT DISTINCT ON ({key}) s.* FROM {staging} AS s WHERE {moment} IS NOT NULL {there}"
+        "SELECT DISTINCT ON ({key}) s.* FROM {staging} AS s WHERE {has_cursor} {there}"
     ).format(
         key=sql.SQL(", ").join(sql.Identifier("s", name) for name in versions.key),
         staging=staging_target(staging).relation,
-        moment=sql.Identifier("s", versions.day_column),
+        has_cursor=sql.SQL(has_cursor(versions, quoted_in("s"))),
         there=there,
     )

@@ -21,10 +21,11 @@ from etl_assets.postgres.digest_text import (
     line,
     row_digest,
 )
-from etl_assets.warehouse.base import counted_columns, profile_schema
+from etl_assets.warehouse.base import counted_nulls, profile_schema
+from etl_assets.warehouse.cursor_sql import all_null
 from etl_assets.warehouse.postgres.reading import read_columns
 from etl_assets.warehouse.postgres.schema import exists
-from etl_assets.warehouse.postgres.types import day_of, on_days, read_as, relation
+from etl_assets.warehouse.postgres.types import day_of, on_days, quoted_in, read_as, relation
 
 
 def profile(
@@ -34,11 +35,14 @@ def profile(
     among: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """See `Warehouse.profile`."""
-    counted = counted_columns(table, among)
+    counted = counted_nulls(table, among)
     schema = profile_schema(counted)
     if not exists(connection, table):
         return pl.DataFrame(schema=schema)
-    nulls = [sql.SQL("count(*) - count({})").format(sql.Identifier("t", n)) for n in counted]
+    nulls = [
+        sql.SQL(f"count(*) FILTER (WHERE {all_null(columns, quoted_in('t'))})")
+        for columns in counted.values()
+    ]
     query = sql.SQL("SELECT {} FROM {} AS t WHERE {} GROUP BY 1").format(
         sql.SQL(", ").join([day_of(table, "t"), sql.SQL("count(*)"), *nulls]),
         relation(table),

@@ -167,9 +167,9 @@ def _create_index(table: LayerTable) -> sql.Composed:
 
 
 def _ranged_columns(table: LayerTable) -> list[str]:
-    cursor = table.cursor_column
-    has_range = cursor is not None and isinstance(table.column(cursor).dtype, _RANGED)
-    found = [table.partition_column, cursor if has_range else None]
+    cursor = table.cursor.columns if table.cursor else ()
+    ranged = [name for name in cursor if isinstance(table.column(name).dtype, _RANGED)]
+    found = [table.partition_column, *ranged]
     return list(dict.fromkeys(filter(None, found)))
 
 

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError, WarehouseError, WarehouseUnavailable
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres.connection import driver_of
 from etl_assets.spool import SpoolFiles
@@ -101,6 +101,8 @@ def staged_days(staging: Staging) -> set[date]:
 
 def version_days(versions: LayerTable, staging: Staging) -> set[date]:
     """The days that versions of the staged rows belong to."""
+    if not versions.has_days:
+        return {WHOLE} if staging.rows else set()
     moment = versions.day_column
     schema = pl.Schema({moment: versions.column(moment).dtype})
     days: set[date] = set()

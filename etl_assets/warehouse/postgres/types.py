@@ -5,7 +5,7 @@ booleans, integers and floats as JSON has them, everything else as text (decimal
 hex), since a JSON number has no scale. No connection is opened here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -243,6 +243,11 @@ def day_of(table: LayerTable, row: str) -> sql.Composed:
     if not table.has_days:
         return sql.SQL("DATE {}").format(sql.Literal(WHOLE.isoformat()))
     return sql.SQL("CAST({} AS date)").format(sql.Identifier(row, table.day_column))
+
+
+def quoted_in(row: str) -> Callable[[str], str]:
+    """Quotes columns of a row, by its alias."""
+    return lambda name: sql.Identifier(row, name).as_string()
 
 
 def nullable_key(table: LayerTable) -> list[str]:
