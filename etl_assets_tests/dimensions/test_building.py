@@ -94,6 +94,7 @@ def test_s1_a_late_change_that_splits_a_version_makes_its_days_late_and_no_other
     assert world.facts_are_right()
 
 
+@pytest.mark.share
 def test_changes_that_break_the_contract_are_set_aside_and_leave_no_gap(world: World) -> None:
     world.arrive([Change(1, 0, "x", 1), Change(1, 5, "bad", 1), Change(1, 9, "y", 1)])
     run = world.build()
