@@ -56,7 +56,7 @@ def read_column(declared: Column, found: SourceColumn, expression: str) -> Colum
         raise ContractMismatch(
             f"Column {declared.name!r} is {found.shown} in the source, "
             f"which the contract's {declared.dtype} cannot hold exactly.",
-            "Change the table's contract to a dtype that can, or to pl.String.",
+            _advice(declared, found),
         )
     loaded = read.loaded or (read.select if isinstance(declared.dtype, pl.String) else read.plain)
     if read.guard and declared.on_unrepresentable == "null":
@@ -64,6 +64,16 @@ def read_column(declared: Column, found: SourceColumn, expression: str) -> Colum
         select, loaded = f"{kept}{read.select} END", f"{kept}{loaded} END"
         return replace(read, select=select, guard=None, loaded=loaded)
     return replace(read, loaded=loaded)
+
+
+def _advice(declared: Column, found: SourceColumn) -> str:
+    is_utc = isinstance(declared.dtype, pl.Datetime) and declared.dtype.time_zone == "UTC"
+    if found.type == "timestamp" and is_utc and declared.source_zone is None:
+        return (
+            'Say in which zone its clock is: column(source_zone="Europe/Berlin"), or "UTC"; or '
+            'declare it without a zone: Annotated[pl.Datetime, "us", None].'
+        )
+    return "Change the table's contract to a dtype that can, or to pl.String."
 
 
 def keeps_values_apart(declared: Column, found: SourceColumn) -> bool:

@@ -226,3 +226,12 @@ def test_r1_pages_are_bounded_however_many_keys_have_a_null(
             if read.is_last:
                 break
     assert sorted(seen) == [*range(1, 61), *range(101, 161)]
+
+
+def test_b2_a_naive_cursor_without_a_zone_is_refused_with_what_to_write(database_url: str) -> None:
+    run(database_url, "CREATE TABLE things (id bigint, day_at timestamptz, updated_at timestamp)")
+    with (
+        pytest.raises(ContractMismatch, match=r"'updated_at' is timestamp.* column\(source_zone="),
+        snapshot_of(database_url, THINGS),
+    ):
+        pass
