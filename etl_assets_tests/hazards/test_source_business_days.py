@@ -124,7 +124,7 @@ def check_days(connection: psycopg.Connection, kind: Kind, moments: Sequence[dat
     assert not found_by(connection, kind, days.without_day(), moments)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_c18_c17_each_moment_is_on_exactly_one_day_of_any_zone(
     connection: psycopg.Connection, data: st.DataObject

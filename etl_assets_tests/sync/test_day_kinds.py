@@ -19,6 +19,10 @@ OTHER_ROADS = ("zoned", "business day", "digits")
 """The kinds that are tried without a cursor, and on PostgreSQL as the warehouse, as well."""
 
 
+SOAKED = ("timestamptz", "local", "parent's date", "moment of a number")
+"""The kinds that others stand for in the default run."""
+
+
 def published(shelf: Shelf) -> dict[date, list[int]]:
     """The ids by the day that they are published on."""
     found = {}
@@ -50,11 +54,14 @@ def cases() -> list[object]:
     tried += [("duckdb", kinds[name], None) for name in OTHER_ROADS]
     tried += [("postgres", kinds[name], "updated_at") for name in OTHER_ROADS]
     tried.append(("bigquery", kinds["business day"], "updated_at"))  # two minutes of the emulator
+    seldom = [("bigquery", "business day", "updated_at"), ("postgres", "zoned", "updated_at")]
+    seldom += [("duckdb", name, None) for name in ("zoned", "digits")]
+    seldom += [("duckdb", name, "updated_at") for name in SOAKED]
     return [
         pytest.param(
             *(backend, kind, cursor),
             id=f"{backend}-{kind}{'' if cursor else ' alone'}",
-            marks=[pytest.mark.soak] if backend == "bigquery" else [],
+            marks=[pytest.mark.soak] if (backend, kind.name, cursor) in seldom else [],
         )
         for backend, kind, cursor in tried
     ]
