@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from etl_assets.core.personal import hash_with
@@ -29,6 +30,10 @@ from etl_assets_tests.missing import lacking, pytest_terminal_summary
 from etl_assets_tests.s3_server import S3Server, start_s3
 
 __all__ = ["pytest_terminal_summary"]  # pytest looks for it here
+
+# On a busy machine the imports of a first example alone take seconds.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 hash_with(lambda: b"of the tests")  # personal keys are hashed alike in every run
 

@@ -54,9 +54,10 @@ class SyncReport:
                 "not loaded: before ETL_FIRST_DAY, after ETL_LAST_DAY, or without a moment."
             )
         if self.without_cursor:
+            rows, them = ("row has", "it") if self.without_cursor == 1 else ("rows have", "them")
             notes.append(
-                f"{self.table}: {self.without_cursor:,} rows have no usable cursor (none, or one "
-                f"in the future), so every sync reads them again. etl-assets doctor {self.table} "
+                f"{self.table}: {self.without_cursor:,} {rows} no usable cursor (none, or one "
+                f"in the future), so every sync reads {them} again. etl-assets doctor {self.table} "
                 "says what to write."
             )
         if self.lacking:

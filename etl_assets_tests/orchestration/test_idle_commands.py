@@ -188,8 +188,8 @@ def test_m10_rows_without_a_usable_cursor_are_read_and_counted_by_every_sync(
 ) -> None:
     happens(caught_up)
     told = (
-        f"{ORDERS}: 1 rows have no usable cursor (none, or one in the future), so every sync reads "
-        f"them again. etl-assets doctor {ORDERS} says what to write."
+        f"{ORDERS}: 1 row has no usable cursor (none, or one in the future), so every sync reads "
+        f"it again. etl-assets doctor {ORDERS} says what to write."
     )
     table = caught_up.platform.catalog[ORDERS]
     for _ in range(2):
