@@ -90,11 +90,15 @@ class Model:
         self.loaded |= days
 
     def sync(self) -> None:
-        """Every row that the position has not passed is as the source has it."""
-        read = self.unread if self.is_synced else set(self.source)
-        for key in read & self.source.keys():
+        """Every row that the position has not passed is as the source has it.
+
+        Where there is none, the position stays: what comes back with a later cursor is read.
+        """
+        there = (self.unread if self.is_synced else set(self.source)) & self.source.keys()
+        for key in there:
             self.publish(key)
-        self.unread, self.is_synced = set(), True
+        if there:
+            self.unread, self.is_synced = set(), True
 
     def reconcile(self) -> None:
         """All else is as well, and what is gone leaves, or stays and says so."""
