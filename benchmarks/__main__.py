@@ -24,6 +24,7 @@ from benchmarks.file_keys import measure_file_keys, print_file_keys
 from benchmarks.file_memory import measure_file_memory
 from benchmarks.files import FORMATS, file_figures, measure_files
 from benchmarks.imports import measure_imports
+from benchmarks.large_row import measure_large_row
 from benchmarks.memory import measure_memory
 from benchmarks.partitions import measure_partitions
 from benchmarks.report import print_bounds, print_race, write_figures
@@ -37,7 +38,7 @@ from etl_assets_tests.bigquery_environment import NoInterpreter
 
 PARTS = (
     *("speed", "memory", "imports", "commands", "partitions", "postgres", "bigquery", "sync"),
-    *("files", "file-memory", "file-keys", "drops", "events", "dimensions"),
+    *("files", "file-memory", "file-keys", "drops", "events", "dimensions", "large-row"),
 )
 _DISK_BYTES_A_ROW = 600
 
@@ -60,6 +61,7 @@ _DISK_BYTES_A_ROW = 600
 @click.option("--file-keys", default=100_000, show_default=True, help="Objects in one prefix.")
 @click.option("--event-rows", default=1_000_000, show_default=True, help="Events that arrive.")
 @click.option("--changes", default=10_000_000, show_default=True, help="Changes of a dimension.")
+@click.option("--large-row-bytes", default=60_000_000, show_default=True, help="Of one JSON.")
 @click.option("--repeats", default=3, show_default=True, help="Runs that a median is made of.")
 @click.option("--days", default=30, show_default=True, help="Days of the demo shop to backfill.")
 @click.option("--full", is_flag=True, help="Let the naive way take all rows.")
@@ -76,6 +78,7 @@ def main(
     file_keys: int,
     event_rows: int,
     changes: int,
+    large_row_bytes: int,
     repeats: int,
     days: int,
     full: bool,
@@ -87,7 +90,7 @@ def main(
         rows, memory_rows, repeats, days = 20_000, 50_000, 1, 1
         bigquery_rows, upsert_rows, sync_rows = 20_000, 2_000, 20_000
         file_rows, file_memory_bytes, file_keys = 20_000, 2_000_000, 1_000
-        event_rows, changes = 2_000, 20_000
+        event_rows, changes, large_row_bytes = 2_000, 20_000, 10_000_000
     console = Console(width=110)
     parts = only or PARTS
     figures: dict[str, float] = {}
@@ -135,6 +138,8 @@ def main(
             print_syncs(console, synced)
         if "memory" in parts:
             figures |= measure_memory(source, folder, memory_rows, tell)
+        if "large-row" in parts:
+            figures |= measure_large_row(source, folder, large_row_bytes, tell)
         if "files" in parts:
             for suffix, medians, race in measure_files(folder, file_rows, repeats, tell):
                 figures |= file_figures(suffix, medians)

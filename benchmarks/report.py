@@ -29,6 +29,7 @@ BOUNDS = (
     Bound("load_over_best_peer", 1.0, "our raw load / the fastest of all others, unchecked too"),
     Bound("peak_rss_mb_5m", 900, "peak memory of a raw day of 5,000,000 rows, MB"),
     Bound("peak_rss_10m_over_5m", 1.1, "peak memory with twice the rows / that"),
+    Bound("large_row_peak_rss_mb", 900, "peak memory of a day with a row of 60 MB, MB"),
     Bound("partition_overhead_ms", 50, "what Dagster adds to a table partition, ms"),
     Bound("import_over_bare", 1.3, "import of the code location / of its libraries alone"),
     Bound("command_help_over_bare", 0.15, "CPU of `etl-assets --help` / of the libraries' imports"),

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     import duckdb
 
 CHUNK_ROWS = 262_144
+CHUNK_BYTES = 64 << 20
 _QUERY_MEMORY = "192MB"
+_MORE_MEMORY = ("768MB", "3GB")  # where 2,048 rows, which DuckDB holds at a time, need it
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,16 @@ class SpoolFiles:
     bytes: int = 0
     _pending: list[pl.DataFrame] = field(default_factory=list)
     _pending_rows: int = 0
+    _pending_bytes: int = 0
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Add rows; they are on the disk once CHUNK_ROWS have come together, or after `close`."""
+        """Add rows; they are on the disk once CHUNK_ROWS or CHUNK_BYTES of them have come together,
+        or after `close`."""
         if frame.height:
             self._pending.append(frame)
             self._pending_rows += frame.height
-            if self._pending_rows >= CHUNK_ROWS:
+            self._pending_bytes += int(frame.estimated_size())
+            if self._pending_rows >= CHUNK_ROWS or self._pending_bytes >= CHUNK_BYTES:
                 self.close()
 
     @property
@@ -77,7 +82,7 @@ class SpoolFiles:
         self.rows += frame.height
         self.bytes += path.stat().st_size
         self._pending.clear()
-        self._pending_rows = 0
+        self._pending_rows = self._pending_bytes = 0
 
     def mark(self) -> SpoolMark:
         """Where it stands, for `back_to`."""
@@ -90,6 +95,7 @@ class SpoolFiles:
             path.unlink(missing_ok=True)
         del self.files[mark.files :]
         self._pending, self._pending_rows = list(mark.pending), mark.pending_rows
+        self._pending_bytes = sum(int(frame.estimated_size()) for frame in self._pending)
         self.rows, self.bytes = mark.rows, mark.bytes
 
     def duplicates(self, key: Sequence[str], most: int) -> tuple[int, pl.DataFrame]:
@@ -139,15 +145,20 @@ class SpoolFiles:
             return "0"
         import duckdb
 
-        try:
-            return self._content(columns)
-        except duckdb.Error:
-            pass
+        for memory in (_QUERY_MEMORY, *_MORE_MEMORY):
+            try:
+                return self._content(columns, memory)
+            except duckdb.OutOfMemoryException:
+                continue
+            except duckdb.Error:
+                break
         raise _unreadable(self.folder)
 
-    def _content(self, columns: Sequence[str]) -> str:
+    def _content(self, columns: Sequence[str], most_memory: str) -> str:
         text = ", ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in columns)
-        with self._query_engine() as memory:  # a NULL is told from text, a value from its neighbour
+        with self._query_engine(
+            most_memory
+        ) as memory:  # a NULL is told from text, a value from its neighbour
             (row,) = memory.sql(
                 f"SELECT count(*), sum(CAST(md5_number_lower(line) AS HUGEINT)), "  # noqa: S608
                 f"sum(CAST(md5_number_upper(line) AS HUGEINT)) "
@@ -157,11 +168,13 @@ class SpoolFiles:
         return hashlib.sha256(str(row).encode()).hexdigest()
 
     @contextmanager
-    def _query_engine(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+    def _query_engine(
+        self, most_memory: str = _QUERY_MEMORY
+    ) -> Iterator["duckdb.DuckDBPyConnection"]:
         import duckdb  # a command that makes a folder here and no query does not wait for it
 
         settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": _QUERY_MEMORY,
+            "memory_limit": most_memory,
             "temp_directory": str(self.folder / "query.tmp"),
             "preserve_insertion_order": False,
         }

@@ -24,12 +24,12 @@ from etl_assets.core.position import Horizon
 from etl_assets.core.promoted import promoted_columns, unfit
 from etl_assets.core.rows import keys_of
 from etl_assets.core.rules import rules_of
+from etl_assets.core.set_aside import counts_as_bad
 from etl_assets.core.settling import until
 from etl_assets.core.table import LayerTable
 
 SAMPLES = 5
 WRONG_DAY = "in_partition"
-UNREPRESENTABLE = "representable"
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class DayAudit:
     """Feeds on the batches of one day; see `verdict` for what comes out.
 
     `now` is the source's clock, which no cursor is after (C5); None where that is not looked at.
+    Of the `bad_rows` the `tolerated` ones do not count to the share that keeps a day back.
     """
 
     table: LayerTable
@@ -83,6 +84,7 @@ class DayAudit:
     extra: set[str] = field(default_factory=set)
     wrong_dtypes: dict[str, str] = field(default_factory=dict)
     bad_rows: int = 0
+    tolerated: int = 0
     cursors_ahead: int = 0
     unfit: Counter[str] = field(default_factory=Counter)
 
@@ -120,8 +122,12 @@ class DayAudit:
             latest = until(cursor, Horizon(self.now, self.now))
             self.cursors_ahead += place.filter(pl.col(WITHOUT) > latest).height
 
-    def keep(self, rows: int, nulls: Mapping[str, int], bad: int) -> None:
-        """Count what stays of the day beside the batches: `nulls` by column, `bad` set aside."""
+    def keep(self, rows: int, nulls: Mapping[str, int], bad: int, tolerated: int = 0) -> None:
+        """Count what stays of the day beside the batches: `nulls` by column, `bad` set aside.
+
+        `tolerated` are those of the latter that do not count as bad (`core/set_aside.py`).
+        """
+        self.tolerated += tolerated
         self.good_rows += rows
         self.nulls.update(nulls)
         self.bad_rows += bad
@@ -137,15 +143,15 @@ class DayAudit:
         nulls = {c: n for c, n in zip(rows.columns, counted, strict=True) if n}
         self.keep(rows.height, nulls, 0)
 
-    def reject(self, column: str, keys: Sequence[str]) -> None:
-        """Put rows on record that the source itself could not hand over in the declared dtype."""
-        self._record(f"{column}: {UNREPRESENTABLE}", len(keys), list(keys[:SAMPLES]))
-        self.bad_rows += len(keys)
-
     def set_aside(self, rule: str, keys: Sequence[str]) -> None:
-        """Put rows on record that break a rule of the whole table: `rule`, and their keys."""
+        """Put rows on record that break a rule which nothing here checks: `rule`, and their keys.
+
+        It is a rule of the whole table, or of the source that could not hand the rows over.
+        """
         self._record(rule, len(keys), list(keys[:SAMPLES]))
         self.bad_rows += len(keys)
+        if not counts_as_bad(rule):
+            self.tolerated += len(keys)
 
     def null_ratios(self) -> dict[str, float]:
         """The share of nulls by column among good rows, 0 to 1; an empty day has none (P2)."""
@@ -270,7 +276,7 @@ class DayAudit:
 
     def _value_rules(self) -> CheckResult:
         read = self.good_rows + self.bad_rows
-        share = self.bad_rows / read if read else 0.0
+        share = (self.bad_rows - self.tolerated) / read if read else 0.0
         tolerated = self.table.thresholds.max_bad_share
         return self._result(
             checks.VALUE_RULES,
@@ -278,6 +284,7 @@ class DayAudit:
             {
                 "rows": read,
                 "bad_rows": self.bad_rows,
+                "not_in_the_share": self.tolerated,
                 "bad_share": share,
                 "tolerated_share": tolerated,
                 "broken_rules": [

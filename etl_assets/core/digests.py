@@ -14,13 +14,16 @@ How the canonical texts are written in SQL is each database's; they are the same
 | Date | days since 1970 |
 | Time | microseconds since midnight |
 | Binary | lower-case hex |
+| Float32, Float64 | the bits of the IEEE 754 double as a signed integer; `NaN`; `0`, -0.0 too |
+| List | for each element `V` and the MD5 of its canonical text, or `N`, joined by commas |
 | String | itself |
 
 Rows that are marked as gone from the source (`kept_column`) are in no digest of the warehouse
 (`mark_left_out`): a row that comes back is then one that it lacks.
 
-Floats, lists, structs, JSON and local times have no text that all databases agree on: they are left
-out, and a reconciliation says so.
+JSON is left out, and a reconciliation says so: BigQuery keeps what a text says and not the text.
+Structs are left out as well; no source that is compared has one. A local time is the moment that it
+was loaded as.
 """
 
 from collections.abc import Sequence
@@ -49,9 +52,8 @@ the first eight hex digits of the MD5 of its key's line are, modulo how many buc
 
 def is_comparable(column: Column) -> bool:
     """Whether the column's values have a canonical text."""
-    left_out = (pl.Float32, pl.Float64, pl.List, pl.Struct)
-    is_plain = not isinstance(column.dtype, left_out) and column.logical != "json"
-    return is_plain and column.source_zone is None
+    inner = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
+    return not isinstance(inner, pl.List | pl.Struct) and column.logical != "json"
 
 
 def can_be_reconciled(table: LayerTable) -> bool:
@@ -59,8 +61,13 @@ def can_be_reconciled(table: LayerTable) -> bool:
     return (
         table.source is not None
         and table.source.COMPARABLE
-        and all(is_comparable(table.column(name)) for name in table.key)
+        and all(_is_comparable_key(table.column(name)) for name in table.key)
     )
+
+
+def _is_comparable_key(column: Column) -> bool:
+    """Whether any database finds rows by it: floats and lists are no keys on BigQuery."""
+    return is_comparable(column) and not isinstance(column.dtype, pl.Float32 | pl.Float64 | pl.List)
 
 
 def compared(table: LayerTable) -> Sequence[Column]:

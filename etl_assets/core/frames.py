@@ -8,8 +8,8 @@ DAY = "__day"
 DIGEST, CURSOR = "__digest", "__cursor"
 """The digest of a row, and the moment of its cursor, beside its key."""
 
-COLUMN, POSITION, PAYLOAD = "__column", "__position", "__payload"
-"""Of a row that no dtype holds: the offending column, the source position, the row as JSON."""
+RULE, POSITION, PAYLOAD = "__rule", "__position", "__payload"
+"""Of a row that cannot be handed over: the rule, the source position, the row as JSON."""
 
 COUNT, ROWS = "__count", "__rows"
 """How many rows have a key, and how many a part has."""

@@ -13,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from etl_assets.core.drift import once
-from etl_assets.core.frames import COLUMN, DAY, PAYLOAD, POSITION, ROWS
+from etl_assets.core.frames import DAY, PAYLOAD, POSITION, ROWS, RULE
+from etl_assets.core.set_aside import counts_as_bad
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.day_check import DayCheck, Kept, Origin
@@ -125,6 +126,7 @@ class Planner:
                 check = DayCheck(self.table, day, self.origin, place, self.run_id)
             old = found.old.filter(pl.col(DAY) == day)
             kept = self._kept(day, old, numbers.get(day, {}), check, leaving)
+            kept = replace(kept, tolerated=self._tolerated(found, day, kept))
             check.origin = replace(self.origin, drift=once(self.origin.drift, told))
             days.append(check.finish(published, kept=kept))
         gone = found.old.join(good, on=key, how="anti", nulls_equal=True).drop(DAY)
@@ -157,12 +159,25 @@ class Planner:
         state = self.before.states.get(day)
         return Kept(numbers.get(ROWS, 0) - old.height, nulls, aside, state)
 
+    def _tolerated(self, found: Match, day: date, kept: Kept) -> int:
+        """How many of the rows that stay in quarantine do not count to the share of bad rows.
+
+        It is asked only where these rows could keep the day back.
+        """
+        most = self.table.thresholds.max_bad_share * (kept.rows + kept.quarantined)
+        if kept.quarantined <= most:
+            return 0
+        older = self.warehouse.quarantined(self.table, days=[day])
+        read = found.positions(self.origin.source)
+        staying = older.filter(~pl.col("source_position").is_in(read))
+        return sum(not counts_as_bad(rule) for rule in staying["rule"])
+
 
 def _rejected(unreadable: pl.DataFrame, source: str) -> Rejected:
     """Rows of `Found.unreadable` as the check takes them; their positions begin with `source`."""
     positions = unreadable[POSITION].to_list()
     return Rejected(
-        columns=unreadable[COLUMN].to_list(),
+        rules=unreadable[RULE].to_list(),
         keys=[position.removeprefix(f"{source} ") for position in positions],
         positions=positions,
         payloads=unreadable[PAYLOAD].to_list(),

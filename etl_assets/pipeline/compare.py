@@ -19,9 +19,9 @@ from etl_assets.core.keeping import open_from, open_scope, stays
 from etl_assets.core.position import Position
 from etl_assets.core.rows import keys_of, payloads_of
 from etl_assets.core.scope import Scope
+from etl_assets.core.set_aside import SOURCE_RULES
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
-from etl_assets.pipeline.day_check import REPRESENTABLE
 from etl_assets.pipeline.kept_rows import marked_rows
 from etl_assets.pipeline.sync_log import position_of
 from etl_assets.pipeline.sync_part import found_of
@@ -302,7 +302,7 @@ class _Comparison:
         that are not in the source any more as they are in quarantine. What is missing in quarantine
         is a missing row.
         """
-        is_unreadable = pl.col("rule").str.ends_with(f": {REPRESENTABLE}")
+        is_unreadable = pl.col("rule").str.split(": ").list.last().is_in(SOURCE_RULES)
         unreadable = self.snapshot.unreadable(self.scope)
         theirs = pl.DataFrame(
             {

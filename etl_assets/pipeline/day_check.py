@@ -28,7 +28,6 @@ from etl_assets.spool import SpoolFiles, SpoolMark
 from etl_assets.warehouse.publication import Gone
 
 PREVIEW_ROWS = 5
-REPRESENTABLE = "representable"
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,9 @@ class Kept:
     """What stays published of a part whose rows are changed and not replaced.
 
     `rows` and `nulls` (by column) are published rows that stay, `quarantined` the rows that stay in
-    quarantine; `state` is the part's state until now. `published` is how many rows the part had, to
-    be compared with how many it will have; None where that is looked after elsewhere.
+    quarantine, of which `tolerated` do not count as bad; `state` is the part's state until now.
+    `published` is how many rows the part had, to be compared with how many it will have; None
+    where that is looked after elsewhere.
     """
 
     rows: int = 0
@@ -62,6 +62,7 @@ class Kept:
     quarantined: int = 0
     state: PartitionState | None = None
     published: int | None = None
+    tolerated: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,11 @@ class DayCheck:
         """How many of the rows that were set aside are in quarantine just so already."""
 
     def reject(self, rejected: Rejected) -> None:
-        """Set aside rows that no declared dtype can hold."""
-        for column in dict.fromkeys(rejected.columns):
-            pairs = zip(rejected.keys, rejected.columns, strict=True)
-            self._audit.reject(column, [key for key, name in pairs if name == column])
-        rules = [f"{column}: {REPRESENTABLE}" for column in rejected.columns]
-        self._set_aside(rules, rejected.positions, rejected.payloads)
+        """Set aside rows that the source cannot hand over."""
+        for rule in dict.fromkeys(rejected.rules):
+            pairs = zip(rejected.keys, rejected.rules, strict=True)
+            self._audit.set_aside(rule, [key for key, broken in pairs if broken == rule])
+        self._set_aside(rejected.rules, rejected.positions, rejected.payloads)
 
     def reject_lines(self, rejected: RejectedLines) -> None:
         """Set aside lines of a file that are no rows."""
@@ -215,7 +215,7 @@ class DayCheck:
             duplicates, sample = self.files.duplicates(self.table.key, SAMPLES)
         state = kept.state if kept else None
         if kept:
-            self._audit.keep(kept.rows, kept.nulls, kept.quarantined)
+            self._audit.keep(kept.rows, kept.nulls, kept.quarantined, kept.tolerated)
         days = self.table.thresholds.history_days
         expected = Expectation(
             source_count=source_count,

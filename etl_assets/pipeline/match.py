@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 import polars as pl
 
+from etl_assets.core.contracts import Column
 from etl_assets.core.frames import COUNT, DAY, POSITION, numbered
 from etl_assets.core.keeping import marked, stays
 from etl_assets.core.partitions import WHOLE
@@ -160,20 +161,29 @@ def _day_of(table: LayerTable) -> pl.Expr:
 def _same(table: LayerTable, rows: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
     """The keys whose only published row is the source's, value by value."""
     key = list(table.key)
-    once = [_comparable(table, f.filter(pl.len().over(key) == 1)) for f in (rows, old)]
-    others = [column.name for column in table.columns if column.name not in key]
-    then = {name: numbered(number) for number, name in enumerate(others)}
+    once = [frame.filter(pl.len().over(key) == 1) for frame in (rows, old)]
+    others = [column for column in table.columns if column.name not in key]
+    then = {column.name: numbered(number) for number, column in enumerate(others)}
     pairs = once[0].join(once[1].rename(then), on=key, nulls_equal=True)
-    equal = [pl.col(name).eq_missing(pl.col(then[name])) for name in others]
-    return pairs.filter(*equal).select(key) if equal else pairs.select(key)
+    for column in others:
+        pairs = pairs.filter(_equal(column, pairs[column.name], pairs[then[column.name]]))
+    return pairs.select(key)
 
 
-def _comparable(table: LayerTable, frame: pl.DataFrame) -> pl.DataFrame:
-    """JSON by its value: a warehouse may write it with other spaces and in another order."""
-    names = [column.name for column in table.columns if column.logical == "json"]
-    return frame.with_columns(
-        pl.col(name).map_elements(_json_value, return_dtype=pl.String) for name in names
-    )
+def _equal(column: Column, values: pl.Series, older: pl.Series) -> pl.Series:
+    """Whether the two values of a column are the same, pair by pair.
+
+    JSON is by its value: a warehouse may write it with other spaces and in another order.
+    """
+    same = values.eq_missing(older)
+    if column.logical != "json" or same.all():
+        return same
+    pairs_of_texts = zip(same, values, older, strict=True)
+    return pl.Series([known or _is_same_json(*texts) for known, *texts in pairs_of_texts])
+
+
+def _is_same_json(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and _json_value(one) == _json_value(other)
 
 
 def _json_value(text: str) -> str:

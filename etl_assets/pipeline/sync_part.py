@@ -12,7 +12,7 @@ import polars as pl
 
 from etl_assets.core import settling
 from etl_assets.core.cursor import Cursor
-from etl_assets.core.frames import COLUMN, DAY, PAYLOAD, POSITION
+from etl_assets.core.frames import DAY, PAYLOAD, POSITION, RULE
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.base import Ability, ChangeRead, Snapshot
@@ -154,7 +154,7 @@ def found_of(table: LayerTable, read: ChangeRead) -> Found:
     rejected = read.rejected()
     unreadable = rejected.keys.with_columns(
         pl.Series(DAY, rejected.days, dtype=pl.Date),
-        pl.Series(COLUMN, rejected.rows.columns, dtype=pl.String),
+        pl.Series(RULE, rejected.rows.rules, dtype=pl.String),
         pl.Series(POSITION, rejected.rows.positions, dtype=pl.String),
         pl.Series(PAYLOAD, rejected.rows.payloads, dtype=pl.String),
     )

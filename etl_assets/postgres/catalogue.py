@@ -27,7 +27,10 @@ _COLUMNS = sa.text("""
                AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated
            ) AS not_null,
            coalesce((SELECT (to_jsonb(l) ->> 'collisdeterministic')::boolean FROM pg_collation l
-                     WHERE l.oid = a.attcollation), TRUE) AS is_exact
+                     WHERE l.oid = a.attcollation), TRUE) AS is_exact,
+           t.typlen < 0 AND t.typname <> 'numeric' AND NOT (
+               t.typname IN ('varchar', 'bpchar') AND b.typmod BETWEEN 4 AND 100000
+           ) AS is_long
     FROM base b
     JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
     LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
@@ -71,7 +74,8 @@ class SourceColumn:
     `type` is PostgreSQL's own name (`int8`, `timestamptz`); of an array, `element` is the
     elements' type. `typmod` holds precision and scale of a numeric. `shown` is for people,
     `cast_to` for SQL: the base type, without the bounds that a cast would cut a value to.
-    `is_exact` is false for a collation that takes different texts for equal.
+    `is_exact` is false for a collation that takes different texts for equal, `is_long` for a type
+    whose texts all have a few hundred thousand bytes at most.
     """
 
     name: str
@@ -82,6 +86,7 @@ class SourceColumn:
     cast_to: str = ""
     not_null: bool = False
     is_exact: bool = True
+    is_long: bool = False
 
     @property
     def numeric_precision(self) -> tuple[int, int] | None:

@@ -5,14 +5,18 @@ parsed as, the guard that tells which values no dtype holds, and what is left to
 What other readers make of these types, and what must come out, is in the project's type mapping.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.set_aside import LOCAL_TIME, REPRESENTABLE
 from etl_assets.postgres import arrow_types
 from etl_assets.postgres.catalogue import SourceColumn
+from etl_assets.postgres.local_time import instant, is_known
+from etl_assets.postgres.value_size import ValueSize, size_of
 
 _INTEGERS: dict[type[pl.DataType], tuple[arrow_types.ArrowType, set[str]]] = {
     pl.Int16: (arrow_types.INT16, {"int2"}),
@@ -32,8 +36,11 @@ class ColumnRead:
 
     `plain` is the column itself; `select` yields its text in a form that `arrow` parses exactly;
     `guard`, if any, is a condition that is false for values that cannot be represented (NULL counts
-    as kept); `finish` turns the parsed column into the contract's dtype, None where it is that
-    already, and `failure` says what is wrong with a value that it refuses.
+    as kept), and `local_time` one that is false for those that their zone does not know; `finish`
+    turns the parsed column into the contract's dtype, None
+    where it is that already, and `failure` says what is wrong with a value that it refuses.
+    `loaded` is the value that the digests are made from; `size` is that of its text, None where no
+    text is long.
     """
 
     name: str
@@ -44,6 +51,14 @@ class ColumnRead:
     finish: pl.Expr | None = None
     failure: str = "does not fit its declared dtype"
     loaded: str = ""
+    local_time: str | None = None
+    size: ValueSize | None = None
+
+    @property
+    def guards(self) -> Sequence[tuple[str, str]]:
+        """The conditions that a value must meet, each with the rule that it breaks otherwise."""
+        both = ((self.guard, REPRESENTABLE), (self.local_time, LOCAL_TIME))
+        return [(condition, rule) for condition, rule in both if condition]
 
 
 def read_column(declared: Column, found: SourceColumn, expression: str) -> ColumnRead:
@@ -58,6 +73,7 @@ def read_column(declared: Column, found: SourceColumn, expression: str) -> Colum
             f"which the contract's {declared.dtype} cannot hold exactly.",
             _advice(declared, found),
         )
+    read = replace(read, size=size_of(found, expression, read.select))
     loaded = read.loaded or (read.select if isinstance(declared.dtype, pl.String) else read.plain)
     if read.guard and declared.on_unrepresentable == "null":
         kept = f"CASE WHEN {read.guard} THEN "  # not a format: a name may have braces
@@ -76,13 +92,12 @@ def _advice(declared: Column, found: SourceColumn) -> str:
     return "Change the table's contract to a dtype that can, or to pl.String."
 
 
-def keeps_values_apart(declared: Column, found: SourceColumn) -> bool:
+def keeps_values_apart(declared: Column) -> bool:
     """Whether values that differ in the source differ as they are loaded."""
     becomes_null = declared.on_unrepresentable == "null" or (
         declared.source_zone is not None and declared.ambiguous == "null"
     )
-    # An array's lower bounds are not loaded.
-    return not becomes_null and found.element is None
+    return not becomes_null
 
 
 def _by_dtype(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
@@ -93,6 +108,9 @@ def _by_dtype(declared: Column, found: SourceColumn, e: str) -> ColumnRead | Non
         return _text(declared, found, e) if isinstance(dtype, pl.String) else None
     if isinstance(dtype, pl.Boolean) and found.type == "bool":
         return ColumnRead(name, e, arrow_types.BOOLEAN, e)
+    if isinstance(dtype, pl.Float64) and found.type == "float4":
+        # What is read is the text: 0.1, and not 0.10000000149, as which a cast would widen it.
+        return ColumnRead(name, e, arrow_types.FLOAT64, e, loaded=f"{e}::text::float8")
     for arrow, types in (m[type(dtype)] for m in (_INTEGERS, _FLOATS) if type(dtype) in m):
         return ColumnRead(name, e, arrow, e) if found.type in types else None
     if isinstance(dtype, pl.Decimal):
@@ -115,7 +133,9 @@ def _text(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
     if found.type == "bytea":
         return None
     if found.element is not None:
-        return ColumnRead(declared.name, f"to_json({e})::text", arrow_types.STRING, e)
+        # JSON has no bounds: an array that does not begin at 1 is as PostgreSQL prints it.
+        text = f"CASE WHEN {_begins_at_one(found, e)} THEN to_json({e})::text ELSE {e}::text END"
+        return ColumnRead(declared.name, text, arrow_types.STRING, e)
     exact = f"{e}::text"
     if found.type == "bpchar" and not declared.trim:
         # A cast would cut the padding of char(n); whether to cut is the contract's choice.
@@ -123,6 +143,14 @@ def _text(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
     elif found.type == "money":  # its own text depends on the server's locale
         exact = f"{e}::numeric::text"
     return ColumnRead(declared.name, exact, arrow_types.STRING, e)
+
+
+def _begins_at_one(found: SourceColumn, e: str) -> str:
+    """Whether every dimension of an array does, as it does unless somebody says otherwise."""
+    if found.type in {"int2vector", "oidvector"}:  # these always begin at 0
+        return "TRUE"
+    dimensions = f"coalesce(array_dims({e}), '')"
+    return f"(strpos(replace({dimensions}, '[1:', ''), '[') = 0)"
 
 
 def _decimal(name: str, dtype: pl.Decimal, found: SourceColumn, e: str) -> ColumnRead | None:
@@ -157,18 +185,15 @@ def _timestamp(
         return ColumnRead(declared.name, e, naive, e, guard)
     if dtype.time_zone != "UTC" or declared.source_zone is None:
         return None
-    zoned = (
-        pl.col(declared.name)
-        .dt.replace_time_zone(
-            declared.source_zone,
-            ambiguous=declared.ambiguous,
-            non_existent="null" if declared.ambiguous == "null" else "raise",
-        )
-        .dt.convert_time_zone("UTC")
+    zone, policy = declared.source_zone, declared.ambiguous
+    moment = instant(e, zone, policy)
+    # A calendar date of the zone may be none in UTC.
+    guard = f"({guard} AND {_FINITE.format(e=instant(e, zone, 'latest'))})"
+    # Asked of finite values only: others have no day before and after.
+    known = None if policy == "null" else f"CASE WHEN {guard} THEN {is_known(e, zone, policy)} END"
+    return ColumnRead(
+        declared.name, moment, arrow_types.MOMENT, e, guard, loaded=moment, local_time=known
     )
-    failure = f"holds a local time that {declared.source_zone} has twice, or not at all"
-    loaded = f"({e} AT TIME ZONE '{declared.source_zone}')"
-    return ColumnRead(declared.name, e, naive, e, guard, zoned, failure, loaded)
 
 
 def _list(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
@@ -182,14 +207,17 @@ def _list(declared: Column, found: SourceColumn, e: str) -> ColumnRead | None:
         return None
     # Not `FROM unnest(…)`, which would take a composite element apart.
     items = f"FROM (SELECT unnest({e}) AS item) AS items"
-    guard = f"coalesce(array_ndims({e}), 1) = 1"
+    guard = f"(coalesce(array_ndims({e}), 1) = 1 AND {_begins_at_one(found, e)})"
     if read.guard:  # a sub-query a row: only for elements that can be out of bounds
         guard = f"({guard} AND NOT EXISTS (SELECT {items} WHERE NOT ({read.guard})))"
-    texts = f"to_json(ARRAY(SELECT ({read.select})::text {items}))::text"
-    texts = f"CASE WHEN {e} IS NOT NULL THEN {texts} END"
+    listed = f"ARRAY(SELECT ({read.select})::text {items})"
+    texts = f"CASE WHEN {e} IS NOT NULL THEN to_json({listed})::text END"
+    loaded = read.loaded or (f"({read.select})::text" if isinstance(inner, pl.String) else "")
+    if loaded:
+        loaded = f"CASE WHEN {e} IS NOT NULL THEN ARRAY(SELECT {loaded} {items}) END"
     parsed = pl.col(declared.name).str.json_decode(pl.List(pl.String))
     items_read = parsed.list.eval(from_text(pl.element(), inner))
-    return ColumnRead(declared.name, texts, arrow_types.STRING, e, guard, items_read)
+    return ColumnRead(declared.name, texts, arrow_types.STRING, e, guard, items_read, loaded=loaded)
 
 
 def from_text(text: pl.Expr, dtype: pl.DataType, *, strict: bool = True) -> pl.Expr:

@@ -35,6 +35,14 @@ def canonical_text(dtype: pl.DataType, expression: str) -> str:
         return f"(extract(julian FROM {e}) - 2440588)::text"
     if isinstance(dtype, pl.Binary):
         return f"encode({e}, 'hex')"
+    if isinstance(dtype, pl.Float32 | pl.Float64):
+        bits = f"('x' || encode(float8send({e}::float8), 'hex'))::bit(64)::bigint::text"
+        return f"CASE {e}::float8 WHEN 'NaN' THEN 'NaN' WHEN 0 THEN '0' ELSE {bits} END"
+    if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.DataType):
+        item = f"md5(convert_to({canonical_text(dtype.inner, 'item')}, 'UTF8'))"
+        # Not `FROM unnest(…)`, which would take a composite element apart.
+        items = f"SELECT coalesce('V' || {item}, 'N') FROM (SELECT unnest({e}) AS item) AS items"  # noqa: S608
+        return f"CASE WHEN {e} IS NOT NULL THEN array_to_string(ARRAY({items}), ',') END"
     raise TypeError(f"{dtype} has no canonical text.")
 
 

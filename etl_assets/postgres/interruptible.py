@@ -41,9 +41,14 @@ class Target:
 
 
 class InterruptibleConnection(psycopg.Connection[Any]):
-    """A connection that knows its target; see the module."""
+    """A connection that knows its target; see the module.
+
+    One that `has_grown` received a very large row: libpq keeps twice the memory of that for as long
+    as it is connected.
+    """
 
     target: Target | None = None
+    has_grown: bool = False
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Consume a generator of psycopg's; an interrupt cancels the statement at the server."""

@@ -11,19 +11,19 @@ from datetime import date, datetime
 import polars as pl
 
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.frames import COLUMN, DAY, PAYLOAD, POSITION
+from etl_assets.core.frames import DAY, PAYLOAD, POSITION, RULE
 from etl_assets.core.table import LayerTable
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Rows that no declared dtype can hold, as the source prints them.
+    """Rows that the source cannot hand over, as it prints them: no dtype holds them, for one.
 
-    `columns` names the offending column of each row, `keys` (`id=7`, safe to show) and `positions`
-    say which row it is, `payloads` hold the row as JSON text.
+    `rules` say why (`core/set_aside.py`: column and rule), `keys` (`id=7`, safe to show) and
+    `positions` which row it is, `payloads` hold the row as JSON text.
     """
 
-    columns: Sequence[str] = ()
+    rules: Sequence[str] = ()
     keys: Sequence[str] = ()
     positions: Sequence[str] = ()
     payloads: Sequence[str] = ()
@@ -85,7 +85,7 @@ class RejectedChanges:
 
 
 UNREADABLE_COLUMNS = pl.Schema(
-    {DAY: pl.Date(), COLUMN: pl.String(), POSITION: pl.String(), PAYLOAD: pl.String()}
+    {DAY: pl.Date(), RULE: pl.String(), POSITION: pl.String(), PAYLOAD: pl.String()}
 )
 
 
@@ -100,8 +100,8 @@ class Found:
     """What was found to differ at some moment of the source.
 
     `rows`: rows as the source has them, in the contract's columns, of any day. `unreadable`: rows
-    that no declared dtype can hold, in `unreadable_schema`: the key, the day, the offending column,
-    the source position and the row as JSON. `gone`: the keys of rows that the source no longer has.
+    that cannot be handed over, in `unreadable_schema`: the key, the day, the rule, the source
+    position and the row as JSON. `gone`: the keys of rows that the source no longer has.
     """
 
     rows: pl.DataFrame

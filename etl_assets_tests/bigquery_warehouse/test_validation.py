@@ -15,7 +15,13 @@ from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.bigquery.spooled import check_days, write_parquet
-from etl_assets.warehouse.bigquery.types import check_names, column_types, published_schema
+from etl_assets.warehouse.bigquery.types import (
+    check_emulated,
+    check_names,
+    column_types,
+    published_schema,
+)
+from etl_assets_tests.bigquery_warehouse.conftest import Place
 from etl_assets_tests.contract.days import DAY, at
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
@@ -191,3 +197,31 @@ def test_a_moment_is_written_in_microseconds(tmp_path: Path) -> None:
     moment = datetime(2024, 5, 17, 1, 2, 3, 4, UTC)
     path = written(tmp_path, table, spooled(tmp_path, table, moment))
     assert pq.read_table(path)["v"].to_pylist() == [moment]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "is_held"),
+    [
+        (pl.Decimal(38, 38), False),
+        (pl.Decimal(38, 0), False),
+        (pl.Decimal(30, 19), False),
+        (pl.Decimal(38, 18), True),
+        (pl.Decimal(38, 9), True),
+        (pl.Decimal(18, 2), True),
+    ],
+)
+def test_m12_decimals_that_the_emulator_would_cut_are_refused_when_they_are_declared(
+    dtype: pl.Decimal, is_held: bool
+) -> None:
+    if is_held:
+        check_emulated(table_of(dtype))
+        return
+    with pytest.raises(WarehouseError, match=r"emulator keeps 20 digits.*v \(Decimal"):
+        check_emulated(table_of(dtype))
+
+
+def test_m12_the_emulator_refuses_such_a_table_before_anything_is_made(place: Place) -> None:
+    warehouse = place.warehouse()
+    with pytest.raises(WarehouseError, match="emulator keeps 20 digits"):
+        warehouse.ensure(table_of(pl.Decimal(38, 38)))
+    assert warehouse.state() == []

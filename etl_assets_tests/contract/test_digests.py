@@ -1,6 +1,9 @@
 """What a warehouse computes inside itself: digests, looked up rows, profiles."""
 
 import hashlib
+import math
+import random
+import struct
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,7 +17,7 @@ from polars.testing import assert_frame_equal
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.digests import BUCKETS_SCHEMA, compared, not_compared, row_digests_schema
 from etl_assets.core.frames import DAY as DAY_OF_ROWS
-from etl_assets.core.frames import ROWS
+from etl_assets.core.frames import DIGEST, ROWS
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import Warehouse, counted_nulls, profile_schema
 from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, at, orders, publish, spooled, staged
@@ -37,13 +40,20 @@ EVERY = layer_table(
         "hour": pl.Time,
         "raw bytes": pl.Binary,
         "ratio": pl.Float64,
+        "rough": pl.Float32,
+        "numbers": pl.List(pl.Float64),
+        "names": pl.List(pl.String),
+        "amounts": pl.List(pl.Decimal(18, 2)),
+        "moments": pl.List(UTC_MOMENT),
+        "flags": pl.List(pl.Boolean),
+        "blobs": pl.List(pl.Binary),
         "extra": pl.String,
     },
     {"extra": {"logical": "json"}},
     name="every",
     key=("id", "name"),
 )
-"""Every dtype with a canonical text, and two columns without one: a float and JSON."""
+"""Every dtype with a canonical text, and JSON, which has none."""
 
 TICK = timedelta(microseconds=1)
 FULL: list[dict[str, Any]] = [
@@ -62,6 +72,13 @@ FULL: list[dict[str, Any]] = [
         "hour": time(0),
         "raw bytes": b"\x00\xffV",
         "ratio": 0.1,
+        "rough": 0.1,
+        "numbers": [0.1, -0.0, 5e-324, 1e16, 1e22, math.inf],
+        "names": ["", ",", "N", 'a"b', "'", "{x}", "\\", "Ä 日本", "\x1e\x1f"],
+        "amounts": [Decimal("1.10"), Decimal("-0.01")],
+        "moments": [datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC)],
+        "flags": [True, False],
+        "blobs": [b"", b"\x00\xff"],
         "extra": '{"a": 1}',
     },
     {
@@ -79,6 +96,8 @@ FULL: list[dict[str, Any]] = [
         "hour": time(23, 59, 59, 999_999),
         "raw bytes": b"",
         "ratio": -0.0,
+        "rough": math.inf,
+        "names": [""],
         "extra": "null",
     },
     {
@@ -100,6 +119,13 @@ def text(value: Any, dtype: pl.DataType) -> str:
     match value:
         case None:
             return "N"
+        case float():
+            return "VNaN" if math.isnan(value) else f"V{bits(value) if value else 0}"
+        case list():
+            assert isinstance(dtype, pl.List)
+            assert isinstance(dtype.inner, pl.DataType)
+            texts = [text(item, dtype.inner) for item in value]
+            return "V" + ",".join(t if t == "N" else f"V{md5(t[1:])}" for t in texts)
         case bool():
             return f"V{int(value)}"
         case Decimal():
@@ -116,9 +142,18 @@ def text(value: Any, dtype: pl.DataType) -> str:
     return f"V{value}"
 
 
+def bits(value: float) -> int:
+    number: int = struct.unpack(">q", struct.pack(">d", value))[0]
+    return number
+
+
+def md5(line: str) -> str:
+    return hashlib.md5(line.encode(), usedforsecurity=False).hexdigest()
+
+
 def digest(table: LayerTable, row: dict[str, Any], names: Iterable[str]) -> str:
     line = "\x1f".join(text(row[name], table.column(name).dtype) for name in names)
-    return hashlib.md5(line.encode(), usedforsecurity=False).hexdigest()
+    return md5(line)
 
 
 def expected(table: LayerTable, rows: pl.DataFrame, buckets: int) -> list[tuple[Any, ...]]:
@@ -135,14 +170,17 @@ def expected(table: LayerTable, rows: pl.DataFrame, buckets: int) -> list[tuple[
 
 def every(*rows: dict[str, Any], day: date = DAY) -> pl.DataFrame:
     schema = polars_schema(EVERY.columns)
-    filled = [{name: {"day_at": at(day), **row}.get(name) for name in schema} for row in rows]
+    nothing = {name: [] for name, dtype in schema.items() if isinstance(dtype, pl.List)}
+    filled = [
+        {name: {"day_at": at(day), **nothing, **row}.get(name) for name in schema} for row in rows
+    ]
     return pl.DataFrame(filled, schema=schema)
 
 
 def test_the_digests_of_every_comparable_dtype_are_what_anybody_computes(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    assert list(not_compared(EVERY)) == ["ratio", "extra"]
+    assert list(not_compared(EVERY)) == ["extra"]
     rows = every(*FULL)
     publish(warehouse, staged(tmp_path, rows, table=EVERY), table=EVERY)
     for buckets in (1, 3):
@@ -155,6 +193,39 @@ def test_the_digests_of_every_comparable_dtype_are_what_anybody_computes(
     assert by_row.rows() == [
         (row["id"], row["name"], digest(EVERY, row, names)) for row in rows.sort("id").to_dicts()
     ]
+
+
+def test_the_digest_of_a_float_is_of_its_bits(warehouse: Warehouse, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    given = [
+        *(0.0, -0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 2.225073858507201e-308),
+        *(1.7976931348623157e308, math.inf, -math.inf, math.nan, 1e16, 1e22, -1e22, 0.1 + 0.2),
+        *(2.0**n * sign for n in range(-1074, 1024, 53) for sign in (1, -1)),
+        *(math.nextafter(2.0**n, 0) for n in range(-1022, 1024, 31)),
+        *(struct.unpack(">d", chance.randbytes(8))[0] for _ in range(200)),
+    ]
+    table = layer_table({"id": pl.Int64, "day_at": UTC_MOMENT, "v": pl.Float64})
+    rows = [(number, at(DAY), value) for number, value in enumerate(given)]
+    frame = pl.DataFrame(rows, schema=polars_schema(table.columns), orient="row")
+    publish(warehouse, staged(tmp_path, frame, table=table), table=table)
+    found = warehouse.row_digests(table, DAY, 1, [0]).sort("id")[DIGEST].to_list()
+    names = ["id", "day_at", "v"]
+    wanted = [digest(table, row, names) for row in frame.to_dicts()]
+    wrong = [value for value, one, other in zip(given, found, wanted, strict=True) if one != other]
+    assert wrong == []
+
+
+def test_the_digest_of_a_list_tells_null_from_empty_and_from_text(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    given = [None, [], [None], [""], ["N"], [None, ""], ["", None], ["a,b"], ["a", "b"]]
+    table = layer_table({"id": pl.Int64, "day_at": UTC_MOMENT, "v": pl.List(pl.String)})
+    rows = [(number, at(DAY), value) for number, value in enumerate(given)]
+    frame = pl.DataFrame(rows, schema=polars_schema(table.columns), orient="row")
+    publish(warehouse, staged(tmp_path, frame, table=table), table=table)
+    found = warehouse.row_digests(table, DAY, 1, [0]).sort("id")[DIGEST].to_list()
+    names = ["id", "day_at", "v"]
+    assert found == [digest(table, row, names) for row in frame.to_dicts()]
 
 
 def test_digests_are_of_the_days_and_buckets_that_were_asked_for(

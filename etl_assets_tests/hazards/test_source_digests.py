@@ -14,6 +14,7 @@ from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, run, snapshot_of
 
 BUCKETS = 8
 # Each with the type in the source, the contract's dtype and options, and values (SQL).
+BERLIN = {"source_zone": "Europe/Berlin"}
 KINDS: dict[str, tuple[str, pl.DataType | type[pl.DataType], dict[str, object], list[str]]] = {
     "padded": ("char(5)", pl.String, {}, ["'ab'", "''", "'äöüß '"]),
     "trimmed": ("char(5)", pl.String, {"trim": True}, ["'ab'", "''", "'äöüß '"]),
@@ -51,7 +52,51 @@ KINDS: dict[str, tuple[str, pl.DataType | type[pl.DataType], dict[str, object], 
     "span": ("interval", pl.String, {}, ["'1 year -3 days 0.5 seconds'", "'0'", "NULL"]),
     "float": ("float8", pl.String, {}, ["0.1", "'NaN'", "1e300"]),
     "words": ("text[]", pl.String, {}, ["ARRAY['a', NULL, '\"']", "'{}'", "NULL"]),
-    "left_out": ("float8", pl.Float64, {}, ["0.1", "'NaN'", "1e300"]),
+    "ratio": ("float8", pl.Float64, {}, ["0.1", "'NaN'", "1e300"]),
+    "tiny": ("float8", pl.Float64, {}, ["'-0'", "'5e-324'", "'-Infinity'"]),
+    "round": ("float8", pl.Float64, {}, ["1e16", "1e22", "0.1::float8 + 0.2::float8"]),
+    "rough": ("float4", pl.Float64, {}, ["0.1", "'NaN'", "16777217"]),
+    "small": ("float4", pl.Float32, {}, ["'1e-45'", "'Infinity'", "NULL"]),
+    "floats": ("float8[]", pl.List(pl.Float64), {}, ["'{NaN,-0,0.1,NULL}'", "'{}'", "NULL"]),
+    "texts": (
+        "text[]",
+        pl.List(pl.String),
+        {},
+        ["""ARRAY['', NULL, 'N', ',', '"', 'a''b', '{x}', E'\\\\', 'Ä 日本 🎈']""", "'{}'", "NULL"],
+    ),
+    "prices": ("money[]", pl.List(pl.String), {}, ["'{1.10,-0.05}'", "'{NULL}'", "NULL"]),
+    "amounts": ("numeric[]", pl.List(pl.Decimal(9, 2)), {}, ["'{1.1,1.10}'", "'{0,NULL}'", "'{}'"]),
+    "padded_list": ("char(4)[]", pl.List(pl.String), {}, ["'{a,bb}'", "'{\"\"}'", "NULL"]),
+    "documents": (
+        "jsonb[]",
+        pl.List(pl.String),
+        {},
+        ["""'{"{\\"a\\": 1.10}",null}'""", "'{}'", "NULL"],
+    ),
+    "roughs": ("float4[]", pl.List(pl.Float64), {}, ["'{0.1,NaN}'", "'{1e-45}'", "NULL"]),
+    "moments": (
+        "timestamptz[]",
+        pl.List(UTC_MOMENT),
+        {},
+        ["'{1969-12-31 23:59:59.999999Z}'", "'{NULL}'", "NULL"],
+    ),
+    "blobs": ("bytea[]", pl.List(pl.Binary), {}, ["ARRAY[''::bytea, '\\x00ff']", "'{}'", "NULL"]),
+    "local": (
+        "timestamp",
+        UTC_MOMENT,
+        BERLIN,
+        ["'2024-10-27 01:59'", "'2024-10-27 03:00'", "NULL"],
+    ),
+    **{
+        f"local_{policy}": (
+            "timestamp",
+            UTC_MOMENT,
+            {**BERLIN, "ambiguous": policy},
+            ["'2024-10-27 02:30'", "'2024-03-31 03:00'", "'1945-04-02 12:00'"],
+        )
+        for policy in ("earliest", "latest", "null")
+    },
+    "left_out": ("jsonb", pl.String, {"logical": "json"}, ["'{}'", "'1.10'", "NULL"]),
 }
 
 

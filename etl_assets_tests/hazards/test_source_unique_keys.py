@@ -153,8 +153,8 @@ APART: dict[str, tuple[str, Any, dict[str, Any], bool]] = {
     "another type": ("uuid", pl.String, {}, True),
     "rescaled": ("numeric", pl.Decimal(18, 2), {}, True),
     "nulled": ("numeric", pl.Decimal(18, 2), {"on_unrepresentable": "null"}, False),
-    "array": ("int[]", pl.List(pl.Int32), {}, False),
-    "array as text": ("int[]", pl.String, {}, False),
+    "array": ("int[]", pl.List(pl.Int32), {}, True),
+    "array as text": ("int[]", pl.String, {}, True),
     "zoned": ("timestamp", UTC_MOMENT, {"source_zone": "Europe/Berlin"}, True),
     "earliest": (
         "timestamp",

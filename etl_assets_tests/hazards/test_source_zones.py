@@ -26,16 +26,59 @@ TWICE, MISSING = "'2024-10-27 02:30'", "'2024-03-31 02:30'"
 
 
 @pytest.mark.parametrize("moment", [TWICE, MISSING])
-def test_c17_an_ambiguous_or_missing_hour_is_a_clear_error(database_url: str, moment: str) -> None:
-    make_v(database_url, "timestamp", ["'2024-05-17 12:00'", moment])
+def test_b3_c17_a_row_of_the_hour_that_comes_twice_or_never_is_set_aside(
+    database_url: str, moment: str
+) -> None:
+    make_v(database_url, "timestamp", ["'2024-05-17 12:00'", moment, "NULL"])
 
-    with pytest.raises(
-        ContractMismatch, match=r"'v' holds a local time that Europe/Berlin"
-    ) as told:
-        read_v(database_url, UTC_MOMENT, source_zone=BERLIN)
+    read, evidence = read_v(database_url, UTC_MOMENT, source_zone=BERLIN)
 
-    assert "ambiguous" in told.value.next_step
-    assert "02:30" not in str(told.value)
+    assert read.to_list() == [datetime(2024, 5, 17, 10, tzinfo=UTC), None]
+    assert evidence.row_count == 3
+    assert list(evidence.rejected.rules) == ["v: local_time"]
+    assert list(evidence.rejected.keys) == ["id=2"]
+    assert "02:30" in evidence.rejected.payloads[0]
+
+
+@pytest.mark.parametrize("policy", ["earliest", "latest"])
+def test_b3_an_hour_that_never_was_is_set_aside_whichever_of_two_is_wanted(
+    database_url: str, policy: str
+) -> None:
+    make_v(database_url, "timestamp", [TWICE, MISSING, "'infinity'"])
+    read, evidence = read_v(database_url, UTC_MOMENT, source_zone=BERLIN, ambiguous=policy)
+    assert read.len() == 1
+    assert sorted(evidence.rejected.rules) == ["v: local_time", "v: representable"]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo"])
+def test_b3_every_half_hour_of_a_year_is_what_its_zone_says(database_url: str, zone: str) -> None:
+    run(
+        database_url,
+        "CREATE TABLE things AS SELECT n AS id, timestamptz '2024-05-17' AS day_at, "
+        "timestamp '2017-01-01' + n * interval '30 minutes' AS v FROM generate_series(1, 17520) n",
+    )
+    start = datetime(2017, 1, 1)
+    instants = [
+        sorted(instants_of(start + timedelta(minutes=30 * n), ZoneInfo(zone)))
+        for n in range(1, 17521)
+    ]
+    wanted: dict[str, list[datetime | None]] = {
+        "raise": [found[0] for found in instants if len(found) == 1],
+        "earliest": [found[0] for found in instants if found],
+        "latest": [found[-1] for found in instants if found],
+        "null": [found[0] if len(found) == 1 else None for found in instants],
+    }
+    assert {len(found) for found in instants} == {0, 1, 2}
+    for policy, moments in wanted.items():
+        read, evidence = read_v(database_url, UTC_MOMENT, source_zone=zone, ambiguous=policy)
+        assert read.to_list() == moments
+        assert len(evidence.rejected.rules) == len(instants) - len(moments)
+
+
+def instants_of(local: datetime, zone: ZoneInfo) -> set[datetime]:
+    """The instants at which a clock of the zone shows the time."""
+    both = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return {one for one in both if one.astimezone(zone).replace(tzinfo=None) == local}
 
 
 @pytest.mark.parametrize(

@@ -210,9 +210,19 @@ def test_personal_keys_are_hashed_in_evidence() -> None:
 
 def test_rows_that_the_source_could_not_hand_over_count_as_bad() -> None:
     audit = audited(good(1))
-    audit.reject("v", [f"id={n}" for n in range(7)])
+    audit.set_aside("v: representable", [f"id={n}" for n in range(7)])
     assert audit.bad_rows == 7
     assert len(audit.samples["v: representable"]) == SAMPLES
+    assert "value_rules" in failed(audit)
+
+
+@pytest.mark.parametrize("rule", ["v: too_large", "v: local_time"])
+def test_b1_b3_a_single_value_that_is_set_aside_keeps_no_day_back(rule: str) -> None:
+    audit = audited(good(1))
+    audit.set_aside(rule, ["id=2"])
+    assert audit.bad_rows == 1
+    assert "value_rules" not in failed(audit)
+    audit.set_aside("v: representable", ["id=3"])
     assert "value_rules" in failed(audit)
 
 

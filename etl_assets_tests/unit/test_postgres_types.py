@@ -127,7 +127,6 @@ EXACT = {
     "domain_over_a_domain": ("list_price", pl.Decimal(10, 2), {"9.90": Decimal("9.90")}),
     "domain_over_text": ("label", pl.String, {"": "", "x": "x"}),
     "int_list": ("int4[]", pl.List(pl.Int32), {"{1,NULL,-3}": [1, None, -3], "{}": []}),
-    "int_list_of_another_origin": ("int4[]", pl.List(pl.Int64), {"[5:6]={1,2}": [1, 2]}),
     "text_list": (
         "text[]",
         pl.List(pl.String),
@@ -197,6 +196,15 @@ EXACT = {
     "enum_list": ("mood[]", pl.List(pl.String), {'{sad,"happy, no?"}': ["sad", "happy, no?"]}),
     "domain_list": ("price[]", pl.List(pl.Decimal(10, 2)), {"{1.10}": [Decimal("1.10")]}),
     "composite_list": ("pair[]", pl.List(pl.String), {'{"(1,a)",NULL}': ["(1,a)", None]}),
+    "array_that_begins_elsewhere": (
+        "int4[]",
+        pl.String,
+        {
+            "[5:6]={1,2}": "[5:6]={1,2}",
+            "[1:1][0:1]={{1,2}}": "[1:1][0:1]={{1,2}}",
+            "[1:2]={1,2}": "[1,2]",
+        },
+    ),
     "matrix_as_json": ("int4[]", pl.String, {"{{1,2},{3,NULL}}": "[[1,2],[3,null]]"}),
     "char_kept_padded": ("char(4)", pl.String, {"ab": "ab  "}),
     "varchar": ("varchar(4)", pl.String, {"ab  ": "ab  "}),

@@ -38,6 +38,9 @@ REFUSED = {
     "timestamptz_of_five_digits": ("timestamptz", UTC_MOMENT, "294276-12-31 00:00+00"),
     "time_24": ("time", pl.Time, "24:00"),
     "matrix": ("int4[]", pl.List(pl.Int32), "{{1,2},{3,4}}"),
+    "list_from_zero": ("int4[]", pl.List(pl.Int32), "[0:2]={1,2,3}"),
+    "list_from_below": ("text[]", pl.List(pl.String), "[-1:0]={a,b}"),
+    "matrix_from_zero": ("int4[]", pl.List(pl.Int32), "[0:1][1:2]={{1,2},{3,4}}"),
     "list_with_an_infinity": ("date[]", pl.List(pl.Date), "{2024-01-01,infinity}"),
     "list_with_a_nan": ("numeric[]", pl.List(pl.Decimal(10, 2)), "{1,NaN}"),
     "matrix_with_nulls": ("numeric[]", pl.List(pl.Decimal(10, 2)), "{{1,NULL}}"),
@@ -54,7 +57,7 @@ def test_what_no_dtype_holds_is_set_aside_with_its_key_and_text(url: str, case: 
 
     assert read.to_list() == [None, None]
     assert evidence.row_count == 3
-    assert list(evidence.rejected.columns) == ["v"]
+    assert list(evidence.rejected.rules) == ["v: representable"]
     assert list(evidence.rejected.keys) == ["id=2"]
     assert list(evidence.rejected.positions) == ["postgres:public.things id=2"]
     payload = json.loads(evidence.rejected.payloads[0])

@@ -22,6 +22,7 @@ from etl_assets.sources.base import Ability, unable
 from etl_assets.sources.found import Rejected, RejectedChanges
 from etl_assets.sources.postgres.keyset import Keyset
 from etl_assets.sources.postgres.opened import OpenTable, cannot_of
+from etl_assets.sources.postgres.pages import end_of_page
 
 Order = Sequence[sql.Composable]
 
@@ -71,8 +72,8 @@ class ChangeReads(OpenTable):
     ) -> PostgresChangeRead:
         """What changed after a position, None for all, until a moment and at it.
 
-        At most so many rows, and bytes of them as the source counts, but at least one row; and as
-        many again that have a NULL in their key.
+        At most so many rows, and bytes of them (`end_of_page`), but at least one row; and as many
+        again that have a NULL in their key.
         """
         keyset = _keyset_of(self)
         through = upper = self.through(until)
@@ -139,31 +140,7 @@ class ChangeReads(OpenTable):
         self, where: sql.Composable, order: Order, most_rows: int, most_bytes: int
     ) -> "_End | None":
         """Where the page ends, None if nothing is there."""
-        names = [sql.Identifier(f"o{number}") for number in range(len(order))]
-        by = sql.SQL(", ").join(order)
-        texts = [sql.SQL("{}::text").format(name) for name in names]
-        page = sql.SQL(
-            "SELECT ARRAY[{texts}], following IS NULL FROM ("
-            " SELECT *, row_number() OVER w AS n, sum(size) OVER w AS bytes,"
-            " lead(size) OVER w AS following FROM ("
-            "  SELECT {named}, pg_column_size(t.*) AS size {relation} WHERE {where}"
-            "  ORDER BY {by} LIMIT {limit}"
-            " ) AS page WINDOW w AS (ORDER BY {names})"
-            ") AS numbered WHERE n <= {most_rows} AND (bytes <= {most_bytes} OR n = 1)"
-            " ORDER BY n DESC LIMIT 1"
-        ).format(
-            texts=sql.SQL(", ").join(texts),
-            named=sql.SQL(", ").join(
-                sql.SQL("{} AS {}").format(*pair) for pair in zip(order, names, strict=True)
-            ),
-            relation=self.selects.relation,
-            where=where,
-            by=by,
-            limit=sql.Literal(most_rows + 1),
-            names=sql.SQL(", ").join(names),
-            most_rows=sql.Literal(most_rows),
-            most_bytes=sql.Literal(most_bytes),
-        )
+        page = end_of_page(self.selects, where, order, most_rows, most_bytes)
         with source_errors(f"looking for changes of {self.source}"):
             found = self.connection.execute(page).fetchone()
         return None if found is None else _End(tuple(found[0]), found[1])
@@ -215,7 +192,7 @@ def read_rejects(opened: OpenTable, wheres: Sequence[sql.Composable]) -> Rejecte
         )
     ]
     rejected = Rejected(
-        columns=[column for column, _, _, _ in rows],
+        rules=[rule for rule, _, _, _ in rows],
         keys=shown,
         positions=[f"{opened.source} {row}" for row in shown],
         payloads=[payload for _, _, payload, _ in rows],

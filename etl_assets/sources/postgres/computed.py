@@ -35,7 +35,8 @@ _TYPES = """
         FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
     )
     SELECT t.typname, coalesce(d.typname, e.typname), b.typmod, format_type(b.oid, b.typmod),
-           format_type(b.oid, -1), t.typcollation <> 0
+           format_type(b.oid, -1), t.typcollation <> 0,
+           t.typlen < 0 AND t.typname <> 'numeric'
     FROM base b
     JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
     LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
@@ -84,8 +85,9 @@ def read_types(
             shown=shown,
             cast_to=cast_to,
             is_exact=not has_collation,  # which one it is nothing tells
+            is_long=is_long,
         )
-        for name, (kind, element, typmod, shown, cast_to, has_collation) in zip(
+        for name, (kind, element, typmod, shown, cast_to, has_collation, is_long) in zip(
             names, rows, strict=True
         )
     }

@@ -62,9 +62,9 @@ class KeyReads(OpenTable):
 
     def unreadable(self, scope: Scope | None) -> RejectedChanges:
         """See `Snapshot.unreadable`."""
-        has_guards = any(column.guard for column in self.selects.columns)
+        wheres = [self.selects.in_scope(scope)] if self.selects.rejects_rows else []
         with source_errors(f"looking for rows of {self.source} that no dtype holds"):
-            return read_rejects(self, [self.selects.in_scope(scope)] if has_guards else [])
+            return read_rejects(self, wheres)
 
     def _is_distinct(self, column: ColumnRead, where: sql.Composable) -> bool:
         dtype = self.table.column(column.name).dtype
@@ -86,8 +86,7 @@ class KeyReads(OpenTable):
         apart = {
             column.in_source
             for column in (self.table.column(name) for name in self.table.key)
-            if column.name in self.table.source_columns
-            and keeps_values_apart(column, self.selects.own[column.in_source])
+            if column.name in self.table.source_columns and keeps_values_apart(column)
         }
         if not any(index.nulls_are_equal and index.columns <= apart for index in own):
             return False

@@ -50,7 +50,9 @@ def key_parts(
 
 
 def _part(declared: Column, source: SourceColumn, plain: str, read: ColumnRead) -> KeyPart:
-    becomes_null = declared.on_unrepresentable == "null"
+    becomes_null = declared.on_unrepresentable == "null" or (
+        declared.source_zone is not None and declared.ambiguous == "null"
+    )
     is_text = isinstance(declared.dtype, pl.String)
     is_same = source.type in _SAME_AS_TEXT and source.is_exact
     return KeyPart(

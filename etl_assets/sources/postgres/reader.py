@@ -23,6 +23,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.postgres.catalogue import column_fingerprint, read_columns
 from etl_assets.postgres.connection import PoolSettings, driver_of, source_errors
 from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
+from etl_assets.postgres.interruptible import InterruptibleConnection
 from etl_assets.sources.base import DayEvidence, DayRead, Snapshot, SyncCost
 from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import read_rejects
@@ -33,6 +34,7 @@ from etl_assets.sources.postgres.digests import DigestReads
 from etl_assets.sources.postgres.failing import expression_errors
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets.sources.postgres.key_reads import KeyReads
+from etl_assets.sources.postgres.large_rows import may_be_large
 from etl_assets.sources.postgres.relations import Relations, hold, hold_late, read_relations
 from etl_assets.sources.postgres.row_security import (
     hidden_by_policies,
@@ -86,7 +88,8 @@ class PostgresReader:
             catalogues = [read_columns(connection, source.schema, name) for name in related]
             own, parent = catalogues[0], catalogues[1] if source.parent else {}
             expressions = read_types(driver, table, relation_of(source))
-            selects = plan_selects(table, own, parent, expressions)
+            is_large = may_be_large(driver, source.schema, related)
+            selects = plan_selects(table, own, parent, expressions, may_be_large=is_large)
             fingerprint = "".join(map(column_fingerprint, catalogues, _read_of(table)))
             try:
                 yield TableSnapshot(
@@ -100,6 +103,9 @@ class PostgresReader:
                     relations=relations,
                 )
             finally:
+                grown = isinstance(driver, InterruptibleConnection) and driver.has_grown
+                if grown:
+                    driver.close()
                 if driver.closed:  # so that nobody tries to roll it back
                     connection.invalidate()
 

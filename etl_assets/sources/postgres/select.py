@@ -22,7 +22,8 @@ from etl_assets.core.table import LayerTable
 from etl_assets.postgres import arrow_types
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
-from etl_assets.sources.postgres import computed
+from etl_assets.postgres.value_size import ValueSize
+from etl_assets.sources.postgres import computed, large_rows
 from etl_assets.sources.postgres.cursors import source_cursor
 from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.keys import KeyPart, key_parts
@@ -39,7 +40,8 @@ class TableSelects:
     """The plan for one table: its columns and the pieces of SQL that all its SELECTs share.
 
     `own` is the table's catalogue. `days` say which day a row belongs to. `keyset` is None where
-    the table cannot be read by its changes.
+    the table cannot be read by its changes. `may_be_large` says that a row may be larger than is
+    carried.
     """
 
     columns: tuple[ColumnRead, ...]
@@ -49,6 +51,7 @@ class TableSelects:
     relation: sql.Composed
     days: RowDays
     keyset: Keyset | None
+    may_be_large: bool = False
 
     def count(self, where: sql.Composable) -> sql.Composed:
         """(rows, those among them that cannot be represented)."""
@@ -79,14 +82,18 @@ class TableSelects:
         return sql.SQL("{} ORDER BY {}").format(select, sql.SQL(", ").join(order))
 
     def rejects(self, where: sql.Composable) -> sql.Composed:
-        """The others: (offending column, key as text[], row as JSON text, day)."""
-        offender = sql.SQL(" ").join(
+        """The others: (the rule that is broken, key as text[], row as JSON text, day)."""
+        too_large = self._too_large()
+        offenders = [
             sql.SQL("WHEN ({}) IS FALSE THEN {}").format(
-                sql.SQL(column.guard), sql.Literal(column.name)
+                sql.SQL(condition), sql.Literal(f"{column.name}: {rule}")
             )
             for column in self.columns
-            if column.guard
-        )
+            for condition, rule in column.guards
+        ]
+        if too_large:
+            rule = large_rows.rule_of(self.columns)
+            offenders.insert(0, sql.SQL("WHEN {} THEN {}").format(too_large, rule))
         key = sql.SQL(", ").join(
             sql.SQL("({})::text").format(sql.SQL(column.select))
             for name in self.key
@@ -94,30 +101,48 @@ class TableSelects:
             if column.name == name
         )
         names = sql.SQL(", ").join(sql.Literal(column.name) for column in self.columns)
-        texts = sql.SQL(", ").join(
-            sql.SQL("({})::text").format(sql.SQL(column.plain)) for column in self.columns
-        )
+        texts = sql.SQL(", ").join(map(large_rows.shown, self.columns))
         return sql.SQL(
             "SELECT CASE {} END, ARRAY[{}], json_object(ARRAY[{}], ARRAY[{}])::text, {} "
             "{} WHERE {} AND NOT ({})"
-        ).format(offender, key, names, texts, self.days.day(), self.relation, where, self.guards())
+        ).format(
+            sql.SQL(" ").join(offenders),
+            key,
+            names,
+            texts,
+            self.days.day(),
+            self.relation,
+            where,
+            self.guards(),
+        )
 
     def without_day(self) -> sql.Composed:
         """How many rows belong to no day: no moment or parent, infinity, BC, after 9999."""
         return sql.SQL("SELECT count(*) {} WHERE {}").format(self.relation, self.days.without_day())
 
     def guards(self, columns: Sequence[ColumnRead] | None = None) -> sql.Composable:
-        """That the declared dtypes can hold the row, or only these columns of it."""
-        broken = [
-            sql.SQL("({}) IS FALSE").format(sql.SQL(column.guard))
+        """That the row can be handed over, or that the declared dtypes hold these columns of it."""
+        broken: list[sql.Composable] = [
+            sql.SQL("({}) IS FALSE").format(sql.SQL(condition))
             for column in (self.columns if columns is None else columns)
-            if column.guard
+            for condition, _ in column.guards
         ]
+        too_large = self._too_large() if columns is None else None
+        if too_large:
+            broken.insert(0, too_large)
         if not broken:
             return sql.SQL("TRUE")
         # A CASE, into which the planner does not look: it would take most rows for broken, where
         # it has no statistics, and a join with many for one with none.
         return sql.SQL("CASE WHEN {} THEN FALSE ELSE TRUE END").format(sql.SQL(" OR ").join(broken))
+
+    @property
+    def rejects_rows(self) -> bool:
+        """Whether there may be rows that cannot be handed over."""
+        return bool(self._too_large()) or any(column.guards for column in self.columns)
+
+    def _too_large(self) -> sql.Composable | None:
+        return large_rows.is_too_large(self.columns) if self.may_be_large else None
 
     def within(self, window: Window) -> sql.Composable:
         """The rows of these days; all rows of a table without days."""
@@ -129,9 +154,15 @@ class TableSelects:
 
 
 def plan_selects(
-    table: LayerTable, own: Catalogue, parent: Catalogue, expressions: Catalogue | None = None
+    table: LayerTable,
+    own: Catalogue,
+    parent: Catalogue,
+    expressions: Catalogue | None = None,
+    *,
+    may_be_large: bool = False,
 ) -> TableSelects:
-    """The plan for a raw table; `expressions` are its computed columns that are some.
+    """The plan for a raw table; `expressions` are its computed columns that are some, and rows that
+    `may_be_large` are measured.
 
     Raises ContractMismatch for a contract column that the source does not have, with both sides.
     """
@@ -158,6 +189,7 @@ def plan_selects(
         relation=computed.with_computed(table, relation_of(source_table(table)), days),
         days=days.get(dated) or _days_of(found[dated], reads[dated]) if dated else NoDays(),
         keyset=Keyset(cursor, parts) if cursor else None,
+        may_be_large=may_be_large,
     )
 
 
@@ -249,7 +281,9 @@ def _ours(name: str, table: LayerTable, others: Collection[str]) -> ColumnRead:
     fields = sql.SQL(", ").join(sql.Identifier(_OWN, other) for other in sorted(others))
     select = sql.SQL("(SELECT row_to_json(o.*)::text FROM (SELECT {}) AS o)").format(fields)
     text = select.as_string()
-    return ColumnRead(name, text, arrow_types.STRING, text)
+    sizes = (f"coalesce(pg_column_size({sql.Identifier(_OWN, o).as_string()}), 0)" for o in others)
+    size = ValueSize(None, f"({' + '.join(sizes)})", text)
+    return ColumnRead(name, text, arrow_types.STRING, text, size=size)
 
 
 def _refuse_absent(relation: str, found: Catalogue, wanted: Iterable[str]) -> None:

@@ -63,7 +63,12 @@ def open_bigquery(
         storage = _storage(rest) if options.read == "storage" else None
         return Clients(rest, storage, _bucket(options, settings) if options.bucket else None)
 
-    return BigQueryWarehouse(options, clients, wait_seconds=settings.warehouse_wait_seconds)
+    return BigQueryWarehouse(
+        options,
+        clients,
+        wait_seconds=settings.warehouse_wait_seconds,
+        is_emulated=bool(settings.bigquery_emulator_host),
+    )
 
 
 def _told(connect: Connect, options: BigQueryOptions) -> bigquery.Client:

@@ -17,6 +17,7 @@ from etl_assets.core.digests import (
 )
 from etl_assets.core.frames import DIGEST
 from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.bigquery.float_bits import float_bits
 from etl_assets.warehouse.bigquery.jobs import Jobs
 from etl_assets.warehouse.bigquery.reading import frame_of
 from etl_assets.warehouse.bigquery.schema import Datasets
@@ -94,7 +95,10 @@ def _md5(columns: Collection[Column]) -> str:
 
 def _text(column: Column) -> str:
     """The canonical text of a value that is not NULL."""
-    value, dtype = f"t.{quote(column.name)}", column.dtype
+    return _text_of(column.dtype, f"t.{quote(column.name)}")
+
+
+def _text_of(dtype: pl.DataType, value: str) -> str:
     if isinstance(dtype, pl.Boolean):
         return f"IF({value}, '1', '0')"
     if isinstance(dtype, pl.Decimal):
@@ -108,6 +112,12 @@ def _text(column: Column) -> str:
         return f"CAST(TIME_DIFF({value}, TIME '00:00:00', MICROSECOND) AS STRING)"
     if isinstance(dtype, pl.Binary):
         return f"TO_HEX({value})"
+    if isinstance(dtype, pl.Float32 | pl.Float64):
+        return float_bits(value)
+    if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.DataType):
+        item = f"CONCAT('V', TO_HEX(MD5({_text_of(dtype.inner, 'item')})))"  # none is NULL here
+        items = f"SELECT {item} FROM UNNEST({value}) AS item WITH OFFSET AS place ORDER BY place"  # noqa: S608
+        return f"ARRAY_TO_STRING(ARRAY({items}), ',')"
     return value if isinstance(dtype, pl.String) else f"CAST({value} AS STRING)"
 
 

@@ -74,6 +74,27 @@ def check_names(table: LayerTable) -> None:
         )
 
 
+def check_emulated(table: LayerTable) -> None:
+    """Raise WarehouseError for decimals of which the emulator would lose digits in silence."""
+    wide_decimals = [
+        f"{column.name} ({column.dtype})"
+        for column in table.columns
+        if isinstance(column.dtype, pl.Decimal) and not _is_emulated(column.dtype)
+    ]
+    if wide_decimals:
+        raise WarehouseError(
+            f"The BigQuery emulator keeps 20 digits before the point and 18 behind it, and "
+            f"{table.path} declares {', '.join(wide_decimals)}.",
+            "Use BigQuery itself or another warehouse for this table, or declare fewer digits in "
+            f"{table.declared_in}.",
+        )
+
+
+def _is_emulated(dtype: pl.Decimal) -> bool:
+    whole = (dtype.precision or 38) - dtype.scale
+    return _kind(dtype)["field_type"] == "NUMERIC" or (whole <= 20 and dtype.scale <= 18)
+
+
 def column_types(table: LayerTable) -> dict[str, str]:
     """Every column of the published table, audit columns last, with its type as DDL writes it."""
     return {field.name: type_of(field) for field in published_schema(table)}

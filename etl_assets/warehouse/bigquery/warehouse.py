@@ -38,7 +38,7 @@ from etl_assets.warehouse.bigquery.scripts import staging_name
 from etl_assets.warehouse.bigquery.spooled import check_days
 from etl_assets.warehouse.bigquery.states import States
 from etl_assets.warehouse.bigquery.system import System
-from etl_assets.warehouse.bigquery.types import check_names
+from etl_assets.warehouse.bigquery.types import check_emulated, check_names
 from etl_assets.warehouse.publication import (
     Facts,
     JobCost,
@@ -53,7 +53,8 @@ from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 class BigQueryWarehouse(Warehouse):
     """Datasets of one project; `clients` connects when something is first asked for.
 
-    `wait_seconds` bounds how long requests, failed jobs and conflicts are tried again.
+    `wait_seconds` bounds how long requests, failed jobs and conflicts are tried again. What
+    `is_emulated` holds less than the service.
     """
 
     def __init__(
@@ -62,24 +63,32 @@ class BigQueryWarehouse(Warehouse):
         clients: Callable[[], Clients],
         *,
         wait_seconds: float = 120,
+        is_emulated: bool = False,
     ) -> None:
         self.options = options
         self._connect, self._wait_seconds = clients, wait_seconds
+        self._is_emulated = is_emulated
         self._retry = request_retry(wait_seconds)
 
     def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
+        self._check(table)
         with bigquery_errors(f"creating {table.path}"):
             self._system.upgrade()
             return self._ensure(table)
 
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
         """See `Rows.stage`."""
-        check_names(table)
+        self._check(table)
         check_days(table, [staged.day for staged in days])
         staging = Staging(table, days, staging_name(table, days, run_id))
         with bigquery_errors(f"loading {table.path}"):
             return self._loading.stage(staging)
+
+    def _check(self, table: LayerTable) -> None:
+        check_names(table)
+        if self._is_emulated:
+            check_emulated(table)
 
     def facts(self, staging: Staging, *, elsewhere: bool, versions: bool) -> Facts:
         """See `Rows.facts`."""

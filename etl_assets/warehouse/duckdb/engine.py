@@ -70,6 +70,12 @@ class Engine:
             _end(self._running)
         self._is_attached = False
 
+    def set(self, name: str, value: str) -> None:
+        """Give it another setting; one that runs ends, unless an operation is under way."""
+        if self._settings.get(name) != value:
+            self._settings[name] = value
+            self.close()
+
     def close(self) -> None:
         """End it, unless an operation is under way; using it again starts another."""
         if not self._is_attached:

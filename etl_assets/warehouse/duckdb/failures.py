@@ -10,6 +10,7 @@ import duckdb
 
 from etl_assets.core.errors import ConfigError, EtlError, WarehouseError
 from etl_assets.spool import full_disk
+from etl_assets.warehouse.duckdb.memory import TooLittleMemory
 
 ENGINE_ERRORS = (duckdb.Error, RuntimeError, MemoryError, UnicodeDecodeError)
 """What a call of DuckDB raises; the last three where a damaged file misleads it."""
@@ -18,6 +19,7 @@ _HELD = "Conflicting lock is held in "
 _DAMAGE = re.compile(
     "corrupt database|checksum|deserializ|invalidated|Could not read enough bytes", re.IGNORECASE
 )
+_NO_MEMORY = "failed to pin block"  # also at the commit, as another class
 _DAMAGE_CLASSES = (
     duckdb.InternalException,
     duckdb.FatalException,
@@ -61,10 +63,11 @@ def statement_failed(error: BaseException, path: Path, doing: str) -> EtlError:
     is_engine = isinstance(error, duckdb.Error) and not isinstance(error, _DAMAGE_CLASSES)
     if not is_engine or _DAMAGE.search(first):
         return damaged(path, error, doing)
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return WarehouseError(
+    if isinstance(error, duckdb.OutOfMemoryException) or _NO_MEMORY in first:
+        return TooLittleMemory(
             f"DuckDB had too little memory while {doing}: {first}.",
-            "Nothing was published. Load fewer days at once.",
+            "Nothing was published. It may take four fifths of the machine's memory: load fewer "
+            "days at once, or leave the longest column out of the contract.",
         )
     return WarehouseError(
         f"DuckDB refused while {doing}: {first}",

@@ -228,8 +228,11 @@ def _md5(columns: Sequence[Column]) -> str:
 
 def _canonical(column: Column) -> str:
     """The expression of a value's canonical text."""
-    name = f"t.{quote(column.name)}"
-    match column.dtype:
+    return _text(column.dtype, f"t.{quote(column.name)}")
+
+
+def _text(dtype: pl.DataType, name: str) -> str:
+    match dtype:
         case pl.Boolean():
             return f"CAST(CAST({name} AS TINYINT) AS VARCHAR)"
         case pl.Decimal():  # without its point; the number has no more zeros in front
@@ -240,4 +243,12 @@ def _canonical(column: Column) -> str:
             return f"CAST({name} - DATE '1970-01-01' AS VARCHAR)"
         case pl.Binary():
             return f"lower(hex({name}))"
+        case pl.Float32() | pl.Float64():
+            double = f"CAST({name} AS DOUBLE)"
+            bits = f"CAST(CAST(CAST({double} AS BIT) AS BIGINT) AS VARCHAR)"
+            special = f"WHEN isnan({double}) THEN 'NaN' WHEN {double} = 0 THEN '0'"
+            return f"CASE {special} ELSE {bits} END"
+        case pl.List(inner=pl.DataType() as inner):
+            item = f"coalesce('V' || md5({_text(inner, 'item')}), 'N')"
+            return f"array_to_string(list_transform({name}, lambda item: {item}), ',')"
     return f"CAST({name} AS VARCHAR)"

@@ -33,6 +33,7 @@ from etl_assets.warehouse.duckdb.failures import (
     statement_failed,
 )
 from etl_assets.warehouse.duckdb.file_turns import busy, turn, unusable
+from etl_assets.warehouse.duckdb.memory import USUAL_BYTES, grows
 from etl_assets.warehouse.duckdb.publication import publish
 from etl_assets.warehouse.duckdb.schema import ensure, exists
 from etl_assets.warehouse.duckdb.system import upgrade
@@ -51,14 +52,12 @@ from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 class DuckDBWarehouse(Warehouse):
     """A DuckDB file at `path`; waits up to `wait_seconds` for others that use it."""
 
-    def __init__(
-        self, path: Path, *, wait_seconds: float = 120, memory_limit: str = "192MB"
-    ) -> None:
+    def __init__(self, path: Path, *, wait_seconds: float = 120) -> None:
         self.path = path
         self.wait_seconds = wait_seconds
         self._engine = Engine(
             {
-                "memory_limit": memory_limit,
+                "memory_limit": f"{USUAL_BYTES}B",
                 "temp_directory": f"{path}.tmp",
                 "preserve_insertion_order": False,
             }
@@ -67,6 +66,10 @@ class DuckDBWarehouse(Warehouse):
     def close(self) -> None:
         """See `Warehouse.close`."""
         self._engine.close()
+
+    def limit_memory(self, most_bytes: int) -> None:
+        """See `memory.Limited`."""
+        self._engine.set("memory_limit", f"{most_bytes}B")
 
     def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
@@ -79,6 +82,7 @@ class DuckDBWarehouse(Warehouse):
         # The spool itself serves: DuckDB reads the Parquet files inside the transaction.
         return Staging(table, days, f"{table.name}_{run_id}")
 
+    @grows
     def facts(self, staging: Staging, *, elsewhere: bool, versions: bool) -> Facts:
         """See `Rows.facts`."""
         if not (elsewhere or versions):
@@ -86,6 +90,7 @@ class DuckDBWarehouse(Warehouse):
         with self._look(f"comparing what is staged for {staging.table.path}") as connection:
             return inquiries.facts(connection, staging, elsewhere=elsewhere, versions=versions)
 
+    @grows
     def publish(self, publication: Publication) -> Sequence[JobCost]:
         """See `Rows.publish`."""
         table = publication.table
@@ -100,6 +105,7 @@ class DuckDBWarehouse(Warehouse):
     def discard(self, staging: Staging) -> None:
         """See `Rows.discard`: nothing is to be dropped, the spool belongs to the run."""
 
+    @grows
     def read(self, table: LayerTable, windows: Sequence[Window], folder: Path) -> Extract:
         """See `Rows.read`."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,12 +125,14 @@ class DuckDBWarehouse(Warehouse):
             ]
         return Extract(frames, as_of)
 
+    @grows
     def lookup(self, table: LayerTable, keys: SpoolFiles, folder: Path) -> pl.LazyFrame:
         """See `Rows.lookup`."""
         folder.mkdir(parents=True, exist_ok=True)
         with self._look(f"looking up rows of {table.path}") as connection:
             return inquiries.lookup(connection, table, keys, folder / "found.parquet")
 
+    @grows
     def profile(
         self, table: LayerTable, days: Collection[date], among: Collection[str] | None = None
     ) -> pl.DataFrame:
@@ -132,11 +140,13 @@ class DuckDBWarehouse(Warehouse):
         with self._look(f"counting rows of {table.path}") as connection:
             return inquiries.profile(connection, table, days, among)
 
+    @grows
     def digests(self, table: LayerTable, days: Collection[date], buckets: int) -> pl.DataFrame:
         """See `Rows.digests`."""
         with self._look(f"comparing {table.path}") as connection:
             return inquiries.digests(connection, table, days, buckets)
 
+    @grows
     def row_digests(
         self, table: LayerTable, day: date, buckets: int, among: Collection[int]
     ) -> pl.DataFrame:
@@ -203,6 +213,7 @@ class DuckDBWarehouse(Warehouse):
         with self._look("reading etl_quarantine") as connection:
             return states.quarantine_counts(connection, table)
 
+    @grows
     def quarantined(
         self,
         table: LayerTable,
@@ -214,6 +225,7 @@ class DuckDBWarehouse(Warehouse):
         with self._look("reading etl_quarantine") as connection:
             return states.quarantined(connection, table, positions, days)
 
+    @grows
     def tombstones(self, table: LayerTable) -> pl.DataFrame:
         """See `StateStore.tombstones`."""
         with self._look("reading etl_tombstones") as connection:
