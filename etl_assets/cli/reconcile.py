@@ -9,7 +9,7 @@ import click
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import Cell, end, print_sources, print_table
 from etl_assets.cli.sync import print_notes
-from etl_assets.cli.tables import comparable
+from etl_assets.cli.tables import comparable, without_comparable_key
 from etl_assets.config import read_settings
 
 if TYPE_CHECKING:
@@ -30,13 +30,20 @@ def reconcile(tables: tuple[str, ...], repair: bool, confirm_deletes: bool) -> N
     from etl_assets.orchestration.commands import run_reconcile
 
     with closing(open_platform(read_settings())) as platform:
-        chosen = comparable(catalog_of(platform), tables)
+        catalog = catalog_of(platform)
+        chosen = comparable(catalog, tables)
+        left_out = [] if tables else without_comparable_key(catalog)
         print_sources(platform, chosen)
         reports, found, failures = run_reconcile(
             platform, chosen, repair=repair, confirm_deletes=confirm_deletes
         )
     print_notes(reports)
     _print_reconciliations(found)
+    for path in left_out:
+        click.echo(
+            f"{path}: not compared, for no checksum covers its key. Load its days again: "
+            f"etl-assets backfill {path}."
+        )
     end(failures.values())
 
 

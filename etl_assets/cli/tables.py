@@ -101,6 +101,17 @@ def comparable(catalog: "Catalog", names: Sequence[str]) -> "list[LayerTable]":
     return _resolved(catalog, names, can_be_reconciled, refusal)
 
 
+def without_comparable_key(catalog: "Catalog") -> list[str]:
+    """The paths of the tables whose sources are compared, but for these: their keys cannot be."""
+    from etl_assets.core.digests import can_be_reconciled
+
+    return [
+        path
+        for path, table in catalog.items()
+        if table.source is not None and table.source.COMPARABLE and not can_be_reconciled(table)
+    ]
+
+
 def _resolved(
     catalog: "Catalog",
     names: Sequence[str],

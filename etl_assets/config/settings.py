@@ -146,12 +146,18 @@ class Settings(Part):
         )
 
     def newest_day(self) -> date:
-        """The last day that is over, or that the settings name."""
-        return self.last_day or datetime.now(UTC).date() - ONE_DAY
+        """The last day that is over (UTC), and no later than the settings name."""
+        return self._until(datetime.now(UTC).date() - ONE_DAY)
 
     def newest_partition(self) -> date:
-        """The last day that can be loaded: today, as far as it went, or what the settings name."""
-        return self.last_day or datetime.now(UTC).date()
+        """The last day that can be loaded: today, as far as it went, or what the settings name.
+
+        A last day that has not come yet bounds nothing: no later day than today is a partition.
+        """
+        return self._until(datetime.now(UTC).date())
+
+    def _until(self, day: date) -> date:
+        return min(day, self.last_day) if self.last_day else day
 
 
 def database_variable(connection: str) -> str:

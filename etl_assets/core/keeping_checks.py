@@ -10,7 +10,7 @@ import polars as pl
 
 from etl_assets.core.faults import Fault
 from etl_assets.core.partitions import ONE_DAY
-from etl_assets.core.policies import Deletes
+from etl_assets.core.policies import Deletes, Drift
 from etl_assets.core.table import LayerTable
 
 _DECLARED = 'Annotated[pl.Datetime, "us", "UTC"] = column(nullable=True, description="...")'
@@ -18,6 +18,9 @@ _DECLARED = 'Annotated[pl.Datetime, "us", "UTC"] = column(nullable=True, descrip
 
 def keeping_faults(table: LayerTable) -> Iterator[Fault]:
     """What does not fit of `deletes`, `keep_before` and `kept_column`."""
+    if no_policy := list(policy_faults("deletes", table.deletes, Deletes)):
+        yield from no_policy
+        return
     yield from _closing_faults(table)
     name = table.kept_column
     if name is None:
@@ -36,6 +39,22 @@ def keeping_faults(table: LayerTable) -> Iterator[Fault]:
         )
     else:
         yield from _mark_faults(table, name)
+
+
+def policy_faults(
+    field: str, given: object, policy: type[Deletes] | type[Drift]
+) -> Iterator[Fault]:
+    """What does not fit of a field that takes one of the policy's members.
+
+    The text "keep" is equal to Deletes.KEEP and is not it: what asks with `is` would remove rows.
+    """
+    if not isinstance(given, policy):
+        members = ", ".join(f"{policy.__name__}.{member.name}" for member in policy)
+        yield Fault(
+            field,
+            f"{given!r} is no {policy.__name__}.",
+            f"Write one of {members} (from etl_assets.core.policies).",
+        )
 
 
 def _closing_faults(table: LayerTable) -> Iterator[Fault]:

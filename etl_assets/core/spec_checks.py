@@ -25,7 +25,7 @@ from etl_assets.core.faults import Fault
 from etl_assets.core.file_day_checks import day_faults
 from etl_assets.core.http_spec_checks import http_faults
 from etl_assets.core.http_specs import HttpApi
-from etl_assets.core.keeping_checks import keeping_faults
+from etl_assets.core.keeping_checks import keeping_faults, policy_faults
 from etl_assets.core.name_checks import ignore_faults, name_faults, source_name_faults
 from etl_assets.core.policies import Deletes, Drift, Thresholds
 from etl_assets.core.postgres_spec_checks import is_zone, postgres_faults, zone_advice
@@ -154,6 +154,7 @@ def _column_faults(table: LayerTable) -> Iterator[Fault]:
             )
     yield from cursor_faults(table)
     if table.source is not None:
+        yield from policy_faults("drift", table.drift, Drift)
         yield from _overflow_faults(table, columns.get(overflow or ""))
         yield from ignore_faults(table)
         yield from keeping_faults(table)

@@ -23,13 +23,14 @@ BACKFILL_POLICIES = {
 
 
 def daily(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """A partition a UTC day, from the first to the last day of the settings, or today."""
+    """A partition a UTC day, from the first to the last day of the settings, today at most."""
     end = settings.last_day + ONE_DAY if settings.last_day else None
     return dg.DailyPartitionsDefinition(
         start_date=settings.first_day.isoformat(),
         end_date=end.isoformat() if end else None,
         # Today is one too: what was synced of it is there to be seen, though the day goes on.
-        end_offset=0 if end else 1,
+        # Dagster never goes past `end_date` for it, and needs it where that is still to come.
+        end_offset=1,
         timezone="UTC",
     )
 

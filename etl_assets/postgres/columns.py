@@ -89,6 +89,11 @@ def _advice(declared: Column, found: SourceColumn) -> str:
             'Say in which zone its clock is: column(source_zone="Europe/Berlin"), or "UTC"; or '
             'declare it without a zone: Annotated[pl.Datetime, "us", None].'
         )
+    if found.type == "money" and isinstance(declared.dtype, pl.Decimal):
+        return (
+            "Money has 17 digits before the point and two after it: write "
+            "Annotated[pl.Decimal, 19, 2] in the contract, or pl.String."
+        )
     return "Change the table's contract to a dtype that can, or to pl.String."
 
 

@@ -157,3 +157,25 @@ def test_b5_m10_doctor_says_what_each_sync_costs_and_which_index_it_wants(compan
     assert (done.exit_code, done.stderr) == (0, "")
     assert "an index range, about" in done.stdout
     assert company.run("sync").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "type_"), [("pl.Float64", "float8"), ("pl.List(pl.Int32)", "int4[]")]
+)
+def test_b5_a_reconciliation_of_all_names_the_tables_whose_keys_it_cannot_compare(
+    company: Shop, dtype: str, type_: str
+) -> None:
+    module = textwrap.dedent(TABLE).replace("parcels", "readings").replace("pl.Int64", dtype)
+    (company.folder / "parcel_company" / "readings.py").write_text(module)
+    run(
+        company.url,
+        f"CREATE TABLE readings (id {type_} PRIMARY KEY, created_at timestamptz NOT NULL, "
+        "updated_at timestamptz NOT NULL)",
+    )
+    told = "raw/readings: not compared, for no checksum covers its key."
+    done = company.run("reconcile", COLUMNS="200")
+    assert f"{told} Load its days again: etl-assets backfill raw/readings." in done.stdout
+    assert "raw/readings" not in company.run("reconcile", "raw/parcels").stdout
+    named = company.run("reconcile", "raw/readings")
+    assert named.exit_code == 2
+    assert "raw/readings cannot be compared" in named.stderr

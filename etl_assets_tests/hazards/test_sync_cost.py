@@ -8,6 +8,7 @@ import pytest
 
 from etl_assets.core.cursor import LAST, Version
 from etl_assets.core.position import Position
+from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.table import LayerTable
 from etl_assets.sources.base import SyncCost
 from etl_assets_tests.changing import MUCH, changing_table, frame_of
@@ -90,6 +91,42 @@ def test_b5_names_that_want_quotes_have_them_in_the_statement(database_url: str)
     assert cost.index == 'CREATE INDEX CONCURRENTLY ON public."Things" ("At", "order")'
     run(database_url, str(cost.index))
     assert cost_of(database_url, table).index is None
+
+
+def test_b5_m10_each_table_of_an_inheritance_tree_wants_an_index_of_its_own(
+    database_url: str,
+) -> None:
+    run(
+        database_url,
+        "CREATE SCHEMA elsewhere",
+        "CREATE TABLE things (id bigint PRIMARY KEY, day_at timestamptz, updated_at timestamptz)",
+        "CREATE TABLE lorries (PRIMARY KEY (id)) INHERITS (things)",
+        'CREATE TABLE elsewhere."Small Lorries" (PRIMARY KEY (id)) INHERITS (lorries)',
+    )
+    table = changing_table({"id": pl.Int64, "updated_at": UTC_MOMENT}, name="things")
+    cost = cost_of(database_url, table)
+    statements = str(cost.index).split("; ")
+    assert statements == [
+        'CREATE INDEX CONCURRENTLY ON elsewhere."Small Lorries" (updated_at, id)',
+        "CREATE INDEX CONCURRENTLY ON public.lorries (updated_at, id)",
+        "CREATE INDEX CONCURRENTLY ON public.things (updated_at, id)",
+    ]
+    for done, statement in enumerate(statements, 1):
+        run(database_url, statement)
+        left = "; ".join(statements[done:]) or None
+        assert cost_of(database_url, table).index == left, "only what is still missing is asked for"
+
+
+def test_b5_a_table_that_is_read_alone_wants_no_index_of_its_children(database_url: str) -> None:
+    run(
+        database_url,
+        "CREATE TABLE things (id bigint PRIMARY KEY, day_at timestamptz, updated_at timestamptz)",
+        "CREATE TABLE lorries (PRIMARY KEY (id)) INHERITS (things)",
+    )
+    table = changing_table({"id": pl.Int64, "updated_at": UTC_MOMENT}, name="things")
+    alone = replace(table, source=PostgresTable("things", only=True))
+    wanted = "CREATE INDEX CONCURRENTLY ON public.things (updated_at, id)"
+    assert cost_of(database_url, alone).index == wanted
 
 
 def test_b5_a_counter_of_each_row_and_a_sequence_with_a_cache_are_told(database_url: str) -> None:

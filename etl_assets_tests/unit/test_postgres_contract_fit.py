@@ -43,6 +43,7 @@ def url(postgres: EmbeddedPostgres) -> str:
         ("float8", pl.Decimal(10, 2), "double precision"),
         ("money", pl.Decimal(10, 2), "money"),
         ("money", pl.Decimal(20, 1), "money"),
+        ("money", pl.Decimal(18, 2), "money"),
         ("int8", pl.Decimal(20, 2), "bigint"),
         ("timestamptz", NAIVE, "timestamp with time zone"),
         ("timestamp", UTC_MOMENT, "timestamp without time zone"),
@@ -70,6 +71,9 @@ def test_m12_a_dtype_that_cannot_hold_the_type_is_refused_naming_both(
     declared = pl.Series(dtype=dtype).dtype
     assert f"'v' is {shown} in the source" in told.value.what
     assert f"the contract's {declared} " in told.value.what
+    assert told.value.what.startswith("raw/things: "), "a sync may be one of many"
+    is_money = type_ == "money"  # 17 digits before the point, so 18 are one too few
+    assert ("Annotated[pl.Decimal, 19, 2]" in told.value.next_step) is is_money
 
 
 def test_a_missing_column_is_refused_naming_what_there_is(database_url: str) -> None:

@@ -353,6 +353,25 @@ def test_m1_a_spec_that_cannot_be_says_its_field_and_what_to_write(
     assert "Traceback" not in message
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"deletes": "keep"}, "deletes: 'keep' is no Deletes. Write one of Deletes.REMOVE, "),
+        ({"deletes": "keep", "kept_column": "gone_at"}, "Deletes.KEEP (from etl_assets.core.polic"),
+        ({"deletes": None, "keep_before": timedelta(days=9)}, "deletes: None is no Deletes. "),
+        ({"deletes": "tombstone"}, "deletes: 'tombstone' is no Deletes. "),
+        ({"drift": "freeze"}, "drift: 'freeze' is no Drift. Write one of Drift.REPORT, "),
+        ({"drift": "evolve", "overflow_column": "more"}, "drift: 'evolve' is no Drift. "),
+    ],
+)
+def test_b5_a_policy_that_is_written_as_text_is_refused_and_never_taken_for_another(
+    changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec(**changes)
+    assert says in str(caught.value)
+
+
 def test_m1_everything_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(SpecError) as caught:
         spec(partition_column="created", cursor_column="updated")

@@ -172,7 +172,7 @@ def plan_selects(
     wanted = [column for column in table.columns if column.name not in table.not_at_source]
     found = {declared.name: sources.find(declared) for declared in wanted}
     columns = tuple(
-        read_column(*found[declared.name])
+        _read(table, *found[declared.name])
         if declared.name in found
         else _ours(declared.name, table, set(own) - {*sources.plain, *table.ignore})
         for declared in table.columns
@@ -191,6 +191,14 @@ def plan_selects(
         keyset=Keyset(cursor, parts) if cursor else None,
         may_be_large=may_be_large,
     )
+
+
+def _read(table: LayerTable, declared: Column, found: SourceColumn, quoted: str) -> ColumnRead:
+    """See `read_column`; its error names the table as well, for a sync may be one of many."""
+    try:
+        return read_column(declared, found, quoted)
+    except ContractMismatch as error:
+        raise ContractMismatch(f"{table.path}: {error.what}", error.next_step) from None
 
 
 @dataclass(frozen=True)
@@ -231,7 +239,7 @@ class _Columns:
             found[1].type == "timestamp" and declared.source_zone is None
         ):
             return found, ColumnRead(name, found[2], arrow_types.MOMENT, found[2])
-        return found, read_column(*found)
+        return found, _read(self.table, *found)
 
     def refuse_absent(self) -> None:
         """Raises ContractMismatch for what the source does not have, or has beside what is

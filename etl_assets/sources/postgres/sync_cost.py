@@ -5,7 +5,7 @@ Nothing is read but counts; the predicates are those that a sync reads by (`keys
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,9 @@ class SyncCosts(ChangeReads):
             return None
         with source_errors(f"estimating a sync of {self.source}"):
             where = keyset.placed(self._after(cursor), self.through(LAST))
-            is_served = self._is_served(where)
+            scans = self._scans_without_seqscan(where)
+            unserved = [scan for scan in scans if not _uses_index(scan)]
+            is_served = bool(scans) and not unserved
             count = sql.SQL("SELECT count(*) {} WHERE {}")
             absent = count.format(self.selects.relation, keyset.cursor.without())
             (without,) = self.connection.execute(absent).fetchone() or (0,)
@@ -63,7 +65,7 @@ class SyncCosts(ChangeReads):
                 if is_served
                 else f"a scan of the whole table, about {rows:,} rows",
                 without_cursor=without,
-                index=None if is_served else self._index(keyset, kind),
+                index=None if is_served else self._index(keyset, kind, unserved),
                 notes=tuple(self._notes(cursor, without)),
             )
 
@@ -78,44 +80,56 @@ class SyncCosts(ChangeReads):
         reached = settling.settled(cursor, mark, horizon, self.table.lookback)
         return settling.begin(cursor, reached, self.table.lookback) or reached
 
-    def _is_served(self, where: sql.Composable) -> bool:
-        """Whether an index finds the rows, whatever the size of the table makes of it now."""
+    def _scans_without_seqscan(self, where: sql.Composable) -> list[dict[str, Any]]:
+        """How the table and its children are read where an index finds the rows if one can,
+        whatever the size of the table makes of it now."""
         self.connection.execute("SET LOCAL enable_seqscan = off")
         plan = self._plan(where)
         self.connection.execute("SET LOCAL enable_seqscan = on")
         scans = [node for node in _nodes(plan) if _is_scan(node)]
-        own = [node for node in scans if not str(node.get("Alias")).startswith("parent")]
-        return bool(own) and all("Index Cond" in node for one in own for node in _conditions(one))
+        return [node for node in scans if not str(node.get("Alias")).startswith("parent")]
 
     def _estimate(self, where: sql.Composable) -> int:
         return int(self._plan(where)["Plan Rows"])
 
     def _plan(self, where: sql.Composable) -> dict[str, Any]:
-        query = sql.SQL("EXPLAIN (FORMAT JSON) SELECT t.* {} WHERE {}").format(
+        query = sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE) SELECT t.* {} WHERE {}").format(
             self.selects.relation, where
         )
         ((found,),) = self.connection.execute(query).fetchall()
         plan = json.loads(found) if isinstance(found, str) else found
         return dict(plan[0]["Plan"])
 
-    def _index(self, keyset: Keyset, kind: str) -> str | None:
-        """The statement for the index that serves the sync; None where there can be none."""
+    def _index(self, keyset: Keyset, kind: str, unserved: Sequence[dict[str, Any]]) -> str | None:
+        """The statement for the index that serves the sync; None where there can be none.
+
+        An index of a table has no rows of those that inherit from it: each of them that is
+        unserved wants its own, and the statements are separated by semicolons.
+        """
         source = source_table(self.table)
         names_there = [self.table.column(name).in_source for name in self.table.key]
         own = [name for name in names_there if name in self.selects.own]
         if kind not in {"r", "p", "m"} or keyset.cursor.indexed is None:
             return None
-        names = [source.schema, source.table, *own]
+        columns = ", ".join([keyset.cursor.indexed, *self._quoted(own)])
+        wanted = {(source.schema, source.table): None}
+        if kind == "r":  # a foreign table that inherits can have no index
+            scans = [scan for scan in unserved if scan["Node Type"] != "Foreign Scan"]
+            found = dict.fromkeys((scan["Schema"], scan["Relation Name"]) for scan in scans)
+            wanted = found if found or unserved else wanted
+        # Without a lock that stops writers; a partitioned table cannot have its index so.
+        how = "" if kind == "p" else " CONCURRENTLY"
+        places = (".".join(self._quoted(names)) for names in sorted(wanted))
+        return "; ".join(f"CREATE INDEX{how} ON {place} ({columns})" for place in places) or None
+
+    def _quoted(self, names: Sequence[str]) -> list[str]:
+        """The names as PostgreSQL writes them, in quotes where they want some."""
         (quoted,) = self.connection.execute(
             "SELECT array_agg(quote_ident(name) ORDER BY n) "
             "FROM unnest(%s::text[]) WITH ORDINALITY AS asked(name, n)",
-            [names],
+            [list(names)],
         ).fetchone() or ([],)
-        schema, table, *key = quoted
-        # Without a lock that stops writers; a partitioned table cannot have its index so.
-        how = "" if kind == "p" else " CONCURRENTLY"
-        columns = ", ".join([keyset.cursor.indexed, *key])
-        return f"CREATE INDEX{how} ON {schema}.{table} ({columns})"
+        return list(quoted or [])
 
     def _notes(self, cursor: Cursor, without: int) -> Iterator[str]:
         if without and cursor.kind is CursorKind.MOMENT:
@@ -189,6 +203,10 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _is_scan(node: dict[str, Any]) -> bool:
     """Whether the node reads a relation; what a bitmap is made of belongs to its own node."""
     return str(node["Node Type"]).endswith("Scan") and node["Node Type"] != "Bitmap Index Scan"
+
+
+def _uses_index(scan: dict[str, Any]) -> bool:
+    return all("Index Cond" in node for node in _conditions(scan))
 
 
 def _conditions(scan: dict[str, Any]) -> list[dict[str, Any]]:
