@@ -99,7 +99,8 @@ def _threshold_faults(thresholds: Thresholds) -> Iterator[Fault]:
         check.name for check in (*CHECKS, *SOURCE_CHECKS, *FILE_CHECKS, PROMOTED_FIELDS, ARRIVED)
     ]
     for name, severity in thresholds.severities.items():
-        if name not in names or severity not in list(Severity):
+        # The text "error" is equal to Severity.ERROR and is not it: a failed check would only warn.
+        if name not in names or not isinstance(severity, Severity):
             yield Fault(
                 "thresholds",
                 f"severities has {name!r}: {str(severity)!r}.",

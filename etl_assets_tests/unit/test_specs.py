@@ -362,6 +362,9 @@ def test_m1_a_spec_that_cannot_be_says_its_field_and_what_to_write(
         ({"deletes": "tombstone"}, "deletes: 'tombstone' is no Deletes. "),
         ({"drift": "freeze"}, "drift: 'freeze' is no Drift. Write one of Drift.REPORT, "),
         ({"drift": "evolve", "overflow_column": "more"}, "drift: 'evolve' is no Drift. "),
+        ({"thresholds": Thresholds(severities={"value_rules": "error"})}, "'value_rules': 'error'"),  # type: ignore[dict-item]
+        ({"thresholds": Thresholds(severities={"value_rules": "warn"})}, "and Severity.ERROR or"),  # type: ignore[dict-item]
+        ({"thresholds": Thresholds(severities={"value_rules": None})}, "'value_rules': 'None'"),  # type: ignore[dict-item]
     ],
 )
 def test_b5_a_policy_that_is_written_as_text_is_refused_and_never_taken_for_another(
