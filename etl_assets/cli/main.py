@@ -39,6 +39,7 @@ COMMANDS = {
     "files": "Show what became of the objects of a table of files.",
     "identity": "Explain which records are one customer; merge and unmerge them.",
     "migrate": "Bring the platform's own tables up to this release.",
+    "quarantine": "Show the rows that were set aside, and load their days again.",
     "reconcile": "Compare tables with their source, row by row.",
     "state": "Show where the sync of a table stands, or set it back.",
     "status": "Show what is published.",

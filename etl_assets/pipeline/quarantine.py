@@ -1,0 +1,128 @@
+"""What is in quarantine, for a person: counted by rule, or row by row with personal values hidden.
+
+Which rows are set aside is decided by the checks (`day_check.py`) and the sources. To load days
+again is a matter of `orchestration/backfill.py`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.base import Warehouse
+
+HIDDEN = "(personal)"
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """The rows of a table that one rule set aside; `first` and `last` are their days, None for a
+    table without days."""
+
+    table: str
+    rule: str
+    rows: int
+    days: int
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A row in quarantine: its day (None for a table without days), the first rule that it broke,
+    where it stands in the source, and its values as they were read."""
+
+    day: date | None
+    rule: str
+    position: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows: whose rule has the text in it, whose place has the key in it, of a day; None for
+    any."""
+
+    rule: str | None = None
+    day: date | None = None
+    key: str | None = None
+
+    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those of the rows, in QUARANTINED_SCHEMA."""
+        wanted = pl.lit(value=True)
+        if self.rule is not None:
+            wanted &= pl.col("rule").str.contains(self.rule, literal=True)
+        if self.key is not None:
+            whole = rf"{re.escape(self.key)}($|[^\w.-])"  # id=7 is not id=70
+            wanted &= pl.col("source_position").str.contains(whole)
+        if self.day is not None:
+            wanted &= pl.col("partition_key") == self.day
+        return rows.filter(wanted)
+
+
+def counts(warehouse: Warehouse, tables: Iterable[LayerTable]) -> list[RuleCount]:
+    """How many rows each rule set aside, by table, most first."""
+    found = []
+    for table in tables:
+        by_rule = (
+            warehouse.quarantined(table)
+            .group_by("rule")
+            .agg(
+                pl.len().alias("rows"),
+                pl.col("partition_key").n_unique().alias("days"),
+                pl.col("partition_key").min().alias("first"),
+                pl.col("partition_key").max().alias("last"),
+            )
+            .sort("rows", "rule", descending=[True, False])
+        )
+        for rule, rows, days, first, last in by_rule.iter_rows():
+            found.append(RuleCount(table.path, rule, rows, days, _day(first), _day(last)))
+    return found
+
+
+def rows_of(
+    warehouse: Warehouse, table: LayerTable, wanted: Wanted, most: int, *, personal: bool = False
+) -> tuple[Sequence[SetAside], int]:
+    """The first `most` of the rows by day and position, and how many there are.
+
+    Values of personal columns are hidden unless `personal`.
+    """
+    found = wanted.of(warehouse.quarantined(table)).sort("partition_key", "source_position", "rule")
+    shown = [
+        SetAside(_day(day), rule, position, _values(table, payload, personal=personal))
+        for day, rule, position, payload in found.head(most).iter_rows()
+    ]
+    return shown, found.height
+
+
+def days_of(warehouse: Warehouse, table: LayerTable, wanted: Wanted) -> list[date]:
+    """The parts that have such rows, WHOLE for a table without days."""
+    return sorted(set(wanted.of(warehouse.quarantined(table))["partition_key"]))
+
+
+def _values(table: LayerTable, payload: str, *, personal: bool) -> Mapping[str, Any]:
+    secret = {name for c in table.columns if c.personal for name in (c.name, c.in_source)}
+    try:
+        found = json.loads(payload)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):  # a line that is no row may hold anything
+        return {"raw": HIDDEN if secret and not personal else payload}
+    if personal or not secret:
+        return found
+    names = {c.name for c in table.columns} | {c.in_source for c in table.columns}
+    # A value under a name that the contract does not know may be anything, a whole line as well.
+    return {
+        name: HIDDEN if name in secret or name not in names else value
+        for name, value in found.items()
+    }
+
+
+def _day(part: date) -> date | None:
+    return None if part == WHOLE else part

@@ -1,0 +1,105 @@
+"""Quarantine is shown by rule and row by row, and comes in once the contract is mended."""
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from etl_assets_tests.cli.conftest import Shop
+from etl_assets_tests.importable import importable
+from etl_assets_tests.source_tables import run
+
+MODULE = """
+    import polars as pl
+    from typing import Annotated
+    from etl_assets.core.contracts import Contract, column
+    from etl_assets.core.policies import Thresholds
+    from etl_assets.core.source_specs import PostgresTable
+    from etl_assets.core.spec import TableSpec
+
+    class Raw(Contract):
+        id: pl.Int64 = column(description="A number.")
+        amount: Annotated[pl.Decimal, 9, 2] = column(description="Paid.", {bound})
+        email: pl.String = column(description="Whose.", personal=True)
+        created_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Made.")
+        updated_at: Annotated[pl.Datetime, "us", "UTC"] = column(description="Changed.")
+
+        class Config:
+            unique = ["id"]
+
+    TABLE = TableSpec(name="payments", source=PostgresTable("payments"), raw=Raw, staged=Raw,
+        stage=lambda raw: raw, description="Payments.", thresholds=Thresholds(max_bad_share=1.0))
+"""
+SECRET = "somebody@example.com"
+RULE = "amount: greater_than_or_equal_to(0)"
+
+
+@pytest.fixture
+def company(database_url: str, tmp_path: Path) -> Iterator[Shop]:
+    """Four payments on two days: two negative ones and one that no decimal holds are set aside."""
+    for name, bound in (("payments_strict", "ge=0"), ("payments_mended", "ge=-100")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+        (tmp_path / name / "payments.py").write_text(textwrap.dedent(MODULE.format(bound=bound)))
+    run(
+        database_url,
+        "CREATE TABLE payments (id bigint PRIMARY KEY, amount numeric, email text, "
+        "created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL)",
+        f"INSERT INTO payments SELECT n, amount, '{SECRET}', '2024-01-01Z'::timestamptz + n % 2 * "
+        "interval '1 day', '2024-01-05Z' FROM (VALUES (1, -5.0), (2, 7.5), (3, -6.0), (30, 'NaN')) "
+        "AS given(n, amount)",
+    )
+    environment = {
+        "DATABASE_URL": database_url,
+        "ETL_TABLES": "payments_strict",
+        "ETL_HOME": str(tmp_path / "home"),
+        "ETL_FIRST_DAY": "2024-01-01",
+        "ETL_LAST_DAY": "2024-01-02",
+        "WAREHOUSE_URL": f"duckdb://{tmp_path}/warehouse.duckdb",
+    }
+    with importable(tmp_path):
+        made = Shop(database_url, tmp_path, environment)
+        done = made.run("sync", "--no-derive")
+        assert done.exit_code == 0, done.output
+        yield made
+
+
+def test_rows_are_counted_by_rule_and_shown_without_what_is_personal(company: Shop) -> None:
+    listed = company.run("quarantine", "list", "--json")
+    assert [(one["table"], one["rule"], one["rows"]) for one in json.loads(listed.stdout)] == [
+        ("raw/payments", RULE, 2),
+        ("raw/payments", "amount: representable", 1),
+    ]
+    assert RULE in company.run("quarantine", "list").stdout
+
+    shown = company.run("quarantine", "show", "raw/payments", "--rule", "greater", "--json")
+    rows = json.loads(shown.stdout)
+    assert [(row["day"], row["values"]["amount"]) for row in rows] == [
+        ("2024-01-02", "-5.00"),
+        ("2024-01-02", "-6.00"),
+    ]
+    everything = company.run("quarantine", "show", "raw/payments", "--most", "2")
+    assert "1 more" in everything.stdout
+    assert SECRET not in shown.stdout + everything.stdout
+    told = company.run("quarantine", "show", "raw/payments", "--key", "id=3", "--personal")
+    assert SECRET in told.stdout
+    assert "id=30" not in told.stdout
+    nothing = company.run("quarantine", "show", "raw/payments", "--day", "2024-01-09")
+    assert "no such row" in nothing.stdout
+
+
+def test_a_mended_contract_lets_exactly_the_rows_in_that_keep_it(company: Shop) -> None:
+    mended = company.with_environment(ETL_TABLES="payments_mended")
+    done = mended.run("quarantine", "replay", "raw/payments", "--rule", RULE)
+    assert done.exit_code == 0, done.output
+    assert "2 rows in quarantine before, 0 now" in done.stdout
+    with duckdb.connect(str(company.folder / "warehouse.duckdb"), read_only=True) as connection:
+        ids = connection.execute("SELECT id FROM raw.payments ORDER BY id").fetchall()
+    assert ids == [(1,), (2,), (3,)]
+    left = json.loads(mended.run("quarantine", "list", "--json").stdout)
+    assert [(one["rule"], one["rows"]) for one in left] == [("amount: representable", 1)]
+    again = mended.run("quarantine", "replay", "raw/payments", "--rule", RULE)
+    assert (again.exit_code, "no such row" in again.stdout) == (0, True)
