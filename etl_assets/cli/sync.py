@@ -73,7 +73,7 @@ def _cells(report: "SyncReport") -> list[Cell]:
         f"{report.rows:,}",
         f"{report.changed:,}",
         f"{report.removed:,}",
-        f"{len(report.days):,}",
+        f"{len(report.days | report.loaded_whole):,}",
         mark.shown if mark else "—",
         (last.horizon.held_by if last else None) or "—",
     ]

@@ -180,6 +180,7 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, 
             platform.settings.sync.late_days,
         )
         yield from _reloaded(context, table, reloaded)
+    report.loaded_whole = {loaded.day for loaded in reloaded.good}
     if reloaded.lacking:
         report.lacking = lacking_note(table, reloaded.lacking)
     _log(context, report)

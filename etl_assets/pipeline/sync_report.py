@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 class SyncReport:
     """What a sync of one table came to, for whoever started it.
 
-    `lacking` says which days lack columns that the contract gained.
+    `lacking` says which days lack columns that the contract gained; `loaded_whole` are days that
+    were on the list of those that must be loaded so.
     """
 
     table: str
@@ -25,6 +26,7 @@ class SyncReport:
     drifted: list[str] = field(default_factory=list)
     last: "Chunk | None" = None
     lacking: str = ""
+    loaded_whole: set[date] = field(default_factory=set)
 
     def add(self, chunk: "Chunk") -> None:
         """Count a chunk in."""
@@ -60,6 +62,10 @@ class SyncReport:
                 f"in the future), so every sync reads {them} again. etl-assets doctor {self.table} "
                 "says what to write."
             )
+        if self.loaded_whole:
+            number = len(self.loaded_whole)
+            loaded = "1 day that waited was" if number == 1 else f"{number:,} days that waited were"
+            notes.append(f"{self.table}: {loaded} loaded whole, and published.")
         if self.lacking:
             notes.append(self.lacking)
         return notes

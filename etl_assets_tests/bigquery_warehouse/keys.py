@@ -9,7 +9,7 @@ import polars as pl
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.warehouse.base import Warehouse
-from etl_assets.warehouse.publication import Publication
+from etl_assets.warehouse.publication import STAGED_DAY, Publication
 from etl_assets_tests.bigquery_warehouse.real import own
 from etl_assets_tests.contract.days import (
     DAY,
@@ -80,7 +80,7 @@ def keys_are_matched(warehouse: Warehouse, folder: Path) -> None:
         [staged(folder, frame, table=TABLE).state],
         leaving=spooled(folder, frame.select(KEY)[:-1]),
         leaving_from=[DAY],
-        left_out=frame.select(pl.lit(DAY).alias("_day"), *KEY)[-1:],
+        left_out=frame.select(pl.lit(DAY).alias(STAGED_DAY), *KEY)[-1:],
     )
     warehouse.publish(plan)
     warehouse.discard(staging)

@@ -12,6 +12,7 @@ from google.api_core.exceptions import PermissionDenied
 from polars.testing import assert_frame_equal
 
 from etl_assets.core.errors import WarehouseError
+from etl_assets.core.frames import ROWS
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.table import versions_of
 from etl_assets.pipeline.publish import publish_staged
@@ -200,7 +201,7 @@ def test_a_table_without_days_has_neither_partitions_nor_a_filter(place: Place) 
         assert found["v"].to_list() == [read]
     (state,) = warehouse.state(table)
     assert (state.partition_key, state.row_count) == (WHOLE, 2)
-    assert warehouse.profile(table, [WHOLE])["_rows"].to_list() == [2]
+    assert warehouse.profile(table, [WHOLE])[ROWS].to_list() == [2]
     assert warehouse.digests(table, [WHOLE], 1)["rows"].to_list() == [2]
     assert warehouse.row_digests(table, WHOLE, 1, [0]).height == 2
     with closing(place.server.client()) as client:

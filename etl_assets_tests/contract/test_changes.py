@@ -20,6 +20,7 @@ from etl_assets_tests.contract.days import (
     ORDERS,
     at,
     bring,
+    by_contract,
     changes_of,
     entry,
     orders,
@@ -77,7 +78,7 @@ def test_new_changed_and_gone_rows_are_published_with_the_states_as_given(
         9: "far",
     }
     assert warehouse.state(ORDERS) == [day.state, untouched.state]
-    assert warehouse.table_state(ORDERS) == replace(position, row_count=4)
+    assert warehouse.table_state(ORDERS) == by_contract(replace(position, row_count=4))
     assert backend.rows(tmp_path, "raw", "orders", ["id", "_source", "_run_id"]) == [
         (1, "postgres:public.orders", "run-1"),
         (2, "postgres:elsewhere", "run-2"),
@@ -151,7 +152,7 @@ def test_without_days_the_position_moves_and_what_is_published_stays(
     )
     bring(warehouse, changes)
     assert warehouse.state(ORDERS) == [day.state]
-    assert warehouse.table_state(ORDERS) == replace(position, row_count=1)
+    assert warehouse.table_state(ORDERS) == by_contract(replace(position, row_count=1))
     assert warehouse.history(ORDERS, Happening.WATERMARK) == [happened]
     held = everything(backend, tmp_path)
     assert [row[0] for row in held["rows"]] == [1]
@@ -170,7 +171,7 @@ def test_a_table_that_nobody_published_yet_is_synced_from_nothing(
     bring(warehouse, changes_of(tmp_path, None, position=position), day)
     assert values(warehouse, tmp_path) == {1: "one"}
     assert warehouse.state(ORDERS) == [day.state]
-    assert warehouse.table_state(ORDERS) == replace(position, row_count=1)
+    assert warehouse.table_state(ORDERS) == by_contract(replace(position, row_count=1))
 
 
 def test_of_the_quarantine_only_cleared_positions_leave(
