@@ -168,6 +168,15 @@ def test_doctor_says_what_source_and_warehouse_cannot(shop: Shop) -> None:
     assert "tell names apart" not in away.stdout
 
 
+def first_cells(lines: list[str]) -> dict[str, list[str]]:
+    """By the first word of a line the others, of the first line that begins with it."""
+    found: dict[str, list[str]] = {}
+    for cells in map(str.split, lines):
+        if cells:
+            found.setdefault(cells[0], cells[1:])
+    return found
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [
@@ -186,7 +195,7 @@ def test_m3_an_outage_is_said_once_with_its_host_and_nothing_is_made_up(
     assert host in done.stdout + done.stderr
     assert "c4n4ry" not in done.stdout + done.stderr
     tables = done.stdout.partition("What the sources")[0].splitlines()
-    lines = {cells[0]: cells[1:] for cells in map(str.split, tables) if cells}
+    lines = first_cells(tables)
     elsewhere = ("billing_accounts", "crm_contacts", "invoices", "sales", "shipments")
     files = ("supplier_prices", "identity_decisions")
     for path in (f"raw/{name}" for name in (*elsewhere, *files)):
@@ -206,7 +215,7 @@ def test_m3_what_could_not_be_read_of_one_table_is_unknown_and_others_are_checke
         finally:
             connection.execute("ALTER TABLE products_elsewhere RENAME TO products")
     assert done.exit_code == 1
-    lines = {cells[0]: cells[1:] for cells in map(str.split, done.stdout.splitlines()) if cells}
+    lines = first_cells(done.stdout.splitlines())
     assert lines["raw/products"] == ["no", "?", "?"]
     assert lines["raw/orders"] == ["yes", "none", "0"]
     assert done.stderr.count("error:") == 1

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from etl_assets.core.scope import Scope
+from etl_assets.core.set_aside import REPRESENTABLE
 from etl_assets.core.table import LayerTable
 from etl_assets_tests.changing import changing_table, frame_of
 from etl_assets_tests.hazards.key_pairs import (
@@ -114,7 +115,8 @@ def test_r5_every_unreadable_row_is_told_whenever_it_was_written(database_url: s
         one = snapshot.unreadable(Scope(date(2024, 5, 18), date(2024, 5, 18)))
     by_id = dict(zip(found.keys["id"], found.days, strict=True))
     assert by_id == {901: date(2024, 5, 17), 902: date(2024, 5, 18), None: date(2024, 5, 19)}
-    assert sorted(found.rows.columns) == ["amount", "amount", "updated_at"]
+    rules = [f"{name}: {REPRESENTABLE}" for name in ("amount", "amount", "updated_at")]
+    assert sorted(found.rows.rules) == rules
     assert set(everything.keys["id"]) == {901, 902, 903, None}  # 904 is on no day
     assert one.keys["id"].to_list() == [902]
 

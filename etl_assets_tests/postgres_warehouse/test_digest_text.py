@@ -49,7 +49,7 @@ def test_every_value_has_a_text(
     assert found == [(text,)]
 
 
-@pytest.mark.parametrize("dtype", [pl.Float64(), pl.List(pl.Int64()), pl.Struct({"a": pl.Int64()})])
+@pytest.mark.parametrize("dtype", [pl.Struct({"a": pl.Int64()}), pl.Object()])
 def test_what_databases_do_not_agree_on_has_none(dtype: pl.DataType) -> None:
     with pytest.raises(TypeError, match="no canonical text"):
         canonical_text(dtype, "v")
