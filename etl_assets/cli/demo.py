@@ -100,8 +100,8 @@ def _demo() -> None:
     tell_of_events(platform, events)
     tell_of_star(platform)
     click.echo(
-        f"Rows in quarantine broke a rule of their contract; {_bold('etl_quarantine')} holds each "
-        "with the rule and its payload."
+        "Rows in quarantine broke a rule of their contract; "
+        f"{_bold('.venv/bin/etl-assets quarantine list')} counts them by rule."
     )
     _tell_of_files(settings)
     click.echo(
