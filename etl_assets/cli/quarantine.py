@@ -7,7 +7,7 @@ What is read is `pipeline/quarantine.py`; loading is `cli/backfill.py`.
 import json
 import sys
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -79,8 +79,10 @@ def show(
     if not rows:
         click.echo(f"{found.path}: no such row is in quarantine.")
         return
-    columns = {"day": "left", "rule": "left", "place": "left", "values": "left"}
-    print_table(f"Quarantine of {found.path}", columns, map(_cells, rows), wraps="values")
+    for row in rows:  # in blocks: places and values are too long for a table
+        click.echo(f"{f'{row.day}  ' if row.day else ''}{click.style(row.rule, bold=True)}")
+        click.echo(f"  at {row.position}")
+        click.echo(f"  {_shown(row)}")
     if number > len(rows):
         click.echo(f"{number - len(rows):,} more; --most {number} shows all.")
 
@@ -122,10 +124,8 @@ def _counted(one: "RuleCount") -> list[Cell]:
     return [one.table, one.rule, f"{one.rows:,}", f"{one.days:,}" if one.first else "—", *days]
 
 
-def _cells(one: "SetAside") -> list[Cell]:
-    values: dict[str, Any] = dict(one.values)
-    shown = ", ".join(f"{name}={_text(value)}" for name, value in values.items())
-    return [str(one.day) if one.day else "—", one.rule, one.position, shown]
+def _shown(one: "SetAside") -> str:
+    return ", ".join(f"{name}={_text(value)}" for name, value in one.values.items())
 
 
 def _text(value: object) -> str:
