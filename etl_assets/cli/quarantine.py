@@ -95,8 +95,8 @@ def show(
 def replay(table: str, rule: str | None, day: date | None, key: str | None) -> None:
     """Load the days of TABLE again that have such rows, by the contract as it is now.
 
-    What keeps its rules now is published, all else stays as it was: a day is replaced by what it
-    comes to.
+    Each of these days is replaced as a whole: rows that keep the rules now are published, and the
+    others are set aside again.
     """
     from etl_assets.cli.backfill import load
     from etl_assets.core.partitions import WHOLE, Window, windows_of

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from etl_assets.core.audit import fingerprint
 from etl_assets.core.checks import ARRIVED, CheckResult
 from etl_assets.core.due_days import due_at, due_day, is_expected
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.partitions import ONE_DAY
 from etl_assets.core.policies import Arrival
 from etl_assets.core.scope import Scope

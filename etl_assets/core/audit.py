@@ -1,23 +1,18 @@
-"""The audit of one day: batches go in, good rows come out, and at the end a verdict by check.
+"""The audit of one day: batches go in, good rows come out, and what they break is counted.
 
-Pure Polars and Pandera on data (hazard P1), in memory bounded by a batch. The uniqueness of the key
-is a matter of the whole day; whoever holds the day's files counts it and hands the number in.
+Pure Polars and Pandera on data (hazard P1), in memory bounded by a batch. What the counts mean for
+the checks of the day is `verdict.py`.
 """
 
-import hashlib
-import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import polars as pl
 
-from etl_assets.core import checks
-from etl_assets.core.checks import CheckResult, CheckSpec, Evidence
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.cursor import MOMENT
-from etl_assets.core.drift import DriftReport
 from etl_assets.core.frames import WITHOUT
 from etl_assets.core.partitions import Window
 from etl_assets.core.position import Horizon
@@ -40,33 +35,9 @@ class Bad:
     rules: list[str]
 
 
-@dataclass(frozen=True)
-class Expectation:
-    """What the day is held against.
-
-    `source_count` is what the source counts itself, None where it cannot; `published_count` what
-    the warehouse holds for the day now, None if nothing; `earlier_counts` the row counts of the
-    days before it; `duplicate_keys` how many keys occur more than once, `duplicates` some of them;
-    `drift` how the source's columns differ from the contract's, None where nobody looked. `refused`
-    are the objects of a day of files that could not be trusted, each with the reason; `objects`
-    counts all of them. `look_ups` are surrogate keys of a dimension that rows must not point to, by
-    column, some of each; None where nobody looked.
-    """
-
-    source_count: int | None
-    published_count: int | None = None
-    earlier_counts: Sequence[int] = ()
-    duplicate_keys: int = 0
-    duplicates: Sequence[str] = ()
-    drift: DriftReport | None = None
-    objects: int = 0
-    look_ups: Mapping[str, Sequence[int]] | None = None
-    refused: Mapping[str, str] = field(default_factory=dict)
-
-
 @dataclass
 class DayAudit:
-    """Feeds on the batches of one day; see `verdict` for what comes out.
+    """Feeds on the batches of one day, and counts.
 
     `now` is the source's clock, which no cursor is after (C5); None where that is not looked at.
     Of the `bad_rows` the `tolerated` ones do not count to the share that keeps a day back.
@@ -159,39 +130,6 @@ class DayAudit:
             return {}
         return {c.name: self.nulls[c.name] / self.good_rows for c in self.table.columns}
 
-    def verdict(self, expected: Expectation) -> tuple[CheckResult, ...]:
-        """A result for every check of the table (`core/checks.py`), in that order."""
-        every = (
-            self._result(
-                checks.REQUIRED_COLUMNS,
-                not (self.missing or self.extra),
-                {"missing": sorted(self.missing), "not_in_contract": sorted(self.extra)},
-            ),
-            self._result(checks.DTYPES, not self.wrong_dtypes, {"wrong": self.wrong_dtypes}),
-            self._value_rules(),
-            self._null_ratios(),
-            self._result(
-                checks.UNIQUE_KEY,
-                not expected.duplicate_keys,
-                {
-                    "key": ", ".join(self.table.key),
-                    "keys_more_than_once": expected.duplicate_keys,
-                    "sample_keys": list(expected.duplicates),
-                },
-            ),
-            self._source_count(expected.source_count),
-            self._history(expected.earlier_counts),
-            self._shrinkage(expected.published_count),
-        )
-        own: dict[CheckSpec, Callable[[], CheckResult]] = {
-            checks.CURSORS: self._cursors,
-            checks.SCHEMA_DRIFT: lambda: self._drift(expected.drift),
-            checks.PROMOTED_FIELDS: self._promoted,
-            checks.FILES_READ: lambda: self._files(expected),
-            checks.ONE_VERSION: lambda: self._look_ups(expected.look_ups),
-        }
-        return (*every, *(own[check]() for check in self.table.own_checks))
-
     def copy(self) -> "DayAudit":
         """The same counts, which do not change with this one's."""
         return replace(
@@ -273,108 +211,3 @@ class DayAudit:
         self.broken[rule] += rows
         kept = self.samples.setdefault(rule, [])
         kept.extend(samples[: SAMPLES - len(kept)])
-
-    def _value_rules(self) -> CheckResult:
-        read = self.good_rows + self.bad_rows
-        share = (self.bad_rows - self.tolerated) / read if read else 0.0
-        tolerated = self.table.thresholds.max_bad_share
-        return self._result(
-            checks.VALUE_RULES,
-            share <= tolerated,
-            {
-                "rows": read,
-                "bad_rows": self.bad_rows,
-                "not_in_the_share": self.tolerated,
-                "bad_share": share,
-                "tolerated_share": tolerated,
-                "broken_rules": [
-                    {"rule": rule, "rows": rows, "sample_keys": "; ".join(self.samples[rule])}
-                    for rule, rows in self.broken.most_common()
-                ],
-            },
-        )
-
-    def _null_ratios(self) -> CheckResult:
-        ratios = self.null_ratios()
-        bounds = {
-            c.name: c.max_null_ratio for c in self.table.columns if c.max_null_ratio is not None
-        }
-        over = [
-            {"column": name, "null_ratio": ratios[name], "max_null_ratio": bound}
-            for name, bound in bounds.items()
-            if ratios.get(name, 0.0) > bound
-        ]
-        return self._result(
-            checks.NULL_RATIOS,
-            not over,
-            {"is_empty": not self.good_rows, "columns_with_a_bound": len(bounds), "over": over},
-        )
-
-    def _source_count(self, source_count: int | None) -> CheckResult:
-        read = self.good_rows + self.bad_rows - self.gone_rows
-        evidence: Evidence = {
-            "source_rows": source_count,
-            "read_rows": read,
-            "to_publish": self.good_rows,
-            "quarantined": self.bad_rows,
-        }
-        if self.gone_rows and source_count is not None:
-            evidence = {**evidence, "kept_though_gone": self.gone_rows}
-        is_right = source_count is None or read == source_count
-        return self._result(checks.SOURCE_COUNT, is_right, evidence)
-
-    def _history(self, earlier: Sequence[int]) -> CheckResult:
-        allowed = self.table.thresholds.max_change
-        median = statistics.median(earlier) if earlier else None
-        usual = median is None or median / allowed <= self.good_rows <= median * allowed
-        evidence = {
-            "rows": self.good_rows,
-            "median_of_earlier_days": median,
-            "earlier_days": len(earlier),
-            "allowed_factor": allowed,
-        }
-        return self._result(checks.HISTORY_COUNT, usual, evidence)
-
-    def _shrinkage(self, published: int | None) -> CheckResult:
-        least = self.table.thresholds.min_share_of_last
-        kept = not published or self.good_rows >= published * least
-        evidence = {"rows": self.good_rows, "published_rows": published, "least_share": least}
-        return self._result(checks.SHRINKAGE, kept, evidence)
-
-    def _cursors(self) -> CheckResult:
-        cursor = self.table.cursor
-        absent = self.nulls[cursor.null_count] if cursor else 0
-        shown = cursor.shown if cursor else None
-        evidence = {"cursor": shown, "without": absent, "in_the_future": self.cursors_ahead}
-        return self._result(checks.CURSORS, not absent and not self.cursors_ahead, evidence)
-
-    def _promoted(self) -> CheckResult:
-        rows = {
-            column.name: self.unfit[column.name] for column in promoted_columns(self.table.contract)
-        }
-        evidence = {"rows_without_a_value_that_fits": rows}
-        return self._result(checks.PROMOTED_FIELDS, not any(rows.values()), evidence)
-
-    def _files(self, expected: Expectation) -> CheckResult:
-        first = dict(list(expected.refused.items())[:SAMPLES])
-        evidence = {"objects": expected.objects, "refused": len(expected.refused), "why": first}
-        return self._result(checks.FILES_READ, not expected.refused, evidence)
-
-    def _look_ups(self, broken: Mapping[str, Sequence[int]] | None) -> CheckResult:
-        if broken is None:
-            return self._result(checks.ONE_VERSION, True, {"looked_at": "not in this audit"})
-        evidence = {"rows": self.good_rows, "wrong": dict(broken)}
-        return self._result(checks.ONE_VERSION, not broken, evidence)
-
-    def _drift(self, drift: DriftReport | None) -> CheckResult:
-        evidence = drift.evidence() if drift else {"looked_at": "not in this audit"}
-        return self._result(checks.SCHEMA_DRIFT, drift is None or not drift.found, evidence)
-
-    def _result(self, check: CheckSpec, passed: bool, evidence: Evidence) -> CheckResult:
-        severity = self.table.thresholds.severities.get(check.name, check.severity)
-        return CheckResult(check, passed, severity, evidence)
-
-
-def fingerprint(values: Sequence[str]) -> str:
-    """A short digest that is equal for equal sequences."""
-    return hashlib.sha256("\x1f".join(values).encode()).hexdigest()[:16]

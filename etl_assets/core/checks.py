@@ -1,7 +1,7 @@
 """What a check is here: a name, a severity, and after an audit a verdict with its evidence.
 
 The checks are the same for every table, and two more for every source; what each demands comes from
-the table's contract and thresholds (`core/audit.py`). Nobody writes one by hand.
+the table's contract and thresholds (`core/verdict.py`). Nobody writes one by hand.
 """
 
 from collections.abc import Mapping

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import polars as pl
 
 from etl_assets.core.as_of import UNKNOWN
-from etl_assets.core.audit import fingerprint
 from etl_assets.core.contracts import Column, Contract, column, columns_of, key_of, keyed_by
 from etl_assets.core.dimension_checks import dimension_faults
 from etl_assets.core.dimension_input import Changes as Changes
 from etl_assets.core.dimension_input import Snapshots as Snapshots
 from etl_assets.core.faults import refuse
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.history import (
     BEGINNING,
     CREATED_AT,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
-from etl_assets.core.audit import fingerprint
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.gained import Lacking
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.readings import reading

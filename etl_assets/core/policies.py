@@ -1,7 +1,7 @@
 """Policies of a table: how much may be wrong, what its columns and its deleted rows may do, and by
 when its days must have arrived.
 
-Data only. The checks that apply the thresholds are in `core/checks.py` and `core/audit.py`, drift
+Data only. The checks that apply the thresholds are in `core/checks.py` and `core/verdict.py`, drift
 is decided in `core/drift.py`, arrivals in `core/arrivals.py`, and deleted rows in `pipeline/`.
 """
 

@@ -46,12 +46,11 @@ def lacks(columns: Sequence[str], mark: str) -> str:
 def with_lacks(before: str | None, text: str) -> str:
     """What a part's reason is once it lacks values as well; `text` is of `lacks`.
 
-    What is forgotten is loaded again anyway.
+    It takes the place of an older text of its kind, and of one that the part is forgotten: with any
+    of them the part is loaded again, and this one keeps others from being made of it.
     """
-    if before is None or before.startswith(_LACKS):
-        refusal = before.partition(_BOTH)[2] if before else ""
-        return f"{text}{_BOTH}{refusal}" if refusal else text
-    return before if before.startswith(_FORGOTTEN) else f"{text}{_BOTH}{before}"
+    refusal = (before or "").partition(_BOTH)[2] if asked_again(before or "") else before
+    return f"{text}{_BOTH}{refusal}" if refusal else text
 
 
 def then(before: str | None, text: str) -> str:

@@ -1,6 +1,6 @@
 """Asset checks: those of every table, recorded a day at a time, and run alone from the UI.
 
-What they demand follows from the contract (`core/audit.py`). As part of a load the asset records
+What they demand follows from the contract (`core/verdict.py`). As part of a load the asset records
 them; the check op here audits what is published, and does nothing in a run that loads the table.
 """
 

@@ -92,8 +92,6 @@ class Comparing:
         Raises LostTurn where somebody publishes to the table meanwhile, EtlError where more rows
         differ than can be told one by one, else what the source and the warehouse raise.
         """
-        if self.table.kept_column:
-            self.warehouse.ensure(self.table)  # the contract may have gained it
         before = Before.of(self.warehouse, self.table)
         with self.source.again(None).open() as snapshot:
             scope = open_scope(self.table, self.scope, snapshot.as_of)
@@ -107,7 +105,7 @@ class Comparing:
             days = sorted(set(_differing(theirs, ours)["day"]) - set(pruned["day"]))
             rows = self._rows(snapshot, days)
             compared = frozenset(theirs["day"]) | frozenset(published)
-            comparison = _Comparison(self.table, snapshot, before, scope, *rows)
+            comparison = _Comparison(self.table, snapshot, before, scope, self.without, *rows)
             differences = comparison.differences(compared, frozenset(theirs["day"]))
         if self.warehouse.table_state(self.table) != before.table_state:
             raise lost_turn(self.table.path)
@@ -186,6 +184,7 @@ class _Comparison:
     snapshot: Snapshot
     before: Before
     scope: Scope
+    without: frozenset[date]
     theirs: pl.DataFrame
     ours: pl.DataFrame
     key: Sequence[str] = field(init=False, default=())
@@ -203,7 +202,7 @@ class _Comparison:
         quarantine = self._quarantine(compared)
         known = self._set_aside(told, quarantine)
         left = self._without(ours_only, pending, self.key)
-        wrong = self._wrong_quarantine(quarantine, known, pending, told)
+        wrong = self._wrong_quarantine(quarantine, known, pending, told) - self.without
         told = self._without(told, known, self.key)
         changed = self._with(told, left)
         extra = self._without(left, told, self.key)

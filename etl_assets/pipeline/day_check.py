@@ -15,13 +15,14 @@ from typing import cast
 
 import polars as pl
 
-from etl_assets.core.audit import SAMPLES, Bad, DayAudit, Expectation
+from etl_assets.core.audit import SAMPLES, Bad, DayAudit
 from etl_assets.core.checks import UNIQUE_KEY
 from etl_assets.core.drift import DriftReport
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.rows import QUARANTINE_SCHEMA, keys_of, payloads_of, quarantine_rows
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
+from etl_assets.core.verdict import Expectation, Verdict
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.sources.found import Rejected, RejectedLines
 from etl_assets.spool import SpoolFiles, SpoolMark
@@ -241,7 +242,7 @@ class DayCheck:
             quarantined=self._audit.bad_rows,
             files=self.files,
             quarantine=self.quarantine,
-            results=self._audit.verdict(expected),
+            results=Verdict(self._audit, expected).results(),
             null_ratios=self._audit.null_ratios(),
             high_watermark=state.high_watermark if state and ahead else mark.moment,
             watermark_key=state.watermark_key if state and ahead else mark.key,

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import polars as pl
 
-from etl_assets.core.audit import fingerprint
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.lateness import Late
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE

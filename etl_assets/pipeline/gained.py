@@ -28,19 +28,20 @@ def bring_columns(warehouse: Warehouse, table: LayerTable, run_id: str) -> Seque
     was. Raises WarehouseError where the table differs in another way, with what to run.
     """
     state = warehouse.table_state(table)
-    if state is None or not _is_news(table, state):
+    if state is None or not is_news(table, state):
         return ()
     return in_turn(lambda: _bring(warehouse, table, run_id))
 
 
-def _is_news(table: LayerTable, state: TableState) -> bool:
+def is_news(table: LayerTable, state: TableState) -> bool:
+    """Whether the contract gained a column since the last publication, or requires one more."""
     unknown = state.published_columns is None
     return unknown or bool(gained_columns(table, state) or stricter_columns(table, state))
 
 
 def _bring(warehouse: Warehouse, table: LayerTable, run_id: str) -> Sequence[str]:
     state = warehouse.table_state(table)
-    if state is None or not _is_news(table, state):
+    if state is None or not is_news(table, state):
         return ()
     added = warehouse.ensure(table)
     gained = gained_columns(table, state)

@@ -21,6 +21,7 @@ from etl_assets.core.field_register import field_columns
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.promoted import unfit, values_of
 from etl_assets.core.table import LayerTable
+from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.platform import Platform
 
 _TYPES: dict[str, tuple[str, pl.DataType]] = {
@@ -32,7 +33,7 @@ _TYPES: dict[str, tuple[str, pl.DataType]] = {
 }
 _DECIMAL = re.compile(r"decimal\((\d{1,2}),\s*(\d{1,2})\)")
 _NAME = re.compile("[a-z_][a-z0-9_]*")
-_LINE, _BATCH_ROWS = 100, 131_072
+_LINE, _BATCH_ROWS, _RUN = 100, 131_072, "fit"
 
 TYPES = "text, integer, decimal(18,2), boolean, date or timestamp"
 """The types as a person writes them."""
@@ -140,9 +141,10 @@ def fit_of(platform: Platform, made: Promotion) -> Fit:
         made.name, made.dtype, nullable=True, description="", from_field=(column, made.field)
     )
     if days:
-        platform.warehouse.ensure(made.table)  # another promotion may not be published yet
+        # Another promotion may not be published yet.
+        bring_columns(platform.warehouse, made.table, _RUN)
     rows = wrong = 0
-    with platform.spool(uuid.uuid4().hex, "fit") as folder:
+    with platform.spool(uuid.uuid4().hex, _RUN) as folder:
         (frame,) = platform.warehouse.read(made.table, [window], folder).frames
         for batch in frame.select(column).collect_batches(chunk_size=_BATCH_ROWS):
             values = values_of(batch[column], made.field, made.dtype).alias(made.name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from etl_assets.core.audit import fingerprint
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.ledger import ledger_frame
 from etl_assets.core.policies import Deletes
 from etl_assets.core.state import PartitionState

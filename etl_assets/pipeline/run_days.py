@@ -23,6 +23,7 @@ from etl_assets.core.rows import keys_of
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import FailedDay, LoadedDay
 from etl_assets.pipeline.equal_parts import equal_parts
+from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import Committed, publish_days, published_counts
 from etl_assets.pipeline.sync_log import change_reloads, forget_reloads
@@ -92,6 +93,7 @@ def load(
     `tell` is told of that. Closed days are refused unless `even_closed` (`load_days`). Raises what
     keeps every part from being read.
     """
+    bring_columns(warehouse, table, run_id)
     found: dict[date, LoadedDay | FailedDay] = {}
     remaining = list(days)
     for _ in range(_ROUNDS):

@@ -22,7 +22,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.change_set import ChangeSet, Outcome
 from etl_assets.pipeline.day_check import Origin
-from etl_assets.pipeline.gained import bring_columns
+from etl_assets.pipeline.gained import bring_columns, is_news
 from etl_assets.pipeline.sync_log import (
     Remembered,
     columns_seen,
@@ -106,7 +106,7 @@ class Sync:
         mark, why = self._mark(before)
         if state is None or state.reload_reasons or mark is None:
             return None
-        if state.published_columns != self.table.required_columns:
+        if is_news(self.table, state):
             return None  # `run` brings the columns that the contract gained
         few = replace(self.policy, chunk_rows=_IDLE_ROWS)
         read = self._read(before, mark, Stop.first(self.table, mark), few)

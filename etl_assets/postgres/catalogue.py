@@ -10,7 +10,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from etl_assets.core.audit import fingerprint
+from etl_assets.core.fingerprint import fingerprint
 
 _COLUMNS = sa.text("""
     WITH RECURSIVE base(attnum, oid, typmod) AS (

@@ -10,6 +10,7 @@ import pytest
 
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.gained import lacking
+from etl_assets.core.policies import Deletes
 from etl_assets.core.state import Happening
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.gained import bring_columns
@@ -184,3 +185,56 @@ def test_b10_what_an_earlier_release_published_lacks_what_its_table_lacks(pave: 
     road.sync()
     assert values(road) == [(1, "web"), (2, "web"), (3, "web")]
     road.assert_settled()
+
+
+def test_b10_rows_that_no_dtype_holds_are_no_difference_of_a_day_that_lacks_a_column(
+    pave: Paved,
+) -> None:
+    """The day was not compared, and neither was what it has in quarantine."""
+    price = {"price": pl.Decimal(9, 2)}
+    plain = cased({"id": pl.Int64, **price}, REQUIRED)
+    gained = cased({"id": pl.Int64, **price, "channel": pl.String}, REQUIRED)
+    road = pave(
+        replace(plain, cursor_column=None, versions=None),
+        BARE,
+        "ALTER TABLE things ADD price numeric DEFAULT 1",
+        THREE,
+        "INSERT INTO things VALUES (9, '2024-01-03Z', '2024-01-05Z', 'NaN')",
+    )
+    road.load()
+    assert road.rules() == ["price: representable"]
+    road.sql("ALTER TABLE things ADD channel text DEFAULT 'web'")
+    road = with_contract(road, replace(gained, cursor_column=None, versions=None))
+    looked = road.reconcile(repair=False)
+    assert (looked.lacking_days, looked.is_equal) == (3, True), looked.differences
+    assert road.reconcile().is_equal
+    road.assert_settled()
+
+
+def test_b10_a_contract_that_lost_a_column_or_requires_less_is_no_news_to_a_sync(
+    pave: Paved,
+) -> None:
+    road = pave(PLAIN, BARE, THREE)
+    road.sync()
+    assert road.syncing().idle() is not None
+    state = road.warehouse.table_state(road.table)
+    assert state is not None
+    wider = {**road.table.required_columns, "channel": True, "updated_at": True}
+    other = replace(state.with_columns(wider), load_id="other")
+    road.warehouse.move(other, state.load_id, [])
+    assert road.syncing().idle() is not None
+
+
+def test_b10_rows_that_stay_though_gone_do_not_hide_what_an_older_table_lacks(
+    pave: Paved,
+) -> None:
+    """A load of one day of a table that keeps rows looks at them before it publishes."""
+    road = pave(replace(PLAIN, deletes=Deletes.KEEP), BARE, THREE)
+    road.sync()
+    state = road.warehouse.table_state(road.table)
+    assert state is not None
+    road.warehouse.move(replace(state, columns=None, load_id="old"), state.load_id, [])
+    road.sql("ALTER TABLE things ADD channel text DEFAULT 'web'")
+    road = with_contract(road, replace(GAINED, deletes=Deletes.KEEP))
+    road.load([DAYS[2]])
+    assert lacked(road) == {day: ["channel"] for day in (DAYS[1], DAYS[3])}

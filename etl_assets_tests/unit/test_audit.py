@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 from etl_assets.core import checks
-from etl_assets.core.audit import SAMPLES, DayAudit, Expectation
+from etl_assets.core.audit import SAMPLES, DayAudit
 from etl_assets.core.checks import CHECKS, SOURCE_CHECKS, CheckResult, Severity
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.policies import Thresholds
 from etl_assets.core.table import LayerTable
+from etl_assets.core.verdict import Expectation, Verdict
 from etl_assets_tests.source_tables import DAY, NAIVE, UTC_MOMENT, layer_table
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
@@ -43,7 +44,7 @@ def audited(*batches: pl.DataFrame, table: LayerTable = TABLE) -> DayAudit:
 
 def failed(audit: DayAudit, expected: Expectation | None = None) -> dict[str, CheckResult]:
     given = expected or Expectation(audit.good_rows + audit.bad_rows)
-    results = audit.verdict(given)
+    results = Verdict(audit, given).results()
     assert [result.check for result in results] == [*CHECKS, *SOURCE_CHECKS]
     return {result.check.name: result for result in results if not result.passed}
 
@@ -116,7 +117,9 @@ def test_p2_an_empty_day_has_no_null_ratios_and_says_that_it_is_empty() -> None:
     for audit in (audited(), audited(good(0))):
         assert audit.null_ratios() == {}
         assert failed(audit) == {}
-        (result,) = [r for r in audit.verdict(Expectation(0)) if r.check is checks.NULL_RATIOS]
+        (result,) = [
+            r for r in Verdict(audit, Expectation(0)).results() if r.check is checks.NULL_RATIOS
+        ]
         assert result.evidence["is_empty"] is True
 
 
@@ -288,8 +291,10 @@ def blocking(results: Sequence[CheckResult]) -> list[str]:
 
 def test_a_warning_shows_and_does_not_block_unless_the_table_says_so() -> None:
     expected = Expectation(100, earlier_counts=[1])
-    assert blocking(audited(good(100)).verdict(expected)) == []
+    assert blocking(Verdict(audited(good(100)), expected).results()) == []
     severities = {"row_count_against_earlier_days": Severity.ERROR, "unique_key": Severity.WARN}
     strict = replace(TABLE, thresholds=Thresholds(severities=severities))
-    results = audited(good(100), table=strict).verdict(replace(expected, duplicate_keys=1))
+    results = Verdict(
+        audited(good(100), table=strict), replace(expected, duplicate_keys=1)
+    ).results()
     assert blocking(results) == ["row_count_against_earlier_days"]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import polars as pl
 import pytest
 
-from etl_assets.core.audit import DayAudit, Expectation
+from etl_assets.core.audit import DayAudit
 from etl_assets.core.checks import PROMOTED_FIELDS
 from etl_assets.core.contracts import Contract, column, polars_schema
 from etl_assets.core.errors import SpecError
@@ -16,6 +16,7 @@ from etl_assets.core.promoted import values_of
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Input
+from etl_assets.core.verdict import Expectation, Verdict
 from etl_assets.table_modules import tables_from
 
 DAY = date(2024, 1, 1)
@@ -114,7 +115,7 @@ def test_values_that_do_not_fit_are_counted_by_a_check_that_lets_the_day_pass() 
     audit = DayAudit(staged, DAY)
     good, bad = audit.split(staged.transform(raw=rows).collect())
     assert (good.height, bad) == (5, None)
-    (found,) = [r for r in audit.verdict(Expectation(5)) if r.check is PROMOTED_FIELDS]
+    (found,) = [r for r in Verdict(audit, Expectation(5)).results() if r.check is PROMOTED_FIELDS]
     assert (found.passed, found.blocks) == (False, False)
     assert found.evidence["rows_without_a_value_that_fits"] == {"credit": 0, "size": 2}
 

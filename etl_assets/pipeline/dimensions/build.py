@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from etl_assets.core.audit import fingerprint
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.dimension import HISTORY, Dimension, Snapshots
 from etl_assets.core.errors import ContractMismatch, UpstreamMissing
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.lateness import Loads, made_of
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.readings import noted

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from etl_assets.core.audit import fingerprint
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.dimension import DELETIONS, Dimension, keyed
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.history import MOMENT
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.readings import noted

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from etl_assets.core.audit import fingerprint
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.source_specs import Files
 from etl_assets.sources.files.objects import StoredObject

@@ -11,10 +11,10 @@ from datetime import date
 
 import polars as pl
 
-from etl_assets.core.audit import fingerprint
 from etl_assets.core.contracts import Column
 from etl_assets.core.file_formats import Compression, compression_of
 from etl_assets.core.file_index import ObjectDays
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.frames import DAY
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.rows import payloads_of
