@@ -23,6 +23,7 @@ from etl_assets.core.cursor_checks import cursor_faults
 from etl_assets.core.due_days import wrong_with
 from etl_assets.core.faults import Fault
 from etl_assets.core.file_day_checks import day_faults
+from etl_assets.core.file_formats import Compression
 from etl_assets.core.http_spec_checks import http_faults
 from etl_assets.core.http_specs import HttpApi
 from etl_assets.core.keeping_checks import keeping_faults, policy_faults
@@ -217,6 +218,14 @@ def _files_faults(table: LayerTable, source: Files) -> Iterator[Fault]:
             "Write cursor_column=None.",
         )
     yield from day_faults(table, source)
+    packed: object = source.compression  # a text that looks like one of them is none
+    if packed is not None and not isinstance(packed, Compression):
+        yield Fault(
+            "source",
+            f"compression: {packed!r} is a {type(packed).__name__}.",
+            "Write Compression.GZIP, Compression.ZSTD or Compression.NONE of "
+            "etl_assets.core.file_formats, or leave it out: then the key's suffix says it.",
+        )
     if source.complete is not None and not table.has_days and source.keys.has_day:
         yield Fault(
             "source",

@@ -93,6 +93,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no column": ({"source": replace(SOURCE, file_column="name")}, "file_column: .*no column"),
     "a dtype": ({"source": replace(SOURCE, line_column="carrier")}, "is String.*pl.Int64"),
     "tombstones": ({"deletes": Deletes.TOMBSTONE}, "Deletes.REMOVE or Deletes.KEEP"),
+    "a text for a compression": (
+        {"source": replace(SOURCE, compression="gzip")},  # type: ignore[arg-type]
+        "compression: 'gzip' is a str.*Compression.GZIP",
+    ),
     "a key for all days": ({"raw": ByNumber}, "says neither the day nor the file"),
     "a marker for all": (
         {"source": replace(SOURCE, complete=Marker("_SUCCESS")), "partition_column": None},
