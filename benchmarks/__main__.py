@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -97,24 +98,26 @@ def main(
     room = shutil.disk_usage(tempfile.gettempdir()).free
     if room < (needed := _DISK_BYTES_A_ROW * max(rows, 2 * memory_rows, sync_rows)):
         sys.exit(f"{tempfile.gettempdir()} has {room >> 20} MiB of room; {needed >> 20} are needed")
-    with console.status("starting a PostgreSQL") as status, bench_source() as (source, folder):
-        tell = _teller(status)
+    with console.status("starting a PostgreSQL") as status, bench_source() as (source, top):
+        tell, place = _teller(status), _places(top)
         if "imports" in parts:
             figures |= measure_imports(1 if quick else 5, tell)
         if "commands" in parts:
-            figures |= measure_commands(source, folder, 1 if quick else 3, tell)
+            figures |= measure_commands(source, place("commands"), 1 if quick else 3, tell)
         if "partitions" in parts:
-            figures |= measure_partitions(source, folder, days, repeats, tell)
+            figures |= measure_partitions(source, place("partitions"), days, repeats, tell)
         if "speed" in parts:
             tell(f"making {rows:,} rows")
             source.fill(rows, indexed=True)
             share = 1.0 if full or quick else NAIVE_SHARE
-            medians, race = measure_speed(source, folder, repeats, share, tell)
+            medians, race = measure_speed(source, place("speed"), repeats, share, tell)
             figures |= speed_figures(medians)
             print_race(console, medians, race, "rows of 11 columns, all of one day", "COPY")
         if "postgres" in parts:
             share = 1.0 if quick else MULTI_SHARE
-            medians, race = measure_upserts(source, folder, upsert_rows, repeats, share, tell)
+            medians, race = measure_upserts(
+                source, place("postgres"), upsert_rows, repeats, share, tell
+            )
             figures |= upsert_figures(medians)
             print_race(
                 console,
@@ -125,7 +128,7 @@ def main(
             )
         if "bigquery" in parts:
             try:
-                medians = measure_bigquery(folder, bigquery_rows, repeats, tell)
+                medians = measure_bigquery(place("bigquery"), bigquery_rows, repeats, tell)
                 figures |= bigquery_figures(medians)
                 print_race(
                     console, medians, RACE, "rows of 11 columns into the BigQuery emulator", "ours"
@@ -133,15 +136,15 @@ def main(
             except NoInterpreter as missing:
                 console.print(f"BigQuery is not measured: {missing}", highlight=False)
         if "sync" in parts:
-            synced = measure_syncs(source, folder, sync_rows, repeats, tell)
+            synced = measure_syncs(source, place("sync"), sync_rows, repeats, tell)
             figures |= synced
             print_syncs(console, synced)
         if "memory" in parts:
-            figures |= measure_memory(source, folder, memory_rows, tell)
+            figures |= measure_memory(source, place("memory"), memory_rows, tell)
         if "large-row" in parts:
-            figures |= measure_large_row(source, folder, large_row_bytes, tell)
+            figures |= measure_large_row(source, place("large-row"), large_row_bytes, tell)
         if "files" in parts:
-            for suffix, medians, race in measure_files(folder, file_rows, repeats, tell):
+            for suffix, medians, race in measure_files(place("files"), file_rows, repeats, tell):
                 figures |= file_figures(suffix, medians)
                 print_race(
                     console,
@@ -151,20 +154,22 @@ def main(
                     "DuckDB",
                 )
         if "file-memory" in parts:
-            figures |= measure_file_memory(folder, file_memory_bytes, tell)
+            figures |= measure_file_memory(place("file-memory"), file_memory_bytes, tell)
         if "file-keys" in parts:
-            listed = measure_file_keys(folder, file_keys, tell)
+            listed = measure_file_keys(place("file-keys"), file_keys, tell)
             figures |= listed
             print_file_keys(console, listed)
         if "drops" in parts:
-            figures |= measure_drops(source, folder, repeats, tell)
+            figures |= measure_drops(source, place("drops"), repeats, tell)
         if "events" in parts:
             share = 1.0 if quick else ROWS_SHARE
-            medians, race = measure_events(source, folder, event_rows, repeats, share, tell)
+            medians, race = measure_events(
+                source, place("events"), event_rows, repeats, share, tell
+            )
             figures |= event_figures(medians)
             print_race(console, medians, race, "events into PostgreSQL", "our landing")
         if "dimensions" in parts:
-            made = measure_dimensions(folder, changes, tell)
+            made = measure_dimensions(place("dimensions"), changes, tell)
             figures |= made
             print_dimensions(console, made)
     print_bounds(console, figures)
@@ -176,6 +181,16 @@ def main(
 
 def _teller(status: Status) -> Callable[[str], None]:
     return lambda what: status.update(what)
+
+
+def _places(folder: Path) -> Callable[[str], Path]:
+    """A folder for each part, so that what one leaves is not in the way of another."""
+
+    def place(part: str) -> Path:
+        (folder / "parts" / part).mkdir(parents=True)
+        return folder / "parts" / part
+
+    return place
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -104,6 +104,8 @@ def _environment(drop: Path, home: Path, dagster: str) -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
         "ETL_HOME": str(home),
         "ETL_TABLES": "benchmarks.dropped",
+        # Dagster's code server does not start in this folder.
+        "PYTHONPATH": str(Path(__file__).parents[1]),
         "ETL_FIRST_DAY": DAY.isoformat(),
         "ETL_LAST_DAY": (DAY + timedelta(days=DAYS - 1)).isoformat(),
         "OBJECT_STORE_URL": f"file://{drop}",

@@ -15,6 +15,7 @@ from etl_assets.orchestration.backfill import backfill, home_instance
 from etl_assets.orchestration.platform import open_platform
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.derive import DerivedSource, Upstream, read_upstream
+from etl_assets.pipeline.dimensions.build import build_dimension
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts
 from etl_assets.sources.base import DaySource
@@ -47,19 +48,24 @@ def _parts(table: LayerTable, window: Window) -> list[date]:
 
 def _load(table: LayerTable, window: Window) -> None:
     warehouse, spool = _platform.warehouse, _settings.home / "spool" / table.path
+    if table.dimension:
+        build_dimension(warehouse, _platform.catalog, table, spool, "bench")
+        shutil.rmtree(spool, ignore_errors=True)
+        return
     source: DaySource = (
         _platform.source(table) if table.source else DerivedSource(table, _upstream(table, window))
     )
     published, parts = published_counts(warehouse, table), _parts(table, window)
     loaded = list(load_days(table, source, parts, published, spool, "bench"))
     publish_days(warehouse, table, [day for day in loaded if isinstance(day, LoadedDay)], "bench")
-    shutil.rmtree(spool)
+    shutil.rmtree(spool, ignore_errors=True)  # a table without rows spools nothing
 
 
 def _upstream(table: LayerTable, window: Window) -> Mapping[str, Upstream]:
     upstream = {}
+    above_of = _platform.catalog.inputs_of(table)
     for name, given in table.inputs.items():
-        above = _platform.catalog[given.asset]
+        above = above_of[name]
         folder = _settings.home / "spool" / table.path / "in" / name
         days = _parts(above, window)
         upstream[name] = read_upstream(
