@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Passed on to the demo and the UI: make demo WAREHOUSE_URL=duckdb:///data/warehouse.duckdb
 export WAREHOUSE_URL
 
-.PHONY: demo dev test simulate soak test-bigquery bigquery check bench compare-dlt compare-scd2 dictionary format lock clean
+.PHONY: demo dev test simulate soak test-bigquery bigquery check bench compare-dlt compare-scd2 dictionary format lock clean wheel
 
 demo: .venv/runtime
 	@$(BIN)/etl-assets demo
@@ -41,7 +41,7 @@ check: .venv/dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/etl-assets dictionary | diff -q - docs/data-dictionary.md >/dev/null || { echo "docs/data-dictionary.md is out of date: make dictionary"; exit 1; }
-	@$(BIN)/dagster definitions validate -w workspace.yaml >/dev/null 2>&1 || $(BIN)/dagster definitions validate -w workspace.yaml
+	@ETL_STRICT=1 $(BIN)/dagster definitions validate -w workspace.yaml >/dev/null 2>&1 || ETL_STRICT=1 $(BIN)/dagster definitions validate -w workspace.yaml
 
 bench: .venv/dev
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -78,11 +78,18 @@ format: .venv/dev
 	@$(BIN)/python -m etl_assets_tests.bigquery_server --prepare
 	@test ! -d $@ || touch $@
 
+# The package, for a project of one's own: dist/etl_assets-….whl, and the same as source.
+wheel: .venv/runtime
+	@rm -rf build dist
+	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
+	@rm -rf build
+	@ls dist/*
+
 dictionary: .venv/runtime
 	@$(BIN)/etl-assets dictionary > docs/data-dictionary.md
 
 lock:
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --extra demo -p 3.11 pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --extra bigquery --extra demo --extra files --extra postgres -p 3.11 pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --extra dev -c requirements.lock -p 3.11 pyproject.toml -o requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" -p 3.13 requirements-emulator.in -o requirements-emulator.lock
 

@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 from etl_assets.core.errors import EtlError
+from etl_assets.core.extras import not_installed
 
 _PACKAGE = Path(__file__).parents[1]
 _LONGEST = 200
@@ -22,6 +23,8 @@ def told(error: BaseException) -> str:
     """One message: what happened, where, and the next step."""
     if isinstance(error, EtlError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and (missing := not_installed(error)):
+        return str(missing)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return (
             f"The file or folder {error.filename} cannot be used ({error.strerror}). "

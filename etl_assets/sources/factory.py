@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from etl_assets.config import Settings, database_variable, shown_url
 from etl_assets.core.errors import ConfigError
+from etl_assets.core.extras import explained
 from etl_assets.core.http_specs import HttpApi
 from etl_assets.core.scope import Scope
 from etl_assets.core.source_specs import (
@@ -73,7 +74,8 @@ class Sources:
 
     def of_files(self, table: LayerTable, scope: Scope) -> "Source":
         """The objects of a store."""
-        from etl_assets.sources.files.source import FilesSource
+        with explained("files"):
+            from etl_assets.sources.files.source import FilesSource
 
         index = self._index_of(table) if self._index_of else None
         return FilesSource(self.store(table), table, self._settings.home, scope, index)
@@ -113,13 +115,15 @@ class Sources:
         Raises ConfigError where neither its spec nor OBJECT_STORE_URL says where they are, and the
         folder of the demo's partners may not be read or is not there.
         """
-        from etl_assets.sources.files.store import open_store
+        with explained("files"):
+            from etl_assets.sources.files.store import open_store
 
         return open_store(self._settings.object_store, self._place_of(table))
 
     def writable_store(self, table: LayerTable) -> "WritableStore":
         """The same place, to put objects there; raises what `store` raises."""
-        from etl_assets.sources.files.writable import WritableStore
+        with explained("files"):
+            from etl_assets.sources.files.writable import WritableStore
 
         return WritableStore(self._settings.object_store, self._place_of(table))
 

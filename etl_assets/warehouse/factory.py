@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from etl_assets.config import Settings
 from etl_assets.core.errors import ConfigError
+from etl_assets.core.extras import explained
 from etl_assets.warehouse.base import Warehouse
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def _postgres(url: str, settings: Settings, _google: "Connect | None") -> Wareho
 
 
 def _bigquery(url: str, settings: Settings, google: "Connect | None") -> Warehouse:
-    from etl_assets.warehouse.bigquery import open_bigquery
+    with explained("bigquery"):
+        from etl_assets.warehouse.bigquery import open_bigquery
 
     return open_bigquery(url, settings, google)
 
