@@ -1,6 +1,7 @@
-"""The suite on PostgreSQL: a fresh database of the tests' server for every test."""
+"""The suite on PostgreSQL: a fresh database of the tests' server for every warehouse."""
 
 import json
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,18 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import make_url
 
 from etl_assets.core.table import LayerTable
+from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets_tests.contract.backends import Backend, Rows
 
 
 def _settings(request: pytest.FixtureRequest, folder: Path) -> dict[str, Any]:
-    url = request.getfixturevalue("database_url")
-    return {"warehouse_url": url, "warehouse_wait_seconds": 30}
+    server: EmbeddedPostgres = request.getfixturevalue("postgres")
+    name = f"warehouse_{uuid.uuid4().hex[:12]}"
+    server.ensure_database(name)
+    return {"warehouse_url": server.url(name), "warehouse_wait_seconds": 30}
 
 
 def _connect(folder: Path) -> psycopg.Connection:
@@ -50,4 +55,12 @@ def _run(folder: Path, statement: str) -> None:
         connection.execute(statement.encode())
 
 
-POSTGRES = Backend("postgres", _settings, _rows, _descriptions, _run)
+def _clean(folder: Path) -> None:
+    url = make_url(json.loads((folder / "warehouse.json").read_text())["warehouse_url"])
+    server = url.set(database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as connection:
+        name = sql.Identifier(str(url.database))
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
+POSTGRES = Backend("postgres", _settings, _rows, _descriptions, _run, _clean)

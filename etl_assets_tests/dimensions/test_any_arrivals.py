@@ -1,20 +1,28 @@
-"""Whole roads at random: versions arrive, facts arrive, runs come in between; all ends up right."""
+"""Whole roads at random: versions arrive, facts arrive, runs come in between; all ends up right.
 
+`EXAMPLES=1000 make soak ARGS=etl_assets_tests/dimensions/test_any_arrivals.py` plays as many as one
+likes on each warehouse; the suite plays a few.
+"""
+
+import os
 import shutil
-import tempfile
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl_assets.core.catalog import Catalog
-from etl_assets.warehouse.duckdb import DuckDBWarehouse
+from etl_assets_tests.contract.backends import Backend
+from etl_assets_tests.contract.every_backend import BACKENDS
 from etl_assets_tests.dimensions import oracle
 from etl_assets_tests.dimensions.oracle import Change, moment
 from etl_assets_tests.dimensions.road import SPECS, World, dimension
 
+EXAMPLES = int(os.environ.get("EXAMPLES", "50"))
 AGAIN = "enriched/dim_again"
 CHANGE = st.builds(
     Change,
@@ -30,10 +38,9 @@ STEPS = st.lists(st.tuples(ARRIVAL, st.integers(0, 2), SALES), min_size=1, max_s
 Step = tuple[list[Change], int, list[tuple[int, int]]]
 
 
-def play(steps: Sequence[Step]) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="star-"))
+def play(steps: Sequence[Step], backend: Backend, folder: Path) -> None:
     catalog = Catalog.of([*SPECS, dimension("dim_again")])
-    world = World(DuckDBWarehouse(folder / "w.duckdb"), folder / "spool", catalog)
+    world = World(backend.open(folder), folder / "spool", catalog)
     seen: dict[tuple[int | None, int], Change] = {}
     try:
         for number, (changes, day, sales) in enumerate(steps):
@@ -62,11 +69,20 @@ def play(steps: Sequence[Step]) -> None:
         assert one.equals(other)
     finally:
         world.warehouse.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.parametrize("examples", [3, pytest.param(150, marks=pytest.mark.soak)])
-def test_s1_s2_any_arrivals_end_in_what_a_rebuild_and_plain_sql_have(examples: int) -> None:
+def _examples() -> Iterator[Any]:
+    for name in BACKENDS:
+        # Half a minute an example on the emulator; `test_building.py` has its share of it.
+        few = pytest.mark.soak if name == "bigquery" else ()
+        yield pytest.param(name, 3, marks=few)
+        yield pytest.param(name, EXAMPLES, marks=pytest.mark.soak)
+
+
+@pytest.mark.parametrize(("backend", "examples"), _examples(), indirect=["backend"])
+def test_s1_s2_any_arrivals_end_in_what_a_rebuild_and_plain_sql_have(
+    examples: int, backend: Backend, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     @settings(
         max_examples=examples,
         deadline=None,
@@ -76,6 +92,13 @@ def test_s1_s2_any_arrivals_end_in_what_a_rebuild_and_plain_sql_have(examples: i
     )
     @given(STEPS)
     def played(steps: list[Step]) -> None:
-        play(steps)
+        folder = tmp_path / uuid.uuid4().hex
+        folder.mkdir()
+        backend.prepare(request, folder)
+        try:
+            play(steps, backend, folder)
+        finally:
+            backend.clean(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
     played()
