@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Passed on to the demo and the UI: make demo WAREHOUSE_URL=duckdb:///data/warehouse.duckdb
 export WAREHOUSE_URL
 
-.PHONY: demo dev test simulate soak test-bigquery bigquery check bench compare-dlt compare-scd2 dictionary format lock clean wheel
+.PHONY: demo dev test simulate soak test-bigquery bigquery check bench docs compare-dlt compare-scd2 dictionary format lock clean wheel
 
 demo: .venv/runtime
 	@$(BIN)/etl-assets demo
@@ -43,8 +43,14 @@ check: .venv/dev
 	@$(BIN)/etl-assets dictionary | diff -q - docs/data-dictionary.md >/dev/null || { echo "docs/data-dictionary.md is out of date: make dictionary"; exit 1; }
 	@ETL_STRICT=1 $(BIN)/dagster definitions validate -w workspace.yaml >/dev/null 2>&1 || ETL_STRICT=1 $(BIN)/dagster definitions validate -w workspace.yaml
 
+# ARGS=--quick goes through all of it in some minutes, ARGS=--publish writes docs/performance.md.
 bench: .venv/dev
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# The site of docs/ in site/, without anything from elsewhere. A broken link is an error. Each time
+# anew, because its cache sees pages and not the docstrings that they show.
+docs: .venv/dev
+	@$(BIN)/zensical build --strict --clean
 
 # What dlt makes of the histories that a sync by a cursor gets wrong; docs/incremental.md has the table.
 compare-dlt: .venv/dev
