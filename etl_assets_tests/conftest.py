@@ -26,7 +26,8 @@ from etl_assets_tests.debian_postgres import (
     start_debian_postgres,
     stop_debian_postgres,
 )
-from etl_assets_tests.missing import lacking, pytest_terminal_summary
+from etl_assets_tests.missing import lacking
+from etl_assets_tests.run_summary import pytest_terminal_summary
 from etl_assets_tests.s3_server import S3Server, start_s3
 
 __all__ = ["pytest_terminal_summary"]  # pytest looks for it here

@@ -38,7 +38,10 @@ def test_it_is_the_last_thing_that_a_run_says(tmp_path: Path) -> None:
         "def test_three():\n    pass\n"
     )
     done = subprocess.run(
-        [*(sys.executable, "-m", "pytest", "-q", "-p", "etl_assets_tests.missing"), str(tmp_path)],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "etl_assets_tests.run_summary"),
+            str(tmp_path),
+        ],
         cwd=tmp_path,
         env={"PATH": "", "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
