@@ -15,7 +15,9 @@ import warnings
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from etl_assets.cli.completion import with_table_names
 from etl_assets.cli.output import print_error
 from etl_assets.core.errors import EtlError
 from etl_assets.core.unexpected import told
@@ -27,6 +29,7 @@ _OBJECTS_A_COLLECTION = 100_000
 
 COMMANDS = {
     "backfill": "Load tables for a range of days.",
+    "completion": "Say how to complete commands and tables in a shell.",
     "derive": "Make the days of staged and enriched tables that are late.",
     "demo": "Fill the demo shop, and load it through every layer.",
     "dev": "Open the platform in the Dagster UI, on this machine.",
@@ -38,6 +41,7 @@ COMMANDS = {
     "fields": "Show the fields of JSON columns, and make columns of them.",
     "files": "Show what became of the objects of a table of files.",
     "identity": "Explain which records are one customer; merge and unmerge them.",
+    "init": "Write a project of one's own, with a package of tables.",
     "migrate": "Bring the platform's own tables up to this release.",
     "quarantine": "Show the rows that were set aside, and load their days again.",
     "reconcile": "Compare tables with their source, row by row.",
@@ -68,7 +72,17 @@ class Commands(click.Group):
         found: click.Command = getattr(
             importlib.import_module(f"etl_assets.cli.{cmd_name}"), cmd_name
         )
-        return found
+        return with_table_names(found)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands and options that begin so, without importing any command."""
+        if incomplete and not incomplete[0].isalnum():
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=line)
+            for name, line in sorted(COMMANDS.items())
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(
         self,

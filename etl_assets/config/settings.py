@@ -53,7 +53,9 @@ class Settings(Part):
 
     `database_url` is the source database of the connection `default`, `databases` has the others by
     connection; that of `events` is where events land (EVENTS_DATABASE_URL).
-    `warehouse_url` None means a DuckDB file in `home`.
+    `warehouse_url` None means a DuckDB file in `home`. `project` is the folder of the project of
+    one's own that the process works in. With `strict`, which Dagster sets where definitions are
+    only checked, a table that is wrong is an error of the code location; else it is left out.
     `first_day` and `last_day` bound the partitions (UTC); no `last_day` means up to yesterday. The
     demo shop's days end: where no source database is named, `last_day` has a default.
     `tables` are the packages of the table modules (where no database is named, the demo's),
@@ -71,6 +73,8 @@ class Settings(Part):
     model_config = variables("ETL_")
 
     home: Path = Path(".etl")
+    project: Path | None = None
+    strict: YesOrNo = Field(default=False, validation_alias="DAGSTER_IS_DEFS_VALIDATION_CLI")
     database_url: str | None = Field(default=None, validation_alias=DATABASE, repr=False)
     databases: Mapping[str, str] = Field(default_factory=dict, repr=False)
     warehouse_url: str | None = Field(default=None, validation_alias="WAREHOUSE_URL", repr=False)

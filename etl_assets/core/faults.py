@@ -24,4 +24,4 @@ def refuse(kind: str, name: object, faults: Sequence[Fault]) -> None:
         *earlier, last = dict.fromkeys(faults)  # what both layers share is said once
         told = [f"{fault.field}: {fault.what} {fault.write}" for fault in earlier]
         what = " ".join([f"{kind} {name}:", *told, f"{last.field}: {last.what}"])
-        raise SpecError(what, last.write, table=str(name))
+        raise SpecError(what, last.write, table=str(name), field=faults[0].field)

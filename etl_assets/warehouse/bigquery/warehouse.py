@@ -47,7 +47,7 @@ from etl_assets.warehouse.publication import (
     StagedDay,
     Staging,
 )
-from etl_assets.warehouse.system_tables import SCHEMA_VERSION
+from etl_assets.warehouse.versions import migrated
 
 
 class BigQueryWarehouse(Warehouse):
@@ -265,10 +265,7 @@ class BigQueryWarehouse(Warehouse):
         """See `Warehouse.migrate`."""
         with bigquery_errors("migrating the platform's tables"):
             before = self._system.upgrade()
-        if before == SCHEMA_VERSION:
-            return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
-        was = "none" if before is None else before
-        return f"Migrated the platform's tables from version {was} to {SCHEMA_VERSION}."
+        return migrated(before)
 
     def close(self) -> None:
         """Close the sessions to Google; using the warehouse again opens new ones."""

@@ -52,6 +52,7 @@ from etl_assets.warehouse.publication import (
     Staging,
 )
 from etl_assets.warehouse.system_tables import SCHEMA_VERSION
+from etl_assets.warehouse.versions import migrated
 
 T = TypeVar("T")
 
@@ -254,10 +255,7 @@ class PostgresWarehouse(Warehouse):
     def migrate(self) -> str:
         """See `Warehouse.migrate`."""
         before = system.upgrade(self.transactions)
-        if before == SCHEMA_VERSION:
-            return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
-        was = "none" if before is None else before
-        return f"Migrated the platform's tables from version {was} to {SCHEMA_VERSION}."
+        return migrated(before)
 
     def close(self) -> None:
         """See `Warehouse.close`."""
