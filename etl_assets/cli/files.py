@@ -178,15 +178,18 @@ def propose(url: str, name: str | None, kind: str | None, as_json: bool) -> None
     """Print a table module for the files below URL (s3://, gs://, az://, file:/// or a path).
 
     It is guessed from a sample: some thousand keys, and the begin of a few objects. Nothing is
-    written. Read its comments, correct it, and keep it in a package of ETL_TABLES.
+    written; `etl-assets add-table URL` writes it into the package of ETL_TABLES, with a test.
     """
-    from etl_assets.sources.files.propose.place import proposed
+    from etl_assets.scaffold.files import found_files, of_files, told
+    from etl_assets.scaffold.module_text import module_text
 
-    module = proposed(read_settings().object_store, url, name, kind)
+    found = found_files(read_settings().object_store, url, name, kind)
+    table = of_files(found)
+    module = module_text(table)
     if as_json:
-        print_json(module.as_dict())
+        print_json(told(table, found, module))
         return
-    click.echo(str(module), nl=False)
+    click.echo(module, nl=False)
 
 
 @files.command()

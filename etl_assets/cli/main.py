@@ -1,8 +1,8 @@
 """The `etl-assets` command: what the UI does, in a terminal.
 
-A command is a module of this package with a function of the same name, imported when it is typed:
-`--help` must not wait for anything. Commands read arguments, call and print; what they call is in
-`pipeline/`, `orchestration/` and `demo/`.
+A command is a module of this package with a function of the same name (`_` where it has `-`), which
+is imported when it is typed: `--help` must not wait for anything. Commands read arguments, call and
+print; what they call is in `pipeline/`, `orchestration/`, `scaffold/` and `demo/`.
 """
 
 import errno
@@ -28,6 +28,7 @@ BEGAN = time.monotonic()
 _OBJECTS_A_COLLECTION = 100_000
 
 COMMANDS = {
+    "add-table": "Write the module of a table by what its source says.",
     "backfill": "Load tables for a range of days.",
     "completion": "Say how to complete commands and tables in a shell.",
     "derive": "Make the days of staged and enriched tables that are late.",
@@ -51,7 +52,8 @@ COMMANDS = {
     "sync": "Read what changed in the source.",
     "webhook": "Receive events that partners send.",
 }
-"""Each command and its line in `--help`; `etl_assets.cli.<name>` has the function `<name>`."""
+"""Each command and its line in `--help`; `etl_assets.cli.<name>` has the function `<name>`,
+with `_` where the command has `-`."""
 
 
 class Commands(click.Group):
@@ -69,9 +71,8 @@ class Commands(click.Group):
         """The command of that name, None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(
-            importlib.import_module(f"etl_assets.cli.{cmd_name}"), cmd_name
-        )
+        name = cmd_name.replace("-", "_")
+        found: click.Command = getattr(importlib.import_module(f"etl_assets.cli.{name}"), name)
         return with_table_names(found)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

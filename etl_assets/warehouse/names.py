@@ -23,11 +23,11 @@ BIGQUERY_COLUMNS = 10_000
 # https://cloud.google.com/bigquery/docs/tables#table_naming, …/schemas#column_names
 BIGQUERY_TABLE = re.compile(r"[\w\- ]{1,1024}")
 BIGQUERY_COLUMN = re.compile(r"[^!\"$()*,./;?@\[\\\]^`{}~\x00-\x1f]{1,300}")
-_BIGQUERY_PREFIXES = (
+BIGQUERY_PREFIXES = (
     *("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier"),
     *("_change_sequence_number", "_change_type", "_change_timestamp"),
 )
-_POSTGRES_OWN = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
+POSTGRES_OWN = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
 _SHOWN = 5
 
 
@@ -66,7 +66,7 @@ def _postgres(table: LayerTable) -> Iterator[str]:
             f"PostgreSQL would cut off after {POSTGRES_LONGEST} bytes",
             "a shorter name",
         )
-    if own := [name for name in names if name in _POSTGRES_OWN]:
+    if own := [name for name in names if name in POSTGRES_OWN]:
         yield _names(table, own, "every table of PostgreSQL has of its own", "another name")
     yield from _too_many(table, "PostgreSQL", POSTGRES_COLUMNS)
 
@@ -81,7 +81,7 @@ def _bigquery(table: LayerTable) -> Iterator[str]:
     if odd := [name for name in names if not BIGQUERY_COLUMN.fullmatch(name)]:
         why = "BigQuery takes for no name (300 characters at most, and not all signs)"
         yield _names(table, odd, why, "a name of letters, digits and _")
-    if own := [name for name in names if name.lower().startswith(_BIGQUERY_PREFIXES)]:
+    if own := [name for name in names if name.lower().startswith(BIGQUERY_PREFIXES)]:
         yield _names(table, own, "begin as BigQuery's own names do", "another name")
     yield from _too_many(table, "BigQuery", BIGQUERY_COLUMNS)
 
