@@ -25,7 +25,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.core.verdict import Expectation, Verdict
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.sources.found import Rejected, RejectedLines
-from etl_assets.spool import SpoolFiles, SpoolMark
+from etl_assets.spool import SpoolFiles, SpoolMark, duplicates
 from etl_assets.warehouse.publication import Gone
 
 PREVIEW_ROWS = 5
@@ -213,7 +213,7 @@ class DayCheck:
             self.files.close()
             self.quarantine.close()
         with self.clock.step("audit"):
-            duplicates, sample = self.files.duplicates(self.table.key, SAMPLES)
+            repeated, sample = duplicates(self.files, self.table.key, SAMPLES)
         state = kept.state if kept else None
         if kept:
             self._audit.keep(kept.rows, kept.nulls, kept.quarantined, kept.tolerated)
@@ -222,8 +222,8 @@ class DayCheck:
             source_count=source_count,
             published_count=kept.published if kept else published.rows.get(self.day),
             earlier_counts=published.earlier(self.day, days) if self.table.has_days else (),
-            duplicate_keys=duplicates,
-            duplicates=self._shown(sample) if duplicates else (),
+            duplicate_keys=repeated,
+            duplicates=self._shown(sample) if repeated else (),
             drift=self.origin.drift,
             objects=len(ledger or ()),
             look_ups=look_ups,
