@@ -20,6 +20,7 @@ from etl_assets.config.parts import (
     WebhookSettings,
 )
 from etl_assets.config.values import (
+    Connections,
     Count,
     Day,
     Host,
@@ -63,6 +64,8 @@ class Settings(Part):
     store of `events_archive_url`. `demo` says that the embedded demo shop may be read where no
     DATABASE_URL is set (`sources/factory.py`).
     `dagster_postgres_url` is where Dagster keeps runs and events, None for the embedded server.
+    `read_workers` is how many connections share the reading of a large table of a source database,
+    None for one a core, four at most.
     `hash_key` is what personal keys are hashed with, None for a key kept in `home`.
     `gcp_credentials` is a service account's key, base64 as dagster-gcp takes it; None for Google's
     application default credentials. `run_retention_days` is how long Dagster keeps runs of the sync
@@ -91,6 +94,7 @@ class Settings(Part):
     )
     hash_key: str | None = Field(default=None, repr=False)
     statement_timeout_seconds: WholeSeconds = 3600
+    read_workers: Connections | None = None
     warehouse_wait_seconds: Seconds = 120
     warehouse_pool: WarehousePool = WarehousePool()
     sync: SyncSettings = SyncSettings()

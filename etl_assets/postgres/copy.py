@@ -39,7 +39,7 @@ def copy_frames(
     columns: Sequence[ColumnRead],
     *,
     block_bytes: int = BLOCK_BYTES,
-) -> Iterator[pl.DataFrame]:
+) -> Generator[pl.DataFrame, None, None]:
     """Frames of the SELECT's rows, in its order; none where it has no rows.
 
     Closing the iterator early cancels the COPY, and so does an interrupt. Raises psycopg.Error

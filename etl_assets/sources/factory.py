@@ -159,7 +159,8 @@ class Sources:
         """
         from etl_assets.sources.postgres.reader import PostgresReader
 
-        return PostgresReader(self.engine(connection), self._pool())
+        workers = self._settings.read_workers
+        return PostgresReader(self.engine(connection), self._pool(), workers)
 
     def engine(self, connection: str = DEFAULT_CONNECTION) -> "Engine":
         """The kept engine of one database; raises ConfigError as `reader` does."""
@@ -218,7 +219,11 @@ class Sources:
     def _pool(self) -> "PoolSettings":
         from etl_assets.postgres.connection import PoolSettings
 
-        return PoolSettings(statement_timeout=self._settings.statement_timeout_seconds)
+        settings, usual = self._settings, PoolSettings.max_overflow
+        return PoolSettings(
+            max_overflow=usual + (settings.read_workers or 0),
+            statement_timeout=settings.statement_timeout_seconds,
+        )
 
     def url(self, connection: str) -> str:
         """The URL of a connection's database; an embedded one is started, and made, by that.

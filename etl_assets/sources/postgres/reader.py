@@ -8,12 +8,13 @@ connection that breaks is replaced, and the day that it broke is read again from
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
 import polars as pl
 import sqlalchemy as sa
+from psycopg import sql
 
 from etl_assets.core.drift import SourceColumns
 from etl_assets.core.partitions import Window
@@ -35,6 +36,7 @@ from etl_assets.sources.postgres.failing import expression_errors
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets.sources.postgres.key_reads import KeyReads
 from etl_assets.sources.postgres.large_rows import may_be_large
+from etl_assets.sources.postgres.parallel import Workers, read_slices, usual_workers
 from etl_assets.sources.postgres.relations import Relations, hold, hold_late, read_relations
 from etl_assets.sources.postgres.row_security import (
     hidden_by_policies,
@@ -42,6 +44,7 @@ from etl_assets.sources.postgres.row_security import (
     row_security_errors,
 )
 from etl_assets.sources.postgres.select import plan_selects, relation_of
+from etl_assets.sources.postgres.slices import LEAST_ROWS, Cutting
 from etl_assets.sources.postgres.sync_cost import SyncCosts
 
 _LONGEST_MARGIN = timedelta(milliseconds=50)
@@ -49,11 +52,19 @@ _SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}; SET LOCAL row_secur
 
 
 class PostgresReader:
-    """Reads layer tables from the source database; cheap to make, connects when used."""
+    """Reads layer tables from the source database; cheap to make, connects when used.
 
-    def __init__(self, engine: sa.Engine, pool: PoolSettings | None = None) -> None:
+    A large reading is shared by `workers` connections (`parallel.py`), None for as many as usual.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, pool: PoolSettings | None = None, workers: int | None = None
+    ) -> None:
         self._engine = engine
-        self._statement_timeout = (pool or PoolSettings()).statement_timeout * 1000
+        pool = pool or PoolSettings()
+        self._statement_timeout = pool.statement_timeout * 1000
+        most = min(workers or usual_workers(), pool.size + pool.max_overflow)
+        self._workers = Workers(engine.connect, most)
 
     def connect(self) -> None:
         """Connect once, to see that it is possible; raises SourceUnavailable or SourceError."""
@@ -77,7 +88,8 @@ class PostgresReader:
             driver = driver_of(connection)
             # What would hide rows is refused by PostgreSQL, unless the spec accepts it (R3).
             row_security = "on" if source.row_security else "off"
-            connection.exec_driver_sql(_SESSION.format(self._statement_timeout, row_security))
+            session = _SESSION.format(self._statement_timeout, row_security)
+            connection.exec_driver_sql(session)
             hold(driver, table)  # before the first query: the snapshot is younger than the lock
             # The query that takes the snapshot; its start is the last moment before it.
             moment = connection.scalar(sa.text("SELECT statement_timestamp()"))
@@ -101,6 +113,8 @@ class PostgresReader:
                     columns=tuple((c.name, c.shown) for c in own.values()),
                     digest_of_columns=fingerprint,
                     relations=relations,
+                    session=session,
+                    workers=self._workers,
                 )
             finally:
                 grown = isinstance(driver, InterruptibleConnection) and driver.has_grown
@@ -174,6 +188,8 @@ class TableSnapshot(SyncCosts, KeyReads, DigestReads, Snapshot):
     columns: SourceColumns
     digest_of_columns: str
     relations: Relations
+    session: str
+    workers: Workers
 
     @property
     def fingerprint(self) -> str:
@@ -217,12 +233,13 @@ class TableSnapshot(SyncCosts, KeyReads, DigestReads, Snapshot):
         return counted[0] if counted else 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresDay(DayRead):
     """A `DayRead` of one day of a snapshot."""
 
     snapshot: TableSnapshot
     day: date
+    _rows: int = field(default=0, init=False)
 
     @property
     def source(self) -> str:
@@ -235,12 +252,12 @@ class PostgresDay(DayRead):
         where = selects.within(Window.of(self.day))
         with source_errors(f"counting {self.source}"):
             counted = snapshot.connection.execute(selects.count(where)).fetchone()
-            rows, bad = counted or (0, 0)
+            self._rows, bad = counted or (0, 0)
             rejected = read_rejects(snapshot, [where]).rows if bad else Rejected()
             query = selects.rows(where).as_string(snapshot.connection)
         return DayEvidence(
             as_of=snapshot.as_of,
-            row_count=rows,
+            row_count=self._rows,
             query=query,
             rejected=rejected,
             drift=snapshot.drift,
@@ -256,8 +273,20 @@ class PostgresDay(DayRead):
         return pl.concat([keys.clear(), *found, unreadable]).unique()
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
-        """Frames in the contract's columns and dtypes."""
-        selects = self.snapshot.selects
-        rows = selects.rows(selects.within(Window.of(self.day)))
+        """Frames in the contract's columns and dtypes; several connections read what is large."""
+        snapshot, selects = self.snapshot, self.snapshot.selects
+        window = Window.of(self.day)
         with source_errors(f"reading {self.source}"):
-            yield from copy_frames(self.snapshot.connection, rows, selects.columns)
+            if self._rows >= LEAST_ROWS and snapshot.workers.most > 1:
+                wheres = Cutting(snapshot, snapshot.relations, window).slices()
+                if len(wheres) > 1:
+                    yield from self._sliced(list(map(selects.rows, wheres)))
+                    return
+            rows = selects.rows(selects.within(window))
+            yield from copy_frames(snapshot.connection, rows, selects.columns)
+
+    def _sliced(self, slices: Sequence[sql.Composed]) -> Generator[pl.DataFrame, None, None]:
+        snapshot = self.snapshot
+        first = snapshot.connection
+        joining = snapshot.workers.joining(first, snapshot.session, snapshot.table)
+        yield from read_slices(first, joining, slices, snapshot.selects.columns)
