@@ -30,14 +30,10 @@ READS: Final[Mapping[Layer, tuple[Layer, ...]]] = {
 
 @dataclass(frozen=True)
 class Declared:
-    """A spec, and the Python module that declares it; None where it was made in code.
-
-    Of a spec that YAML declares `module` is the package, and `file` the path of the file in it.
-    """
+    """A spec, and the Python module that declares it; None where it was made in code."""
 
     spec: Spec
     module: str | None = None
-    file: str | None = None
 
     def layer_tables(self) -> tuple[LayerTable, ...]:
         """The spec's tables, which know where they are declared."""
@@ -45,17 +41,15 @@ class Declared:
             replace(
                 table,
                 module=self.module,
-                file=self.file,
-                versions=table.versions
-                and replace(table.versions, module=self.module, file=self.file),
+                versions=table.versions and replace(table.versions, module=self.module),
             )
             for table in self.spec.layer_tables()
         )
 
     @property
     def place(self) -> str:
-        """The file, or the spec's name."""
-        return file_of(self.module, self.file) if self.module else f"the spec {self.spec.name}"
+        """The module's file, or the spec's name."""
+        return file_of(self.module) if self.module else f"the spec {self.spec.name}"
 
 
 @dataclass(frozen=True)

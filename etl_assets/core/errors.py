@@ -28,16 +28,11 @@ class ConfigError(EtlError):
 
 
 class SpecError(EtlError):
-    """A table's spec contradicts its contract, another table or itself.
+    """A table's spec contradicts its contract, another table or itself; `table` is its name."""
 
-    `table` is its name, `field` the first field of the spec that is wrong, where they are known.
-    """
-
-    def __init__(
-        self, what: str, next_step: str, table: str | None = None, field: str | None = None
-    ) -> None:
+    def __init__(self, what: str, next_step: str, table: str | None = None) -> None:
         super().__init__(what, next_step)
-        self.table, self.field = table, field
+        self.table = table
 
 
 class UnknownTable(EtlError):

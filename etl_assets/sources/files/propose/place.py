@@ -1,16 +1,15 @@
-"""From what a person typed to a store, and from there to the table that is proposed.
+"""From what a person typed to a store, and from there to the module that is proposed.
 
-A location below OBJECT_STORE_URL is not written into a module: that setting says it already.
+A location below OBJECT_STORE_URL is not written into the module: that setting says it already.
 """
 
-import itertools
 import re
 from pathlib import Path
 
 from etl_assets.config import ObjectStoreSettings
 from etl_assets.core.errors import SourceError
 from etl_assets.sources.files.location import Location, parse_location
-from etl_assets.sources.files.propose.found_table import FoundTable, table_of
+from etl_assets.sources.files.propose.module import Module, module_of
 from etl_assets.sources.files.propose.proposal import propose
 from etl_assets.sources.files.propose.sample import Kind
 from etl_assets.sources.files.store import open_store
@@ -21,8 +20,8 @@ _GLOB = re.compile(r"[*?…]|\.\.\.$")
 
 def proposed(
     settings: ObjectStoreSettings, url: str, name: str | None = None, kind: str | None = None
-) -> FoundTable:
-    """The table of the files below `url`, which may be a path of this machine.
+) -> Module:
+    """The module for the files below `url`, which may be a path of this machine.
 
     Raises ConfigError for what is no URL or path of a folder, SourceError where nothing is there
     or its format is not known, and what the store raises.
@@ -31,7 +30,7 @@ def proposed(
     store = open_store(settings, where)
     found = propose(store, Kind(kind) if kind else None)
     location, below = _relative(store.location, settings.url, where)
-    return table_of(found, _table_name(name or _last(found.pattern.text, where)), location, below)
+    return module_of(found, _table_name(name or _last(found.pattern.text, where)), location, below)
 
 
 def _url_of(text: str) -> str:
@@ -40,13 +39,11 @@ def _url_of(text: str) -> str:
         folders = text.split("/")
         plain = next((n for n, part in enumerate(folders) if _GLOB.search(part)), len(folders))
         return "/".join(folders[:plain])
-    path = Path(text).expanduser()
-    path = Path(*itertools.takewhile(lambda part: not _GLOB.search(part), path.parts)).resolve()
+    path = Path(text).expanduser().resolve()
     if path.is_file():
         raise SourceError(
             f"{text} is a file, and a table is of a folder's files.",
-            f"Name its folder, {Path(text).parent}, or a pattern: "
-            f"'{Path(text).parent}/*{path.suffix}'.",
+            f"Name its folder: etl-assets files propose {Path(text).parent}.",
         )
     return path.as_uri()
 
