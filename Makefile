@@ -41,7 +41,7 @@ check: .venv/dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/etl-assets dictionary | diff -q - docs/data-dictionary.md >/dev/null || { echo "docs/data-dictionary.md is out of date: make dictionary"; exit 1; }
-	@ETL_STRICT=1 $(BIN)/dagster definitions validate -w workspace.yaml >/dev/null 2>&1 || ETL_STRICT=1 $(BIN)/dagster definitions validate -w workspace.yaml
+	@$(BIN)/dg check defs >/dev/null 2>&1 || $(BIN)/dg check defs
 
 # ARGS=--quick goes through all of it in some minutes, ARGS=--publish writes docs/performance.md.
 bench: .venv/dev

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.orders import write_orders
+from benchmarks.part import Bench, Outcome, Part, Sheet, race_outcome
 from benchmarks.runner import Contender, interleaved
 from benchmarks.task import Measured
+from etl_assets_tests.bigquery_environment import NoInterpreter
 from etl_assets_tests.bigquery_server import PROJECT, start_bigquery
 
 RACE = (
@@ -54,3 +56,16 @@ def bigquery_figures(medians: dict[str, Measured]) -> dict[str, float]:
         **{f"{name}_seconds": measured.seconds for name, measured in medians.items()},
         **{f"{name}_peak_rss_mb": measured.peak_rss_mb for name, measured in medians.items()},
     }
+
+
+def _part(bench: Bench) -> Outcome:
+    rows, repeats = bench.size("bigquery-rows"), bench.size("repeats")
+    try:
+        medians = measure_bigquery(bench.folder, rows, repeats, bench.tell)
+    except NoInterpreter as missing:
+        return Outcome({}, [Sheet("BigQuery is not measured", ("why",), [(str(missing),)])])
+    what = "rows of 11 columns into the BigQuery emulator"
+    return race_outcome(bigquery_figures(medians), medians, RACE, what, "ours")
+
+
+PART = Part("bigquery", "A load into BigQuery", _part)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.imports import BARE
+from benchmarks.part import Bench, Outcome, Part, Sheet
 from benchmarks.runner import MeasurementFailed
 from benchmarks.source import Source
 from etl_assets.core.http_specs import HttpApi
@@ -105,3 +106,17 @@ def _cpu_seconds(command: Sequence[str], environment: Mapping[str, str]) -> floa
         raise MeasurementFailed(f"{' '.join(command)}\n{done.stderr[-3000:]}")
     user = after.children_user - before.children_user
     return user + after.children_system - before.children_system
+
+
+def _part(bench: Bench) -> Outcome:
+    figures = measure_commands(bench.source, bench.folder, 1 if bench.quick else 3, bench.tell)
+    bare = figures["command_bare_cpu_seconds"]
+    rows = [("the imports of Dagster, Polars and Pandera", f"{bare:.2f}", "1.00")]
+    for name, arguments in COMMANDS.items():
+        ratio = figures[f"command_{name}_over_bare"]
+        shown = " ".join(arguments) if len(arguments) < 4 else f"{arguments[0]}, without HTTP APIs"
+        rows.append((f"etl-assets {shown}", f"{ratio * bare:.2f}", f"{ratio:.2f}"))
+    return Outcome(figures, [Sheet("Short commands", ("", "CPU s", "x bare"), rows)])
+
+
+PART = Part("commands", "Start-up: short commands", _part)

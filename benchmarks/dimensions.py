@@ -3,10 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.part import Bench, Outcome, Part, Sheet
 from benchmarks.runner import measure
 from benchmarks.star import add_day, fill
 from benchmarks.task import Task
@@ -45,22 +42,23 @@ def measure_dimensions(folder: Path, changes: int, tell: Callable[[str], None]) 
     return figures
 
 
-def print_dimensions(console: Console, figures: dict[str, float]) -> None:
-    """Both runs, a line each."""
-    title = (
-        f"A dimension of {figures['dimension_changes']:,.0f} changes of "
-        f"{figures['dimension_keys']:,.0f} keys, in DuckDB"
-    )
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for name in ("keys", "seconds", "CPU s", "peak MB"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, told in (("whole", "from nothing"), ("day", "one more day of changes")):
-        table.add_row(
+def _part(bench: Bench) -> Outcome:
+    figures = measure_dimensions(bench.folder, bench.size("changes"), bench.tell)
+    rows = [
+        (
             told,
             f"{figures[f'dimension_{name}_keys']:,.0f}",
             f"{figures[f'dimension_{name}_seconds']:.2f}",
             f"{figures[f'dimension_{name}_cpu_seconds']:.2f}",
             f"{figures[f'dimension_{name}_peak_rss_mb']:.0f}",
         )
-    console.print(table)
+        for name, told in (("whole", "from nothing"), ("day", "one more day of changes"))
+    ]
+    title = (
+        f"A dimension of {figures['dimension_changes']:,.0f} changes of "
+        f"{figures['dimension_keys']:,.0f} keys, in DuckDB"
+    )
+    return Outcome(figures, [Sheet(title, ("", "keys", "seconds", "CPU s", "peak MB"), rows)])
+
+
+PART = Part("dimensions", "A large dimension", _part)

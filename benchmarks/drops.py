@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks.file_content import CSV, file_at, write_text
 from benchmarks.file_table import DAYS, TABLE, file_orders, open_files
 from benchmarks.orders import order_frames
+from benchmarks.part import Bench, Outcome, Part, Sheet
 from benchmarks.runner import MeasurementFailed
 from benchmarks.source import DAY, Source
 from etl_assets.pipeline.platform import Platform
@@ -111,3 +112,16 @@ def _environment(drop: Path, home: Path, dagster: str) -> dict[str, str]:
         "OBJECT_STORE_URL": f"file://{drop}",
         "DAGSTER_POSTGRES_URL": dagster,
     }
+
+
+def _part(bench: Bench) -> Outcome:
+    figures = measure_drops(bench.source, bench.folder, bench.size("repeats"), bench.tell)
+    rows = [
+        ("the median", f"{figures['drop_to_published_seconds']:.1f}"),
+        ("the longest", f"{figures['drop_to_published_seconds_longest']:.1f}"),
+    ]
+    title = "From a dropped file to its published day, by sensor and daemon"
+    return Outcome(figures, [Sheet(title, ("", "seconds"), rows)])
+
+
+PART = Part("drops", "A file that is dropped", _part)

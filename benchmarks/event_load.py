@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from benchmarks.part import Bench, Outcome, Part, race_outcome
 from benchmarks.runner import Contender, interleaved
 from benchmarks.source import Source
 from benchmarks.task import Measured
@@ -61,5 +62,22 @@ def event_figures(medians: dict[str, Measured]) -> dict[str, float]:
             for n in others
         },
         **{f"{name}_rows_a_second": one.rows / one.seconds for name, one in medians.items()},
+        **{f"{name}_cpu_seconds": one.cpu_seconds for name, one in medians.items()},
         **{f"{name}_peak_rss_mb": one.peak_rss_mb for name, one in medians.items()},
     }
+
+
+def _part(bench: Bench) -> Outcome:
+    medians, race = measure_events(
+        bench.source,
+        bench.folder,
+        bench.size("event-rows"),
+        bench.size("repeats"),
+        1.0 if bench.quick else ROWS_SHARE,
+        bench.tell,
+    )
+    what = "events into PostgreSQL"
+    return race_outcome(event_figures(medians), medians, race, what, "our landing")
+
+
+PART = Part("events", "Events into PostgreSQL", _part)

@@ -11,10 +11,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.part import Bench, Outcome, Part, Sheet
 from benchmarks.runner import measure
 from benchmarks.task import Task
 from etl_assets_tests.s3_server import start_s3
@@ -45,23 +42,22 @@ def measure_file_keys(folder: Path, keys: int, tell: Callable[[str], None]) -> d
     return figures
 
 
-def print_file_keys(console: Console, figures: dict[str, float]) -> None:
-    """A line for each of the listings."""
-    table = Table(
-        title=f"{figures['file_keys']:,.0f} keys on an S3",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
-    for name in ("", "seconds", "our CPU"):
-        table.add_column(name, justify="right" if name else "left", no_wrap=True)
-    for name, title in (
-        ("bare", "its pages by bare HTTP: moto's own time"),
-        ("plan", "listed and planned, every object new"),
-        ("unchanged", "a tick of the sensor, every object known"),
-    ):
-        table.add_row(
+def _part(bench: Bench) -> Outcome:
+    figures = measure_file_keys(bench.folder, bench.size("file-keys"), bench.tell)
+    rows = [
+        (
             title,
             f"{figures[f'file_keys_{name}_seconds']:.2f}",
             f"{figures[f'file_keys_{name}_cpu_seconds']:.2f}",
         )
-    console.print(table)
+        for name, title in (
+            ("bare", "its pages by bare HTTP: moto's own time"),
+            ("plan", "listed and planned, every object new"),
+            ("unchanged", "a tick of the sensor, every object known"),
+        )
+    ]
+    title = f"{figures['file_keys']:,.0f} keys on an S3"
+    return Outcome(figures, [Sheet(title, ("", "seconds", "our CPU"), rows)])
+
+
+PART = Part("file-keys", "Many objects in a bucket", _part)

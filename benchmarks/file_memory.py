@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.file_content import CSV, GZIP, file_at, write_text
 from benchmarks.orders import order_frames
+from benchmarks.part import Bench, Outcome, Part, Sheet
 from benchmarks.runner import measure
 from benchmarks.task import Task
 
@@ -40,3 +41,24 @@ def measure_file_memory(folder: Path, size: int, tell: Callable[[str], None]) ->
             figures[f"file_{kind}_2x_peak_rss_mb"] / figures[f"file_{kind}_1x_peak_rss_mb"]
         )
     return figures
+
+
+def _part(bench: Bench) -> Outcome:
+    size = bench.size("file-memory-bytes")
+    figures = measure_file_memory(bench.folder, size, bench.tell)
+    rows = [
+        (
+            f"{times * size:,} bytes as {kind}",
+            f"{figures[f'file_{kind}_{times}x_rows']:,.0f}",
+            f"{figures[f'file_{kind}_{times}x_seconds']:.2f}",
+            f"{figures[f'file_{kind}_{times}x_cpu_seconds']:.2f}",
+            f"{figures[f'file_{kind}_{times}x_peak_rss_mb']:,.0f}",
+        )
+        for kind in ("csv", "gzip")
+        for times in (1, 2)
+    ]
+    head = ("", "rows", "seconds", "CPU s", "peak MB")
+    return Outcome(figures, [Sheet("A day of one large file", head, rows)])
+
+
+PART = Part("file-memory", "Memory of a large file", _part)

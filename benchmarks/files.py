@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.file_content import CSV, JSON_LINES, PARQUET, file_at, write_parquet, write_text
 from benchmarks.orders import order_frames, write_orders
+from benchmarks.part import Bench, Chart, Outcome, Part, Sheet, race_outcome
 from benchmarks.runner import Contender, interleaved
 from benchmarks.task import Measured
 
@@ -74,3 +75,19 @@ def file_figures(suffix: str, medians: Mapping[str, Measured]) -> dict[str, floa
             figures[f"file_{kind}_load_over_{name}"] = ours.seconds / measured.seconds
             figures[f"file_{kind}_load_cpu_over_{name}"] = ours.cpu_seconds / measured.cpu_seconds
     return figures
+
+
+def _part(bench: Bench) -> Outcome:
+    figures: dict[str, float] = {}
+    sheets, charts = list[Sheet](), list[Chart]()
+    rows, repeats = bench.size("file-rows"), bench.size("repeats")
+    for suffix, medians, race in measure_files(bench.folder, rows, repeats, bench.tell):
+        what = f"rows of 11 columns, {FORMATS[suffix]} into DuckDB"
+        found = race_outcome(file_figures(suffix, medians), medians, race, what, "DuckDB")
+        figures |= found.figures
+        sheets += found.sheets
+        charts += found.charts
+    return Outcome(figures, sheets, charts)
+
+
+PART = Part("files", "A day of files into DuckDB", _part)

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from benchmarks.part import Bench, Outcome, Part, Sheet
+
 BARE = "import dagster, polars, pandera.polars"
 OURS = "import etl_assets.definitions"
 
@@ -33,3 +35,16 @@ def measure_imports(repeats: int, tell: Callable[[str], None]) -> dict[str, floa
         "import_seconds": ours,
         "import_bare_seconds": bare,
     }
+
+
+def _part(bench: Bench) -> Outcome:
+    figures = measure_imports(1 if bench.quick else 5, bench.tell)
+    bare, ours = figures["import_bare_seconds"], figures["import_seconds"]
+    rows = [
+        ("Dagster, Polars and Pandera alone", f"{bare:.2f}", "1.00"),
+        ("the code location", f"{ours:.2f}", f"{ours / bare:.2f}"),
+    ]
+    return Outcome(figures, [Sheet("Imports", ("", "seconds", "x bare"), rows)])
+
+
+PART = Part("imports", "Start-up: imports", _part)

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from benchmarks.part import Bench, Outcome, Part, Sheet
 from benchmarks.runner import measure
 from benchmarks.source import DAY, Source
 from benchmarks.task import Task
@@ -53,3 +54,21 @@ def measure_large_row(
         figures[f"large_row_{work}_cpu_seconds"] = measured.cpu_seconds
     figures["large_row_peak_rss_mb"] = max(figures[f"large_row_{w}_peak_rss_mb"] for w in WORK)
     return figures
+
+
+def _part(bench: Bench) -> Outcome:
+    size = bench.size("large-row-bytes")
+    figures = measure_large_row(bench.source, bench.folder, size, bench.tell)
+    rows = [
+        (
+            work,
+            f"{figures[f'large_row_{work}_cpu_seconds']:.2f}",
+            f"{figures[f'large_row_{work}_peak_rss_mb']:,.0f}",
+        )
+        for work in WORK
+    ]
+    title = f"A day with a JSON of {size:,} bytes among 10,000 small rows"
+    return Outcome(figures, [Sheet(title, ("", "CPU s", "peak MB"), rows)])
+
+
+PART = Part("large-row", "Memory of one very large row", _part)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.part import Bench, Outcome, Part, Sheet
 from benchmarks.runner import measure
 from benchmarks.source import Source
 from benchmarks.task import Task
@@ -22,3 +23,19 @@ def measure_memory(
         figures[f"load_seconds_{suffix}"] = measured.seconds
     figures["peak_rss_10m_over_5m"] = figures["peak_rss_mb_10m"] / figures["peak_rss_mb_5m"]
     return figures
+
+
+def _part(bench: Bench) -> Outcome:
+    figures = measure_memory(bench.source, bench.folder, bench.size("memory-rows"), bench.tell)
+    rows = [
+        (
+            f"{times * figures['memory_rows']:,.0f} rows",
+            f"{figures[f'load_seconds_{name}']:.2f}",
+            f"{figures[f'peak_rss_mb_{name}']:,.0f}",
+        )
+        for times, name in ((1, "5m"), (2, "10m"))
+    ]
+    return Outcome(figures, [Sheet("A raw day", ("", "seconds", "peak MB"), rows)])
+
+
+PART = Part("memory", "Memory of a raw load", _part)

@@ -7,6 +7,7 @@ runs are in process and on PostgreSQL storage, as in the demo. The work is `work
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.part import Bench, Outcome, Part, Sheet
 from benchmarks.runner import measure, median_of
 from benchmarks.source import Source
 from benchmarks.task import Measured, Task
@@ -33,13 +34,17 @@ def measure_partitions(
         for variant, measured in runs.items():
             tell(f"{days} days of the demo shop, {variant}, {turn + 1} of {repeats}")
             measured.append(_measure(source, folder, files, days, variant))
-    plain, dagster = (median_of(measured).seconds for measured in runs.values())
+    plain, dagster = (median_of(measured) for measured in runs.values())
     partitions = _partitions(days)
     return {
-        "partition_overhead_ms": 1000 * (dagster - plain) / partitions,
+        "partition_overhead_ms": 1000 * (dagster.seconds - plain.seconds) / partitions,
         "table_partitions": partitions,
-        "backfill_seconds": dagster,
-        "backfill_without_dagster_seconds": plain,
+        "backfill_seconds": dagster.seconds,
+        "backfill_cpu_seconds": dagster.cpu_seconds,
+        "backfill_peak_rss_mb": dagster.peak_rss_mb,
+        "backfill_without_dagster_seconds": plain.seconds,
+        "backfill_without_dagster_cpu_seconds": plain.cpu_seconds,
+        "backfill_without_dagster_peak_rss_mb": plain.peak_rss_mb,
     }
 
 
@@ -62,3 +67,34 @@ def _partitions(days: int) -> int:
     from etl_assets.table_modules import tables_from
 
     return sum(days if table.has_days else 1 for table in tables_from().values())
+
+
+def _part(bench: Bench) -> Outcome:
+    days = bench.size("days")
+    figures = measure_partitions(
+        bench.source, bench.folder, days, bench.size("repeats"), bench.tell
+    )
+    partitions, rows = figures["table_partitions"], []
+    for name, title in (
+        ("backfill", "etl-assets backfill"),
+        ("backfill_without_dagster", "without Dagster"),
+    ):
+        seconds = figures[f"{name}_seconds"]
+        rows.append(
+            (
+                title,
+                f"{seconds:.1f}",
+                f"{figures[f'{name}_cpu_seconds']:.1f}",
+                f"{1000 * seconds / partitions:.1f}",
+                f"{figures[f'{name}_peak_rss_mb']:,.0f}",
+            )
+        )
+    sheet = Sheet(
+        f"{days} days of the demo, {partitions:,.0f} days and tables of every layer",
+        ("", "seconds", "CPU s", "ms a day and table", "peak MB"),
+        rows,
+    )
+    return Outcome(figures, [sheet])
+
+
+PART = Part("partitions", "The whole graph: a backfill of the demo", _part)

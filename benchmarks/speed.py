@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.part import Bench, Outcome, Part, race_outcome
 from benchmarks.runner import Contender, interleaved
 from benchmarks.source import Source
 from benchmarks.task import Measured
@@ -57,5 +58,21 @@ def speed_figures(medians: Mapping[str, Measured]) -> dict[str, float]:
         "load_over_naive": seconds[LOAD] / seconds["naive"],
         "rows": medians[COPY].rows,
         **{f"{name}_seconds": s for name, s in seconds.items()},
+        **{f"{name}_cpu_seconds": measured.cpu_seconds for name, measured in medians.items()},
         **{f"{name}_peak_rss_mb": measured.peak_rss_mb for name, measured in medians.items()},
     }
+
+
+def _part(bench: Bench) -> Outcome:
+    rows = bench.size("rows")
+    bench.tell(f"making {rows:,} rows")
+    bench.source.fill(rows, indexed=True)
+    share = 1.0 if bench.full or bench.quick else NAIVE_SHARE
+    medians, race = measure_speed(
+        bench.source, bench.folder, bench.size("repeats"), share, bench.tell
+    )
+    what = "rows of 11 columns, all of one day"
+    return race_outcome(speed_figures(medians), medians, race, what, "COPY")
+
+
+PART = Part("speed", "Reader and raw load, from PostgreSQL into DuckDB", _part)

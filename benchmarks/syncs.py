@@ -6,16 +6,14 @@ on a change of the same kind; DuckDB files are the warehouses. The work is `work
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.part import Bench, Chart, Outcome, Part, Point, Sheet
 from benchmarks.runner import measure
 from benchmarks.source import CREATE, INSERT, Source
 from benchmarks.task import Task
@@ -98,41 +96,36 @@ def measure_syncs(
     }
 
 
-def print_syncs(console: Console, figures: Mapping[str, float]) -> None:
-    """A line a contender; our sync is the 1.0."""
-    table = Table(
-        title=f"{CHANGED:,} changed rows on {TOUCHED} days of {figures['sync_rows']:,.0f} rows",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
+def _part(bench: Bench) -> Outcome:
+    figures = measure_syncs(
+        bench.source, bench.folder, bench.size("sync-rows"), bench.size("repeats"), bench.tell
     )
-    table.add_column("")
-    for name in ("x ours", "seconds", "rows written"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, title in (
-        ("changes", "our sync"),
-        ("days_reload", "our re-load of the three days"),
-        ("table_reload", "our re-load of the table"),
-        ("dlt", "dlt: incremental, merge"),
-    ):
-        seconds = figures[f"sync_{name}_seconds"]
-        table.add_row(
+    rows = [
+        (
             title,
-            f"{seconds / figures['sync_changes_seconds']:.2f}",
-            f"{seconds:.2f}",
+            f"{figures[f'sync_{name}_seconds'] / figures['sync_changes_seconds']:.2f}",
+            f"{figures[f'sync_{name}_seconds']:.2f}",
             f"{figures[f'sync_{name}_written']:,.0f}",
         )
-    console.print(table)
-    console.print(
+        for name, title in (
+            ("changes", "our sync"),
+            ("days_reload", "our re-load of the three days"),
+            ("table_reload", "our re-load of the table"),
+            ("dlt", "dlt: incremental, merge"),
+        )
+    ]
+    title = f"{CHANGED:,} changed rows on {TOUCHED} days of {figures['sync_rows']:,.0f} rows"
+    note = (
         f"Source time by the server's own log: {figures['sync_idle_source_ms']:.1f} ms where "
         f"nothing changed ({figures['sync_idle_seconds']:.2f} s in all), "
-        f"{figures['sync_changes_source_ms']:.1f} ms for the {CHANGED:,} rows; by the index.",
-        highlight=False,
+        f"{figures['sync_changes_source_ms']:.1f} ms for the {CHANGED:,} rows; by the index. "
+        "Where few rows were ever updated a sync reads "
+        f"{figures['sync_unchanged_read_over_changed']:g} times those that changed."
     )
-    ratio = figures["sync_unchanged_read_over_changed"]
-    console.print(
-        f"Where few rows were ever updated a sync reads {ratio:g} times those that changed.",
-        highlight=False,
-    )
+    points = [Point(name, float(ratio)) for name, ratio, *_ in rows]
+    chart = Chart("bars", title, "", "seconds, in those of our sync", points)
+    sheet = Sheet(title, ("", "x ours", "seconds", "rows written"), rows, note)
+    return Outcome(figures, [sheet], [chart])
 
 
 def _numbers(rows: int) -> list[int]:
@@ -150,3 +143,6 @@ def _fill(source: Source, rows: int) -> None:
         for index in _INDEXES:
             connection.execute(sql.SQL(index))
         connection.execute("VACUUM (ANALYZE) orders")
+
+
+PART = Part("sync", "A sync of a large table", _part)

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from benchmarks.batches import batches
 from benchmarks.orders import staged_day, write_orders
+from benchmarks.part import Bench, Outcome, Part, race_outcome
 from benchmarks.runner import Contender, interleaved
 from benchmarks.source import Source
 from benchmarks.table import RAW_ORDERS
@@ -106,3 +107,19 @@ def _fill_template(source: Source, folder: Path, orders: Path, rows: int) -> Non
 def _administrate(source: Source, statement: str, *names: str) -> None:
     with psycopg.connect(source.server.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _part(bench: Bench) -> Outcome:
+    medians, race = measure_upserts(
+        bench.source,
+        bench.folder,
+        bench.size("upsert-rows"),
+        bench.size("repeats"),
+        1.0 if bench.quick else MULTI_SHARE,
+        bench.tell,
+    )
+    what = "rows of 11 columns, half of them there, into PostgreSQL"
+    return race_outcome(upsert_figures(medians), medians, race, what, "ours")
+
+
+PART = Part("postgres", "Changes into PostgreSQL", _part)

@@ -1,14 +1,16 @@
-"""Finds the table modules of installed packages: a table is a module with a `TABLE`.
+"""Finds the tables of installed packages: a table is a module with a `TABLE`, or a folder with a
+`defs.yaml` of the component `etl_assets.SourceTable`.
 
-Nothing has to be entered anywhere. What is wrong with one module is told in a sentence, and costs
+Nothing has to be entered anywhere. What is wrong with one of them is told in a sentence, and costs
 that table and what depends on it, never another one. What the specs are together is
-`core/catalog.py`; nothing is kept here between two calls.
+`core/catalog.py`, what YAML may say is `yaml_tables/`; nothing is kept here between two calls.
 """
 
 import importlib
 import pkgutil
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 
 from etl_assets.config import SHOP_TABLES
@@ -17,6 +19,7 @@ from etl_assets.core.dimension import DimensionSpec
 from etl_assets.core.errors import ConfigError, SpecError
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, file_of
+from etl_assets.yaml_tables.files import yaml_files
 
 
 def tables_from(packages: Sequence[str] = SHOP_TABLES) -> Catalog:
@@ -27,8 +30,7 @@ def tables_from(packages: Sequence[str] = SHOP_TABLES) -> Catalog:
     found: list[Declared] = []
     broken: list[Broken] = []
     for package in packages:
-        for module in _modules_of(package):
-            one = _declared(module)
+        for one in (*map(_declared, _modules_of(package)), *_in_yaml(package)):
             if isinstance(one, Broken):
                 broken.append(one)
             elif one is not None:
@@ -50,6 +52,22 @@ def _modules_of(package: str) -> Iterator[str]:
             "Name the package that holds the table modules.",
         )
     yield from (f"{package}.{module.name}" for module in pkgutil.iter_modules(imported.__path__))
+
+
+def _in_yaml(package: str) -> Iterator[Declared | Broken]:
+    """What the YAML files of a package declare, and what is wrong with them."""
+    for folder in map(Path, importlib.import_module(package).__path__):
+        # PyYAML and the models are imported where there is a file only.
+        for path in yaml_files(folder):
+            from etl_assets.yaml_tables.documents import Wrong, read
+
+            file = path.relative_to(folder).as_posix()
+            for one in read(path, file_of(package, file)):
+                if isinstance(one, Wrong):
+                    name = one.name or path.parent.name
+                    yield Broken(one.message, _paths(name))
+                else:
+                    yield Declared(one, package, file)
 
 
 def _declared(module: str) -> Declared | Broken | None:
@@ -74,7 +92,11 @@ def _declared(module: str) -> Declared | Broken | None:
 def _broken(module: str, why: str, name: str | None = None) -> Broken:
     """Where not even the name of its table is known, it is the module's own."""
     name = name or module.rpartition(".")[2]
-    return Broken(f"{file_of(module)}: {why}", frozenset(f"{layer}/{name}" for layer in Layer))
+    return Broken(f"{file_of(module)}: {why}", _paths(name))
+
+
+def _paths(name: str) -> frozenset[str]:
+    return frozenset(f"{layer}/{name}" for layer in Layer)
 
 
 def _told(error: Exception, module: str) -> str:

@@ -25,18 +25,18 @@ def start_debian_postgres(folder: Path) -> str:
 
     Raises NoDebianPostgres. End it with `stop_debian_postgres(folder)`.
     """
-    programs = _programs()
+    server = programs()
     data = folder.resolve() / "data"
     data.mkdir(parents=True)
     account = server_account(data)
     let_in(account, data.parent)
     account.own(data)
     icu = ["--locale-provider=icu", "--icu-locale=en-US", "--locale=C.UTF-8", "--encoding=UTF8"]
-    _run(account, programs / "initdb", "-D", str(data), "-U", "postgres", "--auth=trust", *icu)
+    _run(account, server / "initdb", "-D", str(data), "-U", "postgres", "--auth=trust", *icu)
     socket = socket_folder(data, account)
     options = f"-p {PORT} -k '{socket}' -c listen_addresses='' -c timezone=UTC -c fsync=off"
     log = ["-l", str(data / "server.log")]
-    _run(account, programs / "pg_ctl", *_at(data), *log, "-o", options, "start")
+    _run(account, server / "pg_ctl", *_at(data), *log, "-o", options, "start")
     return f"postgresql://postgres:@/postgres?host={quote(socket, safe='/')}&port={PORT}"
 
 
@@ -45,7 +45,7 @@ def stop_debian_postgres(folder: Path) -> None:
     data = folder.resolve() / "data"
     account = server_account(data)
     if (data / "postmaster.pid").exists():
-        _run(account, _programs() / "pg_ctl", *_at(data), "-m", "immediate", "stop")
+        _run(account, programs() / "pg_ctl", *_at(data), "-m", "immediate", "stop")
     remove_socket_folder(Path(socket_folder(data, account)))
 
 
@@ -53,8 +53,8 @@ def _at(data: Path) -> list[str]:
     return ["-D", str(data), "-w", "-t", _WITHIN_SECONDS]
 
 
-def _programs() -> Path:
-    """The newest version's, if there are several."""
+def programs() -> Path:
+    """The folder of its programs, the newest version's; raises NoDebianPostgres."""
     found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
     versions = sorted(found, key=lambda path: int(path.parts[-3]))
     if not versions:

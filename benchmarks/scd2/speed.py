@@ -29,7 +29,7 @@ def batches() -> list[pl.DataFrame]:
     new = f"SELECT * FROM ({_AFTER}) WHERE moment >= TIMESTAMP '2026-01-02'"
     with duckdb.connect() as connection:
         return [
-            pl.DataFrame(connection.execute(statement).to_arrow_table()).with_columns(
+            pl.DataFrame(connection.sql(statement).to_arrow_table()).with_columns(
                 pl.col("moment").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
                 pl.col("b").cast(pl.Int64),
                 pl.lit(0, pl.Int64).alias("seq"),

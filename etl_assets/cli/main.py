@@ -1,8 +1,8 @@
 """The `etl-assets` command: what the UI does, in a terminal.
 
-A command is a module of this package with a function of the same name, imported when it is typed:
-`--help` must not wait for anything. Commands read arguments, call and print; what they call is in
-`pipeline/`, `orchestration/` and `demo/`.
+A command is a module of this package with a function of the same name (`_` where it has `-`), which
+is imported when it is typed: `--help` must not wait for anything. Commands read arguments, call and
+print; what they call is in `pipeline/`, `orchestration/`, `scaffold/` and `demo/`.
 """
 
 import errno
@@ -15,9 +15,10 @@ import warnings
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from etl_assets.cli.completion import with_table_names
 from etl_assets.cli.output import print_error
-from etl_assets.cli.terminal import color_choice
 from etl_assets.core.errors import EtlError
 from etl_assets.core.unexpected import told
 
@@ -27,7 +28,9 @@ BEGAN = time.monotonic()
 _OBJECTS_A_COLLECTION = 100_000
 
 COMMANDS = {
+    "add-table": "Write the module of a table by what its source says.",
     "backfill": "Load tables for a range of days.",
+    "completion": "Say how to complete commands and tables in a shell.",
     "derive": "Make the days of staged and enriched tables that are late.",
     "demo": "Fill the demo shop, and load it through every layer.",
     "dev": "Open the platform in the Dagster UI, on this machine.",
@@ -39,6 +42,7 @@ COMMANDS = {
     "fields": "Show the fields of JSON columns, and make columns of them.",
     "files": "Show what became of the objects of a table of files.",
     "identity": "Explain which records are one customer; merge and unmerge them.",
+    "init": "Write a project of one's own, with a package of tables.",
     "migrate": "Bring the platform's own tables up to this release.",
     "quarantine": "Show the rows that were set aside, and load their days again.",
     "reconcile": "Compare tables with their source, row by row.",
@@ -48,7 +52,8 @@ COMMANDS = {
     "sync": "Read what changed in the source.",
     "webhook": "Receive events that partners send.",
 }
-"""Each command and its line in `--help`; `etl_assets.cli.<name>` has the function `<name>`."""
+"""Each command and its line in `--help`; `etl_assets.cli.<name>` has the function `<name>`,
+with `_` where the command has `-`."""
 
 
 class Commands(click.Group):
@@ -66,10 +71,19 @@ class Commands(click.Group):
         """The command of that name, None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(
-            importlib.import_module(f"etl_assets.cli.{cmd_name}"), cmd_name
-        )
-        return found
+        name = cmd_name.replace("-", "_")
+        found: click.Command = getattr(importlib.import_module(f"etl_assets.cli.{name}"), name)
+        return with_table_names(found)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands and options that begin so, without importing any command."""
+        if incomplete and not incomplete[0].isalnum():
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=line)
+            for name, line in sorted(COMMANDS.items())
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(
         self,
@@ -82,7 +96,6 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error is printed, never traced. An interrupt exits with 130."""
-        ctx.color = color_choice()  # commands below it inherit it
         # What stops containers and services stops a command as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # What libraries make while they are imported stays: to look for garbage in it again and

@@ -1,6 +1,11 @@
 """Settings: what the rest of the platform asks of them. Only `environment.py` reads any."""
 
-from etl_assets.config.environment import child_environment, has_google_account, read_settings
+from etl_assets.config.environment import (
+    child_environment,
+    has_google_account,
+    login_shell,
+    read_settings,
+)
 from etl_assets.config.parts import (
     FilesSettings,
     HttpSettings,
@@ -36,6 +41,7 @@ __all__ = [
     "child_environment",
     "database_variable",
     "has_google_account",
+    "login_shell",
     "read_settings",
     "shown_url",
 ]

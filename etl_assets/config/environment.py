@@ -1,7 +1,11 @@
-"""The only reader of the environment, and of `.env` beside it. Nothing is connected or created."""
+"""The only reader of the environment, and of `.env` and the project file beside it.
+
+Nothing is connected or created.
+"""
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from dotenv import dotenv_values
@@ -16,6 +20,7 @@ from etl_assets.config.parts import (
     WebhookSettings,
     WebhookSource,
 )
+from etl_assets.config.project import PROJECT, find_project
 from etl_assets.config.settings import (
     DATABASE,
     DEMO_LAST_DAY,
@@ -30,13 +35,13 @@ from etl_assets.core.source_specs import EVENTS_CONNECTION
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from `environment`; by default the process's, completed by `./.env`.
+    """Settings from `environment`; by default the process's, completed by `.env` and by the project
+    file, of the working directory or the project around it, whose packages can be imported then.
 
     Raises ConfigError, which names the variable and never its value.
     """
     if environment is None:
-        from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
-        environment = {**from_file, **os.environ}
+        environment = _of_process()
     settings = _read(
         Settings,
         environment,
@@ -50,7 +55,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             ObjectStoreSettings, environment, credentials=_cloud_variables(environment)
         ),
     )
-    last_day = settings.last_day or (None if settings.has_source else DEMO_LAST_DAY)
+    has_own = settings.has_source or environment.get("ETL_TABLES")
+    last_day = settings.last_day or (None if has_own else DEMO_LAST_DAY)
     if last_day and last_day < settings.first_day:
         raise ConfigError(
             f"ETL_LAST_DAY ({last_day}) is before ETL_FIRST_DAY ({settings.first_day}).",
@@ -71,10 +77,26 @@ def has_google_account() -> bool:
     return bool(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))
 
 
+def login_shell() -> str:
+    """The name of the user's shell, such as `bash`; empty where none is known."""
+    return Path(os.environ.get("SHELL", "")).name
+
+
 def child_environment(**changes: str) -> dict[str, str]:
-    """This process's environment for a child, completed by `./.env`, with changes."""
-    from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
-    return {**from_file, **os.environ, **changes}
+    """This process's environment for a child, completed as for `read_settings`, with changes."""
+    return {**_of_process(), **changes}
+
+
+def _of_process() -> dict[str, str]:
+    project = find_project(os.environ.get(PROJECT), Path.cwd())
+    folder = Path() if project is None else project.folder
+    from_file = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
+    if project is None:
+        return {**from_file, **os.environ}
+    project.make_importable()
+    if from_file.get("ETL_HOME"):
+        from_file["ETL_HOME"] = str(folder / from_file["ETL_HOME"])
+    return {**project.variables, **from_file, **os.environ, PROJECT: str(folder)}
 
 
 def _read(part: type[_P], environment: Mapping[str, str], **given: object) -> _P:

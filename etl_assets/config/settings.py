@@ -20,6 +20,7 @@ from etl_assets.config.parts import (
     WebhookSettings,
 )
 from etl_assets.config.values import (
+    Connections,
     Count,
     Day,
     Host,
@@ -53,7 +54,9 @@ class Settings(Part):
 
     `database_url` is the source database of the connection `default`, `databases` has the others by
     connection; that of `events` is where events land (EVENTS_DATABASE_URL).
-    `warehouse_url` None means a DuckDB file in `home`.
+    `warehouse_url` None means a DuckDB file in `home`. `project` is the folder of the project of
+    one's own that the process works in. With `strict`, which Dagster sets where definitions are
+    only checked, a table that is wrong is an error of the code location; else it is left out.
     `first_day` and `last_day` bound the partitions (UTC); no `last_day` means up to yesterday. The
     demo shop's days end: where no source database is named, `last_day` has a default.
     `tables` are the packages of the table modules (where no database is named, the demo's),
@@ -61,6 +64,8 @@ class Settings(Part):
     store of `events_archive_url`. `demo` says that the embedded demo shop may be read where no
     DATABASE_URL is set (`sources/factory.py`).
     `dagster_postgres_url` is where Dagster keeps runs and events, None for the embedded server.
+    `read_workers` is how many connections share the reading of a large table of a source database,
+    None for one a core, four at most.
     `hash_key` is what personal keys are hashed with, None for a key kept in `home`.
     `gcp_credentials` is a service account's key, base64 as dagster-gcp takes it; None for Google's
     application default credentials. `run_retention_days` is how long Dagster keeps runs of the sync
@@ -71,6 +76,8 @@ class Settings(Part):
     model_config = variables("ETL_")
 
     home: Path = Path(".etl")
+    project: Path | None = None
+    strict: YesOrNo = Field(default=False, validation_alias="DAGSTER_IS_DEFS_VALIDATION_CLI")
     database_url: str | None = Field(default=None, validation_alias=DATABASE, repr=False)
     databases: Mapping[str, str] = Field(default_factory=dict, repr=False)
     warehouse_url: str | None = Field(default=None, validation_alias="WAREHOUSE_URL", repr=False)
@@ -87,6 +94,7 @@ class Settings(Part):
     )
     hash_key: str | None = Field(default=None, repr=False)
     statement_timeout_seconds: WholeSeconds = 3600
+    read_workers: Connections | None = None
     warehouse_wait_seconds: Seconds = 120
     warehouse_pool: WarehousePool = WarehousePool()
     sync: SyncSettings = SyncSettings()

@@ -5,7 +5,7 @@ the checks of the day is `verdict.py`.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -25,6 +25,7 @@ from etl_assets.core.table import LayerTable
 
 SAMPLES = 5
 WRONG_DAY = "in_partition"
+_NULLS, _KEPT, _AHEAD = "n", "k", "a"  # what the answers about a batch begin with
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,16 @@ class Bad:
 
     rows: pl.DataFrame
     rules: list[str]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one pass over a batch has seen: NULLs by column, the rules that all rows are known to
+    keep (their numbers, and WRONG_DAY), and how many cursors are ahead of the source's clock."""
+
+    nulls: Mapping[str, int]
+    kept: Collection[str]
+    ahead: int
 
 
 @dataclass
@@ -68,30 +79,51 @@ class DayAudit:
         if not self._fits(batch):
             self.bad_rows += batch.height
             return batch.clear(), None
-        masks = self._broken_rules(batch)
+        found = self._look(batch)
+        masks = self._broken_rules(batch, found)
         bad: Bad | None = None
         if masks:
             batch, bad = self._set_aside(batch, masks)
+            found = self._look(batch)
         self.good_rows += batch.height
-        counted = batch.null_count().row(0)
-        self.nulls.update({c: n for c, n in zip(batch.columns, counted, strict=True) if n})
+        self.nulls.update({name: n for name, n in found.nulls.items() if n})
+        self.cursors_ahead += found.ahead
         for column in promoted_columns(self.table.contract):
             self.unfit[column.name] += unfit(batch, column)
-        self._see_cursors(batch)
         return batch, bad
 
-    def _see_cursors(self, batch: pl.DataFrame) -> None:
+    def _look(self, batch: pl.DataFrame) -> "_Seen":
+        """All that is asked of every batch, in one pass over it."""
+        asked = {_NULLS + name: pl.col(name).null_count() for name in batch.columns}
+        asked |= {
+            _KEPT + str(number): rule.row.all()
+            for number, rule in enumerate(rules_of(self.table.contract))
+            if rule.row is not None
+        }
+        if self.table.has_days:
+            asked[_KEPT + WRONG_DAY] = self._in_day(batch).all()
         cursor = self.table.cursor
-        if cursor is None:
-            return
-        if cursor.null_count == WITHOUT:
-            self.nulls[WITHOUT] += batch.select(cursor.value.is_null().sum()).item()
-        if self.now is None or not cursor.has_moments:
-            return
-        place = batch.select(cursor.place.alias(WITHOUT))
-        if place.schema[WITHOUT] == MOMENT:  # a derived table may have a moment without a zone
-            latest = until(cursor, Horizon(self.now, self.now))
-            self.cursors_ahead += place.filter(pl.col(WITHOUT) > latest).height
+        if cursor is not None and cursor.null_count == WITHOUT:
+            asked[_NULLS + WITHOUT] = cursor.value.is_null().sum()
+        ahead = self._is_ahead(batch)
+        if ahead is not None:
+            asked[_AHEAD] = ahead.sum()
+        answers = batch.select(**asked).row(0, named=True)
+        return _Seen(
+            {name.removeprefix(_NULLS): n for name, n in answers.items() if name[0] == _NULLS},
+            {name.removeprefix(_KEPT) for name, n in answers.items() if n is True},
+            answers.get(_AHEAD, 0),
+        )
+
+    def _is_ahead(self, batch: pl.DataFrame) -> pl.Expr | None:
+        """That a row's cursor is after the source's clock; None where that is not looked at."""
+        cursor = self.table.cursor
+        if cursor is None or self.now is None or not cursor.has_moments:
+            return None
+        # A derived table may have a moment without a zone.
+        if batch.lazy().select(cursor.place.alias(WITHOUT)).collect_schema()[WITHOUT] != MOMENT:
+            return None
+        return cursor.place > until(cursor, Horizon(self.now, self.now))
 
     def keep(self, rows: int, nulls: Mapping[str, int], bad: int, tolerated: int = 0) -> None:
         """Count what stays of the day beside the batches: `nulls` by column, `bad` set aside.
@@ -157,23 +189,22 @@ class DayAudit:
         }
         return not (self.missing or self.extra or self.wrong_dtypes)
 
-    def _broken_rules(self, batch: pl.DataFrame) -> dict[str, pl.Series]:
+    def _broken_rules(self, batch: pl.DataFrame, found: "_Seen") -> dict[str, pl.Series]:
         """Rule → True where the row keeps it; empty where all rows keep all rules."""
-        nulls = {name for name in batch.columns if batch[name].null_count()}
         masks: dict[str, pl.Series] = {}
-        for rule in rules_of(self.table.contract):
-            if rule.name == "not_null" and rule.column not in nulls:
+        for number, rule in enumerate(rules_of(self.table.contract)):
+            if str(number) in found.kept:
                 continue
             kept = rule.kept(batch)
             if not kept.all():
                 masks[f"{rule.column or 'row'}: {rule.name}"] = kept
-        if self.table.has_days:
-            in_day = self._in_day(batch)
-            if not in_day.all():
-                masks[f"{self.table.day_column}: {WRONG_DAY}"] = in_day
+        if self.table.has_days and WRONG_DAY not in found.kept:
+            in_day = batch.select(self._in_day(batch).alias("kept"))["kept"]
+            masks[f"{self.table.day_column}: {WRONG_DAY}"] = in_day
         return masks
 
-    def _in_day(self, batch: pl.DataFrame) -> pl.Series:
+    def _in_day(self, batch: pl.DataFrame) -> pl.Expr:
+        """That a row is on the day, or has none."""
         moment = pl.col(self.table.day_column)
         window = Window.of(self.day)
         dtype = batch.schema[self.table.day_column]
@@ -187,7 +218,7 @@ class DayAudit:
             kept = moment.is_between(
                 pl.lit(start, dtype=dtype), pl.lit(end, dtype=dtype), closed="left"
             )
-        return batch.select(kept.fill_null(value=True).alias("kept"))["kept"]
+        return kept.fill_null(value=True)
 
     def _set_aside(
         self, batch: pl.DataFrame, masks: Mapping[str, pl.Series]

@@ -30,10 +30,14 @@ READS: Final[Mapping[Layer, tuple[Layer, ...]]] = {
 
 @dataclass(frozen=True)
 class Declared:
-    """A spec, and the Python module that declares it; None where it was made in code."""
+    """A spec, and the Python module that declares it; None where it was made in code.
+
+    Of a spec that YAML declares `module` is the package, and `file` the path of the file in it.
+    """
 
     spec: Spec
     module: str | None = None
+    file: str | None = None
 
     def layer_tables(self) -> tuple[LayerTable, ...]:
         """The spec's tables, which know where they are declared."""
@@ -41,15 +45,17 @@ class Declared:
             replace(
                 table,
                 module=self.module,
-                versions=table.versions and replace(table.versions, module=self.module),
+                file=self.file,
+                versions=table.versions
+                and replace(table.versions, module=self.module, file=self.file),
             )
             for table in self.spec.layer_tables()
         )
 
     @property
     def place(self) -> str:
-        """The module's file, or the spec's name."""
-        return file_of(self.module) if self.module else f"the spec {self.spec.name}"
+        """The file, or the spec's name."""
+        return file_of(self.module, self.file) if self.module else f"the spec {self.spec.name}"
 
 
 @dataclass(frozen=True)

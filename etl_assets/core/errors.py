@@ -28,11 +28,16 @@ class ConfigError(EtlError):
 
 
 class SpecError(EtlError):
-    """A table's spec contradicts its contract, another table or itself; `table` is its name."""
+    """A table's spec contradicts its contract, another table or itself.
 
-    def __init__(self, what: str, next_step: str, table: str | None = None) -> None:
+    `table` is its name, `field` the first field of the spec that is wrong, where they are known.
+    """
+
+    def __init__(
+        self, what: str, next_step: str, table: str | None = None, field: str | None = None
+    ) -> None:
         super().__init__(what, next_step)
-        self.table = table
+        self.table, self.field = table, field
 
 
 class UnknownTable(EtlError):

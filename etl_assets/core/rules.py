@@ -7,7 +7,7 @@ Pandera is imported by the first call, not with this module. What the contract's
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -29,14 +29,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rule:
-    """A Pandera check on one column, or on the whole frame where `column` is None."""
+    """A Pandera check on one column, or on the whole frame where `column` is None.
+
+    `row` is the check as an expression, true for a row that keeps it: several of them are asked
+    together in one pass over a batch. It is None for a check that is a function of its own, which
+    only Pandera can run.
+    """
 
     column: str | None
     name: str
     check: "pa.Check"
+    row: pl.Expr | None = None
 
     def kept(self, frame: pl.DataFrame) -> pl.Series:
         """True where a row keeps the rule; a check without a verdict by row fails all or none."""
+        if self.row is not None:
+            return frame.select(self.row.alias("kept")).to_series()
         result = self.check(frame.lazy(), self.column)
         kept: pl.Series = result.check_output.collect().to_series()
         return kept if kept.len() == frame.height else kept.new_from_index(0, frame.height)
@@ -60,11 +68,11 @@ def rules_of(contract: type[Contract]) -> tuple[Rule, ...]:
     rules: list[Rule] = []
     for declared in columns_of(contract):
         if not declared.nullable:
-            rules.append(Rule(declared.name, "not_null", there))
+            rules.append(_rule(declared.name, there))
         if declared.dtype.is_float() and not declared.allow_nan:
-            rules.append(Rule(declared.name, "not_nan", number))
+            rules.append(_rule(declared.name, number))
         if declared.dtype == pl.Time:
-            rules.append(Rule(declared.name, "whole_microseconds", whole))
+            rules.append(_rule(declared.name, whole))
         rules += [_rule(declared.name, check) for check in schema.columns[declared.name].checks]
     return (*rules, *(_rule(None, check) for check in schema.checks))
 
@@ -76,7 +84,9 @@ def schema_of(contract: type[Contract]) -> "pa.DataFrameSchema":
     Raises TypeError, or what Pandera raises for a check that it does not understand.
     """
     import pandera.polars as pa
+    from pandera.backends.polars.register import register_polars_backends
 
+    register_polars_backends()  # a schema keeps copies of the checks that are registered by then
     declared = {one.name: one for one in declared_columns(contract).values()}
     columns = {}
     own = custom_checks(contract, of_columns=True)
@@ -104,7 +114,36 @@ def schema_of(contract: type[Contract]) -> "pa.DataFrameSchema":
 
 
 def _rule(column: str | None, check: "pa.Check") -> Rule:
-    return Rule(column, str(check.error or check.name), check)
+    row = None if column is None else _as_expression(column, check)
+    return Rule(column, str(check.error or check.name), check, row)
+
+
+class _Selected:
+    """What a check of Pandera's own is given instead of a frame: it hands the expression back."""
+
+    def select(self, expression: pl.Expr) -> pl.Expr:
+        return expression
+
+
+def _as_expression(column: str, check: "pa.Check") -> pl.Expr | None:
+    """The expression of a check that is Pandera's own or ours; None for any other.
+
+    Those do nothing but select one from the frame. A function of a contract may do anything, and
+    another thing tomorrow, so it is called with each batch.
+    """
+    from pandera.api.function_dispatch import Dispatcher
+    from pandera.api.polars.types import PolarsData
+    from pandera.backends.polars.checks import PolarsCheckBackend
+
+    function = PolarsCheckBackend(check).check_fn
+    if not (isinstance(function.func, Dispatcher) or function.func in _OURS):
+        return None
+    try:
+        kept = function(PolarsData(cast("pl.LazyFrame", _Selected()), column))
+    except AttributeError:  # it asks more of the frame
+        return None
+    # As Pandera has it: with `ignore_na` a row without a verdict keeps the rule, else it does not.
+    return kept.fill_null(value=check.ignore_na) if isinstance(kept, pl.Expr) else None
 
 
 def _made(check: Any, contract: type[Contract]) -> "pa.Check":
@@ -136,3 +175,6 @@ def _is_whole_microseconds(data: "PolarsData") -> pl.LazyFrame:
 
 def _is_there(data: "PolarsData") -> pl.LazyFrame:
     return data.lazyframe.select(pl.col(data.key).is_not_null())
+
+
+_OURS = (_is_there, _is_a_number, _is_whole_microseconds)

@@ -19,7 +19,6 @@ from etl_assets.core.cursor import Cursor, CursorColumn, cursor_of
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
 from etl_assets.core.source_specs import Files, PostgresTable, SourceSpec
-from etl_assets.core.spec_classes import spec_class
 
 if TYPE_CHECKING:
     from etl_assets.core.as_of import AsOf
@@ -34,7 +33,6 @@ class Layer(StrEnum):
     ENRICHED = "enriched"
 
 
-@spec_class
 @dataclass(frozen=True)
 class Input:
     """An upstream layer table.
@@ -97,7 +95,8 @@ class LayerTable:
     and `expects` say is `TableSpec`'s.
     `versions` is the table that keeps every version of a row of this one that was seen, by key and
     cursor. `dimension` is how its versions are made, None for what is no dimension. `module` is the
-    Python module that declares it, None for a spec that was made in code.
+    Python module that declares it, None for a spec that was made in code; of a table that YAML
+    declares it is the package, and `file` the path of the YAML file in it.
     """
 
     layer: Layer
@@ -123,11 +122,12 @@ class LayerTable:
     versions: "LayerTable | None" = None
     dimension: "Dimension | None" = None
     module: str | None = None
+    file: str | None = None
 
     @property
     def declared_in(self) -> str:
         """The file to change, for messages: `etl_assets/tables/orders.py`."""
-        return file_of(self.module) if self.module else f"the spec of {self.path}"
+        return file_of(self.module, self.file) if self.module else f"the spec of {self.path}"
 
     @property
     def has_days(self) -> bool:
@@ -231,9 +231,11 @@ class LayerTable:
         return next(declared for declared in self.columns if declared.name == name)
 
 
-def file_of(module: str) -> str:
-    """The file of a table module as messages name it, the same on every machine."""
-    return f"{module.replace('.', '/')}.py"
+def file_of(module: str, file: str | None = None) -> str:
+    """The file of a table module as messages name it, or a file of a package; the same on every
+    machine."""
+    place = module.replace(".", "/")
+    return f"{place}/{file}" if file else f"{place}.py"
 
 
 def versions_of(table: LayerTable) -> LayerTable:

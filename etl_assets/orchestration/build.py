@@ -54,6 +54,30 @@ def build_definitions(
         return _assemble(settings, catalog, overrides or {})
 
 
+def table_assets(settings: Settings, catalog: Catalog) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The assets of the tables, without those of their sources."""
+    days = daily(settings)
+    warehouse_kind = (settings.warehouse_url or "duckdb").split(":", 1)[0]
+    return [
+        *(
+            build_asset(catalog, table, days, warehouse_kind)
+            if table.dimension is None
+            else dimension_asset(catalog, table, warehouse_kind)
+            for table in catalog.values()
+        ),
+        *(versions_asset(one, days, warehouse_kind) for one in catalog.values() if one.versions),
+    ]
+
+
+def table_checks(settings: Settings, catalog: Catalog) -> list[dg.AssetChecksDefinition]:
+    """The checks of the tables."""
+    days = daily(settings)
+    return [
+        *(build_checks(table, days) for table in catalog.values()),
+        *(build_arrival_check(table) for table in catalog.values() if table.expects is not None),
+    ]
+
+
 def _assemble(
     settings: Settings, given: Catalog | None, overrides: Mapping[str, object]
 ) -> dg.Definitions:
@@ -62,7 +86,6 @@ def _assemble(
     assert isinstance(platform, Platform)  # noqa: S101 - an override is a Platform too
     catalog = platform.catalog
     tables = list(catalog.values())
-    warehouse_kind = (settings.warehouse_url or "duckdb").split(":", 1)[0]
     expecting = [table for table in tables if table.expects is not None]
     jobs = [build_sync_job(tables), build_reconcile_job(tables)]
     index_jobs = build_index_jobs(tables, platform)
@@ -76,18 +99,9 @@ def _assemble(
                 for table in tables
                 if table.source
             ),
-            *(
-                build_asset(catalog, table, days, warehouse_kind)
-                if table.dimension is None
-                else dimension_asset(catalog, table, warehouse_kind)
-                for table in tables
-            ),
-            *(versions_asset(table, days, warehouse_kind) for table in tables if table.versions),
+            *table_assets(settings, catalog),
         ],
-        asset_checks=[
-            *(build_checks(table, days) for table in tables),
-            *(build_arrival_check(table) for table in expecting),
-        ],
+        asset_checks=table_checks(settings, catalog),
         jobs=[*jobs, *index_jobs, *event_jobs],
         schedules=[
             *build_schedules(settings, jobs),

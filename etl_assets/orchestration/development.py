@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from etl_assets.config import Settings, child_environment
 from etl_assets.core.errors import ConfigError
@@ -42,6 +43,12 @@ def run_ui(settings: Settings, port: int, announce: Callable[[], None]) -> int:
     return process.returncode or 0
 
 
+def _workspace(settings: Settings) -> Path:
+    """The project's, whose code location may have more than tables, else that of this package."""
+    own = settings.project and settings.project / WORKSPACE_FILE.name
+    return own if own and own.is_file() else WORKSPACE_FILE
+
+
 class _Stop(Exception):
     """A signal asks for the end."""
 
@@ -50,10 +57,13 @@ class _Stop(Exception):
 def _services(settings: Settings, port: int) -> "Iterator[subprocess.Popen[bytes]]":
     home = dagster_home(settings)
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workspace", str(WORKSPACE_FILE)]
+    command += ["--port", str(port), "--workspace", str(_workspace(settings))]
     environment = child_environment(
         ETL_HOME=str(settings.home), DAGSTER_HOME=str(home), PYTHONWARNINGS="ignore"
     )
+    if settings.project is not None:
+        others = [path for path in [environment.get("PYTHONPATH")] if path]
+        environment["PYTHONPATH"] = os.pathsep.join([str(settings.project), *others])
     before = {number: signal.signal(number, _stop) for number in _stopping()}
     process: subprocess.Popen[bytes] | None = None
     try:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -44,12 +45,15 @@ def table_metadata(table: LayerTable) -> Metadata:
 
 
 def code_of(table: LayerTable) -> Mapping[str, dg.CodeReferencesMetadataValue]:
-    """The module that declares the table, nothing for a table that was made in code."""
+    """The file that declares the table, nothing for a table that was made in code."""
     module = sys.modules.get(table.module or "")
     if module is None or module.__file__ is None:
         return {}
+    file = Path(module.__file__)
     reference = dg.LocalFileCodeReference(
-        file_path=module.__file__, line_number=1, label=table.path
+        file_path=str(file.parent / table.file if table.file else file),
+        line_number=1,
+        label=table.path,
     )
     value = dg.CodeReferencesMetadataValue(code_references=[reference])
     return {"dagster/code_references": value}

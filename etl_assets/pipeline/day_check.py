@@ -19,14 +19,13 @@ from etl_assets.core.audit import SAMPLES, Bad, DayAudit
 from etl_assets.core.checks import UNIQUE_KEY
 from etl_assets.core.drift import DriftReport
 from etl_assets.core.ledger import LedgerEntry
-from etl_assets.core.meter import METER
 from etl_assets.core.rows import QUARANTINE_SCHEMA, keys_of, payloads_of, quarantine_rows
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.core.verdict import Expectation, Verdict
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.sources.found import Rejected, RejectedLines
-from etl_assets.spool import SpoolFiles, SpoolMark
+from etl_assets.spool import SpoolFiles, SpoolMark, duplicates
 from etl_assets.warehouse.publication import Gone
 
 PREVIEW_ROWS = 5
@@ -154,7 +153,6 @@ class DayCheck:
 
     def add(self, batch: pl.DataFrame) -> pl.DataFrame:
         """Check rows of the contract's columns; the good ones, which are spooled."""
-        METER.count(batch.height, int(batch.estimated_size()))
         with self.clock.step("audit"):
             rows, bad = self._audit.split(batch)
             self._watermark.see(rows)
@@ -215,7 +213,7 @@ class DayCheck:
             self.files.close()
             self.quarantine.close()
         with self.clock.step("audit"):
-            duplicates, sample = self.files.duplicates(self.table.key, SAMPLES)
+            repeated, sample = duplicates(self.files, self.table.key, SAMPLES)
         state = kept.state if kept else None
         if kept:
             self._audit.keep(kept.rows, kept.nulls, kept.quarantined, kept.tolerated)
@@ -224,8 +222,8 @@ class DayCheck:
             source_count=source_count,
             published_count=kept.published if kept else published.rows.get(self.day),
             earlier_counts=published.earlier(self.day, days) if self.table.has_days else (),
-            duplicate_keys=duplicates,
-            duplicates=self._shown(sample) if duplicates else (),
+            duplicate_keys=repeated,
+            duplicates=self._shown(sample) if repeated else (),
             drift=self.origin.drift,
             objects=len(ledger or ()),
             look_ups=look_ups,

@@ -157,14 +157,20 @@ class Sources:
 
         Raises ConfigError where no variable names the database, or its URL is none.
         """
-        from etl_assets.postgres.connection import make_engine
         from etl_assets.sources.postgres.reader import PostgresReader
+
+        workers = self._settings.read_workers
+        return PostgresReader(self.engine(connection), self._pool(), workers)
+
+    def engine(self, connection: str = DEFAULT_CONNECTION) -> "Engine":
+        """The kept engine of one database; raises ConfigError as `reader` does."""
+        from etl_assets.postgres.connection import make_engine
 
         if connection not in self._engines:
             self._engines[connection] = make_engine(
                 self.url(connection), self._pool(), setting=database_variable(connection)
             )
-        return PostgresReader(self._engines[connection], self._pool())
+        return self._engines[connection]
 
     def holds_demo_rows(self, source: SourceSpec) -> bool:
         """Whether it is a table of the embedded demo; raises ConfigError as `is_demo` does."""
@@ -213,7 +219,11 @@ class Sources:
     def _pool(self) -> "PoolSettings":
         from etl_assets.postgres.connection import PoolSettings
 
-        return PoolSettings(statement_timeout=self._settings.statement_timeout_seconds)
+        settings, usual = self._settings, PoolSettings.max_overflow
+        return PoolSettings(
+            max_overflow=usual + (settings.read_workers or 0),
+            statement_timeout=settings.statement_timeout_seconds,
+        )
 
     def url(self, connection: str) -> str:
         """The URL of a connection's database; an embedded one is started, and made, by that.

@@ -8,18 +8,24 @@ parts or the new ones, with the state that belongs to them. What a publication c
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
-from etl_assets.core.findings import Finding
 from etl_assets.core.frames import DAY, ROWS, WITHOUT
 from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.publication import Facts, JobCost, Publication, StagedDay, Staging
 from etl_assets.warehouse.state_store import StateStore
+
+AUDIT_COLUMNS: Mapping[str, str] = {
+    "_ingested_at": "When the row was published (UTC).",
+    "_source": "The system and table that the row was read from.",
+    "_run_id": "The run that published the row.",
+    "_schema_version": "A digest of the contract that the row was checked with.",
+}
 
 
 @dataclass(frozen=True)
@@ -133,18 +139,6 @@ class Warehouse(Rows, StateStore):
 
     def close(self) -> None:
         """Let go of idle connections; using the warehouse again opens new ones."""
-
-    def health(
-        self,
-        where: str,  # noqa: ARG002 - for those that answer
-        layers: Sequence[str],  # noqa: ARG002
-    ) -> tuple[list[Finding], timedelta | None]:
-        """How it is, as `where` for messages, and how far its clock is ahead of this machine's.
-
-        `layers` are the schemas or datasets of the tables. Nothing is written. The default says
-        nothing, with no clock. Raises what a warehouse raises that cannot be asked.
-        """
-        return [], None
 
     @abstractmethod
     def migrate(self) -> str:

@@ -20,7 +20,7 @@ def open_warehouse(settings: Settings, google: "Connect | None" = None) -> Wareh
 
     `google` makes BigQuery's client; without it Google's default credentials do.
     """
-    url = warehouse_url(settings)
+    url = settings.warehouse_url or f"duckdb://{quote(str(settings.home / 'warehouse.duckdb'))}"
     scheme = url.split(":", 1)[0] if "://" in url else ""
     if scheme not in _BACKENDS:
         raise ConfigError(
@@ -31,30 +31,20 @@ def open_warehouse(settings: Settings, google: "Connect | None" = None) -> Wareh
     return _BACKENDS[scheme](url, settings, google)
 
 
-def warehouse_url(settings: Settings) -> str:
-    """WAREHOUSE_URL, or that of the DuckDB file in ETL_HOME."""
-    own = settings.home / "warehouse.duckdb"
-    return settings.warehouse_url or f"duckdb://{quote(str(own))}"
-
-
-def duckdb_file(url: str) -> Path:
-    """The file of a URL of DuckDB; raises ConfigError where it names none."""
-    # The path after the three slashes is absolute: duckdb:///data/w.duckdb is /data/w.duckdb.
-    # Anything before them would be a host, after ? or # no path: neither is dropped in silence.
-    found = re.fullmatch(r"duckdb://(/[^?#]*[^?#/])", url)
-    if found:
-        return Path(unquote(found[1]))
-    raise ConfigError(
-        "WAREHOUSE_URL names no DuckDB file.",
-        "Write duckdb:///path/to/warehouse.duckdb, with special characters percent-encoded "
-        "(? is %3F, # is %23).",
-    )
-
-
 def _duckdb(url: str, settings: Settings, _google: "Connect | None") -> Warehouse:
     from etl_assets.warehouse.duckdb import DuckDBWarehouse
 
-    return DuckDBWarehouse(duckdb_file(url), wait_seconds=settings.warehouse_wait_seconds)
+    # The path after the three slashes is absolute: duckdb:///data/w.duckdb is /data/w.duckdb.
+    # Anything before them would be a host, after ? or # no path: neither is dropped in silence.
+    found = re.fullmatch(r"duckdb://(/[^?#]*[^?#/])", url)
+    if not found:
+        raise ConfigError(
+            "WAREHOUSE_URL names no DuckDB file.",
+            "Write duckdb:///path/to/warehouse.duckdb, with special characters percent-encoded "
+            "(? is %3F, # is %23).",
+        )
+    path = Path(unquote(found[1]))
+    return DuckDBWarehouse(path, wait_seconds=settings.warehouse_wait_seconds)
 
 
 def _postgres(url: str, settings: Settings, _google: "Connect | None") -> Warehouse:

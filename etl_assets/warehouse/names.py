@@ -9,11 +9,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from etl_assets.config import Settings
-from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.catalog import Broken, Catalog
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.table import LayerTable
-from etl_assets.core.wording import count_of
+from etl_assets.warehouse.base import AUDIT_COLUMNS
 
 POSTGRES_LONGEST, POSTGRES_COLUMNS = 63, 1600
 """Bytes of a name, and columns of a table: https://www.postgresql.org/docs/current/limits.html."""
@@ -24,11 +23,11 @@ BIGQUERY_COLUMNS = 10_000
 # https://cloud.google.com/bigquery/docs/tables#table_naming, …/schemas#column_names
 BIGQUERY_TABLE = re.compile(r"[\w\- ]{1,1024}")
 BIGQUERY_COLUMN = re.compile(r"[^!\"$()*,./;?@\[\\\]^`{}~\x00-\x1f]{1,300}")
-_BIGQUERY_PREFIXES = (
+BIGQUERY_PREFIXES = (
     *("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier"),
     *("_change_sequence_number", "_change_type", "_change_timestamp"),
 )
-_POSTGRES_OWN = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
+POSTGRES_OWN = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
 _SHOWN = 5
 
 
@@ -56,8 +55,7 @@ def fitting(catalog: Catalog, settings: Settings) -> Catalog:
 def _postgres(table: LayerTable) -> Iterator[str]:
     if len(table.name.encode()) > POSTGRES_LONGEST:
         yield (
-            f"name: PostgreSQL would cut {table.name!r} off after "
-            f"{count_of(POSTGRES_LONGEST, 'byte')}. "
+            f"name: PostgreSQL would cut {table.name!r} off after {POSTGRES_LONGEST} bytes. "
             "Give the table a shorter name."
         )
     names = [column.name for column in table.columns]
@@ -65,10 +63,10 @@ def _postgres(table: LayerTable) -> Iterator[str]:
         yield _names(
             table,
             long,
-            f"PostgreSQL would cut off after {count_of(POSTGRES_LONGEST, 'byte')}",
+            f"PostgreSQL would cut off after {POSTGRES_LONGEST} bytes",
             "a shorter name",
         )
-    if own := [name for name in names if name in _POSTGRES_OWN]:
+    if own := [name for name in names if name in POSTGRES_OWN]:
         yield _names(table, own, "every table of PostgreSQL has of its own", "another name")
     yield from _too_many(table, "PostgreSQL", POSTGRES_COLUMNS)
 
@@ -83,7 +81,7 @@ def _bigquery(table: LayerTable) -> Iterator[str]:
     if odd := [name for name in names if not BIGQUERY_COLUMN.fullmatch(name)]:
         why = "BigQuery takes for no name (300 characters at most, and not all signs)"
         yield _names(table, odd, why, "a name of letters, digits and _")
-    if own := [name for name in names if name.lower().startswith(_BIGQUERY_PREFIXES)]:
+    if own := [name for name in names if name.lower().startswith(BIGQUERY_PREFIXES)]:
         yield _names(table, own, "begin as BigQuery's own names do", "another name")
     yield from _too_many(table, "BigQuery", BIGQUERY_COLUMNS)
 
@@ -102,8 +100,7 @@ def _too_many(table: LayerTable, warehouse: str, most: int) -> Iterator[str]:
     over = len(table.columns) - left
     if over > 0:
         yield (
-            f"{table.contract.__name__} has {count_of(len(table.columns), 'column')}, and "
-            f"{warehouse} holds "
+            f"{table.contract.__name__} has {len(table.columns):,} columns, and {warehouse} holds "
             f"{left:,} beside the {len(AUDIT_COLUMNS)} that the platform adds. Leave at least "
             f"{over:,} of them out of the contract."
         )

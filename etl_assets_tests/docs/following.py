@@ -4,11 +4,13 @@ The HTML comment before a block, which a reader does not see, says what the bloc
 
 - `file: NAME`: the block is that file, whole;
 - `fails`: the commands end with a non-zero exit code;
-- `until URL`: the commands run until they are stopped, which happens once the URL answers;
+- `until URL`: the commands run until they are stopped, which happens once the URL answers; they
+  may log no ERROR;
 - `not run: WHY`: the block is passed over.
 
-A `text` block that follows shows what the commands print: each of its lines must have been printed,
-in this order; `…` stands for anything.
+A `diff` names its file; each part between lines of `@@` stands in that file once. A `text` block
+that follows shows what the commands print: each of its lines must have been printed, in this order;
+`…` stands for anything.
 """
 
 import os
@@ -18,8 +20,8 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from etl_assets_tests.docs.pages import Block
@@ -37,11 +39,13 @@ class Reader:
     """Somebody with an empty folder, a shell with these variables, and the page.
 
     What one block exports and where it changes to holds for the next, as in one terminal.
+    `elsewhere` replaces what a test must have elsewhere, such as a port that is in use.
     """
 
     page: str
     folder: Path
     environment: Mapping[str, str]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     printed: str = ""
     seconds: dict[int, float] = field(default_factory=dict)
 
@@ -59,6 +63,12 @@ class Reader:
             self.seconds[block.line] = time.monotonic() - began
 
     def _do(self, block: Block) -> None:
+        for written, meant in self.elsewhere.items():
+            block = replace(
+                block,
+                text=block.text.replace(written, meant),
+                note=block.note.replace(written, meant),
+            )
         kind, _, what = block.note.partition(": ")
         if kind == "not run":
             return
@@ -124,20 +134,21 @@ class Reader:
                 process.kill()
                 process.wait()
         self.printed = log.read_text(errors="replace")
+        if "ERROR" in self.printed:
+            raise self._wrong(block, f"{url} answers, and there are errors")
 
     def _apply(self, block: Block) -> None:
-        done = subprocess.run(
-            ["git", "apply", "-p0", "--recount", "--whitespace=nowarn", "-"],
-            cwd=self._cwd(),
-            env={**self.environment, "GIT_CEILING_DIRECTORIES": str(self._cwd().parent)},
-            input=block.text,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            self.printed = done.stderr
-            raise self._wrong(block, "the diff does not apply")
+        before, _, *lines = block.text.splitlines()
+        path = self._cwd() / before.removeprefix("--- ")
+        text = path.read_text(encoding="utf-8")
+        for hunk in _hunks(lines):
+            old = "".join(f"{line[1:]}\n" for line in hunk if line[:1] != "+")
+            new = "".join(f"{line[1:]}\n" for line in hunk if line[:1] != "-")
+            if text.count(old) != 1:
+                self.printed = text
+                raise self._wrong(block, f"these lines are not in {path.name} once:\n{old}")
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
 
     def _compare(self, block: Block) -> None:
         left = [" ".join(line.split()) for line in self.printed.splitlines()]
@@ -145,7 +156,7 @@ class Reader:
             wanted = " ".join(line.split())
             if wanted in {"", "…"}:
                 continue
-            pattern = re.compile(".*".join(re.escape(part) for part in wanted.split("…")))
+            pattern = re.compile(".*".join(re.escape(part.strip()) for part in wanted.split("…")))
             found = next((n for n, told in enumerate(left) if pattern.fullmatch(told)), None)
             if found is None:
                 raise self._wrong(block, f"this was not printed: {line}")
@@ -158,6 +169,18 @@ class Reader:
         return NotAsWritten(
             f"{self.page}:{block.line}: {what}\n{block.text}\nprinted:\n{self.printed[-6000:]}"
         )
+
+
+def _hunks(lines: Sequence[str]) -> Iterator[list[str]]:
+    """The parts of a diff between its lines that begin with @@."""
+    found: list[str] = []
+    for line in [*lines, "@@"]:
+        if line.startswith("@@"):
+            if found:
+                yield found
+            found = []
+        else:
+            found.append(line)
 
 
 def _answers(url: str) -> bool:

@@ -38,7 +38,7 @@ hello Ada and "Bob", it is …
 ```diff
 --- greet.sh
 +++ greet.sh
-@@ -1 +1,2 @@
+@@
 -echo "hello $NAME, it is 12:30"
 +echo "good night"
 +exit 3
@@ -70,7 +70,7 @@ def test_a_page_is_followed_from_block_to_block(tmp_path: Path) -> None:
     ("right", "wrong", "told"),
     [
         ("it is …", "at …", "this was not printed: hello Ada"),
-        ('-echo "hello $NAME, it is 12:30"', "-echo hello", "the diff does not apply"),
+        ('-echo "hello $NAME, it is 12:30"', "-echo hello", "these lines are not in greet.sh once"),
         ("<!-- fails -->", "", "exit code 3"),
         ("echo unseen", "false", "exit code 1"),
         ("cd shop", "cd shop; false | cat", "exit code 1"),

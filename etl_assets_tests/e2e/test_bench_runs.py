@@ -5,12 +5,14 @@ Each takes half a minute and more, so `make soak` has them.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.parts import PARTS
 from etl_assets_tests.bigquery_server import EmulatedBigQuery
 
 REPOSITORY = Path(__file__).parents[2]
@@ -31,10 +33,16 @@ def bench(home: Path, *options: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What a quick run wrote."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a quick run wrote its report and its figures."""
     home = tmp_path_factory.mktemp("bench")
     bench(home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def figures(home: Path) -> dict[str, object]:
+    """What a quick run measured."""
     return json.loads((home / "bench.json").read_text(encoding="utf-8"))
 
 
@@ -43,6 +51,7 @@ def test_a_part_is_measured_alone_and_held_to_its_bounds(tmp_path: Path) -> None
     printed = bench(tmp_path, "--only", "imports")
     assert "import of the code location / of its libraries alone" in printed
     assert not (tmp_path / "bench.json").exists(), "it has only some of the figures"
+    assert not (tmp_path / "bench").exists()
 
 
 @pytest.mark.soak
@@ -77,8 +86,27 @@ def test_a_quick_bench_writes_every_figure_as_a_number(figures: dict[str, object
         "file_gzip_peak_rss_2x_over_1x",
         "file_keys_plan_cpu_seconds",
         "drop_to_published_seconds",
+        "checks_share",
+        "scaling_load_seconds_exponent",
+        "scaling_load_peak_rss_mb_exponent",
+        "dimension_day_over_whole",
+        "scd2_ours_seconds",
+        "scd2_dlt_scd2_seconds",
+        "events_land_over_dlt",
+        "year_dagster_partition_ms",
     } <= figures.keys()
     assert all(isinstance(number, int | float) for number in figures.values())
+
+
+@pytest.mark.soak
+def test_it_leaves_one_report_in_two_forms(home: Path) -> None:
+    text = (home / "bench" / "report.md").read_text(encoding="utf-8")
+    assert [part.title for part in PARTS if f"## {part.title}\n" not in text] == []
+    assert "A quick run" in text
+    pictures = {path.name for path in (home / "bench" / "report").iterdir()}
+    assert pictures == set(re.findall(r"\(report/(\d+\.svg)\)", text))
+    html = (home / "bench" / "report.html").read_text(encoding="utf-8")
+    assert html.count("<svg") == len(pictures) > 5
 
 
 @pytest.mark.soak

@@ -105,9 +105,13 @@ def test_m1_broken_tables_are_sentences_and_the_others_are_loaded_from_any_folde
         for words in told:
             assert words in outcome.message, outcome.err
         assert "Traceback" not in outcome.err
-    location = commands.dagster("definitions", "validate", "-m", "etl_assets.definitions")
+    location = commands.dagster("asset", "list", "-m", "etl_assets.definitions")
     assert location.code == 0, location.err
-    assert "Things has no column 'made_at'" in location.out + location.err
+    assert "raw/good" in location.out
+    only_checked = commands.dagster("definitions", "validate", "-m", "etl_assets.definitions")
+    assert only_checked.code == 1
+    for one in (location, only_checked):
+        assert "Things has no column 'made_at'" in one.out + one.err
 
 
 def test_r7_a_sync_derives_unless_told_not_to_and_status_counts_what_is_late(

@@ -26,6 +26,9 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.pipeline.run_days import load
+from etl_assets.scaffold.files import of_files
+from etl_assets.scaffold.module_text import module_text
+from etl_assets.sources.files.propose.found_table import FoundTable
 from etl_assets.sources.files.propose.place import proposed
 
 Texted = Sequence[Sequence[str]]
@@ -36,6 +39,11 @@ def csv_file(rows: Texted, encoding: str = "utf-8", **dialect: Any) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", **dialect).writerows(rows)
     return text.getvalue().encode(encoding)
+
+
+def written(found: FoundTable) -> str:
+    """The module of what a sample says, as the command prints it."""
+    return module_text(of_files(found))
 
 
 @dataclass
@@ -78,7 +86,7 @@ def propose(folder: Path, files: Mapping[str, bytes], kind: str | None = None) -
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     settings = ObjectStoreSettings()
-    module = str(proposed(settings, str(folder / "drop"), None, kind))
+    module = written(proposed(settings, str(folder / "drop"), None, kind))
     printed = spec_of(module)
     assert isinstance(printed.source, Files)
     spec = replace(

@@ -28,6 +28,7 @@ from etl_assets_tests.files.proposing import (
     is_kept,
     propose,
     spec_of,
+    written,
 )
 from etl_assets_tests.files.reading import read
 
@@ -114,7 +115,7 @@ def test_f13_whatever_a_file_holds_nothing_of_it_is_changed_in_silence(
     content = csv_file(rows, delimiter=delimiter, quoting=quoting)
     folder = tmp_path_factory.mktemp("proposed")
     (folder / "a.csv").write_bytes(content)
-    table = spec_of(str(proposed(ObjectStoreSettings(), str(folder)))).layer_tables()[0]
+    table = spec_of(written(proposed(ObjectStoreSettings(), str(folder)))).layer_tables()[0]
     assert isinstance(table.source, Files)
     declared = columns_of_files(table)
     assert [column.name for column in declared] == names

@@ -10,6 +10,7 @@ from etl_assets.core.errors import EtlError
 from etl_assets.sources.files.propose.place import proposed
 from etl_assets_tests.files.proposing import (
     csv_file,
+    written,
 )
 from etl_assets_tests.s3_server import S3Server
 
@@ -59,8 +60,8 @@ def test_files_that_cannot_be_loaded_are_told(
 def test_formats_that_no_suffix_tells_are_seen_or_said(tmp_path: Path, write: Write) -> None:
     write("2024-05-17", b'{"a": 1}\n')
     settings = ObjectStoreSettings()
-    assert "JsonLines()" in str(proposed(settings, str(tmp_path)))
-    assert "Csv(" in str(proposed(settings, str(tmp_path), None, "csv"))
+    assert "JsonLines()" in written(proposed(settings, str(tmp_path)))
+    assert "Csv(" in written(proposed(settings, str(tmp_path), None, "csv"))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,6 @@ def test_a_bucket_is_looked_at_and_the_setting_is_not_written_again(s3: S3Server
     assert inside.pattern == "shipments/{day:%Y-%m-%d}.csv"
     beside = proposed(settings.model_copy(update={"url": None}), f"s3://{bucket}/drop")
     assert (beside.location, beside.name) == (f"s3://{bucket}/drop", "shipments")
-    assert f'location="s3://{bucket}/drop"' in str(beside)
+    assert f'location="s3://{bucket}/drop"' in written(beside)
     with pytest.raises(EtlError, match="has no object"):
         proposed(settings, f"s3://{bucket}/elsewhere")

@@ -109,8 +109,9 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _at(owner: type, name: str, when: str, nth: int = 1) -> Callable[[], None]:
-    """Arms a method: `when` is before or after; iterators die before their first or next item."""
+def _at(owner: Any, name: str, when: str, nth: int = 1) -> Callable[[], None]:
+    """Arms a method of a class, or a function of a module: `when` is before or after; iterators die
+    before their first or next item."""
 
     def arm() -> None:
         calls = []
@@ -179,6 +180,7 @@ def _sql(when: str, words: str) -> Callable[[], None]:
 
 
 def _boundaries() -> dict[str, Callable[[], None]]:
+    from etl_assets.pipeline import day_check
     from etl_assets.sources.postgres.reader import PostgresDay
     from etl_assets.spool import SpoolFiles
 
@@ -190,7 +192,7 @@ def _boundaries() -> dict[str, Callable[[], None]]:
         "after the spool is written": _at(SpoolFiles, "write", "after"),
         "after the rows are closed": _at(SpoolFiles, "close", "after", 1),
         "after the quarantine is closed": _at(SpoolFiles, "close", "after", 2),
-        "after the audit": _at(SpoolFiles, "duplicates", "after"),
+        "after the audit": _at(day_check, "duplicates", "after"),
         "before staging": _at(DuckDBWarehouse, "stage", "before"),
         "after staging": _at(DuckDBWarehouse, "stage", "after"),
         "after BEGIN": _sql("after", "BEGIN"),

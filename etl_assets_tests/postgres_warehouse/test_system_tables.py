@@ -129,7 +129,7 @@ def test_the_command_says_in_a_line_what_it_did(
     for url in (database_url, f"duckdb://{tmp_path}/w.duckdb"):
         assert command(monkeypatch, tmp_path, url) == (
             0,
-            f"Migrated the platform's tables from version none to {SCHEMA_VERSION}.\n",
+            f"Made the platform's tables, in version {SCHEMA_VERSION}.\n",
         )
         assert command(monkeypatch, tmp_path, url) == (
             0,

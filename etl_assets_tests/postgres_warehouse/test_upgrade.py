@@ -88,8 +88,9 @@ def test_what_an_earlier_release_left_is_brought_over_without_loss(
     old_url: str, tmp_path: Path
 ) -> None:
     with warehouse_at(old_url) as warehouse:
-        told = f"Migrated the platform's tables from version 3 to {SCHEMA_VERSION}."
-        assert warehouse.migrate() == told
+        told = warehouse.migrate()
+        assert told.startswith(f"Migrated the platform's tables from version 3 to {SCHEMA_VERSION}")
+        assert "New: etl_tables, " in told
         assert warehouse.migrate().startswith("Nothing to migrate")
     nothing_is_lost(old_url, tmp_path)
     assert run(old_url, "SELECT version FROM etl.etl_schema") == [(SCHEMA_VERSION,)]

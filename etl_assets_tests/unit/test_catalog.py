@@ -177,7 +177,7 @@ class Crooked(Declared):
     ],
 )
 def test_staged_tables_read_raw_and_raw_ones_nothing(layer: Layer, reads: str, rule: str) -> None:
-    specs = [source("a"), made("b", "staged/a"), Crooked(source("z"), None, layer, reads)]
+    specs = [source("a"), made("b", "staged/a"), Crooked(source("z"), layer=layer, reads=reads)]
     catalog = Catalog.of(specs)
     assert f"inputs: {layer}/z reads {reads}, and {rule}" in catalog.errors[0]
     assert f"{layer}/z" not in catalog

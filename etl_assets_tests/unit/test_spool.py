@@ -2,26 +2,31 @@
 
 import errno
 import fcntl
+import math
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
-from etl_assets import spool
 from etl_assets.core.errors import DiskFull
-from etl_assets.spool import SpoolFiles, disk_errors, run_spool
+from etl_assets.spool import SpoolFiles, disk_errors, duplicates, files, keys, run_spool
 
 
-def spooled(folder: Path, *files: pl.DataFrame) -> SpoolFiles:
+def spooled(folder: Path, *frames: pl.DataFrame) -> SpoolFiles:
     made = SpoolFiles(folder)
-    for frame in files:
+    for frame in frames:
         made.write(frame)
         made.close()
     return made
 
 
-def keys(*pairs: tuple[int | None, str | None]) -> pl.DataFrame:
+def keyed(*pairs: tuple[int | None, str | None]) -> pl.DataFrame:
     return pl.DataFrame(
         pairs, schema={"id": pl.Int64, 'odd "name"': pl.String}, orient="row"
     ).with_columns(v=pl.lit("v"))
@@ -34,20 +39,20 @@ DUPLICATES = [(1, "a"), (2, "a"), (2, "a"), (1, "b"), (3, None), (3, None), (2, 
 @pytest.mark.parametrize("pieces", [1, 3], ids=["one file", "three files"])
 def test_keys_that_occur_more_than_once_are_counted_exactly(tmp_path: Path, pieces: int) -> None:
     size = -(-len(DUPLICATES) // pieces)
-    files = [keys(*DUPLICATES[at : at + size]) for at in range(0, len(DUPLICATES), size)]
-    made = spooled(tmp_path, *files)
+    frames = [keyed(*DUPLICATES[at : at + size]) for at in range(0, len(DUPLICATES), size)]
+    made = spooled(tmp_path, *frames)
     assert (len(made.files), made.rows) == (pieces, len(DUPLICATES))
-    number, sample = made.duplicates(KEY, 5)
+    number, sample = duplicates(made, KEY, 5)
     assert number == 2
     assert sorted(sample.rows()) == [(2, "a", 3), (3, None, 2)]
-    number, sample = made.duplicates(KEY, 1)
+    number, sample = duplicates(made, KEY, 1)
     assert (number, sample.height) == (2, 1)
 
 
 @pytest.mark.parametrize("pieces", [0, 1, 2])
 def test_without_duplicates_there_are_none(tmp_path: Path, pieces: int) -> None:
-    made = spooled(tmp_path, *(keys((n, "a"), (n, "b")) for n in range(pieces)))
-    number, sample = made.duplicates(KEY, 5)
+    made = spooled(tmp_path, *(keyed((n, "a"), (n, "b")) for n in range(pieces)))
+    number, sample = duplicates(made, KEY, 5)
     assert (number, sample.height) == (0, 0)
 
 
@@ -55,20 +60,55 @@ def test_without_duplicates_there_are_none(tmp_path: Path, pieces: int) -> None:
 def test_keys_in_order_are_as_unique_as_they_are_counted(
     tmp_path: Path, last: tuple[int | None, str | None]
 ) -> None:
-    made = spooled(tmp_path, keys((1, "a"), (1, "b"), (2, "a")), keys((4, "a")), keys(last))
-    number, sample = made.duplicates(KEY, 5)
+    made = spooled(tmp_path, keyed((1, "a"), (1, "b"), (2, "a")), keyed((4, "a")), keyed(last))
+    number, sample = duplicates(made, KEY, 5)
     repeated = [(*last, 2)] if last in {(4, "a"), (1, "a")} else []
     assert (number, sample.rows()) == (len(repeated), repeated)
 
 
+VALUES: dict[pl.DataType, st.SearchStrategy[Any]] = {
+    pl.Int64(): st.integers(-2, 2),
+    pl.String(): st.sampled_from(["", "a", "A", "\x00", "ä"]),
+    pl.Float64(): st.sampled_from([0.0, -0.0, 1.5, math.nan, math.inf]),
+    pl.Binary(): st.sampled_from([b"", b"\x00", b"a"]),
+    pl.Boolean(): st.booleans(),
+    pl.List(pl.Int64): st.lists(st.none() | st.integers(0, 1), max_size=2),
+}
+
+
+@given(data=st.data())
+def test_repeated_keys_are_those_that_a_count_of_each_key_finds(data: st.DataObject) -> None:
+    """In parts of any size, and also where different keys have one hash."""
+    dtypes = data.draw(st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=3))
+    row = st.tuples(*(st.none() | VALUES[dtype] for dtype in dtypes))
+    chunks = data.draw(st.lists(st.lists(row, min_size=1, max_size=8), max_size=4))
+    schema = {f"k {number}": dtype for number, dtype in enumerate(dtypes)}
+    frames = [pl.DataFrame(chunk, schema, orient="row") for chunk in chunks]
+    few_hashes = data.draw(st.booleans())
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.setattr(keys, "AT_ONCE", data.draw(st.integers(1, 20)))
+        if few_hashes:
+            real = keys._hash_of
+            patch.setattr(keys, "_hash_of", lambda names: real(names) % 3)
+        made = spooled(Path(folder), *frames)
+        number, sample = duplicates(made, list(schema), 2)
+    rows = pl.concat([pl.DataFrame(schema=schema), *frames])
+    counted = rows.group_by(list(schema)).len("__count").filter(pl.col("__count") > 1)
+    assert number == counted.height
+    if number:
+        assert_frame_equal(sample, counted.sort(list(schema)).head(2))
+    else:
+        assert not sample.height
+
+
 def test_a_folder_with_brackets_in_its_name_is_read_as_it_is_named(tmp_path: Path) -> None:
     for pieces in (1, 2):
-        made = spooled(tmp_path / f"[{pieces}] x", *[keys((1, "a"), (1, "a"))] * pieces)
-        assert made.duplicates(KEY, 5)[0] == 1
+        made = spooled(tmp_path / f"[{pieces}] x", *[keyed((1, "a"), (1, "a"))] * pieces)
+        assert duplicates(made, KEY, 5)[0] == 1
 
 
 def test_chunks_become_files_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(files, "CHUNK_ROWS", 10)
     made = SpoolFiles(tmp_path)
     for n in range(0, 25, 5):
         made.write(pl.DataFrame({"id": range(n, n + 5)}))

@@ -9,7 +9,7 @@ import pytest
 from etl_assets.core.errors import SourceError, WarehouseUnavailable
 from etl_assets.core.unexpected import told
 from etl_assets.orchestration.failures import failure_of, message_of
-from etl_assets.spool import SpoolFiles
+from etl_assets.spool import SpoolFiles, duplicates
 
 SECRET = "anna@example.com"
 
@@ -43,10 +43,9 @@ def test_m2_kind_place_and_next_step_and_no_value(case: str) -> None:
 
 
 def test_m2_the_place_is_the_last_line_of_our_own() -> None:
-    files = SpoolFiles(None)  # type: ignore[arg-type]
-    files.files = [None, None]  # type: ignore[list-item]
-    error = raised_by(lambda: files.duplicates(["id"], 1))
-    assert "etl_assets/spool.py, line " in told(error)
+    files = SpoolFiles(None, [None], rows=1)  # type: ignore[arg-type, list-item]
+    error = raised_by(lambda: duplicates(files, ["id"], 1))
+    assert "etl_assets/spool/keys.py, line " in told(error)
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR])

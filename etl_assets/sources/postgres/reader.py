@@ -8,12 +8,13 @@ connection that breaks is replaced, and the day that it broke is read again from
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
 import polars as pl
 import sqlalchemy as sa
+from psycopg import sql
 
 from etl_assets.core.drift import SourceColumns
 from etl_assets.core.partitions import Window
@@ -24,8 +25,7 @@ from etl_assets.postgres.catalogue import column_fingerprint, read_columns
 from etl_assets.postgres.connection import PoolSettings, driver_of, source_errors
 from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
 from etl_assets.postgres.interruptible import InterruptibleConnection
-from etl_assets.postgres.rights import missing_to_read
-from etl_assets.postgres.server_facts import ServerFacts, read_facts
+from etl_assets.sources.base import DayEvidence, DayRead, Snapshot, SyncCost
 from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import read_rejects
 from etl_assets.sources.postgres.computed import names_in, read_types
@@ -36,6 +36,7 @@ from etl_assets.sources.postgres.failing import expression_errors
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets.sources.postgres.key_reads import KeyReads
 from etl_assets.sources.postgres.large_rows import may_be_large
+from etl_assets.sources.postgres.parallel import Workers, read_slices, usual_workers
 from etl_assets.sources.postgres.relations import Relations, hold, hold_late, read_relations
 from etl_assets.sources.postgres.row_security import (
     hidden_by_policies,
@@ -43,47 +44,32 @@ from etl_assets.sources.postgres.row_security import (
     row_security_errors,
 )
 from etl_assets.sources.postgres.select import plan_selects, relation_of
+from etl_assets.sources.postgres.slices import LEAST_ROWS, Cutting
 from etl_assets.sources.postgres.sync_cost import SyncCosts
-from etl_assets.sources.reads import DayEvidence, DayRead
-from etl_assets.sources.snapshot import Snapshot, SyncCost
 
 _LONGEST_MARGIN = timedelta(milliseconds=50)
 _SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}; SET LOCAL row_security = {}"
 
 
 class PostgresReader:
-    """Reads layer tables from the source database; cheap to make, connects when used."""
+    """Reads layer tables from the source database; cheap to make, connects when used.
 
-    def __init__(self, engine: sa.Engine, pool: PoolSettings | None = None) -> None:
+    A large reading is shared by `workers` connections (`parallel.py`), None for as many as usual.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, pool: PoolSettings | None = None, workers: int | None = None
+    ) -> None:
         self._engine = engine
-        self._statement_timeout = (pool or PoolSettings()).statement_timeout * 1000
+        pool = pool or PoolSettings()
+        self._statement_timeout = pool.statement_timeout * 1000
+        most = min(workers or usual_workers(), pool.size + pool.max_overflow)
+        self._workers = Workers(engine.connect, most)
 
     def connect(self) -> None:
         """Connect once, to see that it is possible; raises SourceUnavailable or SourceError."""
         with source_errors("connecting to the source"), self._engine.connect():
             return
-
-    def facts(self) -> ServerFacts:
-        """What the server says of itself and of our role; raises SourceUnavailable, SourceError."""
-        with (
-            source_errors("connecting to the source"),
-            self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-            source_errors("asking the source how it is"),
-        ):
-            return read_facts(driver_of(connection))
-
-    def missing_rights(self, table: LayerTable) -> list[str]:
-        """The GRANT statements that the role lacks to read a table, and its parent.
-
-        Raises SourceUnavailable or SourceError.
-        """
-        source = source_table(table)
-        names = [source.table, *([source.parent.table] if source.parent else [])]
-        with (
-            source_errors(f"looking at rights on {source.schema}.{source.table}"),
-            self._engine.connect() as connection,
-        ):
-            return missing_to_read(driver_of(connection), source.schema, names)
 
     @contextmanager
     def snapshot(self, table: LayerTable) -> Iterator["TableSnapshot"]:
@@ -102,7 +88,8 @@ class PostgresReader:
             driver = driver_of(connection)
             # What would hide rows is refused by PostgreSQL, unless the spec accepts it (R3).
             row_security = "on" if source.row_security else "off"
-            connection.exec_driver_sql(_SESSION.format(self._statement_timeout, row_security))
+            session = _SESSION.format(self._statement_timeout, row_security)
+            connection.exec_driver_sql(session)
             hold(driver, table)  # before the first query: the snapshot is younger than the lock
             # The query that takes the snapshot; its start is the last moment before it.
             moment = connection.scalar(sa.text("SELECT statement_timestamp()"))
@@ -126,6 +113,8 @@ class PostgresReader:
                     columns=tuple((c.name, c.shown) for c in own.values()),
                     digest_of_columns=fingerprint,
                     relations=relations,
+                    session=session,
+                    workers=self._workers,
                 )
             finally:
                 grown = isinstance(driver, InterruptibleConnection) and driver.has_grown
@@ -199,6 +188,8 @@ class TableSnapshot(SyncCosts, KeyReads, DigestReads, Snapshot):
     columns: SourceColumns
     digest_of_columns: str
     relations: Relations
+    session: str
+    workers: Workers
 
     @property
     def fingerprint(self) -> str:
@@ -242,12 +233,13 @@ class TableSnapshot(SyncCosts, KeyReads, DigestReads, Snapshot):
         return counted[0] if counted else 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresDay(DayRead):
     """A `DayRead` of one day of a snapshot."""
 
     snapshot: TableSnapshot
     day: date
+    _rows: int = field(default=0, init=False)
 
     @property
     def source(self) -> str:
@@ -260,12 +252,12 @@ class PostgresDay(DayRead):
         where = selects.within(Window.of(self.day))
         with source_errors(f"counting {self.source}"):
             counted = snapshot.connection.execute(selects.count(where)).fetchone()
-            rows, bad = counted or (0, 0)
+            self._rows, bad = counted or (0, 0)
             rejected = read_rejects(snapshot, [where]).rows if bad else Rejected()
             query = selects.rows(where).as_string(snapshot.connection)
         return DayEvidence(
             as_of=snapshot.as_of,
-            row_count=rows,
+            row_count=self._rows,
             query=query,
             rejected=rejected,
             drift=snapshot.drift,
@@ -281,10 +273,20 @@ class PostgresDay(DayRead):
         return pl.concat([keys.clear(), *found, unreadable]).unique()
 
     def batches(self) -> Generator[pl.DataFrame, None, None]:
-        """Frames in the contract's columns and dtypes."""
-        selects = self.snapshot.selects
-        rows = selects.rows(selects.within(Window.of(self.day)))
+        """Frames in the contract's columns and dtypes; several connections read what is large."""
+        snapshot, selects = self.snapshot, self.snapshot.selects
+        window = Window.of(self.day)
         with source_errors(f"reading {self.source}"):
-            yield from copy_frames(
-                self.snapshot.connection, rows, selects.columns, of=self.snapshot.table.path
-            )
+            if self._rows >= LEAST_ROWS and snapshot.workers.most > 1:
+                wheres = Cutting(snapshot, snapshot.relations, window).slices()
+                if len(wheres) > 1:
+                    yield from self._sliced(list(map(selects.rows, wheres)))
+                    return
+            rows = selects.rows(selects.within(window))
+            yield from copy_frames(snapshot.connection, rows, selects.columns)
+
+    def _sliced(self, slices: Sequence[sql.Composed]) -> Generator[pl.DataFrame, None, None]:
+        snapshot = self.snapshot
+        first = snapshot.connection
+        joining = snapshot.workers.joining(first, snapshot.session, snapshot.table)
+        yield from read_slices(first, joining, slices, snapshot.selects.columns)

@@ -89,7 +89,12 @@ def hidden_by_policies(connection: psycopg.Connection, table: LayerTable) -> Seq
     source = source_table(table)
     names = [source.table, *([source.parent.table] if source.parent else [])]
     relations = [sql.Identifier(source.schema, name).as_string(connection) for name in names]
-    rows = connection.execute(_HIDDEN, [relations]).fetchall()
+    return hidden_rows(connection, relations)
+
+
+def hidden_rows(connection: psycopg.Connection, relations: Sequence[str]) -> Sequence[HiddenRows]:
+    """The same of relations by their names as SQL has them. Raises psycopg.Error."""
+    rows = connection.execute(_HIDDEN, [list(relations)]).fetchall()
     return [
         HiddenRows(relation, role, tuple(policies), through)
         for relation, role, policies, through in rows

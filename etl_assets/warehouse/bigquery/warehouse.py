@@ -6,7 +6,7 @@ The steps are here; what is sent is in the modules beside this one.
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError
 from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
-from etl_assets.core.findings import Finding, clock_finding
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
@@ -28,7 +27,6 @@ from etl_assets.warehouse.bigquery.digests import Digests
 from etl_assets.warehouse.bigquery.facts import Inquiries
 from etl_assets.warehouse.bigquery.failures import bigquery_errors, request_retry
 from etl_assets.warehouse.bigquery.given import Giver
-from etl_assets.warehouse.bigquery.health import findings
 from etl_assets.warehouse.bigquery.jobs import Jobs
 from etl_assets.warehouse.bigquery.loading import Loading
 from etl_assets.warehouse.bigquery.lookups import Lookups
@@ -49,9 +47,7 @@ from etl_assets.warehouse.publication import (
     StagedDay,
     Staging,
 )
-from etl_assets.warehouse.system_tables import SCHEMA_VERSION
-
-_PATIENCE = 10.0
+from etl_assets.warehouse.versions import migrated
 
 
 class BigQueryWarehouse(Warehouse):
@@ -73,19 +69,6 @@ class BigQueryWarehouse(Warehouse):
         self._connect, self._wait_seconds = clients, wait_seconds
         self._is_emulated = is_emulated
         self._retry = request_retry(wait_seconds)
-
-    def health(self, where: str, layers: Sequence[str]) -> tuple[list[Finding], timedelta | None]:
-        """See `Warehouse.health`."""
-        retry = request_retry(min(self._wait_seconds, _PATIENCE))  # a person waits
-        with bigquery_errors("looking how BigQuery is"):
-            found = list(findings(self._clients.rest, self.options, retry, where, layers))
-            before = datetime.now(UTC)
-            now, after = self._now(), datetime.now(UTC)
-        skew = now - (before + (after - before) / 2)
-        if abs(skew) <= after - before:  # no more is known than how long the answer took
-            skew = timedelta()
-        answers = Finding(where, "connection", "it answers")
-        return [answers, *found, clock_finding(where, skew)], skew
 
     def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
@@ -282,10 +265,7 @@ class BigQueryWarehouse(Warehouse):
         """See `Warehouse.migrate`."""
         with bigquery_errors("migrating the platform's tables"):
             before = self._system.upgrade()
-        if before == SCHEMA_VERSION:
-            return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
-        was = "none" if before is None else before
-        return f"Migrated the platform's tables from version {was} to {SCHEMA_VERSION}."
+        return migrated(before)
 
     def close(self) -> None:
         """Close the sessions to Google; using the warehouse again opens new ones."""

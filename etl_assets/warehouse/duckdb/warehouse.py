@@ -46,7 +46,7 @@ from etl_assets.warehouse.publication import (
     StagedDay,
     Staging,
 )
-from etl_assets.warehouse.system_tables import SCHEMA_VERSION
+from etl_assets.warehouse.versions import migrated
 
 
 class DuckDBWarehouse(Warehouse):
@@ -288,10 +288,7 @@ class DuckDBWarehouse(Warehouse):
         """See `Warehouse.migrate`."""
         with self._open("migrating the platform's tables") as connection:
             before = upgrade(connection)
-        if before == SCHEMA_VERSION:
-            return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
-        was = "none" if before is None else before
-        return f"Migrated the platform's tables from version {was} to {SCHEMA_VERSION}."
+        return migrated(before)
 
     @contextmanager
     def _look(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:

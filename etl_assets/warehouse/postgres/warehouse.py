@@ -5,7 +5,7 @@ What happens inside one is `publication.py`, `staging.py`, `states.py`, `schema.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from etl_assets.config import WarehousePool
 from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
-from etl_assets.core.findings import Finding
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
@@ -31,7 +30,6 @@ from etl_assets.warehouse.postgres import (
 )
 from etl_assets.warehouse.postgres import quarantine as of_quarantine
 from etl_assets.warehouse.postgres.engine import Transactions, warehouse_engine
-from etl_assets.warehouse.postgres.health import findings
 from etl_assets.warehouse.postgres.partitions import ensure_days
 from etl_assets.warehouse.postgres.publication import publish
 from etl_assets.warehouse.postgres.reading import lookup, read
@@ -54,6 +52,7 @@ from etl_assets.warehouse.publication import (
     Staging,
 )
 from etl_assets.warehouse.system_tables import SCHEMA_VERSION
+from etl_assets.warehouse.versions import migrated
 
 T = TypeVar("T")
 
@@ -64,10 +63,6 @@ class PostgresWarehouse(Warehouse):
     def __init__(self, url: str, *, pool: WarehousePool, wait_seconds: float = 120) -> None:
         self.transactions = Transactions(warehouse_engine(url, pool), wait_seconds)
         self._is_prepared = False
-
-    def health(self, where: str, layers: Sequence[str]) -> tuple[list[Finding], timedelta | None]:
-        """See `Warehouse.health`."""
-        return findings(self.transactions, where, layers)
 
     def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
@@ -260,10 +255,7 @@ class PostgresWarehouse(Warehouse):
     def migrate(self) -> str:
         """See `Warehouse.migrate`."""
         before = system.upgrade(self.transactions)
-        if before == SCHEMA_VERSION:
-            return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
-        was = "none" if before is None else before
-        return f"Migrated the platform's tables from version {was} to {SCHEMA_VERSION}."
+        return migrated(before)
 
     def close(self) -> None:
         """See `Warehouse.close`."""

@@ -1,15 +1,16 @@
-"""From what a person typed to a store, and from there to the module that is proposed.
+"""From what a person typed to a store, and from there to the table that is proposed.
 
-A location below OBJECT_STORE_URL is not written into the module: that setting says it already.
+A location below OBJECT_STORE_URL is not written into a module: that setting says it already.
 """
 
+import itertools
 import re
 from pathlib import Path
 
 from etl_assets.config import ObjectStoreSettings
 from etl_assets.core.errors import SourceError
 from etl_assets.sources.files.location import Location, parse_location
-from etl_assets.sources.files.propose.module import Module, module_of
+from etl_assets.sources.files.propose.found_table import FoundTable, table_of
 from etl_assets.sources.files.propose.proposal import propose
 from etl_assets.sources.files.propose.sample import Kind
 from etl_assets.sources.files.store import open_store
@@ -20,8 +21,8 @@ _GLOB = re.compile(r"[*?…]|\.\.\.$")
 
 def proposed(
     settings: ObjectStoreSettings, url: str, name: str | None = None, kind: str | None = None
-) -> Module:
-    """The module for the files below `url`, which may be a path of this machine.
+) -> FoundTable:
+    """The table of the files below `url`, which may be a path of this machine.
 
     Raises ConfigError for what is no URL or path of a folder, SourceError where nothing is there
     or its format is not known, and what the store raises.
@@ -30,7 +31,7 @@ def proposed(
     store = open_store(settings, where)
     found = propose(store, Kind(kind) if kind else None)
     location, below = _relative(store.location, settings.url, where)
-    return module_of(found, _table_name(name or _last(found.pattern.text, where)), location, below)
+    return table_of(found, _table_name(name or _last(found.pattern.text, where)), location, below)
 
 
 def _url_of(text: str) -> str:
@@ -39,11 +40,13 @@ def _url_of(text: str) -> str:
         folders = text.split("/")
         plain = next((n for n, part in enumerate(folders) if _GLOB.search(part)), len(folders))
         return "/".join(folders[:plain])
-    path = Path(text).expanduser().resolve()
+    path = Path(text).expanduser()
+    path = Path(*itertools.takewhile(lambda part: not _GLOB.search(part), path.parts)).resolve()
     if path.is_file():
         raise SourceError(
             f"{text} is a file, and a table is of a folder's files.",
-            f"Name its folder: etl-assets files propose {Path(text).parent}.",
+            f"Name its folder, {Path(text).parent}, or a pattern: "
+            f"'{Path(text).parent}/*{path.suffix}'.",
         )
     return path.as_uri()
 

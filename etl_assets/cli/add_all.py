@@ -1,0 +1,102 @@
+"""`etl-assets add-table --all`: a plan for every table of a schema, and with --yes its modules.
+
+What is done for a single table is `cli/add_table.py`.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from etl_assets.cli.output import Cell, counted, print_error, print_table, print_warning
+
+if TYPE_CHECKING:
+    from etl_assets.pipeline.platform import Platform
+    from etl_assets.scaffold.adding import Addition
+    from etl_assets.scaffold.facts import Relation
+    from etl_assets.scaffold.measure import Bounds
+    from etl_assets.scaffold.propose import Wishes
+    from etl_assets.scaffold.writing import Target
+
+_COLUMNS = ("table", "key", "day", "cursor", "rows")
+
+
+def add_all(
+    platform: "Platform",
+    target: "Target",
+    relations: "Sequence[Relation]",
+    wishes: "Wishes",
+    bounds: "Bounds",
+    *,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Print the plan, and with `yes` write it; leaves with exit code 1 where a table is refused."""
+    from etl_assets.cli.add_table import tell_next, write_module
+    from etl_assets.scaffold.adding import add_relation, names_for
+
+    wanted, skipped = _sorted_out(platform, relations)
+    taken = {*target.names(), *(path.partition("/")[2] for path in platform.catalog)}
+    found = [
+        add_relation(platform, target, relation, name, wishes, bounds)
+        for relation, name in names_for(wanted, taken)
+    ]
+    good = [one for one in found if not one.refusal]
+    if dry_run:
+        click.echo("\n\n".join(one.module for one in good), nl=False)
+        return
+    sides = {**dict.fromkeys(_COLUMNS, "left"), "rows": "right"}
+    print_table(f"Tables for {target.package}", sides, map(_planned, good), wraps="table")
+    for line in skipped:
+        click.echo(line)
+    for one in good:
+        for warning in (*(one.proposed.warnings if one.proposed else ()), *one.notes):
+            click.echo(f"{one.place}: {warning}")
+    for one in found:
+        if one.refusal:
+            print_warning(str(one.refusal))
+    bad = len(found) - len(good)
+    if not yes:
+        click.echo(
+            f"{counted(len(good), 'table')} can be added, {bad} cannot. Nothing is written yet: "
+            "the same command with --yes writes them, add-table TABLE --dry-run shows one."
+        )
+        return
+    for one in good:
+        write_module(target, one)
+    click.echo(f"{counted(len(good), 'table')} added to {target.package}.")
+    tell_next(platform, good)
+    if bad:
+        print_error(f"{counted(bad, 'table')} could not be added: see the warnings above.")
+        sys.exit(1)
+
+
+def _sorted_out(
+    platform: "Platform", relations: "Sequence[Relation]"
+) -> "tuple[list[Relation], list[str]]":
+    """The relations to be added, and a sentence for each of the others."""
+    from etl_assets.scaffold.adding import declared_as
+
+    wanted: list[Relation] = []
+    skipped: list[str] = []
+    for relation in relations:
+        known = declared_as(platform.catalog, relation)
+        if known:
+            skipped.append(f"{relation.shown} is {known} already.")
+        elif relation.child_of:
+            skipped.append(f"{relation.shown} is read with {relation.child_of}.")
+        else:
+            wanted.append(relation)
+    return wanted, skipped
+
+
+def _planned(one: "Addition") -> list[Cell]:
+    proposed = one.proposed
+    assert proposed is not None  # noqa: S101 - what is good was proposed
+    own = proposed.place.rpartition(".")[2]
+    name = proposed.place if own == one.name else f"{proposed.place} as {one.name}"
+    chosen = {reason.what: reason for reason in proposed.reasons}
+    key = chosen["key"].chosen + (" (a guess)" if chosen["key"].is_guess else "")
+    rows = "?" if proposed.rows is None else f"{proposed.rows:,}"
+    return [name, key, chosen["day"].chosen, chosen["cursor"].chosen, rows]

@@ -1,0 +1,31 @@
+"""`etl-assets init`: a project of one's own."""
+
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--name", metavar="PACKAGE", help="The Python package; default: the folder's name.")
+def init(folder: Path, name: str | None) -> None:
+    """Write a small project into FOLDER: a package of tables with an example, its test, and what
+    Dagster, git and CI need.
+
+    Nothing is overwritten. The project is yours: an upgrade of the platform edits none of it.
+    """
+    from etl_assets.cli.output import counted
+    from etl_assets.scaffold.project import package_name, project_texts, write_project
+
+    package = package_name(folder if folder.name else folder.resolve(), name)
+    texts = project_texts(package, datetime.now(UTC).date())
+    write_project(folder, texts)
+    click.echo(f"Wrote {counted(len(texts), 'file')} into {folder}; README.md says what they are.")
+    click.echo("Next:")
+    if folder.resolve() != Path.cwd():
+        click.echo(f"  cd {shlex.quote(str(folder))}")
+    click.echo("  cp .env.example .env    # write your DATABASE_URL into it")
+    click.echo("  etl-assets doctor")
+    click.echo("  etl-assets backfill")

@@ -1,0 +1,328 @@
+"""From the first answers of an HTTP API to a table of the platform: where its items are, how its
+pages follow each other, and what its items hold.
+
+How an API is asked is `sources/http/`; what JSON values are is guessed in `sources/files/propose/`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+import polars as pl
+
+from etl_assets.config import HttpSettings
+from etl_assets.core.errors import SourceError
+from etl_assets.core.http_specs import (
+    CursorPages,
+    HttpApi,
+    LinkHeader,
+    NextUrl,
+    NoPages,
+    Offsets,
+    PageNumbers,
+    Pagination,
+)
+from etl_assets.scaffold.examples import example_of
+from etl_assets.scaffold.files import texts_call
+from etl_assets.scaffold.key_search import LIKE_A_KEY
+from etl_assets.scaffold.names import named_columns, shown, table_name
+from etl_assets.scaffold.personal import why_personal_by_name
+from etl_assets.scaffold.proposal import ProposedColumn, ProposedTable, Reason
+from etl_assets.scaffold.python_text import Call, Expression, text, value
+from etl_assets.sources.files.propose.columns import columns_of_json
+from etl_assets.sources.files.propose.guess import Guess
+from etl_assets.sources.files.propose.sample import Begin
+from etl_assets.sources.http.answers import Answer, items_of, value_at
+from etl_assets.sources.http.client import HttpClient
+from etl_assets.sources.http.paging import Request, linked, next_cursor, request_of
+
+_LISTS = ("data", "items", "results", "records", "rows", "entries", "values", "list", "content")
+_NEXT = re.compile(r"(?i)(^|.*[._])(next(_?(page|link|url|href|cursor|token|page_?token))?)$")
+_CURSOR = re.compile(r"(?i)(^|.*[._])((next_?)?(cursor|page_?token|continuation(_?token)?))$")
+_TOTAL = ("total", "total_count", "totalCount", "count_total", "total_items", "totalItems")
+_PARAMS = {
+    "next_page_token": "page_token",
+    "nextpagetoken": "pageToken",
+    "next_token": "next_token",
+    "continuation_token": "continuation_token",
+    "continuation": "continuation",
+}
+_DEEPEST = 3
+_PATIENCE = 10.0
+
+
+def client_for(settings: HttpSettings, connection: str) -> HttpClient:
+    """A client that soon gives up: an API that does not know a parameter may answer with errors."""
+    patience = min(settings.patience, _PATIENCE)
+    return HttpClient(settings.model_copy(update={"patience": patience}), connection)
+
+
+def propose_api(client: HttpClient, url: str, connection: str, name: str | None) -> ProposedTable:
+    """The table of the list at a URL, or at a path below the connection's own.
+
+    Raises ConfigError where no setting says where the API is, SourceError for an answer without a
+    list of objects, SourceUnavailable where it gives none.
+    """
+    bare, params = _taken_apart(url)
+    api = HttpApi(bare, params=params, connection=connection)
+    first = _answer(client, api, None)
+    path = _items_path(first.body, api)
+    api = replace(api, items=path)
+    items = items_of(first.body, path)
+    if not items:
+        raise SourceError(
+            f"The list of {api.place} is empty, so nothing is known of its items.",
+            "Ask for one that has some, or write the module by hand: docs/http.md.",
+        )
+    pagination, why, more = _pages(client, api, first, items)
+    total = _total(first.body, path)
+    return _table(replace(api, pagination=pagination, total=total), [*items, *more], why, name)
+
+
+def _taken_apart(url: str) -> tuple[str, dict[str, str | int]]:
+    """The URL without its parameters, and these."""
+    parts = urlsplit(url)
+    return url.partition("?")[0].partition("#")[0], dict(parse_qsl(parts.query))
+
+
+def _answer(client: HttpClient, api: HttpApi, cursor: str | None) -> Answer:
+    url = client.url_of(api)
+    params = {name: str(given) for name, given in api.params.items()}
+    return client.get(request_of(api, url, params, cursor), lambda answer: answer)
+
+
+def _items_path(body: bytes, api: HttpApi) -> str:
+    """Where the answer has its list of objects; of several the one that is called like a list."""
+    try:
+        told = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        told = None
+    found = list(_lists_in(told, "", 0))
+    if not found:
+        raise SourceError(
+            f"The answer of {api.place} has no list of objects.",
+            "Name the URL of a list; what an answer must be is in docs/http.md.",
+        )
+    known = [path for path in found if path.rpartition(".")[2].lower() in _LISTS]
+    return (known or found)[0]
+
+
+def _lists_in(told: Any, path: str, depth: int) -> Iterator[str]:
+    if isinstance(told, list):
+        if not told or isinstance(told[0], dict):
+            yield path
+    elif isinstance(told, dict) and depth < _DEEPEST:
+        inner = [(name, one) for name, one in told.items() if "." not in name]
+        for name, one in sorted(inner, key=lambda pair: not isinstance(pair[1], list)):
+            yield from _lists_in(one, f"{path}.{name}" if path else name, depth + 1)
+
+
+def _pages(
+    client: HttpClient, api: HttpApi, first: Answer, items: Sequence[bytes]
+) -> tuple[Pagination, str, Sequence[bytes]]:
+    """How pages follow, why, and the items of the second page: each guess is tried."""
+    tried: list[str] = []
+    for pagination, why in _guesses(first, api):
+        trial = replace(api, pagination=pagination)
+        try:
+            request = Request(client.url_of(trial), {})
+            cursor = next_cursor(trial, request, first, len(items), None)
+            if cursor is None:
+                return pagination, f"{why}, and the first answer was the last", []
+            second = items_of(_answer(client, trial, cursor).body, api.items)
+        except Exception as error:  # whatever an API says to a parameter that it does not know
+            tried.append(f"{type(pagination).__name__} ({type(error).__name__})")
+            continue
+        if not set(second) & set(items):
+            return pagination, f"{why}, and the second page had other items", second
+        tried.append(f"{type(pagination).__name__} (the second page had the same items)")
+    told = f"; tried: {', '.join(tried)}" if tried else ""
+    return NoPages(), f"nothing in the answer tells of another page{told}", []
+
+
+def _guesses(first: Answer, api: HttpApi) -> Iterator[tuple[Pagination, str]]:
+    if linked(first.headers.get("link", ""), "next") or "link" in first.headers:
+        yield LinkHeader(), "the answer has a header Link"
+    told = msgspec.json.decode(first.body)
+    for path, found in _scalars(told, "", 0):
+        name = path.rpartition(".")[2]
+        if path == api.items:
+            continue
+        if isinstance(found, str) and (found.startswith(("http://", "https://", "/"))):
+            if _NEXT.match(path):
+                yield NextUrl(path), f"{path} of the answer is a URL"
+        elif _CURSOR.match(path) or (_NEXT.match(path) and isinstance(found, str | None)):
+            param = _PARAMS.get(name.lower(), "cursor")
+            yield CursorPages(param, path), f"{path} of the answer is the cursor of the next page"
+    names = {path.rpartition(".")[2].lower() for path, _ in _scalars(told, "", 0)}
+    if names & {"offset", "skip"}:
+        yield Offsets("offset" if "offset" in names else "skip"), "the answer tells its offset"
+    if names & {"page", "current_page", "page_number", "total_pages", "pages", "last_page"}:
+        yield PageNumbers(), "the answer tells the number of its page"
+    if not isinstance(told, dict) or not names:
+        yield PageNumbers(), "a second page was asked for by its number"
+
+
+def _scalars(told: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """The fields of an answer that are no lists, each with its path."""
+    if isinstance(told, dict) and depth < _DEEPEST:
+        for name, one in told.items():
+            if "." not in name:
+                yield from _scalars(one, f"{path}.{name}" if path else name, depth + 1)
+    elif not isinstance(told, list | dict) and path:
+        yield path, told
+
+
+def _total(body: bytes, items: str) -> str | None:
+    """The path of the number of all items, where it is called so."""
+    if not items:
+        return None
+    begin = f"{items.rpartition('.')[0]}." if "." in items else ""
+    for name in _TOTAL:
+        for path in dict.fromkeys((f"{begin}{name}", name, f"meta.{name}", f"pagination.{name}")):
+            if isinstance(value_at(body, path), int):
+                return path
+    return None
+
+
+def _table(api: HttpApi, items: Sequence[bytes], why: str, name: str | None) -> ProposedTable:
+    lines = b"\n".join(item.replace(b"\n", b" ").replace(b"\r", b" ") for item in items)
+    sampled = columns_of_json([Begin(api.place, lines, is_whole=True)])
+    names = named_columns(guess.name for guess in sampled.columns)
+    unread = [guess.name for guess in sampled.columns if names[guess.name].why]
+    key = _key(sampled.columns, unread)
+    columns = [
+        _column(guess, names[guess.name].attribute, is_key=guess.name in key)
+        for guess in sampled.columns
+        if guess.name not in unread
+    ]
+    if not key:
+        raise SourceError(
+            f"The items of {api.place} have no field that tells them apart.",
+            "Write the module by hand, with the fields of a key: docs/http.md.",
+        )
+    days = _day(sampled.columns)
+    changed = next((g.name for g in sampled.columns if _is_moment(g) and _is_change(g.name)), None)
+    table = name or table_name(urlsplit(api.url).path.rstrip("/").rpartition("/")[2] or "items")
+    personal = [column.name for column in columns if column.options.get("personal")]
+    return ProposedTable(
+        table,
+        api.place,
+        f"An item of {api.place}",
+        f"The items of {api.place}.",
+        columns,
+        key,
+        _source(replace(api, newest=changed)),
+        {
+            "etl_assets.core.http_specs": ["HttpApi", type(api.pagination).__name__],
+            **({"etl_assets.core.file_formats": ["Texts"]} if _has_texts(columns) else {}),
+        },
+        None,
+        "None",
+        {},
+        [
+            Reason("key", ", ".join(key), f"it came once each in {len(items):,} items"),
+            Reason(
+                "day",
+                "none",
+                "the list is read whole. "
+                + (
+                    f"If it can be asked for one day, write window=DayWindow(…) and "
+                    f"partition_column={days!r}: docs/http.md"
+                    if days
+                    else "No field says a day"
+                ),
+            ),
+            Reason("pages", type(api.pagination).__name__, why),
+        ],
+        [f"Personal columns, by their names: {shown(personal, 8)}."] if personal else [],
+        f"an API: {len(items):,} items were read",
+        domain=api.connection,
+    )
+
+
+def _column(guess: Guess, attribute: str, *, is_key: bool) -> ProposedColumn:
+    personal = why_personal_by_name(guess.name)
+    options: dict[str, object] = {}
+    if attribute != guess.name:
+        options["alias"] = guess.name
+    dtype = guess.dtype
+    if isinstance(dtype, pl.Decimal) and dtype.scale:  # other items may have more decimals
+        dtype = pl.Decimal(38, max(dtype.scale, 9))
+    if not is_key:  # a field that every item of two pages had may be missing in others
+        options["nullable"] = True
+    if personal:
+        options["personal"] = True
+    if guess.logical:
+        options["logical"] = guess.logical
+    if guess.text is not None:
+        options["text"] = texts_call(guess.text)
+    notes = [*guess.notes, *([f"Personal: {personal}."] if personal else [])]
+    return ProposedColumn(
+        guess.name,
+        attribute,
+        dtype,
+        "nullable" in options,
+        f"{guess.name}, as the API has it.",
+        options=options,
+        notes=notes,
+        example=example_of(dtype, {}, guess.logical or ""),
+    )
+
+
+def _key(columns: Sequence[Guess], unread: Sequence[str]) -> list[str]:
+    unique = [
+        guess.name
+        for guess in columns
+        if guess.is_unique and isinstance(guess.dtype, pl.Int64 | pl.String) and not guess.logical
+    ]
+    possible = [one for one in unique if one not in unread]
+    called = [one for one in possible if LIKE_A_KEY.search(one)]
+    exact = [one for one in called if one.lower() in ("id", "uuid", "guid")]
+    return (exact or called or possible)[:1]
+
+
+def _is_moment(guess: Guess) -> bool:
+    return isinstance(guess.dtype, pl.Datetime | pl.Date)
+
+
+def _is_change(name: str) -> bool:
+    return bool(re.search(r"(?i)updated|modified|changed", name))
+
+
+def _day(columns: Sequence[Guess]) -> str | None:
+    moments = [guess.name for guess in columns if _is_moment(guess)]
+    made = [one for one in moments if re.search(r"(?i)created|inserted|date|time|_at$", one)]
+    return next((one for one in made if not _is_change(one)), None)
+
+
+def _source(api: HttpApi) -> Expression:
+    arguments: list[tuple[str, Expression]] = [("", text(api.url))]
+    if api.params:
+        arguments.append(("params", value(dict(api.params))))
+    if api.items:
+        arguments.append(("items", text(api.items)))
+    arguments.append(("pagination", _pagination(api.pagination)))
+    if api.total:
+        arguments.append(("total", text(api.total)))
+    if api.newest:
+        arguments.append(("newest", text(api.newest)))
+    arguments.append(("connection", text(api.connection)))
+    return Call("HttpApi", arguments)
+
+
+def _pagination(given: Pagination) -> Expression:
+    plain: Mapping[str, object] = {f.name: f.default for f in fields(given)}
+    changed = [
+        (f.name, value(getattr(given, f.name)))
+        for f in fields(given)
+        if getattr(given, f.name) != plain[f.name]
+    ]
+    return Call(type(given).__name__, changed)
+
+
+def _has_texts(columns: Sequence[ProposedColumn]) -> bool:
+    return any("text" in column.options for column in columns)
