@@ -38,7 +38,7 @@ def list_(tables: tuple[str, ...], as_json: bool) -> None:
     from etl_assets.pipeline.quarantine import counts
 
     platform = open_platform()
-    found = counts(platform.warehouse, chosen(catalog_of(platform), tables))
+    found = counts(platform.warehouse.seen, chosen(catalog_of(platform), tables))
     if as_json:
         print_json([vars(one) for one in found])
     elif not found:
@@ -72,7 +72,7 @@ def show(
     platform = open_platform()
     (found,) = chosen(catalog_of(platform), [table])
     wanted = Wanted(rule, day, key)
-    rows, number = rows_of(platform.warehouse, found, wanted, most, personal=personal)
+    rows, number = rows_of(platform.warehouse.seen, found, wanted, most, personal=personal)
     if as_json:
         print_json([vars(one) for one in rows])
         return
@@ -105,15 +105,15 @@ def replay(table: str, rule: str | None, day: date | None, key: str | None) -> N
     platform = open_platform()
     (found,) = chosen(catalog_of(platform), [table])
     wanted = Wanted(rule, day, key)
-    _, before = rows_of(platform.warehouse, found, wanted, 0)
-    days = days_of(platform.warehouse, found, wanted)
+    _, before = rows_of(platform.warehouse.seen, found, wanted, 0)
+    days = days_of(platform.warehouse.seen, found, wanted)
     if not days:
         click.echo(f"{found.path}: no such row is in quarantine.")
         return
     newest = platform.settings.newest_partition()
     windows = [Window.of(newest)] if days == [WHOLE] else windows_of(days)
     loaded = [load(platform.settings, [found.path], window) for window in windows]
-    _, after = rows_of(platform.warehouse, found, wanted, 0)
+    _, after = rows_of(platform.warehouse.seen, found, wanted, 0)
     told = f"{counted(before, 'row')} in quarantine before, {after:,} now"
     click.echo(f"{found.path}: {told}. etl-assets derive makes what is made of the days again.")
     sys.exit(0 if all(loaded) else 1)

@@ -56,6 +56,8 @@ def print_status(platform: "Platform", *, with_files: bool = False, as_json: boo
     if as_json:
         print_json([line.as_dict() for line in lines])
         return
+    if name := platform.settings.environment:
+        click.echo(f"Environment {name}: production is read where {name} has published nothing.")
     if not lines:
         click.echo(
             f"Nothing is published yet. Run {click.style('etl-assets backfill', bold=True)}."
@@ -85,10 +87,10 @@ def _lines(
 
     of_files = [table for table in catalog.values() if table.is_of_files]
     with closing(platform.warehouse) as warehouse:
-        states = warehouse.state()
-        tables = warehouse.table_states()
+        states = warehouse.seen.state()
+        tables = warehouse.seen.table_states()
         late_files = _late_files(platform, of_files) if with_files else {}
-        kept = kept_counts(warehouse, catalog.values(), states)
+        kept = kept_counts(warehouse.seen, catalog.values(), states)
     late = Counter(one.table for one in platform.late_of(states, tables))
     late.update(late_files)
     paths = {table.path for table in of_files}

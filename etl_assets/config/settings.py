@@ -23,6 +23,7 @@ from etl_assets.config.values import (
     Connections,
     Count,
     Day,
+    Environment,
     Host,
     Names,
     Part,
@@ -52,8 +53,9 @@ EVENTS_DATABASE = "EVENTS_DATABASE_URL"
 class Settings(Part):
     """What the environment says; secrets are kept out of `repr`.
 
-    `database_url` is the source database of the connection `default`, `databases` has the others by
-    connection; that of `events` is where events land (EVENTS_DATABASE_URL).
+    `environment` is the name of an environment that reads production and writes beside it, None for
+    production. `database_url` is the source database of the connection `default`, `databases` has
+    the others by connection; that of `events` is where events land (EVENTS_DATABASE_URL).
     `warehouse_url` None means a DuckDB file in `home`. `project` is the folder of the project of
     one's own that the process works in. With `strict`, which Dagster sets where definitions are
     only checked, a table that is wrong is an error of the code location; else it is left out.
@@ -78,6 +80,7 @@ class Settings(Part):
     home: Path = Path(".etl")
     project: Path | None = None
     strict: YesOrNo = Field(default=False, validation_alias="DAGSTER_IS_DEFS_VALIDATION_CLI")
+    environment: Environment = Field(default=None, validation_alias="ETL_ENV")
     database_url: str | None = Field(default=None, validation_alias=DATABASE, repr=False)
     databases: Mapping[str, str] = Field(default_factory=dict, repr=False)
     warehouse_url: str | None = Field(default=None, validation_alias="WAREHOUSE_URL", repr=False)
@@ -122,6 +125,11 @@ class Settings(Part):
         )
 
     @property
+    def works_by_itself(self) -> bool:
+        """Whether schedules run by themselves: there is a source, and this is no environment."""
+        return self.has_source and not self.environment
+
+    @property
     def archive_url(self) -> str | None:
         """The store that raw payloads of events are archived in, None where none is named."""
         return self.events_archive_url or self.object_store.url
@@ -139,7 +147,7 @@ class Settings(Part):
     @property
     def dagster_home(self) -> Path:
         """Where Dagster keeps its logs, and the `dagster.yaml` of its instance."""
-        return self.home / "dagster"
+        return self.home / (f"dagster-{self.environment}" if self.environment else "dagster")
 
     def for_demo(self) -> "Settings":
         """The same, on the demo's tables and the embedded demo shop whatever DATABASE_URL says."""

@@ -3,6 +3,7 @@
 Which settings there are is `parts.py` and `settings.py`; nothing is read here.
 """
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -61,6 +62,17 @@ def _yes(value: object) -> bool:
     return text in _YES
 
 
+def _environment(value: object) -> object:
+    """The name of an environment; none is production."""
+    if value is None or not isinstance(value, str):
+        return value
+    if value in _NO_ENVIRONMENTS or value.startswith("pg"):
+        raise ValueError(_TAKEN)
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,19}", value):
+        raise ValueError(_NO_NAME)
+    return value
+
+
 def _port(value: object) -> int:
     text = str(value)
     if not text.isdecimal() or int(text) > 65_535:
@@ -76,6 +88,11 @@ def _when_away(value: object) -> object:
 
 _YES, _NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
+_NO_ENVIRONMENTS = frozenset(
+    {"prod", "production", "raw", "staged", "enriched", "etl", "etl_staging", "public"}
+)
+
+Environment = Annotated[str | None, BeforeValidator(_environment)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 WholeSeconds = Annotated[int, BeforeValidator(lambda value: int(_seconds(value)))]
 Count = Annotated[int, _count_up_to(_MOST)]
@@ -88,7 +105,14 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 YesOrNo = Annotated[bool, BeforeValidator(_yes)]
 
 _NO_DAY, _NEITHER = "is not a day.", "is neither 1 nor 0."
-WHAT_TO_WRITE = {_NO_DAY: "Write it as YYYY-MM-DD.", _NEITHER: "Set it to 1, or unset it."}
+_NO_NAME = "is no name of an environment: at most 20 small letters, digits and _, a letter first."
+_TAKEN = "is a name that production or a database uses itself."
+WHAT_TO_WRITE = {
+    _NO_DAY: "Write it as YYYY-MM-DD.",
+    _NEITHER: "Set it to 1, or unset it.",
+    _NO_NAME: "Write a name like dev, or unset it for production.",
+    _TAKEN: "Write a name like dev, or unset it for production.",
+}
 """What to do about a bad value, by what it is; numbers are told their default."""
 
 

@@ -85,6 +85,14 @@ def loads_of(table: LayerTable, given: Input) -> str:
     return reading(table.path, given.asset) if is_looked_up else given.asset
 
 
+def loads_by_input(table: LayerTable, loads: Mapping[str, Loads]) -> dict[str, Loads]:
+    """The loads that parts of a derived table are made of, by the names of its inputs; `loads` are
+    those of every table, by path."""
+    return {
+        name: loads.get(loads_of(table, given), Loads()) for name, given in table.inputs.items()
+    }
+
+
 def late_days(
     tables: Mapping[str, LayerTable],
     states: Iterable[PartitionState],
@@ -115,9 +123,7 @@ def late_days(
         late[path] = {}
         if not table.is_derived:
             continue
-        made = {
-            name: loads.get(loads_of(table, given), Loads()) for name, given in table.inputs.items()
-        }
+        made = loads_by_input(table, loads)
         for day in _days_to_make(table, by_table, in_use=in_use):
             if day != WHOLE and not has(day):
                 continue

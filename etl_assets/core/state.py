@@ -44,6 +44,12 @@ class PartitionState:
     made_of: str | None = None
     failed_checks: str | None = None
 
+    @property
+    def is_of_versions(self) -> bool:
+        """Whether it is a part of kept versions: these are checked as rows of their table, and come
+        with them, so that none of their own checks ever ran."""
+        return self.checks_passed == self.checks_failed == 0 and self.source_count is None
+
 
 @dataclass(frozen=True)
 class TableState:
@@ -61,7 +67,8 @@ class TableState:
     the table was synced last, `last_day` None for no end. `verified_through` is the earliest of
     that of all parts, None where one has none. `columns` are the contract's as of the last
     publication, each with whether it is required (a JSON object), None where an earlier release
-    published last."""
+    published last. `declaration` is all that the table declared then (a JSON object, see
+    `core/declared/`), by which a change of the code is told; nothing is decided by it."""
 
     table_name: str
     load_id: str
@@ -78,6 +85,7 @@ class TableState:
     last_day: date | None = None
     verified_through: datetime | None = None
     columns: str | None = None
+    declaration: str | None = None
 
     @property
     def published_columns(self) -> Mapping[str, bool] | None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from etl_assets.config import Settings
-from etl_assets.core.errors import EtlError, SourceUnavailable
+from etl_assets.core.errors import ConfigError, EtlError, SourceUnavailable
 from etl_assets.core.source_specs import EVENTS_CONNECTION
 from etl_assets.events.grants import Purpose
 from etl_assets.interrupts import interrupt_behind
@@ -153,12 +153,21 @@ class EventsDatabase:
             ours.__context__ = None
 
 
-def open_events(settings: Settings, pool: PoolSettings = POOL) -> EventsDatabase:
+def open_events(
+    settings: Settings, pool: PoolSettings = POOL, *, reads_only: bool = False
+) -> EventsDatabase:
     """The database of events that the settings name, not connected.
 
     EVENTS_DATABASE_URL, or else the database `events` of the embedded server, which is started,
-    where the demo may be used. Raises ConfigError where neither is.
+    where the demo may be used. Raises ConfigError where neither is, and in an environment, which
+    has no such database of its own, for what not `reads_only`.
     """
+    if settings.environment and not reads_only:
+        raise ConfigError(
+            f"Events land in one database for all, and the environment {settings.environment} "
+            "writes nothing outside of its own.",
+            "Unset ETL_ENV to work with events.",
+        )
     url = settings.events_database_url
     if url is None:
         from etl_assets.sources.factory import Sources

@@ -55,7 +55,7 @@ def look(settings: Settings) -> list[SourceFreshness]:
     """
     try:
         with (
-            closing(open_events(settings, _PATIENCE)) as database,
+            closing(open_events(settings, _PATIENCE, reads_only=True)) as database,
             database.transaction("looking how fresh events are", "read") as connection,
         ):
             return freshness_of(connection)

@@ -113,7 +113,7 @@ def evaluate(
         if known.get("due") == due and known["arrived"]:
             continue
         if not asked:  # before the states: what is published meanwhile is looked at again
-            version, asked = platform.warehouse.version(), True
+            version, asked = platform.warehouse.seen.version(), True
         if known.get("due") == due and version is not None and known["version"] == version:
             continue
         result = _look(platform, table, now)
@@ -133,7 +133,7 @@ def evaluate(
 
 
 def _look(platform: Platform, table: LayerTable, now: datetime) -> CheckResult:
-    return verdict(table, platform.scope, platform.warehouse.state(table), now)
+    return verdict(table, platform.scope, platform.warehouse.seen.state(table), now)
 
 
 def _told(result: CheckResult) -> dict[str, Any]:

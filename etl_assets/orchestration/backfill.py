@@ -198,7 +198,7 @@ def _unpublished(
     """By input the days of the table that cannot be made because that input has not got them."""
     found: dict[str, list[date]] = {}
     for above in platform.catalog.inputs_of(table).values() if days else ():
-        published = {state.partition_key for state in platform.warehouse.state(above)}
+        published = {state.partition_key for state in platform.warehouse.seen.state(above)}
         if table.has_days and above.has_days:
             found[above.path] = [day for day in days if day not in published]
         elif not published:

@@ -114,7 +114,9 @@ def _audit_published(
     from etl_assets.pipeline.derive import PublishedSource, Upstream
     from etl_assets.pipeline.load import load_days
 
-    counts = {state.partition_key: state.row_count for state in platform.warehouse.state(table)}
+    counts = {
+        state.partition_key: state.row_count for state in platform.warehouse.seen.state(table)
+    }
     op = context.op_execution_context
     run_id = op.run_id
     if table.has_days and (op.has_partition_key or op.has_partition_key_range):
@@ -123,7 +125,7 @@ def _audit_published(
         days = sorted(counts)
     targets = _materialised(op.instance, table, days)
     with platform.spool(run_id, f"checks.{table.layer}.{table.name}") as folder:
-        extract = platform.warehouse.read(table, [Window.of(d) for d in days], folder / "in")
+        extract = platform.warehouse.seen.read(table, [Window.of(d) for d in days], folder / "in")
         published = Upstream(
             table, Input(table.path), extract.as_of, dict(zip(days, extract.frames, strict=True))
         )

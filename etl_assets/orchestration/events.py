@@ -52,7 +52,9 @@ def build_event_schedules(
             cron_schedule=EVERY_MINUTE,
             description="Pull events from their sources, archive what landed, and load it.",
             should_execute=is_idle(job.name),
-            default_status=status.RUNNING if settings.events_database_url else status.STOPPED,
+            default_status=status.RUNNING
+            if settings.events_database_url and not settings.environment
+            else status.STOPPED,
         )
         for job in jobs
     ]

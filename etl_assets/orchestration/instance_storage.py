@@ -5,6 +5,7 @@ Named in the repository's dagster.yaml, so that one file serves a laptop and pro
 
 from collections.abc import Mapping
 
+import sqlalchemy as sa
 from dagster._config.config_schema import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
@@ -63,16 +64,36 @@ def storage_url(settings: Settings) -> str:
     """
     from etl_assets.postgres.connection import check_connection, postgres_url
 
-    text = settings.dagster_postgres_url
+    text, name = settings.dagster_postgres_url, "dagster"
+    if settings.environment:
+        name = f"dagster_{settings.environment}"
     if text is None:
         from etl_assets.demo.shared_use import shared_postgres
 
         server = shared_postgres(settings.postgres_home)
-        server.ensure_database("dagster")
+        server.ensure_database(name)
         # Thousands of small commits a backfill: on a laptop the last moments of the log may be lost
         # in a power cut, what is published may not and is elsewhere.
-        text = server.url("dagster") + "&options=-c%20synchronous_commit%3Doff"
+        text = server.url(name) + "&options=-c%20synchronous_commit%3Doff"
     else:
         check_connection(text, setting=_SETTING, what="Dagster's own database")
     url = postgres_url(text, driver="psycopg2", setting=_SETTING)
+    if settings.environment and settings.dagster_postgres_url:
+        url = in_schema(url, name)
     return url.render_as_string(hide_password=False)
+
+
+def in_schema(url: sa.URL, name: str) -> sa.URL:
+    """The same database, in a schema of its own, which is made: the runs of an environment are not
+    production's."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.begin() as connection:
+            inspector = sa.inspect(connection)
+            if name not in inspector.get_schema_names():
+                connection.execute(sa.schema.CreateSchema(name))
+    finally:
+        engine.dispose()
+    known = url.query.get("options", ())
+    options = [known] if isinstance(known, str) else list(known)
+    return url.update_query_dict({"options": " ".join([*options, f"-csearch_path={name}"])})

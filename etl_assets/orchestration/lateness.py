@@ -39,11 +39,11 @@ def plan(late: Iterable[Late], asked: Asked, most: int) -> tuple[list[Late], dic
 
 
 def sensors_are_on(settings: Settings) -> bool:
-    """Whether the sensors work by themselves: where the source may change.
+    """Whether the sensors work by themselves: where the source may change, and in no environment.
 
     The demo's databases never do; the folder of its partners is there to drop files into.
     """
-    return settings.has_source or is_watched(settings)
+    return settings.works_by_itself or (is_watched(settings) and not settings.environment)
 
 
 def build_lateness_sensor(
@@ -65,7 +65,9 @@ def build_lateness_sensor(
     @told_in_ticks()
     def late(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         platform: Platform = context.resources.platform
-        version = platform.warehouse.version()  # before the states: what comes now is not missed
+        version = (
+            platform.warehouse.seen.version()
+        )  # before the states: what comes now is not missed
         newest_day = platform.settings.newest_day()
         if nothing_late.at(version, newest_day, context.cursor):
             return dg.SkipReason("Nothing was published since the last look.")

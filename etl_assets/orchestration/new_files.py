@@ -98,8 +98,10 @@ def build_files_sensor(
 
 
 def _has_store(settings: Settings, table: LayerTable) -> bool:
-    """Whether spec or settings say where the files are, or the demo's partners have a folder."""
-    return bool(files_of(table).location or settings.object_store.url) or is_watched(settings)
+    """Whether spec or settings say where the files are, or the demo's partners have a folder, and
+    this is no environment, in which a person asks."""
+    is_there = bool(files_of(table).location or settings.object_store.url) or is_watched(settings)
+    return is_there and not settings.environment
 
 
 def _requests(table: LayerTable, chosen: Sequence[Late], job: str | None) -> list[dg.RunRequest]:

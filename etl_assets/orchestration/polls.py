@@ -46,7 +46,9 @@ def _poll(settings: Settings, table: LayerTable) -> dg.ScheduleDefinition:
         name=f"poll__{table.name}",
         cron_schedule=EVERY_15_MINUTES,
         target=dg.AssetSelection.assets(key_of(table)),
-        default_status=status.RUNNING if api and api.url else status.STOPPED,
+        default_status=status.RUNNING
+        if api and api.url and not settings.environment
+        else status.STOPPED,
         description=f"Loads the last days of {table.path} again.",
     )
     def poll(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:

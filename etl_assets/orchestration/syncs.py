@@ -65,7 +65,8 @@ def build_schedules(
 ) -> list[dg.ScheduleDefinition]:
     """Syncs every quarter of an hour, reconciliations every night; never two of a kind at once.
 
-    They run by themselves where there is a source of one's own; the demo shop never changes.
+    They run by themselves where there is a source of one's own, and in no environment. The demo
+    shop never changes.
     """
     crons = {SYNC_JOB: EVERY_15_MINUTES, RECONCILE_JOB: EVERY_NIGHT}
     status = dg.DefaultScheduleStatus
@@ -76,7 +77,7 @@ def build_schedules(
             cron_schedule=crons[job.name],
             description=job.description,
             should_execute=is_idle(job.name),
-            default_status=status.RUNNING if settings.has_source else status.STOPPED,
+            default_status=status.RUNNING if settings.works_by_itself else status.STOPPED,
         )
         for job in jobs
     ]

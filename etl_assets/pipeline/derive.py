@@ -83,15 +83,16 @@ def read_upstream(
     """
     bring_columns(warehouse, table, run_id)
     # Before the rows: what is published in between makes the part late, never unnoticed.
-    loads = Loads({s.partition_key: s.load_id for s in warehouse.state(table)})
+    seen = warehouse.seen
+    loads = Loads({s.partition_key: s.load_id for s in seen.state(table)})
     known = sorted(loads.by_day)
-    lacks = lacking(table, warehouse.table_state(table), known)
+    lacks = lacking(table, seen.table_state(table), known)
     if not reader.has_days or not table.has_days:
         if loads_of(reader, given) != given.asset:
-            seen = warehouse.state(noted(reader, given.asset))
-            loads = Loads({s.partition_key: s.load_id for s in seen})
+            marks = seen.state(noted(reader, given.asset))
+            loads = Loads({s.partition_key: s.load_id for s in marks})
         windows = [Window(known[0], known[-1])] if known else [Window.of(WHOLE)]
-        extract = warehouse.read(table, windows, folder)
+        extract = seen.read(table, windows, folder)
         missing = frozenset() if known else frozenset([WHOLE])
         return Upstream(
             table,
@@ -105,7 +106,7 @@ def read_upstream(
     unpublished = frozenset(days) - loads.by_day.keys()
     if given.all_days_until:
         first = min([*known[:1], days[0]])
-        extract = warehouse.read(table, [Window(first, days[-1])], folder)
+        extract = seen.read(table, [Window(first, days[-1])], folder)
         frame = extract.frames[0]
         return Upstream(
             table,
@@ -116,7 +117,7 @@ def read_upstream(
             loads=loads,
             lacking=lacks,
         )
-    extract = warehouse.read(table, [Window.of(day) for day in days], folder)
+    extract = seen.read(table, [Window.of(day) for day in days], folder)
     frames = dict(zip(days, extract.frames, strict=True))
     return Upstream(
         table, given, extract.as_of, frames, unpublished=unpublished, loads=loads, lacking=lacks

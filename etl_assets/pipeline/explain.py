@@ -106,7 +106,7 @@ class Explainer:
 
     def __init__(self, platform: Platform, folder: Path, most: int = 3) -> None:
         self._platform, self._folder, self._most = platform, folder, most
-        self._warehouse, self._catalog = platform.warehouse, platform.catalog
+        self._warehouse, self._catalog = platform.warehouse.seen, platform.catalog
         self._states: dict[str, dict[date, PartitionState]] = {}
         for state in self._warehouse.state():
             self._states.setdefault(state.table_name, {})[state.partition_key] = state

@@ -34,8 +34,8 @@ def look_at_all(platform: "Platform", table: LayerTable) -> FilesLook:
     store = platform.sources.store(table)
     listing = listing_of(platform, table, store)
     warehouse = platform.warehouse
-    states, rules = warehouse.state(table), _rules(platform, table, store)
-    return look_at(table, listing, states, lambda: warehouse.ledger(table), rules)
+    states, rules = warehouse.seen.state(table), _rules(platform, table, store)
+    return look_at(table, listing, states, lambda: warehouse.seen.ledger(table), rules)
 
 
 def listing_of(platform: "Platform", table: LayerTable, store: ObjectStore) -> Listing:
@@ -68,9 +68,9 @@ def look_at_next(
         times_of(period, settings.files.tick, time.monotonic),
         has_days=table.has_days,
     )
-    states, rules = warehouse.state(table), _rules(platform, table, store)
+    states, rules = warehouse.seen.state(table), _rules(platform, table, store)
     listing = _by_days(platform, table, watched.listing)
-    look = look_at(table, listing, states, lambda: warehouse.ledger(table), rules, also=asked)
+    look = look_at(table, listing, states, lambda: warehouse.seen.ledger(table), rules, also=asked)
     return look, watched
 
 

@@ -80,11 +80,11 @@ class Identity:
     def _read(self, path: str) -> pl.DataFrame:
         """All published rows of a table without days."""
         table = self.platform.catalog.table(path)
-        if not self.platform.warehouse.state(table):
+        if not self.platform.warehouse.seen.state(table):
             raise UpstreamMissing(
                 f"{path} is not published, and identity is told from it.",
                 f"Make it first: etl-assets backfill {RAW_LOG} {LOG}, then etl-assets derive.",
             )
         place = self.folder / uuid.uuid4().hex
         windows = [Window.of(WHOLE)]
-        return self.platform.warehouse.read(table, windows, place).frames[0].collect()
+        return self.platform.warehouse.seen.read(table, windows, place).frames[0].collect()

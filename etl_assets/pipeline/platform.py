@@ -140,7 +140,8 @@ class Platform:
 
         Days that it does not have, or that have not come yet, are none of them.
         """
-        return self.late_of(self.warehouse.state(), self.warehouse.table_states())
+        seen = self.warehouse.seen
+        return self.late_of(seen.state(), seen.table_states())
 
     def late_of(
         self, states: "Iterable[PartitionState]", tables: "Iterable[TableState]"
@@ -199,7 +200,7 @@ class Platform:
         from etl_assets.pipeline.file_ticks import listing_of
 
         listing = listing_of(self, table, self.sources.store(table))
-        return objects_of(listing, self.warehouse.ledger(table), self.reload_reasons(table))
+        return objects_of(listing, self.warehouse.seen.ledger(table), self.reload_reasons(table))
 
     def index_files(self, table: LayerTable) -> int:
         """Read the objects of a table whose rows say their day that were not read yet, so that it
@@ -218,7 +219,7 @@ class Platform:
         """What is in quarantine of an object: `rule`, `position` and `raw` of each line."""
         from etl_assets.pipeline.file_days import lines_of
 
-        return lines_of(table, key, self.warehouse.quarantined(table, days=[part]))
+        return lines_of(table, key, self.warehouse.seen.quarantined(table, days=[part]))
 
     def sync(self, table: LayerTable, folder: Path, run_id: str) -> "Sync":
         """A sync of the table, with `folder` of the spool to work in; raises ConfigError."""
@@ -249,7 +250,7 @@ class Platform:
         """Close idle connections to sources and warehouse; using it again opens new ones."""
         self.sources.close()
         if "warehouse" in self.__dict__:
-            self.warehouse.close()
+            self.warehouse.seen.close()
 
     @contextmanager
     def spool(self, run_id: str, step: str) -> Iterator[Path]:
@@ -290,7 +291,7 @@ class Platform:
         if self._is_for_demo:
             return
         of_demo = tables_from(DEMO_TABLES)
-        others = not_of_demo(self.warehouse.state(), of_demo)
+        others = not_of_demo(self.warehouse.seen.state(), of_demo)
         if others:
             raise ConfigError(
                 "DATABASE_URL is not set, and the warehouse holds tables that are not the demo's: "

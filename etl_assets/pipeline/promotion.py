@@ -135,7 +135,7 @@ def promotion(
 def fit_of(platform: Platform, made: Promotion) -> Fit:
     """How the values fit that are published in the table now."""
     column = made.json_column.name
-    days = [state.partition_key for state in platform.warehouse.state(made.table)]
+    days = [state.partition_key for state in platform.warehouse.seen.state(made.table)]
     window = Window(min(days), max(days)) if days else Window.of(WHOLE)
     as_declared = Column(
         made.name, made.dtype, nullable=True, description="", from_field=(column, made.field)
@@ -145,7 +145,7 @@ def fit_of(platform: Platform, made: Promotion) -> Fit:
         bring_columns(platform.warehouse, made.table, _RUN)
     rows = wrong = 0
     with platform.spool(uuid.uuid4().hex, _RUN) as folder:
-        (frame,) = platform.warehouse.read(made.table, [window], folder).frames
+        (frame,) = platform.warehouse.seen.read(made.table, [window], folder).frames
         for batch in frame.select(column).collect_batches(chunk_size=_BATCH_ROWS):
             values = values_of(batch[column], made.field, made.dtype).alias(made.name)
             misfits = unfit(batch.with_columns(values), as_declared)

@@ -26,10 +26,8 @@ from etl_assets.pipeline.gained import bring_columns, is_news
 from etl_assets.pipeline.sync_log import (
     Remembered,
     columns_seen,
-    is_of_another_cursor,
-    position_of,
+    mark_of,
     refuse_future,
-    scope_seen,
 )
 from etl_assets.pipeline.sync_part import (
     Part,
@@ -103,7 +101,7 @@ class Sync:
         """
         before = Before.of(self.warehouse, self.table)
         state = before.table_state
-        mark, why = self._mark(before)
+        mark, why = mark_of(self.table, before.table_state, self.scope)
         if state is None or state.reload_reasons or mark is None:
             return None
         if is_news(self.table, state):
@@ -126,7 +124,7 @@ class Sync:
         `stop` is where the last one ended, and left the table's position at `left_at`.
         """
         before = Before.of(self.warehouse, self.table)
-        mark, why = self._mark(before)
+        mark, why = mark_of(self.table, before.table_state, self.scope)
         if left_at and (mark is None or mark.place < left_at.place):
             stop = None  # somebody set it back meanwhile: to go on would undo that (L6)
         read = self._read(before, mark, stop or Stop.first(self.table, mark), self.policy)
@@ -165,15 +163,6 @@ class Sync:
             is_unique,
         )
         return _ReadChunk(part, horizon, columns, report, changes)
-
-    def _mark(self, before: Before) -> tuple[Position | None, str]:
-        """The position to go on from, and the reason for the entry in the log."""
-        known_days = scope_seen(before.table_state)
-        if known_days is not None and self.scope.is_wider_than(known_days):
-            return None, "days were added"  # rows of these were passed over
-        if is_of_another_cursor(self.table, before.table_state):
-            return None, "the table has another cursor"  # whose order says nothing of this one's
-        return position_of(self.table, before.table_state), "sync"
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,21 @@ def position_of(table: LayerTable, state: TableState | None) -> Position | None:
     return position
 
 
+def mark_of(
+    table: LayerTable, state: TableState | None, scope: Scope
+) -> tuple[Position | None, str]:
+    """The position to go on from, None for the beginning, and the reason for the log.
+
+    `scope` are the days that the platform has now. Raises StateError for what no sync has written.
+    """
+    known_days = scope_seen(state)
+    if known_days is not None and scope.is_wider_than(known_days):
+        return None, "days were added"  # rows of these were passed over
+    if is_of_another_cursor(table, state):
+        return None, "the table has another cursor"  # whose order says nothing of this one's
+    return position_of(table, state), "sync"
+
+
 def is_of_another_cursor(table: LayerTable, state: TableState | None) -> bool:
     """Whether the stored position is one of a cursor that the table does not have any more.
 

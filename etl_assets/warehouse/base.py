@@ -10,15 +10,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from etl_assets.core.frames import DAY, ROWS, WITHOUT
 from etl_assets.core.partitions import Window
+from etl_assets.core.state import TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.publication import Facts, JobCost, Publication, StagedDay, Staging
 from etl_assets.warehouse.state_store import StateStore
+
+if TYPE_CHECKING:
+    from etl_assets.warehouse.contract_tables import Fit
 
 AUDIT_COLUMNS: Mapping[str, str] = {
     "_ingested_at": "When the row was published (UTC).",
@@ -70,6 +75,17 @@ class Rows(ABC):
         any other difference raises WarehouseError with the statement that would mend it. That it
         requires a column now that may be NULL in older rows is none.
         """
+
+    @abstractmethod
+    def fit(self, table: LayerTable) -> "Fit | None":
+        """How the published table fits its contract, None where `ensure` would create it.
+
+        It changes nothing. Raises WarehouseError for a table that `ensure` would not create.
+        """
+
+    def size(self, table: LayerTable) -> int | None:  # noqa: ARG002 - of backends that bill
+        """How many bytes are billed for reading all of the table; None where nobody bills."""
+        return None
 
     @abstractmethod
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
@@ -135,7 +151,38 @@ class Rows(ABC):
 
 
 class Warehouse(Rows, StateStore):
-    """One small interface for every backend."""
+    """One small interface for every backend.
+
+    `production` is the one that an environment reads besides its own, None where this one is none
+    of an environment.
+    """
+
+    production: "Warehouse | None" = None
+    is_read_only: bool = False
+
+    @property
+    def seen(self) -> "Warehouse":
+        """The same as readers see it: inputs of tables are read here, and what is published is
+        shown. In an environment it has what only production has as well, and writes nothing."""
+        if self.production is None:
+            return self
+        from etl_assets.warehouse.seen import Seen
+
+        return Seen(self, self.production)
+
+    def own_row(self, table: LayerTable) -> TableState | None:
+        """The row of a table as this warehouse has it; unlike `table_state` it changes nothing,
+        also where an earlier release wrote last."""
+        rows = self.table_states()
+        return next((row for row in rows if row.table_name == table.path), None)
+
+    def environments(self) -> list[str]:
+        """The environments that there are beside this warehouse, by name."""
+        return []
+
+    def drop_environment(self, name: str) -> list[str]:
+        """Remove an environment with all that it has published; what was removed, by name."""
+        raise NotImplementedError(name)
 
     def close(self) -> None:
         """Let go of idle connections; using the warehouse again opens new ones."""

@@ -3,8 +3,8 @@
 Each backend says what its types are called and how its statements are written.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import WarehouseError
@@ -48,45 +48,79 @@ class Statements:
     aside: Callable[[str, str], str]
 
 
-def missing_columns(
+@dataclass(frozen=True)
+class Fit:
+    """How a published table differs from its contract; nothing has been done about it.
+
+    `added` are the columns that the contract gained; `gone` are in the table only. `retyped` has
+    the published type and the contract's by column. `relaxed` are no longer required, and
+    `identity` are columns of the key or the day that the table does not have as it must. `error`
+    says what keeps the table from being published, with the statements to run; None where nothing
+    does. `aside` is the statement that puts the table aside, for one that is made anew.
+    """
+
+    added: Sequence[str] = ()
+    gone: Sequence[str] = ()
+    retyped: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    relaxed: Sequence[str] = ()
+    identity: Sequence[str] = ()
+    error: WarehouseError | None = None
+    aside: str = ""
+
+    def accepted(self) -> Sequence[str]:
+        """The columns to add; raises the error."""
+        if self.error is not None:
+            raise self.error
+        return self.added
+
+
+def compared(
     table: LayerTable,
     wanted: Mapping[str, str],
     found: Mapping[str, str],
     not_null: Collection[str],
     statements: Statements,
-) -> list[str]:
-    """The columns that the contract gained; `wanted` and `found` are types by name.
+) -> Fit:
+    """How the published table fits; `wanted` and `found` are types by name.
 
-    They are added without NOT NULL, as the rows that are there have no value yet: what the contract
-    requires is checked before rows are published (`pipeline/gained.py` has the older ones loaded
-    again). Raises WarehouseError, with the statements to run, where the published table differs
-    otherwise.
+    Columns that the contract gained are added without NOT NULL, as the rows that are there have no
+    value yet: what the contract requires is checked before rows are published
+    (`pipeline/gained.py` has the older ones loaded again). Any other difference is an error.
     """
     required = required_columns(table)
     added = [name for name in wanted if name not in found]
     kept = [name for name in found if name in wanted]
-    identity = {*table.key, *filter(None, [table.partition_column])}
+    key = {*table.key, *filter(None, [table.partition_column])}
+    identity = [n for n in key if n in added or (n in required and n not in not_null)]
+    gone = [name for name in found if name not in wanted]
+    retyped = {n: (found[n], wanted[n]) for n in kept if found[n] != wanted[n]}
+    relaxed = [name for name in kept if name in not_null and name not in required]
     changes = {
-        "new in the key or the day": (
-            [n for n in identity if n in added or (n in required and n not in not_null)],
-            statements.aside,
-        ),
-        "gone": ([name for name in found if name not in wanted], statements.drop),
-        "retyped": ([name for name in kept if found[name] != wanted[name]], statements.retype),
-        "no longer required": (
-            [name for name in kept if name in not_null and name not in required],
-            statements.relax,
-        ),
+        "new in the key or the day": (identity, statements.aside),
+        "gone": (gone, statements.drop),
+        "retyped": (list(retyped), statements.retype),
+        "no longer required": (relaxed, statements.relax),
     }
-    if not any(names for names, _ in changes.values()):
-        return added
+    error = _refusal(table, wanted, added, changes, statements)
+    return Fit(added, gone, retyped, relaxed, identity, error, statements.aside("", ""))
+
+
+def _refusal(
+    table: LayerTable,
+    wanted: Mapping[str, str],
+    added: Sequence[str],
+    changes: Mapping[str, tuple[Sequence[str], Callable[[str, str], str]]],
+    statements: Statements,
+) -> WarehouseError | None:
     told = "; ".join(f"{what}: {', '.join(names)}" for what, (names, _) in changes.items() if names)
+    if not told:
+        return None
     mends = [statements.add(name, wanted[name]) for name in added] + [
         write(name, wanted.get(name, "")) for names, write in changes.values() for name in names
     ]
     if changes["new in the key or the day"][0]:
         mends = [statements.aside("", ""), "-- then load its days again"]
-    raise WarehouseError(
+    return WarehouseError(
         f"The contract of {table.path} no longer fits the published table ({told}).",
         f"Change the contract back, or migrate the table: {' '.join(mends)}",
     )

@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 import polars as pl
 
+from etl_assets.core.declared.declaration import declaration_text
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles, repeated_keys
@@ -99,8 +100,8 @@ def changes(
         staging=staging,
         token=recorded.token,
         # The digest of the content was that of a whole load: it tells nothing of these rows.
-        table_state=replace(table_state, row_count=sum(rows.values()), content=None).with_columns(
-            staging.table.required_columns
+        table_state=declared(
+            staging.table, replace(table_state, row_count=sum(rows.values()), content=None)
         ),
         states=[*states, *version_states(staging, recorded, facts)],
         leaving=leaving if leaving.rows else None,
@@ -140,7 +141,13 @@ def table_state_after(
         row_count=sum(rows.values()),
         content=content,
     )
-    return after.with_days_to_reload(reload).with_columns(table.required_columns)
+    return declared(table, after.with_days_to_reload(reload))
+
+
+def declared(table: LayerTable, state: TableState) -> TableState:
+    """The table's row, published by the contract as it is now."""
+    known = state.with_columns(table.required_columns)
+    return replace(known, declaration=declaration_text(table))
 
 
 def version_states(staging: Staging, recorded: Recorded, facts: Facts) -> list[PartitionState]:

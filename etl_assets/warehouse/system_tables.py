@@ -11,10 +11,10 @@ from enum import StrEnum
 SYSTEM_DATASET = "etl"
 """The dataset (BigQuery) or schema that holds these tables."""
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """What this release writes into `etl_schema`. Releases before version 4 kept no such table; version
 5 added `etl_files`, version 6 `etl_file_days`, version 7 `etl_fields`, version 8 `columns` of
-`etl_tables`."""
+`etl_tables`, version 9 its `declaration`."""
 
 
 class Kind(StrEnum):
@@ -77,6 +77,7 @@ TABLES = SystemTable(
         "last_day day?",
         "verified_through moment?",
         "columns text?",
+        "declaration text?",
     ),
 )
 """`core.state.TableState`: one row a table."""

@@ -97,7 +97,7 @@ def test_every_module_of_a_command_is_in_the_help_and_says_the_same() -> None:
         assert command.name == name
         assert command.help
     folder = Path(output.__file__).parent
-    helpers = {"__init__", "__main__", "main", "output", "tables", "opened", "days"}
+    helpers = {"__init__", "__main__", "main", "output", "tables", "opened", "days", "environment"}
     # Commands of `events`, and what `status` says of them.
     helpers |= {"event_archive", "event_links", "event_loading", "event_freshness"}
     helpers |= {"demo_events", "demo_star"}  # of `demo`

@@ -17,7 +17,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.publish import publish_staged
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
-from etl_assets.warehouse.planning import changes
+from etl_assets.warehouse.planning import changes, declared
 from etl_assets.warehouse.publication import StagedDay
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
@@ -240,4 +240,4 @@ def values(
 
 def by_contract(state: TableState, table: LayerTable = ORDERS) -> TableState:
     """The same row as a publication by the table's contract leaves it."""
-    return state.with_columns(table.required_columns)
+    return declared(table, state)

@@ -16,7 +16,6 @@ from pathlib import Path
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.dimension import HISTORY, Dimension, Snapshots
 from etl_assets.core.errors import ContractMismatch, UpstreamMissing
-from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.lateness import Loads, made_of
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.readings import noted
@@ -25,13 +24,14 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.dimensions.deletions import deletions_of
-from etl_assets.pipeline.dimensions.making import Making
+from etl_assets.pipeline.dimensions.making import Made, Making
 from etl_assets.pipeline.dimensions.marks import (
     Marks,
     readers_of,
 )
-from etl_assets.pipeline.dimensions.reading import wanted
+from etl_assets.pipeline.dimensions.reading import Wanted, goal_of, noted_loads
 from etl_assets.pipeline.dimensions.settling import Settling
+from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.publish import Committed
 from etl_assets.pipeline.turns import in_turn
 from etl_assets.warehouse.base import Warehouse
@@ -70,6 +70,16 @@ def build_dimension(
     )
 
 
+def compare_dimension(
+    warehouse: Warehouse, catalog: Catalog, table: LayerTable, folder: Path, run_id: str
+) -> Made:
+    """All versions as the code at hand makes them: those that would come, and that would leave.
+
+    Nothing is published. Raises what `build_dimension` raises before it publishes.
+    """
+    return _Build(warehouse, catalog, table, folder / uuid.uuid4().hex, run_id).compare()
+
+
 @dataclass(frozen=True)
 class _Build:
     warehouse: Warehouse
@@ -85,28 +95,15 @@ class _Build:
         return found
 
     def run(self) -> DimensionRun:
+        # Its own published versions are read by the contract, so that columns that it gained come
+        # first.
+        bring_columns(self.warehouse, self.table, self.run_id)
         before = Before.of(self.warehouse, self.table)
         known = before.states.get(WHOLE)
-        upstream = self.catalog.inputs_of(self.table)[HISTORY]
-        parts = {state.partition_key: state for state in self.warehouse.state(upstream)}
-        if not parts:
-            publisher = self.catalog.publisher_of(upstream.path)
-            raise UpstreamMissing(
-                f"{upstream.path} is not published, and {self.table.path} is made of it.",
-                f"Load it first: etl-assets backfill {publisher}.",
-            )
+        upstream, parts = self._upstream()
         self._refuse_small(upstream, parts)
-        loads = {part: fingerprint([self.dimension.digest, s.load_id]) for part, s in parts.items()}
         states = self.warehouse.state(noted(self.table, upstream.path))
-        seen = {state.partition_key: state.load_id for state in states}
-        goal = wanted(
-            self.dimension,
-            parts,
-            seen,
-            loads,
-            is_first=known is None,
-            grows_only=self.catalog.publisher_of(upstream.path) != upstream.path,
-        )
+        goal = goal_of(self.catalog, self.table, parts, states, is_first=known is None)
         # Before the tombstones: what is published in between makes the dimension late.
         target = self._target(parts)
         gone = deletions_of(self.warehouse, self.catalog, self.table)
@@ -125,7 +122,7 @@ class _Build:
         # Facts that were made before the dimension was there wait for it; they need no mark.
         unsettled = known is not None and known.made_of is None
         settles = bool(readers) and known is not None and (unsettled or made.changes)
-        notes = {upstream.path: {part: loads[part] for part in goal.changed}, **gone.note}
+        notes = {upstream.path: noted_loads(self.dimension, parts, goal.changed), **gone.note}
         settling = Settling(self.warehouse, self.table, self.dimension.sk, self.folder, self.run_id)
         committed = settling.publish(made, before, notes, settled=not settles)
         marks: Marks = {}
@@ -142,6 +139,29 @@ class _Build:
             goal.whole,
             marks,
         )
+
+    def compare(self) -> Made:
+        before = Before.of(self.warehouse, self.table)
+        upstream, parts = self._upstream()
+        self._refuse_small(upstream, parts)
+        gone = deletions_of(self.warehouse, self.catalog, self.table)
+        goal = Wanted(parts, frozenset(parts), whole=True)
+        making = Making(
+            self.warehouse, self.table, self.dimension, upstream, before, self.folder, self.run_id
+        )
+        return making.made(goal, gone, self._incomplete(upstream, parts), self._target(parts))
+
+    def _upstream(self) -> tuple[LayerTable, Mapping[date, PartitionState]]:
+        """The input, and its parts as they are published; raises UpstreamMissing for none."""
+        upstream = self.catalog.inputs_of(self.table)[HISTORY]
+        parts = {state.partition_key: state for state in self.warehouse.seen.state(upstream)}
+        if not parts:
+            publisher = self.catalog.publisher_of(upstream.path)
+            raise UpstreamMissing(
+                f"{upstream.path} is not published, and {self.table.path} is made of it.",
+                f"Load it first: etl-assets backfill {publisher}.",
+            )
+        return upstream, parts
 
     def _refuse_small(self, upstream: LayerTable, parts: Mapping[date, PartitionState]) -> None:
         """Of snapshots none may lack most of the one before: it would close all that it lacks."""
@@ -166,7 +186,7 @@ class _Build:
         found = {day for day, state in parts.items() if state.quarantined_count}
         if isinstance(self.dimension.history, Snapshots):
             for above in self.catalog.inputs_of(upstream).values():
-                states = self.warehouse.state(above)
+                states = self.warehouse.seen.state(above)
                 found |= {one.partition_key for one in states if one.quarantined_count}
         return found & parts.keys()
 
@@ -175,6 +195,6 @@ class _Build:
         loads = {HISTORY: Loads({part: state.load_id for part, state in parts.items()})}
         for name, above in self.catalog.inputs_of(self.table).items():
             if name != HISTORY:
-                states = self.warehouse.state(above)
+                states = self.warehouse.seen.state(above)
                 loads[name] = Loads({state.partition_key: state.load_id for state in states})
         return made_of(self.table, loads, WHOLE)

@@ -46,7 +46,7 @@ def deletions_of(warehouse: Warehouse, catalog: Catalog, table: LayerTable) -> D
     if dimension is None or not dimension.closes:
         return Deletions()
     deleting = catalog.inputs_of(table)[DELETIONS]
-    stones = _keys(warehouse.tombstones(deleting), deleting, dimension)
+    stones = _keys(warehouse.seen.tombstones(deleting), deleting, dimension)
     gone = _still_gone(warehouse, deleting, dimension, stones)
     theirs = stones.select(dimension.entity.values())
     contract = {column.name: column.dtype for column in table.columns}
@@ -83,7 +83,7 @@ def _still_gone(
         return stones
     with TemporaryDirectory() as folder:
         keys = spooled(Path(folder) / "keys", stones.select(names).unique())
-        there = warehouse.lookup(keyed(deleting, names), keys, Path(folder) / "there")
+        there = warehouse.seen.lookup(keyed(deleting, names), keys, Path(folder) / "there")
         again = there.select(*names, cursor.place.alias("__moment")).collect()
     back = stones.join(again, on=names, nulls_equal=True).filter(
         pl.col("__moment") <= pl.col(GONE_AT)

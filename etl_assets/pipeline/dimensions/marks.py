@@ -60,7 +60,7 @@ def readers_of(catalog: Catalog, dimension: LayerTable) -> list[Reader]:
 
 def every_day(warehouse: Warehouse, reader: Reader) -> set[date]:
     """Every day of the reader that can be made."""
-    return reader.days_of({state.partition_key for state in warehouse.state(reader.facts)})
+    return reader.days_of({state.partition_key for state in warehouse.seen.state(reader.facts)})
 
 
 def days_that_differ(
@@ -86,7 +86,7 @@ def days_that_differ(
     )
     if not keys.height:
         return set()
-    found = warehouse.lookup(
+    found = warehouse.seen.lookup(
         keyed(reader.facts, look.fact_key), spooled(folder / "keys", keys), folder / "facts"
     )
     day = pl.col(reader.facts.day_column).cast(pl.Date).alias(DAY)

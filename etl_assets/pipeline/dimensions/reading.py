@@ -5,15 +5,17 @@ the whole input and in the dimension. All travels in buckets of whole keys, so t
 in memory than one of them. How versions are made is `core/history.py`.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from etl_assets.core.dimension import Dimension, Snapshots, keyed
+from etl_assets.core.catalog import Catalog
+from etl_assets.core.dimension import HISTORY, Dimension, Snapshots, keyed
 from etl_assets.core.errors import ContractMismatch
+from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
@@ -53,6 +55,36 @@ class Wanted:
     def is_nothing(self) -> bool:
         """Whether nothing has to be read."""
         return not self.changed and (self.gone is None or not self.gone.height)
+
+
+def noted_loads(
+    dimension: Dimension, parts: Mapping[date, PartitionState], among: Collection[date]
+) -> dict[date, str]:
+    """What is to be remembered of the parts of the input that were read."""
+    return {part: fingerprint([dimension.digest, parts[part].load_id]) for part in among}
+
+
+def goal_of(
+    catalog: Catalog,
+    table: LayerTable,
+    parts: Mapping[date, PartitionState],
+    notes: Iterable[PartitionState],
+    *,
+    is_first: bool,
+) -> Wanted:
+    """What a run of a dimension has to read of its input, which has these `parts`; `notes` are what
+    it has noted of them."""
+    dimension = table.dimension
+    assert dimension is not None  # noqa: S101 - asked of dimensions only
+    path = table.inputs[HISTORY].asset
+    return wanted(
+        dimension,
+        parts,
+        {note.partition_key: note.load_id for note in notes},
+        noted_loads(dimension, parts, parts),
+        is_first=is_first,
+        grows_only=catalog.publisher_of(path) != path,
+    )
 
 
 def wanted(
@@ -115,7 +147,7 @@ def _everything(
     warehouse: Warehouse, table: LayerTable, upstream: LayerTable, wanted: Wanted, folder: Path
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     days = sorted(wanted.parts)
-    changes = warehouse.read(upstream, [Window(days[0], days[-1])], folder / "in").frames[0]
+    changes = warehouse.seen.read(upstream, [Window(days[0], days[-1])], folder / "in").frames[0]
     published = warehouse.read(table, [Window.of(WHOLE)], folder / "own").frames[0]
     return changes, published
 
@@ -127,11 +159,11 @@ def _of_keys(
     assert dimension is not None  # noqa: S101 - asked of dimensions only
     theirs, ours = list(dimension.entity.values()), list(dimension.entity)
     windows = windows_of(wanted.changed)
-    parts = warehouse.read(upstream, windows, folder / "in").frames if windows else []
+    parts = warehouse.seen.read(upstream, windows, folder / "in").frames if windows else []
     gone = [] if wanted.gone is None else [wanted.gone.lazy()]
     named = pl.concat([frame.select(theirs) for frame in (*parts, *gone)])
     keys = named.unique().collect(engine="streaming")
-    changes = warehouse.lookup(
+    changes = warehouse.seen.lookup(
         keyed(upstream, theirs), spooled(folder / "keys", keys), folder / "found"
     )
     own = _prepared(table, dimension, changes).select(ours).unique().collect(engine="streaming")

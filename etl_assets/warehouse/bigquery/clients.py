@@ -7,7 +7,7 @@ done with it stands in the other modules.
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from google.api_core.client_options import ClientOptions
@@ -45,16 +45,27 @@ class Clients:
 
 
 def open_bigquery(
-    url: str, settings: Settings, connect: Connect | None = None
+    url: str,
+    settings: Settings,
+    connect: Connect | None = None,
+    *,
+    prefix: str = "",
+    read_only: bool = False,
 ) -> "BigQueryWarehouse":
     """The warehouse of the URL, not connected; raises ConfigError.
 
-    `connect` makes the client; without one the key in GCP_CREDENTIALS does, or Google's application
-    default credentials.
+    `prefix` is an environment's, between the URL's own and the layer; with `read_only` it is
+    production as that environment reads it. `connect` makes the client; without
+    one the key in GCP_CREDENTIALS does, or Google's application default credentials.
     """
     from etl_assets.warehouse.bigquery.warehouse import BigQueryWarehouse
 
     options = parse_url(url)
+    own = f"{options.dataset_prefix}{prefix}"
+    if read_only:
+        options = replace(options, staging_prefix=own)
+    elif prefix:
+        options = replace(options, dataset_prefix=own, environment=prefix.rstrip("_"))
 
     def clients() -> Clients:
         if settings.bigquery_emulator_host:

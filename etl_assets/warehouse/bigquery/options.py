@@ -19,7 +19,9 @@ class BigQueryOptions:
     and the layer, made in `location`. `require_partition_filter` makes new tables refuse queries
     that would scan every day. `maximum_bytes_billed` bounds each query job, `job_timeout_seconds`
     every job. With `bucket` (`name` or `name/folder`) files are loaded from there instead of being
-    uploaded into the job. `read` is `storage` or `rest`.
+    uploaded into the job. `read` is `storage` or `rest`. `environment` and
+    `staging_prefix` are no parameters of the URL: production that is read from an environment has
+    keys staged in the environment's dataset.
     """
 
     project: str | None = None
@@ -30,6 +32,18 @@ class BigQueryOptions:
     job_timeout_seconds: int = 3600
     bucket: str | None = None
     read: str = "storage"
+    staging_prefix: str | None = None
+    environment: str | None = None
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it is production as an environment has it."""
+        return self.staging_prefix is not None
+
+    @property
+    def prefix_of_staging(self) -> str:
+        """What the name of the dataset begins with that rows are staged in."""
+        return self.dataset_prefix if self.staging_prefix is None else self.staging_prefix
 
 
 def parse_url(url: str) -> BigQueryOptions:
@@ -41,7 +55,7 @@ def parse_url(url: str) -> BigQueryOptions:
         raise _wrong("is not a URL") from None
     if parts.path.strip("/") or parts.fragment or not _PROJECT.fullmatch(parts.netloc):
         raise _wrong("names no project")
-    known = [field.name for field in fields(BigQueryOptions)][1:]
+    known = [field.name for field in fields(BigQueryOptions)][1:-2]
     unknown = [name for name, _ in given if name not in known]
     if unknown:
         raise _wrong(f"has a parameter {unknown[0]!r}; there are {', '.join(known)}")

@@ -4,6 +4,7 @@ What a contract's column is in BigQuery is in `types.py`; the platform's own tab
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ from google.api_core.retry import Retry
 from google.cloud import bigquery
 from google.cloud.bigquery import SchemaField, TimePartitioning
 
-from etl_assets.core.table import LayerTable
+from etl_assets.core.errors import WarehouseError
+from etl_assets.core.table import Layer, LayerTable
 from etl_assets.warehouse.bigquery.options import BigQueryOptions
 from etl_assets.warehouse.bigquery.types import (
     check_names,
@@ -27,13 +29,17 @@ from etl_assets.warehouse.bigquery.types import (
     wide,
 )
 from etl_assets.warehouse.contract_tables import (
+    Fit,
     Statements,
-    missing_columns,
+    compared,
     required_columns,
 )
 from etl_assets.warehouse.system_tables import SYSTEM_DATASET
 
 STAGING_DATASET = f"{SYSTEM_DATASET}_staging"
+_MARK = "etl_environment"
+"""The table, without rows, by which an environment is known."""
+
 _STAGED_FOR = timedelta(days=1)
 
 # A table that another run is creating at this moment may be seen before its columns are (the
@@ -58,7 +64,7 @@ class Datasets:
 
     def name(self, dataset: str, table: str) -> str:
         """The same, quoted for SQL."""
-        return quote(f"{self._options.dataset_prefix}{dataset}", table)
+        return quote(self._named(dataset), table)
 
     def published(self, table: LayerTable) -> str:
         """The published table, quoted for SQL."""
@@ -102,12 +108,20 @@ class Datasets:
 
         Raises WarehouseError, with the statements to run, where it differs otherwise.
         """
+        found = self.fit(table)
+        if found is None:
+            self._create(self._published(table))
+            return {}
+        wanted, statements = column_types(table), self._statements(table)
+        return {name: statements.add(name, wanted[name]) for name in found.accepted()}
+
+    def fit(self, table: LayerTable) -> Fit | None:
+        """See `Rows.fit`."""
         check_names(table)
         wanted = column_types(table)
         found = _ONCE_MADE(self.find, table)
         if found is None:
-            self._create(self._published(table))
-            return {}
+            return None
         types = {field.name: type_of(field) for field in found.schema}
         # NUMERIC without its numbers holds all that NUMERIC(18, 2) does.
         types = {n: wanted[n] if t == wide(wanted.get(n, "")) else t for n, t in types.items()}
@@ -116,9 +130,24 @@ class Datasets:
         not_null = {f.name for f in found.schema if f.mode == "REQUIRED"} | {
             f.name for f in found.schema if f.mode == "REPEATED" and f.name in required
         }
-        statements = self._statements(table)
-        added = missing_columns(table, wanted, types, not_null, statements)
-        return {name: statements.add(name, wanted[name]) for name in added}
+        there = compared(table, wanted, types, not_null, self._statements(table))
+        return replace(there, error=self._other_partitioning(table, found) or there.error)
+
+    def _other_partitioning(
+        self, table: LayerTable, found: bigquery.Table
+    ) -> WarehouseError | None:
+        by = found.time_partitioning.field if found.time_partitioning else None
+        if by == table.partition_column:
+            return None
+        wanted = table.partition_column
+        difference = f"not partitioned by {wanted}" if wanted else f"partitioned by {by}"
+        return WarehouseError(
+            f"The contract of {table.path} no longer fits the published table (it is "
+            f"{difference}).",
+            "Change the contract back, or migrate the table: "
+            f"{self._statements(table).aside('', '')} Then load "
+            f"{'its days' if wanted else 'it'} again.",
+        )
 
     def create_staging(
         self, name: str, schema: Sequence[SchemaField], marks: Mapping[str, str]
@@ -134,6 +163,34 @@ class Datasets:
         """Drop a staging table, if it is there."""
         path = self.path(STAGING_DATASET, name)
         self._client.delete_table(path, not_found_ok=True, retry=self._retry)
+
+    def environments(self) -> list[str]:
+        """The environments that were made here; a dataset of somebody else is none by its name."""
+        prefix, suffix = self._options.dataset_prefix, f"_{SYSTEM_DATASET}"
+        names = [one.dataset_id for one in self._client.list_datasets(retry=self._retry)]
+        return sorted(
+            name.removeprefix(prefix).removesuffix(suffix)
+            for name in names
+            if name.startswith(prefix) and name.endswith(suffix)
+            if len(name) > len(prefix) + len(suffix)
+            if self._find(f"{self._client.project}.{name}.{_MARK}") is not None
+        )
+
+    def mark_environment(self) -> None:
+        """Let it be known that these datasets are an environment's, if they are."""
+        if self._options.environment is not None:
+            self.create_in(SYSTEM_DATASET, _MARK, [SchemaField("name", "STRING")])
+
+    def drop_all(self, prefix: str) -> list[str]:
+        """Delete the datasets that a warehouse with this prefix has; which were there."""
+        wanted = {f"{prefix}{name}" for name in (*Layer, SYSTEM_DATASET, STAGING_DATASET)}
+        names = {one.dataset_id for one in self._client.list_datasets(retry=self._retry)} & wanted
+        for name in names:
+            path = f"{self._client.project}.{name}"
+            self._client.delete_dataset(
+                path, delete_contents=True, not_found_ok=True, retry=self._retry
+            )
+        return sorted(names)
 
     def _find(self, path: str) -> bigquery.Table | None:
         try:
@@ -161,7 +218,12 @@ class Datasets:
             self._client.create_table(table, exists_ok=True, retry=self._retry)
 
     def _dataset(self, name: str) -> str:
-        return f"{self._client.project}.{self._options.dataset_prefix}{name}"
+        return f"{self._client.project}.{self._named(name)}"
+
+    def _named(self, dataset: str) -> str:
+        options = self._options
+        is_staging = dataset == STAGING_DATASET
+        return f"{options.prefix_of_staging if is_staging else options.dataset_prefix}{dataset}"
 
     def _statements(self, table: LayerTable) -> Statements:
         relation = self.published(table)

@@ -137,6 +137,7 @@ class System:
                 self._add_columns(table)
             else:
                 self._datasets.create_in(SYSTEM_DATASET, table.name, fields_of(table))
+        self._datasets.mark_environment()
         schema = system(self._datasets, SCHEMA)
         first = SCHEMA_VERSION if before is None else before
         self._run(

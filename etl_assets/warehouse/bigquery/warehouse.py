@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import polars as pl
 
@@ -39,6 +40,7 @@ from etl_assets.warehouse.bigquery.spooled import check_days
 from etl_assets.warehouse.bigquery.states import States
 from etl_assets.warehouse.bigquery.system import System
 from etl_assets.warehouse.bigquery.types import check_emulated, check_names
+from etl_assets.warehouse.contract_tables import Fit
 from etl_assets.warehouse.publication import (
     Facts,
     JobCost,
@@ -48,6 +50,23 @@ from etl_assets.warehouse.publication import (
     Staging,
 )
 from etl_assets.warehouse.versions import migrated
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _writing(
+    method: "Callable[Concatenate[BigQueryWarehouse, P], T]",
+) -> "Callable[Concatenate[BigQueryWarehouse, P], T]":
+    """A method that changes something: one of production is refused in an environment."""
+
+    @wraps(method)
+    def guarded(self: "BigQueryWarehouse", *args: P.args, **kwargs: P.kwargs) -> T:
+        if self.options.is_read_only:
+            raise TypeError("Production is only read from an environment.")
+        return method(self, *args, **kwargs)
+
+    return cast("Callable[Concatenate[BigQueryWarehouse, P], T]", guarded)
 
 
 class BigQueryWarehouse(Warehouse):
@@ -70,6 +89,7 @@ class BigQueryWarehouse(Warehouse):
         self._is_emulated = is_emulated
         self._retry = request_retry(wait_seconds)
 
+    @_writing
     def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
         self._check(table)
@@ -77,6 +97,19 @@ class BigQueryWarehouse(Warehouse):
             self._system.upgrade()
             return self._ensure(table)
 
+    def fit(self, table: LayerTable) -> Fit | None:
+        """See `Rows.fit`."""
+        self._check(table)
+        with bigquery_errors(f"looking at {table.path}"):
+            return self._datasets.fit(table)
+
+    def size(self, table: LayerTable) -> int | None:
+        """See `Rows.size`."""
+        with bigquery_errors(f"looking at {table.path}"):
+            found = self._datasets.find(table)
+        return int(found.num_bytes or 0) if found else 0
+
+    @_writing
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
         """See `Rows.stage`."""
         self._check(table)
@@ -95,6 +128,7 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors(f"comparing what is staged for {staging.table.path}"):
             return self._inquiries.facts(staging, elsewhere=elsewhere, versions=versions)
 
+    @_writing
     def publish(self, publication: Publication) -> Sequence[JobCost]:
         """See `Rows.publish`."""
         table = publication.table
@@ -165,7 +199,7 @@ class BigQueryWarehouse(Warehouse):
         """See `StateStore.table_state`."""
         with bigquery_errors("reading etl_tables"):
             # Work goes on from here: what an earlier release wrote counts.
-            if self._system.upgrade(from_nothing=False) is None:
+            if not self.options.is_read_only and self._system.upgrade(from_nothing=False) is None:
                 return None
             return self._states.of_table(table.path)
 
@@ -209,6 +243,7 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors("reading etl_file_days"):
             return self._states.file_days(table)
 
+    @_writing
     def put_file_days(
         self, table: LayerTable, keys: Collection[str], found: Sequence[IndexedObject]
     ) -> None:
@@ -221,6 +256,7 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors("reading etl_fields"):
             return self._states.fields(table)
 
+    @_writing
     def put_fields(
         self, table: LayerTable, parts: Collection[date], found: Sequence[FieldPart]
     ) -> None:
@@ -239,11 +275,13 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors("reading etl_quarantine"):
             return self._states.quarantined(table, positions, days)
 
+    @_writing
     def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
         """See `StateStore.verify`."""
         with bigquery_errors("writing etl_state"):
             self._states.verify(table, days, moment)
 
+    @_writing
     def move(
         self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
     ) -> None:
@@ -251,6 +289,7 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors(f"moving the position of {table_state.table_name}"):
             self._states.move(table_state, token, history)
 
+    @_writing
     def record(self, history: Sequence[HistoryEntry]) -> None:
         """See `StateStore.record`."""
         with bigquery_errors("writing etl_history"):
@@ -261,6 +300,7 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors("reading etl_history"):
             return self._states.history(table, kind, most)
 
+    @_writing
     def migrate(self) -> str:
         """See `Warehouse.migrate`."""
         with bigquery_errors("migrating the platform's tables"):
@@ -273,6 +313,16 @@ class BigQueryWarehouse(Warehouse):
             self._clients.close()
             for part in _CONNECTED:
                 self.__dict__.pop(part, None)
+
+    def environments(self) -> list[str]:
+        """See `Warehouse.environments`."""
+        with bigquery_errors("looking for environments"):
+            return self._datasets.environments()
+
+    def drop_environment(self, name: str) -> list[str]:
+        """See `Warehouse.drop_environment`."""
+        with bigquery_errors(f"removing the environment {name}"):
+            return self._datasets.drop_all(f"{self.options.dataset_prefix}{name}_")
 
     @cached_property
     def _clients(self) -> Clients:

@@ -30,8 +30,10 @@ class Engine:
         weakref.finalize(self, _end, self._running)
         _ENGINES.add(self)
 
-    def attach(self, path: Path) -> duckdb.DuckDBPyConnection:
+    def attach(self, path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         """A connection to the file, which is made where there is none; use it in `released`.
+
+        With `read_only` DuckDB itself refuses whatever would change the file.
 
         Whoever calls has the turn at the file. Raises what DuckDB does, of any class where the file
         is damaged.
@@ -45,7 +47,8 @@ class Engine:
             connection = self._running[0].cursor()
             connection.execute("SET TimeZone = 'UTC'")  # else moments come back in the machine's
             escaped = str(path).replace("'", "''")
-            connection.execute(f"ATTACH '{escaped}' AS {_ALIAS}")
+            how = " (READ_ONLY)" if read_only else ""
+            connection.execute(f"ATTACH '{escaped}' AS {_ALIAS}{how}")
             connection.execute(f"USE {_ALIAS}")
         except BaseException:
             self._abandon()

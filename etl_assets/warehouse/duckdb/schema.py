@@ -3,13 +3,14 @@
 What a contract's column is in DuckDB is in `types.py`.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import duckdb
 
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.contract_tables import Statements, missing_columns
+from etl_assets.warehouse.contract_tables import Fit, Statements, compared
 from etl_assets.warehouse.duckdb.types import (
     column_types,
     comment_on,
@@ -19,23 +20,29 @@ from etl_assets.warehouse.duckdb.types import (
 )
 
 
-def ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> list[str]:
+def ensure(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> Sequence[str]:
     """Create the table, or add the columns that its contract gained: which.
 
     Raises WarehouseError, with the statements to run, where the published table differs otherwise.
     """
-    if not exists(connection, table):
-        _refuse_names_that_collide(connection, table)
+    found = fit(connection, table)
+    if found is None:
         connection.execute(create_table(table))
-        return []
-    found, not_null = _published_columns(connection, table)
-    wanted = column_types(table)
-    statements = _statements(table)
-    missing = missing_columns(table, wanted, found, not_null, statements)
-    for name in missing:
+        return ()
+    wanted, statements = column_types(table), _statements(table)
+    for name in found.accepted():
         connection.execute(statements.add(name, wanted[name]))
         connection.execute(comment_on(table, name))
-    return missing
+    return found.added
+
+
+def fit(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> Fit | None:
+    """See `Rows.fit`."""
+    if not exists(connection, table):
+        _refuse_names_that_collide(connection, table)
+        return None
+    found, not_null = _published_columns(connection, table)
+    return compared(table, column_types(table), found, not_null, _statements(table))
 
 
 def _refuse_names_that_collide(connection: duckdb.DuckDBPyConnection, table: LayerTable) -> None:

@@ -24,8 +24,10 @@ from etl_assets.core.table import LayerTable
 from etl_assets.interrupts import stopped_by_signals
 from etl_assets.spool import SpoolFiles, disk_errors
 from etl_assets.warehouse.base import Extract, Warehouse
+from etl_assets.warehouse.contract_tables import Fit
 from etl_assets.warehouse.duckdb import inquiries, states
 from etl_assets.warehouse.duckdb.engine import Engine
+from etl_assets.warehouse.duckdb.environments import file_of, names_beside, remove
 from etl_assets.warehouse.duckdb.failures import (
     ENGINE_ERRORS,
     holder_of,
@@ -35,7 +37,7 @@ from etl_assets.warehouse.duckdb.failures import (
 from etl_assets.warehouse.duckdb.file_turns import busy, turn, unusable
 from etl_assets.warehouse.duckdb.memory import USUAL_BYTES, grows
 from etl_assets.warehouse.duckdb.publication import publish
-from etl_assets.warehouse.duckdb.schema import ensure, exists
+from etl_assets.warehouse.duckdb.schema import ensure, exists, fit
 from etl_assets.warehouse.duckdb.system import upgrade
 from etl_assets.warehouse.duckdb.types import within
 from etl_assets.warehouse.publication import (
@@ -50,10 +52,14 @@ from etl_assets.warehouse.versions import migrated
 
 
 class DuckDBWarehouse(Warehouse):
-    """A DuckDB file at `path`; waits up to `wait_seconds` for others that use it."""
+    """A DuckDB file at `path`; waits up to `wait_seconds` for others that use it.
 
-    def __init__(self, path: Path, *, wait_seconds: float = 120) -> None:
+    With `read_only` the file is opened so that nothing can be changed in it.
+    """
+
+    def __init__(self, path: Path, *, wait_seconds: float = 120, read_only: bool = False) -> None:
         self.path = path
+        self.read_only = read_only
         self.wait_seconds = wait_seconds
         self._engine = Engine(
             {
@@ -67,6 +73,16 @@ class DuckDBWarehouse(Warehouse):
         """See `Warehouse.close`."""
         self._engine.close()
 
+    def environments(self) -> list[str]:
+        """See `Warehouse.environments`."""
+        return names_beside(self.path)
+
+    def drop_environment(self, name: str) -> list[str]:
+        """See `Warehouse.drop_environment`."""
+        target = file_of(self.path, name)
+        with turn(target, "removing the environment", self.wait_seconds):
+            return remove(self.path, name)
+
     def limit_memory(self, most_bytes: int) -> None:
         """See `memory.Limited`."""
         self._engine.set("memory_limit", f"{most_bytes}B")
@@ -76,6 +92,11 @@ class DuckDBWarehouse(Warehouse):
         with self._open(f"creating {table.path}") as connection:
             upgrade(connection)
             return ensure(connection, table)
+
+    def fit(self, table: LayerTable) -> Fit | None:
+        """See `Rows.fit`."""
+        with self._look(f"looking at {table.path}") as connection:
+            return fit(connection, table)
 
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
         """See `Rows.stage`."""
@@ -179,8 +200,8 @@ class DuckDBWarehouse(Warehouse):
     def table_state(self, table: LayerTable) -> TableState | None:
         """See `StateStore.table_state`."""
         with self._look("reading etl_tables") as connection:
-            if self.path.exists():  # work goes on from here: what an earlier release wrote counts
-                upgrade(connection)
+            if self.path.exists() and not self.read_only:
+                upgrade(connection)  # work goes on from here: what an earlier release wrote counts
             found = states.table_states(connection, table.path)
         return found[0] if found else None
 
@@ -195,7 +216,7 @@ class DuckDBWarehouse(Warehouse):
         """See `StateStore.recorded`."""
         kept = table.versions if versions else None
         with self._look(f"reading what is recorded of {table.path}") as connection:
-            if self.path.exists():
+            if self.path.exists() and not self.read_only:
                 upgrade(connection)
             own = states.table_states(connection, table.path)
             parts = states.states(connection, table.path)
@@ -341,7 +362,7 @@ class DuckDBWarehouse(Warehouse):
 
     def _connect_once(self) -> duckdb.DuckDBPyConnection:
         try:
-            return self._engine.attach(self.path)
+            return self._engine.attach(self.path, read_only=self.read_only)
         except Exception as error:
             # A damaged file makes DuckDB raise errors of any class, also of Python's own.
             holder = holder_of(error)

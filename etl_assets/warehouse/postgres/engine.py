@@ -37,6 +37,7 @@ from etl_assets.postgres.connection import (
 from etl_assets.postgres.copy import EXACT_TEXT
 from etl_assets.postgres.interruptible import target_of
 from etl_assets.postgres.sqlstates import meaning_of
+from etl_assets.warehouse.postgres.schemas import Schemas, named
 
 _LONGEST_NAME = 63
 _NOTHING_HAPPENED = "Run it again; nothing was published."
@@ -88,14 +89,35 @@ def warehouse_engine(url: str, pool: WarehousePool) -> sa.Engine:
 
 
 class Transactions:
-    """Opens transactions for the operations of one warehouse."""
+    """Opens transactions for the operations of one warehouse, on its `schemas`.
 
-    def __init__(self, engine: sa.Engine, wait_seconds: float) -> None:
+    With `read_only` each is one that the server lets nothing change, but for those that are said to
+    be `staging`.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        wait_seconds: float,
+        schemas: Schemas | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
         self.engine = engine
         self.wait_seconds = wait_seconds
+        self.schemas = schemas or Schemas()
+        self._read_only = read_only
 
-    def run(self, doing: str, work: Callable[[sa.Connection], T], *, reading: bool = False) -> T:
-        """What `work` returns, committed; `reading` is one read-only moment.
+    def run(
+        self,
+        doing: str,
+        work: Callable[[sa.Connection], T],
+        *,
+        reading: bool = False,
+        staging: bool = False,
+    ) -> T:
+        """What `work` returns, committed; `reading` is one read-only moment, `staging` writes no
+        more than keys to be looked up.
 
         `work` is done again, in a new transaction, after a deadlock, a conflict or a lost
         connection: it must be one that may be done twice, for the answer to COMMIT may be what
@@ -107,11 +129,16 @@ class Transactions:
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
             reraise=True,
         )
+        reading = reading or (self._read_only and not staging)
         done: T = attempts(self._once, doing, work, reading=reading)
         return done
 
     def _once(self, doing: str, work: Callable[[sa.Connection], T], *, reading: bool) -> T:
-        with warehouse_errors(doing, self.wait_seconds), self.engine.connect() as connection:
+        with (
+            named(self.schemas),
+            warehouse_errors(doing, self.wait_seconds),
+            self.engine.connect() as connection,
+        ):
             if reading:
                 connection = connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True

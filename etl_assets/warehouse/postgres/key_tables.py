@@ -12,8 +12,8 @@ from etl_assets.core.contracts import Column, polars_schema
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres.connection import driver_of
 from etl_assets.spool import SpoolFiles
+from etl_assets.warehouse.postgres.schemas import staging_schema
 from etl_assets.warehouse.postgres.staging import spooled
-from etl_assets.warehouse.postgres.system import STAGING_SCHEMA
 from etl_assets.warehouse.postgres.types import column_type, encoded
 from etl_assets.warehouse.postgres.write_paths import Target, create_staging, insert
 
@@ -39,7 +39,7 @@ def key_table(
     off; of this one nothing stays.
     """
     target = Target(
-        STAGING_SCHEMA, f"keys_{uuid.uuid4().hex}", {c.name: column_type(c) for c in columns}
+        staging_schema(), f"keys_{uuid.uuid4().hex}", {c.name: column_type(c) for c in columns}
     )
     create_staging(connection, target)
     insert(connection, target, (encoded(frame, columns) for frame in frames), rows)

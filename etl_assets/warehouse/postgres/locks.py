@@ -8,6 +8,8 @@ import hashlib
 
 import sqlalchemy as sa
 
+from etl_assets.warehouse.postgres.schemas import lock_name
+
 _ALL_OF_IT = sa.text("SELECT pg_advisory_xact_lock(:key)")
 
 
@@ -22,5 +24,5 @@ def lock_schema_changes(connection: sa.Connection) -> None:
 
 
 def _key(name: str) -> int:
-    digest = hashlib.sha256(f"etl_assets {name}".encode()).digest()
+    digest = hashlib.sha256(f"etl_assets {lock_name(name)}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)

@@ -17,6 +17,7 @@ from etl_assets.postgres.connection import driver_of
 from etl_assets.warehouse.postgres.engine import Transactions
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
 from etl_assets.warehouse.postgres.schema import LONGEST_NAME
+from etl_assets.warehouse.postgres.schemas import layer_schema
 from etl_assets.warehouse.postgres.types import bounds, relation
 
 _AT_ONCE = 50
@@ -60,7 +61,7 @@ def _names(
     digests = {day: _digest_name(connection, table, day) for day in days}
     named = {
         "relation": relation(table).as_string(),
-        "schema": sql.Identifier(str(table.layer)).as_string(),
+        "schema": sql.Identifier(layer_schema(table.layer)).as_string(),
         "names": [*plain.values(), *digests.values()],
     }
     found: dict[str, bool] = dict(connection.execute(_FOUND, named).tuples().all())
@@ -92,7 +93,7 @@ def _create(table: LayerTable, day: date, name: str) -> sql.Composed:
         "ALTER TABLE {table} ATTACH PARTITION {day} FOR VALUES FROM ({start}) TO ({end})"
     ).format(
         table=relation(table),
-        day=sql.Identifier(str(table.layer), name),
+        day=sql.Identifier(layer_schema(table.layer), name),
         start=start,
         end=end,
     )

@@ -3,6 +3,9 @@
 What a contract's column is in PostgreSQL is `types.py`, a table's days are `partitions.py`.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import polars as pl
 import sqlalchemy as sa
 from psycopg import sql
@@ -11,13 +14,15 @@ from etl_assets.core.errors import WarehouseError
 from etl_assets.core.table import LayerTable
 from etl_assets.postgres.connection import driver_of
 from etl_assets.warehouse.contract_tables import (
+    Fit,
     Statements,
+    compared,
     description,
-    missing_columns,
     required_columns,
 )
 from etl_assets.warehouse.names import POSTGRES_COLUMNS, POSTGRES_LONGEST
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
+from etl_assets.warehouse.postgres.schemas import layer_schema
 from etl_assets.warehouse.postgres.system import create_schema
 from etl_assets.warehouse.postgres.types import column_types, nullable_key, relation
 from etl_assets.warehouse.postgres.write_paths import names
@@ -49,27 +54,41 @@ def unique_key(table: LayerTable) -> list[str]:
     return list(dict.fromkeys([*table.key, *filter(None, [table.partition_column])]))
 
 
-def ensure(connection: sa.Connection, table: LayerTable) -> list[str]:
+def ensure(connection: sa.Connection, table: LayerTable) -> Sequence[str]:
     """Create the table, or add the columns that its contract gained: which.
 
     Raises WarehouseError, with the statements to run, where the published table differs otherwise.
     """
-    _refuse_long_names(table)
-    _refuse_too_many_columns(table)
-    if _missing(connection, table) == []:
-        return []
+    there = fit(connection, table)
+    if there is not None and not there.accepted():
+        return ()
     lock_schema_changes(connection)
-    missing = _missing(connection, table)  # somebody else may have been faster
-    if missing is None:
+    there = fit(connection, table)  # somebody else may have been faster
+    if there is None:
         _refuse_old_server(connection, table)
-        create_schema(connection, str(table.layer))
+        create_schema(connection, layer_schema(table.layer))
         driver_of(connection).execute(_create_table(table))
-        return []
+        return ()
     statements, types = _statements(table), column_types(table)
-    for name in missing:
+    for name in there.accepted():
         driver_of(connection).execute(statements.add(name, types[name]).encode())
         driver_of(connection).execute(_comment_on(table, name))
-    return missing
+    return there.added
+
+
+def fit(connection: sa.Connection, table: LayerTable) -> Fit | None:
+    """See `Rows.fit`."""
+    _refuse_long_names(table)
+    _refuse_too_many_columns(table)
+    types = column_types(table)
+    rows = connection.execute(_COLUMNS, _named(table)).all()
+    if not rows:
+        return None
+    found = {name: type_ for name, type_, _ in rows}
+    not_null = {name for name, _, strict in rows if strict}
+    there = compared(table, types, found, not_null, _statements(table))
+    partitioning = _other_partitioning(connection, table)
+    return replace(there, error=partitioning or there.error or _other_key(connection, table))
 
 
 def exists(connection: sa.Connection, table: LayerTable) -> bool:
@@ -78,26 +97,12 @@ def exists(connection: sa.Connection, table: LayerTable) -> bool:
     return found is not None
 
 
-def _missing(connection: sa.Connection, table: LayerTable) -> list[str] | None:
-    """The columns to add, None where there is no table; raises for any other difference."""
-    types = column_types(table)
-    rows = connection.execute(_COLUMNS, _named(table)).all()
-    if not rows:
-        return None
-    _refuse_other_partitioning(connection, table)
-    found = {name: type_ for name, type_, _ in rows}
-    not_null = {name for name, _, strict in rows if strict}
-    missing = missing_columns(table, types, found, not_null, _statements(table))
-    _refuse_other_key(connection, table)
-    return missing
-
-
-def _refuse_other_partitioning(connection: sa.Connection, table: LayerTable) -> None:
+def _other_partitioning(connection: sa.Connection, table: LayerTable) -> WarehouseError | None:
     found, wanted = connection.scalar(_PARTITIONED_BY, _named(table)), table.partition_column
     if found == wanted:
-        return
+        return None
     difference = f"not partitioned by {wanted}" if wanted else f"partitioned by {found}"
-    raise WarehouseError(
+    return WarehouseError(
         f"The contract of {table.path} no longer fits the published table (it is {difference}).",
         f"Change the contract back, or migrate the table: {_aside(table)} "
         f"Then load {'its days' if wanted else 'it'} again.",
@@ -115,14 +120,14 @@ def _refuse_old_server(connection: sa.Connection, table: LayerTable) -> None:
         )
 
 
-def _refuse_other_key(connection: sa.Connection, table: LayerTable) -> None:
+def _other_key(connection: sa.Connection, table: LayerTable) -> WarehouseError | None:
     key = unique_key(table)
     found = connection.execute(_UNIQUE_INDEXES, _named(table)).all()
     if any(set(columns) == set(key) for _, columns in found):
-        return
+        return None
     create = f"{_create_index(table).as_string()};"
     mends = [*(f"DROP INDEX {index};" for index, _ in found), create]
-    raise WarehouseError(
+    return WarehouseError(
         f"The published table of {table.path} has no unique index on {', '.join(key)}, "
         "which its contract's key needs.",
         f"Change the contract back, or migrate the table: {' '.join(mends)}",

@@ -22,7 +22,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.postgres.connection import driver_of
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.postgres.engine import Transactions
-from etl_assets.warehouse.postgres.system import STAGING_SCHEMA
+from etl_assets.warehouse.postgres.schemas import staging_schema
 from etl_assets.warehouse.postgres.types import column_type, encoded
 from etl_assets.warehouse.postgres.write_paths import Target, create_staging, insert
 from etl_assets.warehouse.publication import StagedDay, Staging
@@ -62,7 +62,9 @@ def staging_name(table: LayerTable, run_id: str) -> str:
 def staging_target(staging: Staging) -> Target:
     """The staging table: the contract's columns, and which of `Staging.days` a row is of."""
     columns = {column.name: column_type(column) for column in staging.table.columns}
-    return Target(STAGING_SCHEMA, staging.name, {**columns, part_column(staging.table): "integer"})
+    return Target(
+        staging_schema(), staging.name, {**columns, part_column(staging.table): "integer"}
+    )
 
 
 def part_column(table: LayerTable) -> str:
@@ -77,10 +79,9 @@ def fill(transactions: Transactions, staging: Staging) -> None:
     """Make the staging table and bring all staged rows there, or nothing; no rows need no table."""
     if not staging.rows:
         return
-    target = staging_target(staging)
 
     def work(connection: sa.Connection) -> None:
-        driver = driver_of(connection)
+        driver, target = driver_of(connection), staging_target(staging)
         # Filled again after a lost answer, or after a crash that emptied it.
         driver.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(target.relation))
         create_staging(connection, target)
@@ -133,11 +134,12 @@ def refuse_lost(connection: sa.Connection, staging: Staging) -> None:
 def drop(transactions: Transactions, names: Sequence[str]) -> None:
     """Drop staging tables; one that somebody uses is left for the next sweep."""
     for name in names:
-        statement = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(STAGING_SCHEMA, name))
 
-        def work(connection: sa.Connection, statement: sql.Composed = statement) -> None:
+        def work(connection: sa.Connection, name: str = name) -> None:
             driver_of(connection).execute("SET LOCAL lock_timeout = '100ms'")
-            driver_of(connection).execute(statement)
+            driver_of(connection).execute(
+                sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(staging_schema(), name))
+            )
 
         try:
             transactions.run("dropping a staging table", work)
@@ -147,12 +149,12 @@ def drop(transactions: Transactions, names: Sequence[str]) -> None:
 
 def sweep(transactions: Transactions) -> None:
     """Drop what killed runs left more than a day ago, by the server's clock."""
-    wanted = {"schema": STAGING_SCHEMA, "age": KEPT_FOR, "format": _FORMAT}
-    left = transactions.run(
-        "looking for staging tables of killed runs",
-        lambda connection: connection.scalars(_LEFT, wanted).all(),
-        reading=True,
-    )
+
+    def work(connection: sa.Connection) -> Sequence[str]:
+        wanted = {"schema": staging_schema(), "age": KEPT_FOR, "format": _FORMAT}
+        return connection.scalars(_LEFT, wanted).all()
+
+    left = transactions.run("looking for staging tables of killed runs", work, reading=True)
     drop(transactions, left)
 
 

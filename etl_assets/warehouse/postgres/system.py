@@ -15,6 +15,7 @@ from etl_assets.core.errors import WarehouseError
 from etl_assets.postgres.connection import driver_of
 from etl_assets.warehouse.postgres.engine import Transactions
 from etl_assets.warehouse.postgres.locks import lock_schema_changes
+from etl_assets.warehouse.postgres.schemas import staging_schema, system_schema
 from etl_assets.warehouse.postgres.upgrading import LAST_REVISION, OLD_REVISIONS, to_version_4
 from etl_assets.warehouse.postgres.write_paths import Target, names
 from etl_assets.warehouse.system_tables import (
@@ -28,8 +29,6 @@ from etl_assets.warehouse.system_tables import (
     SystemTable,
 )
 
-STAGING_SCHEMA = "etl_staging"
-
 _TYPES: dict[Kind, tuple[str, pl.DataType]] = {
     Kind.TEXT: ("text", pl.String()),
     Kind.DAY: ("date", pl.Date()),
@@ -40,13 +39,15 @@ _TYPES: dict[Kind, tuple[str, pl.DataType]] = {
 _ONE_ROW_EACH = (TABLES, STATE)
 """The tables whose `index` names at most one row; a row of another one has an `id` of its own."""
 
+_ENVIRONMENT = "etl_assets: the platform's tables of an environment"
+"""The comment of the schema, by which an environment is known."""
+
 _COMPLETE = "etl_assets: the platform's tables are complete"
-_REVISION = f"{SYSTEM_DATASET}.alembic_version"
 
 
 def target_of(table: SystemTable) -> Target:
     """The table to write to."""
-    return Target(SYSTEM_DATASET, table.name, {c.name: _TYPES[c.kind][0] for c in table.columns})
+    return Target(system_schema(), table.name, {c.name: _TYPES[c.kind][0] for c in table.columns})
 
 
 def schema_of(table: SystemTable) -> pl.Schema:
@@ -65,7 +66,7 @@ def columns_there(connection: sa.Connection, table: SystemTable) -> list[str]:
         "SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_namespace n "
         "ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
         "WHERE n.nspname = %s AND c.relkind = 'r' AND NOT a.attisdropped",
-        [SYSTEM_DATASET],
+        [system_schema()],
     )
     there = set(rows.fetchall())
     wanted = {known: [(known.name, name) for name in known.names] for known in SYSTEM_TABLES}
@@ -79,7 +80,7 @@ def version_of(connection: sa.Connection) -> int | None:
     ever wrote here. Raises WarehouseError for one of a newer release."""
     version: int | None = None
     if columns_there(connection, SCHEMA):
-        found = _scalar(connection, f"SELECT max(version) FROM {SYSTEM_DATASET}.{SCHEMA.name}")  # noqa: S608
+        found = _scalar(connection, f"SELECT max(version) FROM {system_schema()}.{SCHEMA.name}")  # noqa: S608
         version = 3 if found is None else int(found)
         if version > SCHEMA_VERSION:
             raise _ahead(
@@ -112,8 +113,11 @@ def upgrade(transactions: Transactions) -> int | None:
 
 def _upgrade(connection: sa.Connection, before: int | None) -> None:
     driver = driver_of(connection)
-    for schema in (SYSTEM_DATASET, STAGING_SCHEMA):
+    for schema in (system_schema(), staging_schema()):
         create_schema(connection, schema)
+    if system_schema() != SYSTEM_DATASET:
+        mark = sql.SQL("COMMENT ON SCHEMA {} IS {}")
+        driver.execute(mark.format(sql.Identifier(system_schema()), sql.Literal(_ENVIRONMENT)))
     for table in SYSTEM_TABLES:
         for statement in _missing(table, columns_there(connection, table)):
             driver.execute(statement)
@@ -132,6 +136,31 @@ def create_schema(connection: sa.Connection, name: str) -> None:
     there = sa.text("SELECT 1 FROM pg_namespace WHERE nspname = :name")
     if connection.scalar(there, {"name": name}) is None:
         connection.execute(sa.schema.CreateSchema(name))
+
+
+def environments(connection: sa.Connection) -> list[str]:
+    """The environments that were made here; a schema of somebody else is none by its name."""
+    found = connection.scalars(
+        sa.text(
+            "SELECT nspname::text FROM pg_namespace "
+            "WHERE obj_description(oid, 'pg_namespace') = :mark"
+        ),
+        {"mark": _ENVIRONMENT},
+    )
+    return sorted(name.removesuffix(f"_{SYSTEM_DATASET}") for name in found)
+
+
+def drop_schemas(connection: sa.Connection, names: Collection[str]) -> list[str]:
+    """Drop these schemas with all that is in them; which were there."""
+    found = connection.scalars(
+        sa.text("SELECT nspname::text FROM pg_namespace WHERE nspname = ANY(:names)"),
+        {"names": list(names)},
+    ).all()
+    for name in found:
+        driver_of(connection).execute(
+            sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name))
+        )
+    return sorted(found)
 
 
 def _missing(table: SystemTable, there: Collection[str]) -> list[sql.Composed]:
@@ -165,9 +194,10 @@ def _missing(table: SystemTable, there: Collection[str]) -> list[sql.Composed]:
 
 def _revision(connection: sa.Connection) -> str | None:
     """What a release before version 4 wrote, None where there was none."""
-    if _scalar(connection, f"SELECT to_regclass('{_REVISION}')") is None:
+    revision = f"{system_schema()}.alembic_version"
+    if _scalar(connection, f"SELECT to_regclass('{revision}')") is None:
         return None
-    found = _scalar(connection, f"SELECT version_num FROM {_REVISION}")  # noqa: S608 - our name
+    found = _scalar(connection, f"SELECT version_num FROM {revision}")  # noqa: S608 - our name
     return str(found) if found else None
 
 

@@ -19,6 +19,7 @@ from etl_assets.postgres import arrow_types
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.postgres.columns import ColumnRead, read_column
 from etl_assets.warehouse.postgres.json_form import from_wire, json_text, wire_dtype, without_json
+from etl_assets.warehouse.postgres.schemas import layer_schema
 
 _PLAIN: dict[type[pl.DataType], str] = {
     pl.Boolean: "boolean",
@@ -200,7 +201,7 @@ _INTERNAL = {
 
 def relation(table: LayerTable) -> sql.Identifier:
     """The table's qualified name: the layer is the schema."""
-    return sql.Identifier(str(table.layer), table.name)
+    return sql.Identifier(layer_schema(table.layer), table.name)
 
 
 def bounds(table: LayerTable, window: Window) -> tuple[sql.Composed, sql.Composed]:

@@ -3,11 +3,11 @@
 What makes the tables, and in which transaction this runs, is `system.py`.
 """
 
+from etl_assets.warehouse.postgres.schemas import system_schema
 from etl_assets.warehouse.system_tables import (
     HISTORY,
     OLD_TABLE_ROW,
     STATE,
-    SYSTEM_DATASET,
     TABLES,
     TABLES_OF_VERSION_4,
 )
@@ -29,7 +29,7 @@ def to_version_4(*, has_revision: bool) -> list[str]:
     `has_revision` says whether there is an `alembic_version`.
     """
     state, history, tables = (
-        f"{SYSTEM_DATASET}.{table.name}" for table in (STATE, HISTORY, TABLES)
+        f"{system_schema()}.{table.name}" for table in (STATE, HISTORY, TABLES)
     )
     columns = ", ".join(TABLES_OF_VERSION_4)
     is_own = f"partition_key = DATE '{OLD_TABLE_ROW}'"
@@ -73,6 +73,6 @@ def to_version_4(*, has_revision: bool) -> list[str]:
         f"UPDATE {history} SET kind = 'reload' WHERE kind = 'owed'",  # noqa: S608
     ]
     if has_revision:
-        revision = f"UPDATE {SYSTEM_DATASET}.alembic_version SET version_num = '{LAST_REVISION}'"  # noqa: S608
+        revision = f"UPDATE {system_schema()}.alembic_version SET version_num = '{LAST_REVISION}'"  # noqa: S608
         statements.append(revision)
     return statements

@@ -21,6 +21,7 @@ from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Extract, Warehouse
+from etl_assets.warehouse.contract_tables import Fit
 from etl_assets.warehouse.postgres import (
     inquiries,
     measuring,
@@ -33,6 +34,7 @@ from etl_assets.warehouse.postgres.engine import Transactions, warehouse_engine
 from etl_assets.warehouse.postgres.partitions import ensure_days
 from etl_assets.warehouse.postgres.publication import publish
 from etl_assets.warehouse.postgres.reading import lookup, read
+from etl_assets.warehouse.postgres.schemas import Schemas, staging_schema
 from etl_assets.warehouse.postgres.staging import (
     StagingLost,
     drop,
@@ -58,11 +60,24 @@ T = TypeVar("T")
 
 
 class PostgresWarehouse(Warehouse):
-    """The database of `url`; waits up to `wait_seconds` for others that hold what it needs."""
+    """The database of `url`; waits up to `wait_seconds` for others that hold what it needs.
 
-    def __init__(self, url: str, *, pool: WarehousePool, wait_seconds: float = 120) -> None:
-        self.transactions = Transactions(warehouse_engine(url, pool), wait_seconds)
-        self._is_prepared = False
+    `schemas` says how the names of its schemas begin. With `read_only` nothing is changed in it, as
+    its transactions are read-only; keys that are looked up are staged where `schemas` says.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool: WarehousePool,
+        wait_seconds: float = 120,
+        schemas: Schemas | None = None,
+        read_only: bool = False,
+    ) -> None:
+        engine = warehouse_engine(url, pool)
+        self.transactions = Transactions(engine, wait_seconds, schemas, read_only=read_only)
+        self._is_read_only = self._is_prepared = read_only
 
     def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
@@ -70,6 +85,10 @@ class PostgresWarehouse(Warehouse):
         self._prepare()
         doing = f"creating {table.path}"
         return self.transactions.run(doing, lambda c: schema.ensure(c, table))
+
+    def fit(self, table: LayerTable) -> Fit | None:
+        """See `Rows.fit`."""
+        return self._look(f"looking at {table.path}", lambda c: schema.fit(c, table))
 
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
         """See `Rows.stage`."""
@@ -117,8 +136,16 @@ class PostgresWarehouse(Warehouse):
     def lookup(self, table: LayerTable, keys: SpoolFiles, folder: Path) -> pl.LazyFrame:
         """See `Rows.lookup`."""
         folder.mkdir(parents=True, exist_ok=True)
+        if self._is_read_only:  # then nothing else has made the schema
+            self.transactions.run(
+                "making the schema of what is staged",
+                lambda c: system.create_schema(c, staging_schema()),
+                staging=True,
+            )
         return self.transactions.run(
-            f"looking up rows of {table.path}", lambda c: lookup(c, table, keys, folder)
+            f"looking up rows of {table.path}",
+            lambda c: lookup(c, table, keys, folder),
+            staging=True,
         )
 
     def profile(
@@ -260,6 +287,17 @@ class PostgresWarehouse(Warehouse):
     def close(self) -> None:
         """See `Warehouse.close`."""
         self.transactions.engine.dispose()
+
+    def environments(self) -> list[str]:
+        """See `Warehouse.environments`."""
+        return self._look("looking for environments", system.environments)
+
+    def drop_environment(self, name: str) -> list[str]:
+        """See `Warehouse.drop_environment`."""
+        schemas = Schemas(f"{name}_", f"{name}_").all
+        return self.transactions.run(
+            f"removing the environment {name}", lambda c: system.drop_schemas(c, schemas)
+        )
 
     def _with_staged(
         self,

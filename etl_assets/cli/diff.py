@@ -1,0 +1,161 @@
+"""`etl-assets diff`: which rows the code at hand would change.
+
+The comparison is `pipeline/diff/`.
+"""
+
+import sys
+import uuid
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from etl_assets.cli.days import Day
+from etl_assets.cli.environment import against as of_production
+from etl_assets.cli.environment import env_option, settings_of
+from etl_assets.cli.opened import catalog_of, open_platform
+from etl_assets.cli.output import counted, print_json, print_table
+from etl_assets.cli.tables import chosen
+from etl_assets.core.partitions import WHOLE
+
+if TYPE_CHECKING:
+    from etl_assets.core.table import LayerTable
+    from etl_assets.pipeline.diff.found import Difference
+    from etl_assets.pipeline.platform import Platform
+    from etl_assets.warehouse.base import Warehouse
+
+
+@click.command()
+@click.argument("table")
+@click.option("--days", default=7, show_default=True, help="So many of the newest published days.")
+@click.option("--from", "first", type=Day(), help="First day (UTC), instead of --days.")
+@click.option("--to", "last", type=Day(), help="Last day (UTC), instead of --days.")
+@env_option
+@click.option(
+    "--against",
+    type=click.Choice(["prod"]),
+    help="Compare what the environment has published with production, and make nothing.",
+)
+@click.option("--most", default=20, show_default=True, help="So many rows are shown at most.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+def diff(
+    table: str,
+    days: int,
+    first: date | None,
+    last: date | None,
+    env: str | None,
+    against: str | None,
+    most: int,
+    as_json: bool,
+) -> None:
+    """Make published days of TABLE by the code at hand, and show which rows differ.
+
+    Nothing is published. Of a raw table the published rows are held against the contract: which of
+    them it would refuse. Personal values are hidden. It ends with 1 where anything differs.
+    """
+    from etl_assets.pipeline.diff.tables import by_code, published_sides
+
+    platform = open_platform(settings_of(env))
+    (found,) = chosen(catalog_of(platform), [table])
+    production = of_production(platform, against)
+    side = platform.warehouse if production else platform.warehouse.seen
+    wanted = _days(side, found, days, first, last)
+    with platform.spool(uuid.uuid4().hex, "diff") as folder:
+        if production is not None:
+            told = published_sides(
+                found, production, platform.warehouse, wanted, folder / "diff", most
+            )
+        else:
+            told = by_code(platform, found, wanted, folder / "diff", most)
+    if as_json:
+        print_json(told.as_dict())
+    else:
+        _print(told, platform, is_compared=production is not None)
+    sys.exit(1 if told.differs else 0)
+
+
+def _days(
+    side: "Warehouse", table: "LayerTable", number: int, first: date | None, last: date | None
+) -> list[date]:
+    """The published parts that are compared; raises click's usage error where there are none."""
+    published = sorted(state.partition_key for state in side.state(table))
+    if not table.has_days:
+        found = published
+    elif first or last:
+        found = [
+            day for day in published if (not first or day >= first) and (not last or day <= last)
+        ]
+    else:
+        found = published[-number:] if number > 0 else []
+    if not found:
+        span = "of these days " if first or last else ""
+        raise click.UsageError(
+            f"Nothing {span}is published of {table.path}, so there is nothing to compare with. "
+            f"Load it first: etl-assets backfill {table.path}."
+        )
+    return found
+
+
+def _print(found: "Difference", platform: "Platform", *, is_compared: bool) -> None:
+    what = (
+        f"environment {platform.settings.environment} beside production"
+        if is_compared
+        else "made by the code at hand beside what is published"
+    )
+    span = ""
+    if found.days:
+        days = f"{found.days[0]} to {found.days[-1]}" if len(found.days) > 1 else found.days[0]
+        span = f", {counted(len(found.days), 'day')} ({days})"
+    click.echo(f"{click.style(found.table, bold=True)}: {what}{span}.")
+    for day, why in found.failed.items():
+        click.echo(f"  {click.style('failed', fg='red')}{_on(day)}: {why}")
+    for day, names in found.blocked.items():
+        click.echo(f"  {click.style('refused', fg='red')}{_on(day)} by {', '.join(names)}.")
+    for rule, rows in found.refused.most_common():
+        click.echo(f"  {counted(rows, 'row')} set aside by {rule}.")
+    if found.new_columns:
+        click.echo(f"  New columns: {', '.join(found.new_columns)}.")
+    if found.gone_columns:
+        click.echo(f"  Columns that the contract does not have: {', '.join(found.gone_columns)}.")
+    click.echo(
+        f"  {found.rows_before:,} rows before, {found.rows_after:,} after: {found.added:,} added, "
+        f"{found.removed:,} removed, {found.changed:,} changed."
+    )
+    _print_columns(found)
+    for row in found.rows:
+        click.echo(f"  {row.kind} {f'{row.day} ' if row.day else ''}{row.key}")
+        for name, (before, after) in row.columns.items() if row.kind == "changed" else ():
+            click.echo(f"    {name}: {_text(before)} -> {_text(after)}")
+    hidden = found.added + found.removed + found.changed - len(found.rows)
+    if hidden > 0:
+        click.echo(f"  {hidden:,} more; --most shows more of them.")
+    if not found.differs:
+        click.echo("  Nothing differs.")
+
+
+def _print_columns(found: "Difference") -> None:
+    ratios = found.null_ratios()
+    names = sorted({*found.by_column, *ratios}, key=lambda n: (-found.by_column[n], n))
+    if not names:
+        return
+    columns = {"column": "left", "rows changed": "right", "null before": "right"}
+    columns |= {"null after": "right"}
+    rows = [
+        [
+            name,
+            f"{found.by_column[name]:,}",
+            *(f"{ratio:.2%}" for ratio in ratios.get(name, ())),
+            *([] if name in ratios else ["=", "="]),
+        ]
+        for name in names
+    ]
+    print_table("Columns that differ", columns, rows)
+
+
+def _on(day: date | None) -> str:
+    return f" on {day}" if day and day != WHOLE else ""
+
+
+def _text(value: object) -> str:
+    text = "NULL" if value is None else str(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -1,0 +1,86 @@
+"""`etl-assets plan`: what the code at hand would do to the warehouse. It is `pipeline/planned/`."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from etl_assets.cli.environment import against as of_production
+from etl_assets.cli.environment import env_option, settings_of
+from etl_assets.cli.opened import catalog_of, open_platform
+from etl_assets.cli.output import counted, print_json
+from etl_assets.cli.tables import chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etl_assets.pipeline.planned.table_plan import TablePlan
+
+_COLOURS = {"breaking": "red", "may refuse": "yellow", "may change values": "yellow"}
+
+
+@click.command()
+@click.argument("tables", nargs=-1)
+@env_option
+@click.option(
+    "--against",
+    type=click.Choice(["prod"]),
+    help="In an environment: what the code would do to production.",
+)
+@click.option(
+    "--exit-code",
+    is_flag=True,
+    help="End with 2 where anything would be done or changed, 3 where that breaks readers or is "
+    "refused.",
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+def plan(
+    tables: tuple[str, ...], env: str | None, against: str | None, exit_code: bool, as_json: bool
+) -> None:
+    """Show what the code at hand would do to the warehouse; nothing is done.
+
+    For TABLES (default: all): tables that are made, columns that are added or refused, days that
+    are loaded or made again with the reason, dimensions that are rebuilt, rows and bytes that are
+    read for it, and what each change of a contract means. No source is asked: etl-assets doctor
+    compares it with the contracts.
+    """
+    from etl_assets.pipeline.planned.plan import plan as planned
+    from etl_assets.pipeline.planned.plan import what_changes
+
+    platform = open_platform(settings_of(env))
+    catalog = catalog_of(platform)
+    warehouse = of_production(platform, against) or platform.warehouse
+    found = what_changes(planned(platform, warehouse, chosen(catalog, tables)))
+    if as_json:
+        print_json(
+            {
+                "environment": None if against else platform.settings.environment,
+                "tables": [one.as_dict() for one in found],
+                "left_out": list(catalog.errors),
+            }
+        )
+    else:
+        _print(found)
+    if exit_code and found:
+        sys.exit(3 if any(one.breaks for one in found) else 2)
+
+
+def _print(plans: "Sequence[TablePlan]") -> None:
+    if not plans:
+        click.echo("Nothing to do: the warehouse is what the code says.")
+        return
+    for one in plans:
+        click.echo(click.style(one.table, bold=True))
+        for sentence in one.sentences():
+            colour = "red" if sentence.startswith("REFUSED") else None
+            click.echo(f"  {click.style(sentence, fg=colour)}")
+        for change in one.changes or ():
+            told = click.style(str(change.impact), fg=_COLOURS.get(str(change.impact)))
+            click.echo(f"  {told}: {change.what}")
+    rows = sum(one.reading.rows for one in plans)
+    broken = sum(one.breaks for one in plans)
+    verdict = f", {broken:,} of them breaking or refused" if broken else ""
+    click.echo(
+        f"{counted(len(plans), 'table')}{verdict}; {counted(rows, 'row')} to read again. "
+        "Nothing was done."
+    )

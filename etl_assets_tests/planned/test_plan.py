@@ -1,0 +1,137 @@
+"""`plan` foresees what loads then do: on many kinds of changes, in every warehouse."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.readings import is_reading
+from etl_assets.pipeline.planned.plan import plan
+from etl_assets.pipeline.planned.table_plan import TablePlan
+from etl_assets_tests.contract.backends import Backend
+from etl_assets_tests.planned.conftest import Built
+from etl_assets_tests.planned.kinds import KINDS
+from etl_assets_tests.planned.physical import columns, everything
+from etl_assets_tests.planned.world import World
+
+IN_EVERY_WAREHOUSE = "a column added through both layers"
+"""The others are of DuckDB in the default run, and of all warehouses in the soak."""
+
+
+def planned(world: World) -> dict[str, TablePlan]:
+    tables = list(world.platform.catalog.values())
+    return {one.table: one for one in plan(world.platform, world.platform.warehouse, tables)}
+
+
+def parts(plans: dict[str, TablePlan]) -> tuple[set[tuple[str, date]], set[tuple[str, date]]]:
+    """The parts that are published anew for sure, and those that may be."""
+    every = {(p, day) for p, one in plans.items() for day in {*one.loads, *one.makes}}
+    unsure = {(p, day) for p, one in plans.items() for day in one.unsure}
+    return every - unsure, every
+
+
+@pytest.mark.soak_for("bigquery", "postgres")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.share] if kind == IN_EVERY_WAREHOUSE else [])
+        for kind in KINDS
+    ],
+)
+def test_a_plan_is_what_then_happens(
+    build: Built, backend: Backend, tmp_path: Path, kind: str
+) -> None:
+    case = KINDS[kind]
+    world = build(case.before)
+    assert world.load_all() == {}
+    before, loads = columns(backend, tmp_path), world.loads()
+
+    world = world.with_code(case.after, **case.settings)
+    plans = planned(world)
+    impacts = [str(change.impact) for one in plans.values() for change in one.changes or ()]
+    assert sorted(impacts) == sorted(case.impacts)
+    refused = {path for path, one in plans.items() if one.refused}
+    assert refused == {*case.refused, *case.refused_on.get(backend.name, ())}
+
+    world.load_all()
+    after, now = columns(backend, tmp_path), world.loads()
+    created = set(after) - set(before)
+    assert created == {path for one in plans.values() for path in one.creates}
+    added = {p: sorted(after[p] - known) for p, known in before.items() if after[p] - known}
+    assert added == {p: sorted(one.added) for p, one in plans.items() if one.added}
+    sure, every = parts(plans)
+    kept = {table.versions.path for table in world.platform.catalog.values() if table.versions}
+    anew = {
+        place
+        for place, load in now.items()
+        if loads.get(place) != load and not is_reading(place[0]) and place[0] not in kept
+    }
+    assert sure <= anew <= every
+    assert {p for p, one in plans.items() if not one.is_declared} == (
+        {"enriched/totals"}
+        if "totals" in case.after.without and case.before is not case.after
+        else set()
+    )
+    left = {path: one for path, one in planned(world).items() if one.loads or one.makes}
+    assert not left, "all that can be done is done"
+
+
+@pytest.mark.soak_for("bigquery", "postgres")
+def test_planning_changes_nothing(build: Built, backend: Backend, tmp_path: Path) -> None:
+    world = build(KINDS["a column added through both layers"].before)
+    nothing = everything(backend, tmp_path)
+    assert all(one.creates for one in planned(world).values())
+    assert everything(backend, tmp_path) == nothing, "a warehouse that is not there yet"
+    world.load_all()
+    there = everything(backend, tmp_path)
+    assert there != nothing
+    for name in (
+        "a required column of the source added",
+        "a type widened",
+        "the partition column changed",
+        "a tracked column of a dimension added",
+        "days added",
+    ):
+        other = world.with_code(KINDS[name].after, **KINDS[name].settings)
+        planned(other)
+    assert everything(backend, tmp_path) == there
+
+
+@pytest.mark.soak_for("bigquery", "postgres")
+def test_a_cursor_that_changed_reads_every_row_and_a_dimension_says_when_it_is_rebuilt(
+    build: Built,
+) -> None:
+    case = KINDS["the cursor changed"]
+    world = build(case.before)
+    world.load_all()
+    (told,) = [one for one in planned(world.with_code(case.after)).values() if one.reads_all]
+    assert (told.table, told.reads_all) == ("raw/orders", "the table has another cursor")
+    assert told.reading.rows == 9
+
+
+@pytest.mark.soak_for("bigquery", "postgres")
+def test_a_table_without_a_declaration_says_so(
+    build: Built, backend: Backend, tmp_path: Path
+) -> None:
+    if backend.name == "bigquery":
+        pytest.skip("the emulator's UPDATE of one's own is shown by the upgrade tests")
+    world = build()
+    world.load_all()
+    world.platform.close()
+    backend.run(tmp_path, "UPDATE etl.etl_tables SET declaration = NULL")
+    told = planned(world)["raw/orders"]
+    assert told.changes is None
+    assert not told.does_something
+    assert "An earlier release published it last" in " ".join(told.sentences())
+
+
+@pytest.mark.soak_for("bigquery", "postgres")
+def test_rows_to_read_again_are_those_of_the_inputs_each_once(build: Built) -> None:
+    case = KINDS["a column added through both layers"]
+    world = build(case.before)
+    world.load_all()
+    plans = planned(world.with_code(case.after))
+    assert plans["raw/orders"].reading.rows == 9
+    assert plans["staged/orders"].reading.rows == 9
+    assert plans["enriched/totals"].makes.keys() == {WHOLE}
