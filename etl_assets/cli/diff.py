@@ -59,7 +59,8 @@ def diff(
     (found,) = chosen(catalog_of(platform), [table])
     production = of_production(platform, against)
     side = platform.warehouse if production else platform.warehouse.seen
-    wanted = _days(side, found, days, first, last)
+    who = f" by the environment {platform.settings.environment}" if production else ""
+    wanted = _days(side, found, days, first, last, who)
     with platform.spool(uuid.uuid4().hex, "diff") as folder:
         if production is not None:
             told = published_sides(
@@ -75,7 +76,12 @@ def diff(
 
 
 def _days(
-    side: "Warehouse", table: "LayerTable", number: int, first: date | None, last: date | None
+    side: "Warehouse",
+    table: "LayerTable",
+    number: int,
+    first: date | None,
+    last: date | None,
+    who: str,
 ) -> list[date]:
     """The published parts that are compared; raises click's usage error where there are none."""
     published = sorted(state.partition_key for state in side.state(table))
@@ -90,18 +96,19 @@ def _days(
     if not found:
         span = "of these days " if first or last else ""
         raise click.UsageError(
-            f"Nothing {span}is published of {table.path}, so there is nothing to compare with. "
-            f"Load it first: etl-assets backfill {table.path}."
+            f"Nothing {span}is published of {table.path}{who}, so there is nothing to compare "
+            f"with. Load it first: etl-assets backfill {table.path}."
         )
     return found
 
 
 def _print(found: "Difference", platform: "Platform", *, is_compared: bool) -> None:
-    what = (
-        f"environment {platform.settings.environment} beside production"
-        if is_compared
-        else "made by the code at hand beside what is published"
-    )
+    is_raw = platform.catalog[found.table].source is not None
+    what = "made by the code at hand beside what is published"
+    if is_compared:
+        what = f"environment {platform.settings.environment} beside production"
+    elif is_raw:
+        what = "published rows held against the contract at hand"
     span = ""
     if found.days:
         days = f"{found.days[0]} to {found.days[-1]}" if len(found.days) > 1 else found.days[0]
@@ -117,10 +124,13 @@ def _print(found: "Difference", platform: "Platform", *, is_compared: bool) -> N
         click.echo(f"  New columns: {', '.join(found.new_columns)}.")
     if found.gone_columns:
         click.echo(f"  Columns that the contract does not have: {', '.join(found.gone_columns)}.")
-    click.echo(
-        f"  {found.rows_before:,} rows before, {found.rows_after:,} after: {found.added:,} added, "
-        f"{found.removed:,} removed, {found.changed:,} changed."
-    )
+    if is_raw and not is_compared:
+        click.echo(f"  {found.rows_after:,} of {found.rows_before:,} rows keep the contract.")
+    else:
+        click.echo(
+            f"  {found.rows_before:,} rows before, {found.rows_after:,} after: {found.added:,} "
+            f"added, {found.removed:,} removed, {found.changed:,} changed."
+        )
     _print_columns(found)
     for row in found.rows:
         click.echo(f"  {row.kind} {f'{row.day} ' if row.day else ''}{row.key}")

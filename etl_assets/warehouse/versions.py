@@ -14,6 +14,7 @@ VERSIONS: Final[Mapping[int, str]] = {
     6: "etl_file_days, an index of the days that objects have rows of",
     7: "etl_fields, a register of the fields of JSON columns",
     8: "the column columns of etl_tables, which remembers a contract's columns",
+    9: "the column declaration of etl_tables, which remembers what a table declared, for plan",
 }
 """By version, what is new in it; a release that changes the tables adds a line."""
 

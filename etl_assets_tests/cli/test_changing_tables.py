@@ -91,7 +91,7 @@ def test_a_plan_says_what_would_be_done_and_what_each_change_means(company: Shop
     told = company.run("plan")
     assert told.exit_code == 0, told.output
     text = " ".join(told.stdout.split())
-    assert "staged/parcels Adds the columns size." in text
+    assert "staged/parcels Adds the column size." in text
     assert "Makes 2 days (2024-01-01 to 2024-01-02): its contract gained size." in text
     assert "may refuse: amount must keep greater_than_or_equal_to(20) now" in text
     assert "Nothing was done." in text
@@ -131,6 +131,7 @@ def test_rows_that_a_contract_would_refuse_are_counted_by_rule(company: Shop) ->
     told = company.run("diff", "raw/parcels", "--json")
     assert told.exit_code == 1, told.output
     assert json.loads(told.stdout)["refused_by_rule"] == {"amount: greater_than_or_equal_to(20)": 1}
+    assert "3 of 4 rows keep the contract" in company.run("diff", "raw/parcels").stdout
     assert company.run("diff", "raw/parcels", ETL_TABLES="parcels_now").exit_code == 0
 
 

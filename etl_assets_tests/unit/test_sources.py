@@ -213,6 +213,10 @@ class Counting:
     def __init__(self, states: list[PartitionState]) -> None:
         self.states, self.asked = states, 0
 
+    @property
+    def seen(self) -> "Counting":
+        return self
+
     def state(self) -> list[PartitionState]:
         self.asked += 1
         return self.states

@@ -79,13 +79,14 @@ class TablePlan:
         if not self.is_declared:
             return ["No module declares it: it stays as it is, and nothing brings it up to date."]
         told = [
-            f"Makes the table{'s' if len(self.creates) > 1 else ''} {', '.join(self.creates)}."
+            f"Makes the table{_s(self.creates)} {', '.join(self.creates)}"
+            f"{'' if self.is_published else ' with its first load'}."
             if self.creates
             else "",
             f"Makes {', '.join(self.creates_later)} when rows of it are published next."
             if self.creates_later
             else "",
-            f"Adds the columns {', '.join(self.added)}." if self.added else "",
+            f"Adds the column{_s(self.added)} {', '.join(self.added)}." if self.added else "",
             f"REFUSED: {self.refused}" if self.refused else "",
             f"Loads {_parts(self.loads)} again ({self.by}): {_reasons(self.loads)}."
             if self.loads
@@ -143,6 +144,10 @@ def loading_reason(text: str) -> str:
     lacking = lacks_of(text)
     gained = f"its contract gained or requires {', '.join(lacking)}" if lacking else ""
     return "; ".join(filter(None, [gained, refused_of(text) or ""])) or text
+
+
+def _s(names: Sequence[str]) -> str:
+    return "s" if len(names) > 1 else ""
 
 
 def _by_day(parts: Mapping[date, str]) -> dict[str, str]:
