@@ -57,10 +57,10 @@ def add_relation(
     bounds: Bounds | None = None,
 ) -> Addition:
     """A table of a database; what cannot be one has a refusal. Raises ConfigError where no setting
-    names the database, SourceUnavailable where it is away."""
+    names the database."""
     wishes = wishes or Wishes()
+    engine = platform.sources.engine(relation.connection)
     try:
-        engine = platform.sources.engine(relation.connection)
         facts = reflect(
             engine,
             relation,
@@ -70,7 +70,7 @@ def add_relation(
             accepts_hidden=wishes.row_security,
         )
         proposed = propose(facts, name, wishes)
-    except SourceError as error:
+    except EtlError as error:
         return Addition(name, relation.shown, refusal=error)
     return tried(platform, target, proposed)
 

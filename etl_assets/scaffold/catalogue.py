@@ -34,14 +34,13 @@ _TABLE = """
            EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
                    AND g.tgtype & 1 = 1 AND g.tgtype & 2 = 2 AND g.tgtype & 16 = 16
                    AND g.tgenabled <> 'D') AS sets_on_update,
-           has_table_privilege(c.oid, 'SELECT') AS may_read
+           c.relispopulated AS has_data, has_table_privilege(c.oid, 'SELECT') AS may_read
     FROM pg_class c WHERE c.oid = to_regclass(%s)
 """
 # The default is printed as it is: a volatile function is not called.
 _COLUMNS = """
     SELECT a.attname::text AS name, col_description(a.attrelid, a.attnum) AS comment,
            CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS default,
-           has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS is_readable,
            ARRAY(WITH RECURSIVE base(oid) AS (
                      SELECT a.atttypid UNION ALL SELECT t.typbasetype FROM base
                      JOIN pg_type t ON t.oid = base.oid WHERE t.typtype = 'd')
@@ -117,17 +116,18 @@ def quoted(relation: Relation) -> str:
 
 
 def read_table(connection: psycopg.Connection, relation: Relation) -> Mapping[str, Any]:
-    """Comment, rows (None: never analysed), bytes, trigger and privilege. Raises psycopg.Error."""
-    names = ("comment", "rows", "bytes", "sets_on_update", "may_read")
+    """Comment, rows (None: never analysed), bytes, whether a trigger sets something on update,
+    whether a view has data, and whether the role may read it. Raises psycopg.Error."""
+    names = ("comment", "rows", "bytes", "sets_on_update", "has_data", "may_read")
     found = connection.execute(_TABLE, [quoted(relation)]).fetchone()
-    return dict(zip(names, found or (None, None, 0, False, False), strict=True))
+    return dict(zip(names, found or (None, None, 0, False, True, False), strict=True))
 
 
 def read_declared(
     connection: psycopg.Connection, relation: Relation
 ) -> Mapping[str, Mapping[str, Any]]:
     """What is declared of each column, with its statistics. Raises psycopg.Error."""
-    names = ("comment", "default", "is_readable", "labels", "references")
+    names = ("comment", "default", "labels", "references")
     rows = connection.execute(_COLUMNS, [quoted(relation)]).fetchall()
     found = {name: dict(zip(names, rest, strict=True)) for name, *rest in rows}
     for told in found.values():

@@ -82,18 +82,17 @@ def day_of(facts: TableFacts) -> Day:
         (
             (-_rank_of_day(column.name), place, column)
             for place, column in enumerate(facts.columns)
-            if column.type in MOMENTS and column.is_readable and _rank_of_day(column.name)
+            if column.type in MOMENTS and _rank_of_day(column.name)
         ),
         key=lambda one: one[:2],
     )
     rows = facts.rows
-    if not candidates:
-        return Day(None, "it has no column that says a day for ever: it is replaced as a whole.")
     told = ""
     for rank, _, column in candidates:
         why_not = _why_no_day(column, facts)
         if why_not:
-            told = told or f"{column.name} could say the day, but {why_not}."
+            if rank < -1:  # what has any other name may mean anything
+                told = told or f"{column.name} could say the day, but {why_not}."
             continue
         enough = {-3: _MADE_ROWS, -2: _HAPPENED_ROWS, -1: _HAPPENED_ROWS}[rank]
         first, last = _date(column.measured.least), _date(column.measured.greatest)
@@ -106,7 +105,7 @@ def day_of(facts: TableFacts) -> Day:
             continue
         what = "when a row was made" if rank == -3 else "when it happened"
         return Day(column.name, f"its name says {what}, and it is never NULL.", first, last)
-    return Day(None, told)
+    return Day(None, told or "no column surely says a day for ever: it is replaced as a whole.")
 
 
 def day_named(facts: TableFacts, name: str) -> Day:
@@ -141,10 +140,10 @@ def change_named(facts: TableFacts, name: str) -> Change:
 
 
 def _known(facts: TableFacts, name: str, option: str) -> ColumnFacts:
-    found = [column for column in facts.columns if column.name == name and column.is_readable]
+    found = [column for column in facts.columns if column.name == name]
     if not found:
         raise SourceError(
-            f"{facts.relation.shown} has no column {name!r} that can be read.",
+            f"{facts.relation.shown} has no column {name!r}.",
             f"Write one of {_those(facts)} after {option}, or none.",
         )
     return found[0]
@@ -158,9 +157,7 @@ def _those(facts: TableFacts) -> str:
 def change_of(facts: TableFacts) -> Change:
     """The column that is set whenever a row changes, by its name; and what to write if there is."""
     columns = [
-        column
-        for column in facts.columns
-        if column.is_readable and _says_change(column.name) and _change_type(column)
+        column for column in facts.columns if _says_change(column.name) and _change_type(column)
     ]
     for column in sorted(columns, key=_rank_of_change):
         why_not = _why_no_cursor(column, facts)
@@ -257,7 +254,6 @@ def _made_beside(column: ColumnFacts, facts: TableFacts) -> str | None:
         if (
             other.type == column.type
             and other.source.not_null
-            and other.is_readable
             and _rank_of_day(other.name) == 3
             and not other.measured.has_unrepresentable
         ):

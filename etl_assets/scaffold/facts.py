@@ -66,7 +66,6 @@ class ColumnFacts:
     comment: str | None = None
     default: str | None = None
     labels: tuple[str, ...] = ()
-    is_readable: bool = True
     references: str | None = None
     null_share: float | None = None
     distinct: float | None = None
@@ -99,10 +98,10 @@ class TableFacts:
 
     `key` is None where nothing tells the rows apart; then `no_key` says what was tried. `checks`
     are the conditions of its validated CHECK constraints and of its domains, as PostgreSQL prints
-    them, with the column in them for a domain's VALUE. `sample` has a text for each value of the
-    readable columns, which are called 0, 1, … there, and all rows where `has_all_rows`. `zone` is
-    the zone of clocks without one, by a convention or a default of the database (`zone_why`), None
-    where nothing tells.
+    them, with the column in them for a domain's VALUE. `sample` has a text for each value, in
+    columns that are called 0, 1, …, and all rows where `has_all_rows`. `zone` is the zone of clocks
+    without one, by a convention or a default of the database (`zone_why`), None where nothing
+    tells.
     """
 
     relation: Relation
@@ -122,8 +121,8 @@ class TableFacts:
 
     def texts(self, name: str) -> pl.Series:
         """The sampled texts of a column."""
-        readable = [column.name for column in self.columns if column.is_readable]
-        place = str(readable.index(name)) if name in readable else ""
+        names = [column.name for column in self.columns]
+        place = str(names.index(name)) if name in names else ""
         if place not in self.sample.columns:
             return pl.Series("", [], pl.String)
         return self.sample[place]

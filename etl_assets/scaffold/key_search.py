@@ -18,7 +18,11 @@ LIKE_A_KEY = re.compile(r"(?i)(^|_)(id|key|uuid|guid|nr|no|num|number|code|sku)$
 _NEVER = {"float4", "float8", "json", "jsonb", "xml", "bytea", "tsvector", "point", "line", "box"}
 _LONG = 100
 _TRIES, _AT_ONCE, _MOST_COLUMNS = 12, 500, 12
-_ALIKE = "some of its rows are the same in every column that could be part of a key"
+_FEW = 50
+_ALIKE = (
+    "some of its rows are the same in every column that could be part of a key (no float, JSON, "
+    "array or long text can)"
+)
 _EXACT = ("id", "uuid", "guid")
 
 
@@ -51,9 +55,11 @@ class KeySearch:
                 return self._key([place], is_known=is_known)
         return self._composite(possible)
 
-    def _composite(self, possible: Sequence[int]) -> FoundKey | str:
+    def _composite(self, possible: list[int]) -> FoundKey | str:
         """Columns that are called like keys, then moments, then others, until rows differ."""
         chosen = [n for n in possible if LIKE_A_KEY.search(self.columns[n].name)][:_MOST_COLUMNS]
+        if not chosen and self.sample.height < _FEW:  # few rows differ in anything by chance
+            chosen = possible[:_MOST_COLUMNS]
         moments = [n for n in possible if self._is_moment(n) and n not in chosen]
         others = [n for n in possible if n not in (*chosen, *moments)]
         seen = self.sample

@@ -4,7 +4,7 @@ A rule that keeps rows or days back is proposed only where the source guarantees
 enum, a CHECK, a key. What merely was so in the rows that were there is a comment or a warning.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
@@ -30,7 +30,8 @@ from etl_assets.scaffold.key_search import LIKE_A_KEY
 from etl_assets.scaffold.names import Named, named_columns, shown
 from etl_assets.scaffold.personal import why_personal
 from etl_assets.scaffold.proposal import ProposedColumn, ProposedTable, Reason
-from etl_assets.scaffold.python_text import Call, Expression, value
+from etl_assets.scaffold.python_text import Call, Display, Expression, value
+from etl_assets.sources.files.propose.written import counted
 
 _MOST_LABELS, _LONGEST_LABEL = 200, 60
 _FEW_VALUES, _ROWS_FOR_VALUES = 8, 200
@@ -78,16 +79,12 @@ def propose(facts: TableFacts, name: str, wishes: Wishes | None = None) -> Propo
     columns = [
         _column(column, facts, names[column.name], day, change, checks.get(column.name, {}))
         for column in facts.columns
-        if column.is_readable
     ]
     key = [names[column].name for column in facts.key.columns]
-    unread = [column.name for column in facts.columns if not column.is_readable]
     spec: dict[str, Expression] = {}
     if any("max_null_ratio" in column.options for column in columns):
         severities = Call("Thresholds", [("severities", _severities())])
         spec["thresholds"] = severities
-    if unread:
-        spec["ignore"] = value(unread)
     cursor, cursor_import = _cursor(change, names)
     imports = {
         "etl_assets.core.source_specs": ["PostgresTable"],
@@ -108,7 +105,7 @@ def propose(facts: TableFacts, name: str, wishes: Wishes | None = None) -> Propo
         cursor,
         spec,
         _reasons(facts, key, day, change, names),
-        _warnings(columns, unread),
+        _warnings(columns),
         _looked_at(facts),
         relation.schema if relation.connection == DEFAULT_CONNECTION else relation.connection,
         bool(change.columns),
@@ -129,7 +126,6 @@ def _new_key(relation: Relation) -> str:
 
 
 def _severities() -> Expression:
-    from etl_assets.scaffold.python_text import Display
 
     return Display(["Severity.WARN"], "{}", ['"null_ratios"'])
 
@@ -325,7 +321,6 @@ def _reasons(
 
 def _warnings(
     columns: Sequence[ProposedColumn],
-    unread: Collection[str],
 ) -> list[str]:
     told = []
     personal = [column.name for column in columns if column.options.get("personal")]
@@ -334,8 +329,6 @@ def _warnings(
             f"Personal columns: {shown(personal, 8)}. Their values are masked wherever they would "
             "be shown. Names and samples do not tell everything: look at the others."
         )
-    if unread:
-        told.append(f"Your role may not read {shown(unread)}: ignored.")
     if len(columns) > _POSTGRES_MOST:
         told.append(
             f"{len(columns):,} columns are more than a warehouse in PostgreSQL holds beside the "
@@ -352,14 +345,12 @@ def _warnings(
 
 
 def _looked_at(facts: TableFacts) -> str:
-    kind = KINDS.get(facts.relation.kind, "table")
-    rows = facts.rows
+    kind, rows = KINDS.get(facts.relation.kind, "table"), facts.rows
+    begin = f"a {kind} with {counted(len(facts.columns), 'column')}"
     if rows is None:
-        counted = "never analysed"
-    else:
-        counted = f"{rows:,} rows" if facts.is_counted else f"about {rows:,} rows"
-    if not rows:
-        told = "no rows" if rows == 0 else counted
-        return f"a {kind} with {len(facts.columns):,} columns, {told}"
-    read = "all" if facts.is_counted else f"{facts.sample.height:,}"
-    return f"a {kind} with {len(facts.columns):,} columns and {counted}, {read} of which were read"
+        return f"{begin}, never analysed; {counted(facts.sample.height, 'row')} were read"
+    if rows == 0:
+        return f"{begin} and no rows"
+    if facts.is_counted:
+        return f"{begin} and {counted(rows, 'row')}, {'which was' if rows == 1 else 'all'} read"
+    return f"{begin} and about {counted(rows, 'row')}, of which {facts.sample.height:,} were read"

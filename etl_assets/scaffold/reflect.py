@@ -20,6 +20,7 @@ from etl_assets.scaffold import catalogue
 from etl_assets.scaffold.facts import ColumnFacts, FoundKey, Measured, Relation, TableFacts
 from etl_assets.scaffold.key_search import KeySearch
 from etl_assets.scaffold.measure import Bounds, measured, of_sample, sample_of
+from etl_assets.scaffold.names import shown
 from etl_assets.sources.postgres.row_security import hidden_rows
 
 _ZONE = "SELECT 1 FROM pg_timezone_names WHERE name = %s"
@@ -27,9 +28,10 @@ _UTC_DEFAULT = re.compile(r"timezone\('utc'::text|AT TIME ZONE 'utc'", re.IGNORE
 
 
 @contextmanager
-def one_moment(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A read-only snapshot of the source; raises SourceUnavailable or SourceError."""
-    with source_errors("asking the source what it has"), engine.connect() as connection:
+def one_moment(engine: sa.Engine, doing: str) -> Iterator[sa.Connection]:
+    """A read-only snapshot of the source; raises SourceUnavailable or SourceError, which say what
+    was being done."""
+    with source_errors(doing), engine.connect() as connection:
         opened = connection.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
@@ -39,7 +41,7 @@ def one_moment(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 def relations_of(engine: sa.Engine, connection: str) -> list[Relation]:
     """What has rows in the database of that connection; raises as `one_moment` does."""
-    with one_moment(engine) as opened:
+    with one_moment(engine, "asking the source which tables it has") as opened:
         found = catalogue.read_relations(driver_of(opened))
     return [replace(relation, connection=connection) for relation in found]
 
@@ -59,15 +61,21 @@ def reflect(
     Raises SourceError for what cannot be read, with what to do, and SourceUnavailable.
     """
     bounds = bounds or Bounds()
-    with source_errors(f"asking what {relation.shown} is"), one_moment(engine) as opened:
+    with one_moment(engine, f"reading a sample of {relation.shown}") as opened:
         driver = driver_of(opened)
         told = catalogue.read_table(driver, relation)
         columns = read_columns(opened, relation.schema, relation.table)
         if not columns:
             raise SourceError(f"{relation.shown} has no columns.", "Add some, or leave it out.")
+        if not told["has_data"]:
+            raise SourceError(
+                f"The materialised view {relation.shown} has no data, so its rows are not known.",
+                f"Refresh it there: REFRESH MATERIALIZED VIEW {catalogue.quoted(relation)};",
+            )
         declared = catalogue.read_declared(driver, relation)
-        readable = [c for c in columns.values() if declared[c.name]["is_readable"]]
-        _refuse_unreadable(driver, relation, readable, accepts_hidden=accepts_hidden)
+        _refuse_unreadable(
+            driver, relation, may_read=told["may_read"], accepts_hidden=accepts_hidden
+        )
         if zone:
             is_known = driver.execute(_ZONE, [zone]).fetchone()
             if is_known is None:
@@ -83,18 +91,18 @@ def reflect(
             ) from None
         if zone:
             facts = replace(facts, zone=zone, zone_why="--zone says so")
-        return replace(facts, **_key_of(driver, facts, readable, key, bounds))
+        return replace(facts, **_key_of(driver, facts, list(columns.values()), key, bounds))
 
 
 def _refuse_unreadable(
     driver: psycopg.Connection[Any],
     relation: Relation,
-    readable: Sequence[SourceColumn],
     *,
+    may_read: bool,
     accepts_hidden: bool,
 ) -> None:
     """Raises SourceError for a table that the role may not read, or not all rows of."""
-    if not readable:
+    if not may_read:  # columns that are granted one by one are not enough to lock it
         (role,) = driver.execute("SELECT current_user").fetchone() or ("",)
         raise SourceError(
             f"The role {role} may not read {relation.shown}.",
@@ -119,13 +127,13 @@ def _of_rows(
     bounds: Bounds,
 ) -> TableFacts:
     driver = driver_of(opened)
-    readable = [c for c in columns.values() if declared[c.name]["is_readable"]]
+    own = list(columns.values())
     rows = told["rows"]
     # A table that was never analysed: a row has a hundred bytes or so.
     guessed = rows if rows is not None else (told["bytes"] or 0) // 100
-    sample, has_all = sample_of(driver, relation, readable, guessed, bounds)
-    all_values = measured(driver, relation, readable, guessed, bounds)
-    values = all_values[1] if all_values else of_sample(readable, sample)
+    sample, has_all = sample_of(driver, relation, own, guessed, bounds)
+    all_values = measured(driver, relation, own, guessed, bounds)
+    values = all_values[1] if all_values else of_sample(own, sample)
     found = []
     for name, column in columns.items():
         source = replace(column, not_null=False) if relation.kind == "f" else column
@@ -154,34 +162,36 @@ def _of_rows(
 def _key_of(
     driver: psycopg.Connection[Any],
     facts: TableFacts,
-    readable: Sequence[SourceColumn],
+    columns: Sequence[SourceColumn],
     given: Sequence[str],
     bounds: Bounds,
 ) -> dict[str, Any]:
     """The fields of the key: as given, as an index guarantees it, or as the rows have it."""
+    unknown = [name for name in given if name not in [column.name for column in columns]]
+    if unknown:
+        raise SourceError(
+            f"{facts.relation.shown} has no column {unknown[0]!r}.",
+            f"Write some of {shown([column.name for column in columns], 20)} after --key.",
+        )
     if given:
         return {"key": FoundKey(tuple(given), "this is what --key says", False)}
     relation = facts.relation
-    names = {column.name for column in readable}
+    names = {column.name for column in columns}
     primary = catalogue.read_primary_key(driver, relation)
     indexes = read_unique_indexes(driver, relation.schema, relation.table)
     proven = [index for index in indexes if index.nulls_are_equal and index.columns <= names]
     if primary and set(primary) <= names:
         is_proven = any(index.columns == set(primary) for index in proven)
-        why = "it is the primary key" + (
-            ""
-            if is_proven
-            else ", but not for the rows of tables that inherit from it"
-            if relation.kind == "r"
-            else ", which is checked when a transaction ends"
-        )
+        why = "it is the primary key"
+        if not is_proven:
+            why += ", which does not hold for all that is read: it is deferrable, or tables inherit"
         return {"key": FoundKey(primary, why, is_proven)}
     usable = [i for i in proven if not any(_is_float(facts, name) for name in i.columns)]
     if usable:
         best = min(usable, key=lambda index: (len(index.columns), sorted(index.columns)))
-        order = tuple(c.name for c in readable if c.name in best.columns)
+        order = tuple(c.name for c in columns if c.name in best.columns)
         return {"key": FoundKey(order, "a unique index of the source guarantees it", True)}
-    found = KeySearch(driver, relation, readable, facts.sample, bounds).found()
+    found = KeySearch(driver, relation, columns, facts.sample, bounds).found()
     return {"key": found} if isinstance(found, FoundKey) else {"no_key": found}
 
 

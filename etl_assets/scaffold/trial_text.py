@@ -8,38 +8,27 @@ import re
 from etl_assets.scaffold.proposal import ProposedTable
 from etl_assets.scaffold.python_text import Display, docstring, flat, laid_out, text
 
-_TESTS = '''
-def frame(row: dict[str, object]) -> pl.DataFrame:
-    """A row as its source has it."""
-    return pl.DataFrame([row], schema=polars_schema(columns_of(TABLE.raw)), orient="row")
-
-
-def broken(contract: type[Contract], rows: pl.DataFrame) -> list[str]:
-    """The rules that a row breaks."""
-    rules = rules_of(contract)
-    return [f"{rule.column}: {rule.name}" for rule in rules if not rule.kept(rows).all()]
-
-
+_TESTS = """
 def test_a_row_keeps_its_contracts() -> None:
-    rows = frame(ROW)
-    assert broken(TABLE.raw, rows) == []
-    staged = TABLE.stage(rows.lazy()).collect()
+    raw = rows_of(TABLE.raw, [ROW])
+    assert checked(TABLE.raw, raw).broken == {}
+    staged = TABLE.stage(raw.lazy()).collect()
     assert staged.schema == polars_schema(columns_of(TABLE.staged))
-    assert broken(TABLE.staged, staged) == []
+    assert checked(TABLE.staged, staged).broken == {}
 
 
 def test_what_may_be_null_may_be_null() -> None:
     empty = {column.name: None for column in columns_of(TABLE.raw) if column.nullable}
-    rows = frame({**ROW, **empty})
-    assert broken(TABLE.raw, rows) == []
-    assert broken(TABLE.staged, TABLE.stage(rows.lazy()).collect()) == []
+    raw = rows_of(TABLE.raw, [{**ROW, **empty}])
+    assert checked(TABLE.raw, raw).broken == {}
+    assert checked(TABLE.staged, TABLE.stage(raw.lazy()).collect()).broken == {}
 
 
 def test_what_must_be_there_is_missed() -> None:
     for column in columns_of(TABLE.raw):
-        found = broken(TABLE.raw, frame({**ROW, column.name: None}))
-        assert (f"{column.name}: not_null" in found) is not column.nullable
-'''
+        broken = checked(TABLE.raw, rows_of(TABLE.raw, [{**ROW, column.name: None}])).broken
+        assert (f"{column.name}: not_null" in broken) is not column.nullable
+"""
 
 
 def trial_text(table: ProposedTable, module: str, *, is_first_party: bool = False) -> str:
@@ -49,19 +38,18 @@ def trial_text(table: ProposedTable, module: str, *, is_first_party: bool = Fals
     row = laid_out("ROW: dict[str, object] = ", Display(examples, "{}", names))
     standard = _standard("\n".join(map(flat, examples)))
     own = [
-        "from etl_assets.core.contracts import Contract, columns_of, polars_schema",
-        "from etl_assets.core.rules import rules_of",
+        "from etl_assets.core.contracts import columns_of, polars_schema",
+        "from etl_assets.testing import checked, rows_of",
     ]
     mine = f"from {module} import TABLE"
-    apart = ["", *sorted([*own, mine])] if is_first_party else [*own, "", mine]
+    imports = sorted([*own, mine]) if is_first_party else [*own, "", mine]
     return "\n".join(
         [
             *docstring([f"The table {table.name}: what its contracts allow, and what they do not"]),
             "",
             *standard,
             *([""] if standard else []),
-            "import polars as pl",
-            *apart,
+            *imports,
             "",
             row,
             "",

@@ -61,14 +61,15 @@ def target_of(package: str, tests: Path | None = None) -> Target:
 
 
 def _tests_of(root: Path) -> Path:
-    """The project's folder of tests: the first that is there, looking up to its pyproject.toml."""
-    for place in (root, *root.parents):
+    """The folder of tests of the project that `root` is in; beside the package where it is in
+    none."""
+    above = (root, *root.parents)
+    project = next((place for place in above if (place / "pyproject.toml").exists()), root)
+    for place in above[: above.index(project) + 1]:
         for name in (f"{place.name}_tests", "etl_assets_tests", *_TESTS):
             if (place / name).is_dir():
                 return place / name
-        if (place / "pyproject.toml").exists():
-            return place / "tests"
-    return root / "tests"
+    return project / "tests"
 
 
 def write(target: Target, name: str, module: str, test: str) -> tuple[Path, Path | None]:

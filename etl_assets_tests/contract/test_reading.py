@@ -1,5 +1,6 @@
 """Reading: exactly the window that was asked for, lazily, in the contract's dtypes."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import polars as pl
 import pytest
 
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.partitions import Window
+from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.warehouse.base import Warehouse
 from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, orders, publish, staged, values
@@ -51,6 +52,15 @@ def test_a_table_partitioned_by_date_is_read_by_date(warehouse: Warehouse, tmp_p
         publish(warehouse, staged(tmp_path, frame, day, table=table), table=table)
     assert [sorted(values(warehouse, tmp_path, d, table=table)) for d in days] == [[0], [1], [2]]
     assert sorted(values(warehouse, tmp_path, DAY, NEXT, table=table)) == [1, 2]
+
+
+def test_a_large_table_without_days_is_read_whole(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Polars 2.1 fails to filter 20,000 rows by a literal that is between two others."""
+    made = layer_table({"id": pl.Int64, "v": pl.String}, partition="id")
+    table = replace(made, partition_column=None)
+    frame = pl.select(id=pl.int_range(30_000), v=pl.lit("v"))
+    publish(warehouse, staged(tmp_path, frame, WHOLE, table=table), table=table)
+    assert len(values(warehouse, tmp_path, WHOLE, table=table)) == frame.height
 
 
 @pytest.mark.soak_for("bigquery")

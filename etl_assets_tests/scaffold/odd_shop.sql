@@ -89,8 +89,8 @@ INSERT INTO page_views SELECT '/' FROM generate_series(1, 40);
 CREATE TABLE never_filled (id int PRIMARY KEY, label text NOT NULL, made date);
 CREATE TABLE never_filled_without_key (a text, b text);
 CREATE TABLE legacy (id numeric NOT NULL PRIMARY KEY, amount numeric, small numeric(5, -2), wide numeric(50, 10),
-    tiny numeric(3, 5), nothing numeric(38, 0));
-INSERT INTO legacy SELECT n, n / 7.0, n * 100, n, 0.00012, n FROM generate_series(1, 25) AS n;
+    tiny numeric(3, 5));
+INSERT INTO legacy SELECT n, n / 7.0, n * 100, n, 0.00012 FROM generate_series(1, 25) AS n;
 CREATE TABLE clocks (id int PRIMARY KEY, modified timestamp, valid_until date, changed_ms bigint);
 INSERT INTO clocks SELECT n, '2024-01-01', '9999-12-31', 1704067200000 + n FROM generate_series(1, 30) AS n;
 

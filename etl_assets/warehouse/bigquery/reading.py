@@ -16,7 +16,7 @@ from google.api_core.retry import Retry
 from google.cloud.bigquery import QueryJob
 
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.partitions import WHOLE, Window, windows_of
+from etl_assets.core.partitions import Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import CHUNK_ROWS, SpoolFiles
 from etl_assets.warehouse.bigquery.jobs import Jobs
@@ -121,12 +121,11 @@ class Reader:
     def _fill(
         self, sinks: Sequence[tuple[Window, SpoolFiles]], table: LayerTable, batches: Batches
     ) -> None:
-        day = pl.col(table.day_column).cast(pl.Date) if table.has_days else pl.lit(WHOLE)
         pending = 0
         for batch in batches:
             frame = typed(batch, polars_schema(table.columns))
             for window, sink in sinks:
-                sink.write(frame.filter(day.is_between(window.first, window.last)))
+                sink.write(_on_days(frame, table, window))
             pending += frame.height
             if pending >= CHUNK_ROWS:  # over all windows: memory is bounded for many as for one
                 pending = 0
@@ -134,3 +133,14 @@ class Reader:
                     sink.close()
         for _, sink in sinks:
             sink.close()
+
+
+def _on_days(frame: pl.DataFrame, table: LayerTable, window: Window) -> pl.DataFrame:
+    """The rows of the window's days; all of a table without days, which has one part.
+
+    Polars 2.1 fails to filter a large frame by a comparison of literals.
+    """
+    if not table.has_days:
+        return frame
+    day = pl.col(table.day_column).cast(pl.Date)
+    return frame.filter(day.is_between(window.first, window.last))
