@@ -19,9 +19,9 @@ from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.postgres.connection import PoolSettings, make_engine
-from etl_assets.sources.base import DayEvidence
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
 from etl_assets.sources.postgres.source import PostgresSource
+from etl_assets.sources.reads import DayEvidence
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 
 DAY = date(2024, 5, 17)

@@ -14,7 +14,10 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import ContractMismatch, SourceUnavailable
 from etl_assets.core.source_specs import SourceSpec
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability, DayEvidence, DayRead, Snapshot, Source
+from etl_assets.sources.abilities import Ability
+from etl_assets.sources.base import Source
+from etl_assets.sources.reads import DayEvidence, DayRead
+from etl_assets.sources.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from etl_assets.pipeline.derive import DerivedSource, Upstream, read_upstream
 from etl_assets.pipeline.dimensions.build import build_dimension
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import publish_days, published_counts
-from etl_assets.sources.base import DaySource
+from etl_assets.sources.reads import DaySource
 
 _settings = read_settings()
 _platform = open_platform(_settings)

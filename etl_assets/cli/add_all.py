@@ -5,11 +5,12 @@ What is done for a single table is `cli/add_table.py`.
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl_assets.cli.output import Cell, counted, print_error, print_table, print_warning
+from etl_assets.cli.output import Column, Table, number, print_error, print_rows, print_warning
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.platform import Platform
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from etl_assets.scaffold.propose import Wishes
     from etl_assets.scaffold.writing import Target
 
-_COLUMNS = ("table", "key", "day", "cursor", "rows")
+_COLUMNS = (*map(Column, ("table", "key", "day", "cursor")), number("rows"))
 
 
 def add_all(
@@ -46,8 +47,8 @@ def add_all(
     if dry_run:
         click.echo("\n\n".join(one.module for one in good), nl=False)
         return
-    sides = {**dict.fromkeys(_COLUMNS, "left"), "rows": "right"}
-    print_table(f"Tables for {target.package}", sides, map(_planned, good), wraps="table")
+    rows = list(map(_planned, good))
+    print_rows(Table("tables", f"Tables for {target.package}", _COLUMNS, rows, wraps="table"))
     for line in skipped:
         click.echo(line)
     for one in good:
@@ -59,16 +60,16 @@ def add_all(
     bad = len(found) - len(good)
     if not yes:
         click.echo(
-            f"{counted(len(good), 'table')} can be added, {bad} cannot. Nothing is written yet: "
+            f"{count_of(len(good), 'table')} can be added, {bad} cannot. Nothing is written yet: "
             "the same command with --yes writes them, add-table TABLE --dry-run shows one."
         )
         return
     for one in good:
         write_module(target, one)
-    click.echo(f"{counted(len(good), 'table')} added to {target.package}.")
+    click.echo(f"{count_of(len(good), 'table')} added to {target.package}.")
     tell_next(platform, good)
     if bad:
-        print_error(f"{counted(bad, 'table')} could not be added: see the warnings above.")
+        print_error(f"{count_of(bad, 'table')} could not be added: see the warnings above.")
         sys.exit(1)
 
 
@@ -91,12 +92,17 @@ def _sorted_out(
     return wanted, skipped
 
 
-def _planned(one: "Addition") -> list[Cell]:
+def _planned(one: "Addition") -> dict[str, Any]:
     proposed = one.proposed
     assert proposed is not None  # noqa: S101 - what is good was proposed
     own = proposed.place.rpartition(".")[2]
     name = proposed.place if own == one.name else f"{proposed.place} as {one.name}"
     chosen = {reason.what: reason for reason in proposed.reasons}
     key = chosen["key"].chosen + (" (a guess)" if chosen["key"].is_guess else "")
-    rows = "?" if proposed.rows is None else f"{proposed.rows:,}"
-    return [name, key, chosen["day"].chosen, chosen["cursor"].chosen, rows]
+    return {
+        "table": name,
+        "key": key,
+        "day": chosen["day"].chosen,
+        "cursor": chosen["cursor"].chosen,
+        "rows": proposed.rows,
+    }

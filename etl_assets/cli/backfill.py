@@ -4,24 +4,30 @@ The runs are `orchestration/backfill.py`.
 """
 
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import date, timedelta
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etl_assets.cli.days import Day, window_of
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import console, counted, print_error, print_sources, print_warning
+from etl_assets.cli.output import (
+    json_option,
+    print_error,
+    print_json,
+    print_sources,
+    print_warning,
+    wants_json,
+)
+from etl_assets.cli.progress import progress
 from etl_assets.cli.tables import chosen
 from etl_assets.config import Settings, read_settings
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
-    from rich.progress import Task
-
     from etl_assets.core.partitions import Window
     from etl_assets.orchestration.backfill import BackfillResult
 
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: the first of all.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC); default: the newest.")
 @click.option("--even-closed", is_flag=True, help="Load closed days (keep_before) again, too.")
+@json_option
 def backfill(
     tables: tuple[str, ...], first: date | None, last: date | None, even_closed: bool
 ) -> None:
@@ -43,40 +50,58 @@ def backfill(
     settings = read_settings()
     window = window_of(settings, first, last)
     every_day = bool(first or last)
-    if not load(settings, tables, window, every_day=every_day, even_closed=even_closed):
+    result = load(settings, tables, [window], every_day=every_day, even_closed=even_closed)
+    if wants_json():
+        print_json(result_rows(result))
+    if not result.succeeded:
         sys.exit(1)
 
 
 def load(
     settings: Settings,
     names: Sequence[str],
-    window: "Window",
+    windows: "Sequence[Window]",
     *,
     every_day: bool = True,
     even_closed: bool = False,
-) -> bool:
-    """Load the tables for the days with a progress bar; whether every table got every day."""
+) -> "BackfillResult":
+    """Load the tables for these ranges of days, and show how far it is; what went wrong is printed.
+
+    `succeeded` of the result says whether every table got every day.
+    """
+    from etl_assets.orchestration.backfill import BackfillResult, home_instance
     from etl_assets.orchestration.backfill import backfill as run
-    from etl_assets.orchestration.backfill import home_instance
     from etl_assets.orchestration.partitions import check_window
 
-    check_window(window, settings)
+    for window in windows:
+        check_window(window, settings)
+    result = BackfillResult()
+    notes: list[str] = []
     with closing(open_platform(settings)) as platform:
         tables = chosen(catalog_of(platform), names)
         print_sources(platform, tables)
-        days = (window.last - window.first).days + 1
-        total = sum(days if table.has_days else 1 for table in tables)
+        days = sum((window.last - window.first).days + 1 for window in windows)
+        parts = sum(days if table.has_days else len(windows) for table in tables)
         paths = [table.path for table in tables]
-        notes: list[str] = []
         platform.on_note = notes.append
-        with _progress(total) as platform.on_day, home_instance(settings) as instance:
-            result = run(
-                platform, paths, window, instance, every_day=every_day, even_closed=even_closed
-            )
+        with progress("day", parts, "starting Dagster", done="Loaded") as shown:
+            platform.on_day = shown.on_day
+            with home_instance(settings) as instance:
+                for window in windows:
+                    result.add(
+                        run(
+                            platform,
+                            paths,
+                            window,
+                            instance,
+                            every_day=every_day,
+                            even_closed=even_closed,
+                        )
+                    )
     for note in dict.fromkeys(notes):
         print_warning(note)
     print_result(result)
-    return result.succeeded
+    return result
 
 
 def print_result(result: "BackfillResult") -> None:
@@ -85,7 +110,7 @@ def print_result(result: "BackfillResult") -> None:
         print_error(message)
     for path, skipped in result.skipped.items():
         if skipped:
-            days = counted(len(skipped), "day")
+            days = count_of(len(skipped), "day")
             told = f"{path}: " + (
                 "its upstream failed"
                 if skipped == {WHOLE}
@@ -94,33 +119,24 @@ def print_result(result: "BackfillResult") -> None:
             click.echo(f"{click.style('skipped:', fg='yellow')} {told}", err=True)
 
 
-@contextmanager
-def _progress(total: int) -> "Iterator[Any]":
-    """A bar that counts table partitions; yields what to call for each."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
-    from rich.text import Text
+def result_rows(result: "BackfillResult") -> list[dict[str, Any]]:
+    """A line for each table, for JSON: the days that it got, did not get and was spared.
 
-    from etl_assets.cli.main import BEGAN
+    A table without days has null in place of a day.
+    """
+    found = (result.done, result.failed, result.skipped, result.closed)
+    paths = dict.fromkeys(path for by_table in found for path in by_table)
+    return [
+        {
+            "table": path,
+            "loaded": _days(result.done.get(path)),
+            "failed": _days(result.failed.get(path)),
+            "skipped": _days(result.skipped.get(path)),
+            "closed": _days(result.closed.get(path)),
+        }
+        for path in paths
+    ]
 
-    class WallTime(ProgressColumn):
-        """The time since the command began: with the imports, and what follows the last day."""
 
-        def render(self, task: "Task") -> Text:  # noqa: ARG002 - all tasks began together
-            """The time as h:mm:ss."""
-            took = timedelta(seconds=int(time.monotonic() - BEGAN))
-            return Text(str(took), "progress.elapsed")
-
-    columns = (
-        TextColumn("{task.description:<24}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        WallTime(),
-    )
-    with Progress(*columns, console=console()) as bar:
-        task = bar.add_task("starting Dagster", total=total)
-
-        def on_day(path: str, _day: date, _good: bool) -> None:
-            bar.update(task, advance=1, description=path)
-
-        yield on_day
-        bar.update(task, description="done")
+def _days(days: "set[date] | None") -> list[date | None]:
+    return [None if day == WHOLE else day for day in sorted(days or ())]

@@ -12,11 +12,12 @@ import click
 
 from etl_assets.cli.backfill import load
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import console, counted
+from etl_assets.cli.output import console
 from etl_assets.cli.status import print_status
 from etl_assets.config import Settings, read_settings
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.source_specs import DEFAULT_CONNECTION
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.platform import Platform
@@ -45,7 +46,7 @@ def drop() -> None:
     place = _partners(settings)
     dropped = drop_file(place)
     what = "the whole of the file that was cut" if dropped.mends else "a file that is late"
-    click.echo(f"Put {dropped.key} ({dropped.size:,} bytes) into {place}: {what}.")
+    click.echo(f"Put {dropped.key} ({count_of(dropped.size, 'byte')}) into {place}: {what}.")
     day = settings.newest_day()
     click.echo(
         f"While {_bold('make dev')} runs, the sensor new_files__shipments loads {_SHIPMENTS} {day} "
@@ -92,7 +93,7 @@ def _demo() -> None:
     mark_for_demo(settings)
     good = True
     if missing:
-        good = load(settings, missing, window)
+        good = load(settings, missing, [window]).succeeded
     else:
         click.echo("Every day of every table is published already.")
     platform = open_platform(settings)
@@ -129,12 +130,13 @@ def _fill(settings: Settings) -> None:
         files = fill_partners(place)
         put_event_files(place)
     click.echo(
-        f"The demo shop holds {counts.customers:,} customers of {counts.countries} countries, "
+        f"The demo shop holds {count_of(counts.customers, 'customer')} of {counts.countries} "
+        "countries, "
         f"{counts.products:,} products, {counts.orders:,} orders and {counts.order_items:,} order "
         f"items, its billing system {billed.invoices:,} invoices and {billed.accounts:,} accounts: "
         "two databases of a real PostgreSQL."
     )
-    click.echo(f"Its carriers and suppliers have sent {counted(files, 'file')}: {place}")
+    click.echo(f"Its carriers and suppliers have sent {count_of(files, 'file')}: {place}")
 
 
 def _partners(settings: Settings) -> "WritableStore":

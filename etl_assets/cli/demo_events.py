@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from etl_assets.cli.output import counted
 from etl_assets.config import Settings, child_environment
 from etl_assets.core.errors import ConfigError, SourceUnavailable
 from etl_assets.core.source_specs import EVENTS_CONNECTION
+from etl_assets.core.wording import count_of
 from etl_assets.demo.event_payloads import DROPS, WEBHOOK, event_files, messages
 from etl_assets.demo.plan import ShopPlan
 
@@ -88,9 +88,9 @@ def tell_of_events(platform: "Platform", events: "EventCounts") -> None:
     sessions = sum(state.row_count for state in states if state.table_name == _SESSIONS)
     click.echo(
         f"Events of an API, files and webhooks: {events.received:,} received, {events.unique:,} "
-        f"unique, {counted(events.duplicates, 'duplicate')}, {events.superseded:,} superseded, "
+        f"unique, {count_of(events.duplicates, 'duplicate')}, {events.superseded:,} superseded, "
         f"{events.late:,} late (the API's and the files' come only now), "
-        f"{events.quarantined:,} quarantined; {counted(sessions, 'session')}."
+        f"{events.quarantined:,} quarantined; {count_of(sessions, 'session')}."
     )
     click.echo(f"{_bold('.venv/bin/etl-assets demo send')} sends more of them as signed webhooks.")
 
@@ -122,7 +122,7 @@ def send_webhooks(settings: Settings, count: int, base: str | None) -> None:
         with _service(url, secret) as started:
             _tell_of_sent(send(started, secret, count), started)
         landed = _landed(database) - before
-    click.echo(f"staging_events of the demo has {counted(landed, 'row')} more.")
+    click.echo(f"staging_events of the demo has {count_of(landed, 'row')} more.")
     click.echo("Load them into events, and then into sessions:")
     click.echo("  .venv/bin/etl-assets events load --once")
     click.echo("  .venv/bin/etl-assets sync raw/events")
@@ -154,15 +154,15 @@ def _secret_of(settings: Settings) -> str:
 
 def _tell_of_sent(sent: "Sent", base: str) -> None:
     click.echo(
-        f"Sent {counted(sent.events, 'event')} to {base}/webhooks/{WEBHOOK}, in "
-        f"{counted(sent.good.total(), 'call')} that {_answered(sent.good)}."
+        f"Sent {count_of(sent.events, 'event')} to {base}/webhooks/{WEBHOOK}, in "
+        f"{count_of(sent.good.total(), 'call')} that {_answered(sent.good)}."
     )
     click.echo(
-        f"{counted(sent.twice.total(), 'call')} of them came a second time and "
+        f"{count_of(sent.twice.total(), 'call')} of them came a second time and "
         f"{_answered(sent.twice)}: nothing lands twice."
     )
     click.echo(
-        f"{counted(sent.forged.total(), 'call')} with a signature of another secret "
+        f"{count_of(sent.forged.total(), 'call')} with a signature of another secret "
         f"{_answered(sent.forged)}, and one that was signed an hour ago {_answered(sent.old)}."
     )
 

@@ -8,6 +8,7 @@ import click
 import polars as pl
 
 from etl_assets.core.partitions import WHOLE, Window
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.platform import Platform
@@ -40,7 +41,8 @@ def _prices(versions: pl.DataFrame | None) -> Iterator[str]:
         current = versions.filter("is_current").height - 1  # without the unknown member
         yield (
             f"Of the suppliers' daily price lists enriched/dim_supplier_prices has "
-            f"{versions.height - 1:,} versions, {current:,} of them current; facts look up the "
+            f"{count_of(versions.height - 1, 'version')}, {current:,} of them current; facts "
+            "look up the "
             "customers and products of their own time."
         )
 
@@ -53,7 +55,8 @@ def _customers(records: pl.DataFrame | None) -> Iterator[str]:
     )
     everywhere = keys.filter(pl.col("systems") == _SYSTEMS).sort("records", "customer_key")
     yield (
-        f"{records.height:,} records of three systems are {keys.height:,} customers, "
+        f"{count_of(records.height, 'record')} of three systems are "
+        f"{count_of(keys.height, 'customer')}, "
         f"{everywhere.height:,} of them known to all three."
     )
     if everywhere.height:

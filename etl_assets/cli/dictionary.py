@@ -3,11 +3,17 @@
 import click
 
 from etl_assets.cli.opened import catalog_of, open_platform
+from etl_assets.cli.output import json_option, print_json, wants_json
 
 
 @click.command()
+@json_option
 def dictionary() -> None:
     """Print the data dictionary (docs/data-dictionary.md), made from the contracts."""
-    from etl_assets.core.dictionary import data_dictionary
+    from etl_assets.core.dictionary import data_dictionary, dictionary_rows
 
-    click.echo(data_dictionary(catalog_of(open_platform()).values()), nl=False)
+    tables = catalog_of(open_platform()).values()
+    if wants_json():
+        print_json(dictionary_rows(tables))
+    else:
+        click.echo(data_dictionary(tables), nl=False)

@@ -5,6 +5,7 @@ The comparison is `pipeline/diff/`.
 
 import sys
 import uuid
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,20 @@ from etl_assets.cli.days import Day
 from etl_assets.cli.environment import against as of_production
 from etl_assets.cli.environment import env_option, settings_of
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import counted, print_json, print_table
+from etl_assets.cli.output import (
+    Column,
+    Row,
+    Table,
+    json_option,
+    number,
+    print_json,
+    print_rows,
+    tell,
+    wants_json,
+)
 from etl_assets.cli.tables import chosen
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from etl_assets.core.table import LayerTable
@@ -37,7 +49,7 @@ if TYPE_CHECKING:
     help="Compare what the environment has published with production, and make nothing.",
 )
 @click.option("--most", default=20, show_default=True, help="So many rows are shown at most.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+@json_option
 def diff(
     table: str,
     days: int,
@@ -46,7 +58,6 @@ def diff(
     env: str | None,
     against: str | None,
     most: int,
-    as_json: bool,
 ) -> None:
     """Make published days of TABLE by the code at hand, and show which rows differ.
 
@@ -68,7 +79,7 @@ def diff(
             )
         else:
             told = by_code(platform, found, wanted, folder / "diff", most)
-    if as_json:
+    if wants_json():
         print_json(told.as_dict())
     else:
         _print(told, platform, is_compared=production is not None)
@@ -112,35 +123,36 @@ def _print(found: "Difference", platform: "Platform", *, is_compared: bool) -> N
     span = ""
     if found.days:
         days = f"{found.days[0]} to {found.days[-1]}" if len(found.days) > 1 else found.days[0]
-        span = f", {counted(len(found.days), 'day')} ({days})"
-    click.echo(f"{click.style(found.table, bold=True)}: {what}{span}.")
+        span = f", {count_of(len(found.days), 'day')} ({days})"
+    tell(f"{click.style(found.table, bold=True)}: {what}{span}.")
     for day, why in found.failed.items():
-        click.echo(f"  {click.style('failed', fg='red')}{_on(day)}: {why}")
+        tell(f"  {click.style('failed', fg='red')}{_on(day)}: {why}")
     for day, names in found.blocked.items():
-        click.echo(f"  {click.style('refused', fg='red')}{_on(day)} by {', '.join(names)}.")
+        tell(f"  {click.style('refused', fg='red')}{_on(day)} by {', '.join(names)}.")
     for rule, rows in found.refused.most_common():
-        click.echo(f"  {counted(rows, 'row')} set aside by {rule}.")
+        tell(f"  {count_of(rows, 'row')} set aside by {rule}.")
     if found.new_columns:
-        click.echo(f"  New columns: {', '.join(found.new_columns)}.")
+        tell(f"  New columns: {', '.join(found.new_columns)}.")
     if found.gone_columns:
-        click.echo(f"  Columns that the contract does not have: {', '.join(found.gone_columns)}.")
+        tell(f"  Columns that the contract does not have: {', '.join(found.gone_columns)}.")
     if is_raw and not is_compared:
-        click.echo(f"  {found.rows_after:,} of {found.rows_before:,} rows keep the contract.")
+        tell(f"  {found.rows_after:,} of {count_of(found.rows_before, 'row')} keep the contract.")
     else:
-        click.echo(
-            f"  {found.rows_before:,} rows before, {found.rows_after:,} after: {found.added:,} "
+        tell(
+            f"  {count_of(found.rows_before, 'row')} before, {found.rows_after:,} after: "
+            f"{found.added:,} "
             f"added, {found.removed:,} removed, {found.changed:,} changed."
         )
     _print_columns(found)
     for row in found.rows:
-        click.echo(f"  {row.kind} {f'{row.day} ' if row.day else ''}{row.key}")
+        tell(f"  {row.kind} {f'{row.day} ' if row.day else ''}{row.key}")
         for name, (before, after) in row.columns.items() if row.kind == "changed" else ():
-            click.echo(f"    {name}: {_text(before)} -> {_text(after)}")
+            tell(f"    {name}: {_text(before)} -> {_text(after)}")
     hidden = found.added + found.removed + found.changed - len(found.rows)
     if hidden > 0:
-        click.echo(f"  {hidden:,} more; --most shows more of them.")
+        tell(f"  {hidden:,} more; --most shows more of them.")
     if not found.differs:
-        click.echo("  Nothing differs.")
+        tell("  Nothing differs.")
 
 
 def _print_columns(found: "Difference") -> None:
@@ -148,18 +160,24 @@ def _print_columns(found: "Difference") -> None:
     names = sorted({*found.by_column, *ratios}, key=lambda n: (-found.by_column[n], n))
     if not names:
         return
-    columns = {"column": "left", "rows changed": "right", "null before": "right"}
-    columns |= {"null after": "right"}
-    rows = [
-        [
-            name,
-            f"{found.by_column[name]:,}",
-            *(f"{ratio:.2%}" for ratio in ratios.get(name, ())),
-            *([] if name in ratios else ["=", "="]),
-        ]
-        for name in names
-    ]
-    print_table("Columns that differ", columns, rows)
+    columns = (
+        Column("column"),
+        number("rows_changed"),
+        Column("null_before", text=_ratio("null_before"), right=True),
+        Column("null_after", text=_ratio("null_after"), right=True),
+    )
+    rows = []
+    for name in names:
+        before, after = ratios.get(name, (None, None))
+        changed = found.by_column[name]
+        row = {"column": name, "rows_changed": changed, "null_before": before, "null_after": after}
+        rows.append(row)
+    print_rows(Table("columns", "Columns that differ", columns, rows))
+
+
+def _ratio(name: str) -> Callable[[Row], str]:
+    """The cell of a share of nulls; one that did not change is a sign."""
+    return lambda row: "=" if row[name] is None else f"{row[name]:.2%}"
 
 
 def _on(day: date | None) -> str:

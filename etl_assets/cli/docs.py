@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import counted, end
+from etl_assets.cli.output import end, json_option, print_done
+from etl_assets.core.wording import count_of
 
 
 @click.command()
@@ -19,6 +20,7 @@ from etl_assets.cli.output import counted, end
     show_default=True,
     help="The folder of the pages, which is made.",
 )
+@json_option
 def docs(out: Path) -> None:
     """Write a page for each table, and an index, from the specs; no database is asked.
 
@@ -34,8 +36,11 @@ def docs(out: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     gone = 0 if catalog.errors else _remove_others(out, set(made))
-    removed = f" and removed {counted(gone, 'page')} of tables that are gone" if gone else ""
-    click.echo(f"Wrote {counted(len(made) - 1, 'page')}{removed}. Begin with {out / INDEX}.")
+    removed = f" and removed {count_of(gone, 'page')} of tables that are gone" if gone else ""
+    print_done(
+        {"folder": out, "pages": sorted(made), "removed": gone},
+        f"Wrote {count_of(len(made) - 1, 'page')}{removed}. Begin with {out / INDEX}.",
+    )
     end([], failed=bool(catalog.errors))
 
 

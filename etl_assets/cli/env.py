@@ -6,7 +6,7 @@ import click
 
 from etl_assets.cli.environment import settings_of
 from etl_assets.cli.opened import open_platform
-from etl_assets.cli.output import print_error, print_json
+from etl_assets.cli.output import json_option, print_done, print_error, print_json, wants_json
 
 
 @click.group()
@@ -19,12 +19,12 @@ def env() -> None:
 
 
 @env.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="A JSON list.")
-def list_(as_json: bool) -> None:
+@json_option
+def list_() -> None:
     """The environments that have published something."""
     settings = settings_of(None)
     names = open_platform(settings.changed(environment=None)).warehouse.environments()
-    if as_json:
+    if wants_json():
         print_json(
             [{"environment": one, "is_current": one == settings.environment} for one in names]
         )
@@ -38,6 +38,7 @@ def list_(as_json: bool) -> None:
 @env.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
 def drop(name: str, yes: bool) -> None:
     """Remove the environment NAME with all that was published in it. Production stays."""
     import shutil
@@ -50,7 +51,9 @@ def drop(name: str, yes: bool) -> None:
         print_error(f"There is no environment {name}. {others}")
         sys.exit(1)
     if not yes:
-        click.confirm(f"Remove the environment {name} and all that it has?", abort=True)
+        click.confirm(
+            f"Remove the environment {name} and all that it has?", abort=True, err=wants_json()
+        )
     gone = warehouse.drop_environment(name)
     shutil.rmtree(settings.dagster_home, ignore_errors=True)
-    click.echo(f"Removed {', '.join(gone)}.")
+    print_done({"environment": name, "removed": list(gone)}, f"Removed {', '.join(gone)}.")

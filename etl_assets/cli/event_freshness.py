@@ -1,16 +1,18 @@
 """How fresh the sources of events are, printed: a part of `etl-assets status`, and of its JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etl_assets.cli.output import Cell, print_table, print_warning
+from etl_assets.cli.output import Cell, Column, Row, Table, print_rows, print_warning
 from etl_assets.core.errors import EtlError
 
 if TYPE_CHECKING:
     from etl_assets.config import Settings
     from etl_assets.events.freshness import SourceFreshness
+
+_SECOND = "%Y-%m-%d %H:%M:%S"
 
 
 def print_freshness(settings: "Settings") -> None:
@@ -18,28 +20,40 @@ def print_freshness(settings: "Settings") -> None:
 
     That the database is away is one warning, and takes three seconds at most.
     """
-    if settings.events_database_url is None:
+    found = _found(settings)
+    if not found:
         return
-    from etl_assets.events.freshness import look, notes
+    from etl_assets.events.freshness import notes
 
-    try:
-        found = look(settings)
-    except EtlError as error:
-        print_warning(f"Events: {error}")
-        return
-    columns = {
-        "source": "left",
-        "newest received at": "left",
-        "ago": "right",
-        "pending": "right",
-        "oldest pending": "right",
-        "quarantined": "right",
-    }
     now = datetime.now(UTC)
-    if found:
-        print_table("Events by source", columns, [_cells(one, now) for one in found])
+    columns = (
+        Column("source"),
+        Column("newest_at", "newest received at", lambda row: f"{row['newest_at']:{_SECOND}}"),
+        Column("ago", text=lambda row: _ago(row["newest_at"], now), right=True),
+        Column("pending", text=_at_most("pending", "yellow"), right=True),
+        Column("oldest", "oldest pending", lambda row: _ago(row["oldest_pending_at"], now), True),
+        Column("quarantined", text=_at_most("quarantined", "red"), right=True),
+    )
+    print_rows(Table("events", "Events by source", columns, as_dicts(found)))
     for note in notes(found):
         print_warning(note)
+
+
+def freshness_rows(settings: "Settings") -> list[dict[str, Any]]:
+    """The same as rows; none where no EVENTS_DATABASE_URL is set, or the database is away."""
+    return as_dicts(_found(settings))
+
+
+def _found(settings: "Settings") -> "list[SourceFreshness]":
+    if settings.events_database_url is None:
+        return []
+    from etl_assets.events.freshness import look
+
+    try:
+        return look(settings)
+    except EtlError as error:
+        print_warning(f"Events: {error}")
+        return []
 
 
 def as_dicts(found: "Iterable[SourceFreshness]") -> list[dict[str, Any]]:
@@ -50,25 +64,24 @@ def as_dicts(found: "Iterable[SourceFreshness]") -> list[dict[str, Any]]:
     ]
 
 
-def _cells(one: "SourceFreshness", now: datetime) -> list[Cell]:
+def _ago(moment: datetime | None, now: datetime) -> str:
     from etl_assets.pipeline.status import ago
 
-    oldest = one.oldest_pending_at
-    return [
-        one.source,
-        f"{_utc(one.newest_at):%Y-%m-%d %H:%M:%S}",
-        ago(now - one.newest_at),
-        (_at_most(one.pending), "yellow" if one.pending else ""),
-        ago(now - oldest) if oldest else "—",
-        (_at_most(one.quarantined), "red" if one.quarantined else ""),
-    ]
+    return ago(None if moment is None else now - moment)
 
 
 def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _at_most(number: int) -> str:
-    from etl_assets.events.freshness import MOST
+def _at_most(name: str, color: str) -> Callable[[Row], Cell]:
+    """The cell of a number that is counted up to a bound."""
 
-    return f"{number:,}" if number <= MOST else f"more than {MOST:,}"
+    def cell(row: Row) -> Cell:
+        from etl_assets.events.freshness import MOST
+
+        number = row[name]
+        text = f"{number:,}" if number <= MOST else f"more than {MOST:,}"
+        return text, color if number else ""
+
+    return cell

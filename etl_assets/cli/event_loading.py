@@ -10,9 +10,21 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from etl_assets.cli.output import counted, print_json, print_table, print_warning
+from etl_assets.cli.output import (
+    Table,
+    json_option,
+    number,
+    print_done,
+    print_json,
+    print_rows,
+    print_warning,
+    tell,
+    wants_json,
+)
+from etl_assets.cli.progress import progress
 from etl_assets.config import read_settings
 from etl_assets.core.errors import SourceUnavailable
+from etl_assets.core.wording import count_of, is_or_are
 
 if TYPE_CHECKING:
     from etl_assets.events.database import EventsDatabase
@@ -25,30 +37,44 @@ _PAUSE = 1.0  # seconds: a webhook's event is to be in `events` within five
 @click.command()
 @click.option("--once", is_flag=True, help="Load what is pending now, and end.")
 @click.option("--batch", default=5_000, show_default=True, type=click.IntRange(1), metavar="ROWS")
+@json_option
 def load(once: bool, batch: int) -> None:
     """Load what has landed into events, until Ctrl-C; several loaders may run at once.
 
     Of several copies of an event one stays: the one with the newest moment of its source, then the
     highest sequence, then the earliest received.
     """
+    from etl_assets.events.counts import pending_of
     from etl_assets.events.database import open_events
     from etl_assets.events.load import Rules, load_all
     from etl_assets.events.sources import mappers_of, sources_of
 
+    if wants_json() and not once:
+        raise click.UsageError("--json goes with --once: without it there is no end.")
     settings = read_settings()
     rules = Rules(mappers=mappers_of(sources_of(settings).values()))
     with closing(open_events(settings)) as database:
         if not once:
             _go_on(database, batch, rules)
         database.make_ready()
-        total = load_all(database, rules, batch, told=_tell)
+        with database.transaction("counting events", "read") as connection:
+            pending = pending_of(connection)
+        with progress("row", pending, "loading events", done="Loaded") as shown:
+
+            def tell_of(done: "LoadedEvents") -> None:
+                shown.step("loading events", done.taken)
+                _tell(done)
+
+            total = load_all(database, rules, batch, told=tell_of)
+    if wants_json():
+        print_json(asdict(total))
     if not total.taken:
-        click.echo("Nothing is pending.")
+        tell("Nothing is pending.")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
-def status(as_json: bool) -> None:
+@json_option
+def status() -> None:
     """Show how many events have arrived, what became of them, and which files are refused.
 
     --json also says how fresh each source is, as etl-assets status does.
@@ -64,25 +90,26 @@ def status(as_json: bool) -> None:
         database.make_ready()
         with database.transaction("counting events", "read") as connection:
             counts = asdict(counts_of(connection))
-            sources = freshness_of(connection) if as_json else []
+            sources = freshness_of(connection) if wants_json() else []
             refused = refused_objects(connection)
-    if as_json:
+    if wants_json():
         told = {"sources": as_dicts(sources), "refused_files": [asdict(one) for one in refused]}
         print_json({**counts, **told})
         return
-    columns = dict.fromkeys(counts, "right")
-    print_table("Events", columns, [[f"{number:,}" for number in counts.values()]])
+    print_rows(Table("events", "Events", [*map(number, counts)], [counts]))
     for one in refused[:_SHOWN]:
         print_warning(
             f"{one.source}: nothing of {shown_key(one.key)} has landed: {one.error}. It is read "
             "again when it changes."
         )
-    if len(refused) > _SHOWN:
-        print_warning(f"{counted(len(refused) - _SHOWN, 'more file')} are refused: --json.")
+    more = len(refused) - _SHOWN
+    if more > 0:
+        print_warning(f"{count_of(more, 'more file')} {is_or_are(more)} refused: --json.")
 
 
 @click.command()
 @click.option("--source", help="Only rows of this source.")
+@json_option
 def retry(source: str | None) -> None:
     """Put quarantined rows back into the queue, to be loaded again."""
     from etl_assets.events.counts import has_landed
@@ -98,10 +125,11 @@ def retry(source: str | None) -> None:
             if source is not None and source not in known and not has_landed(connection, source):
                 raise unknown_source(source, known, ", and nothing of one has landed")
             rows = put_back(connection, source)
-    if not rows:
-        click.echo(f"Nothing{f' of {source}' if source else ''} is quarantined.")
-        return
-    click.echo(f"{counted(rows, 'row')} wait to be loaded again: etl-assets events load --once.")
+    told = f"Nothing{f' of {source}' if source else ''} is quarantined."
+    if rows:
+        wait = "waits" if rows == 1 else "wait"
+        told = f"{count_of(rows, 'row')} {wait} to be loaded again: etl-assets events load --once."
+    print_done({"source": source, "rows": rows}, told)
 
 
 def _go_on(database: "EventsDatabase", batch: int, rules: "Rules") -> NoReturn:
@@ -131,7 +159,7 @@ def _tell(batch: "LoadedEvents") -> None:
         "quarantined": batch.quarantined,
     }
     shown = ", ".join(f"{number:,} {what}" for what, number in numbers.items() if number)
-    click.echo(f"{counted(batch.taken, 'row')}: {shown}.")
+    tell(f"{count_of(batch.taken, 'row')}: {shown}.")
     warn_of_quarantined(batch.quarantined)
 
 
@@ -139,7 +167,7 @@ def warn_of_quarantined(rows: int) -> None:
     """Say how many rows were quarantined, and what to do about it; nothing for none."""
     if rows:
         print_warning(
-            f"{counted(rows, 'row')} cannot be read and {'is' if rows == 1 else 'are'} "
+            f"{count_of(rows, 'row')} cannot be read and {is_or_are(rows)} "
             "quarantined. Column error of staging_events says why; after a correction run "
             "etl-assets events retry."
         )

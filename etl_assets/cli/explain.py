@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import counted, print_json
+from etl_assets.cli.output import json_option, print_json, tell, wants_json
 from etl_assets.cli.tables import chosen
 from etl_assets.core.errors import UnknownRow
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from etl_assets.core.table import LayerTable
@@ -31,8 +32,8 @@ _WIDEST_VALUE, _MOST_PARTS = 60, 3
 @click.argument("key", nargs=-1, required=True)
 @click.option("--personal", is_flag=True, help="Show personal columns, and quarantined payloads.")
 @click.option("--most", default=3, show_default=True, help="How many rows of each input.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def explain(table: str, key: tuple[str, ...], personal: bool, most: int, as_json: bool) -> None:
+@json_option
+def explain(table: str, key: tuple[str, ...], personal: bool, most: int) -> None:
     """Print how the row of TABLE with the key KEY came to be, up to its sources.
 
     A key of several columns is several values, in the order of the contract's key, or one JSON
@@ -46,11 +47,11 @@ def explain(table: str, key: tuple[str, ...], personal: bool, most: int, as_json
         values = key_values(found, key)
         with platform.spool(uuid.uuid4().hex, "explain") as folder:
             trace = Explainer(platform, folder, most).explain(found, values)
-    if as_json:
+    if wants_json():
         print_json(_told(trace, personal=personal))
     else:
         for line in _lines(trace, personal=personal):
-            click.echo(line)
+            tell(line)
     if trace.row is None:
         raise UnknownRow(*_not_found(trace))
 
@@ -107,7 +108,7 @@ def _facts(trace: "RowTrace", *, personal: bool) -> Iterator[tuple[str, str]]:
     if trace.state is not None and trace.day is not None:
         state = trace.state
         late = {True: "; late: its inputs were published again", False: "", None: ""}[trace.is_late]
-        rows, run = counted(state.row_count, "row"), state.run_id
+        rows, run = count_of(state.row_count, "row"), state.run_id
         moments = (
             f"published {_moment(state.updated_at)} by run {run}, as of {_moment(state.as_of)}"
         )
@@ -133,7 +134,7 @@ def _quarantine_told(trace: "RowTrace", *, personal: bool) -> Iterator[str]:
     others = Counter(one.rule for one in trace.quarantine if not one.is_own)
     if others:
         rules = ", ".join(f"{rule} {rows:,}" for rule, rows in others.most_common())
-        yield f"{counted(others.total(), 'other row')} of this part: {rules}"
+        yield f"{count_of(others.total(), 'other row')} of this part: {rules}"
 
 
 def _input_told(given: "InputTrace") -> str:
@@ -143,7 +144,7 @@ def _input_told(given: "InputTrace") -> str:
     more = given.total - sum(row.row is not None for row in given.rows)
     rest = f", {more:,} more than shown" if more > 0 else ""
     among = "" if given.is_exact else f"; in {_parts(given.parts)}, maybe not all of them"
-    return f"{given.table.path}: {counted(given.total, 'row')} with its {by}{among}{rest}"
+    return f"{given.table.path}: {count_of(given.total, 'row')} with its {by}{among}{rest}"
 
 
 def _parts(parts: Sequence[date]) -> str:
@@ -154,7 +155,7 @@ def _parts(parts: Sequence[date]) -> str:
     shown = (
         ", ".join(map(str, parts)) if len(parts) <= _MOST_PARTS else f"{parts[0]} to {parts[-1]}"
     )
-    return f"{counted(len(parts), 'day')} ({shown})"
+    return f"{count_of(len(parts), 'day')} ({shown})"
 
 
 def _not_found(trace: "RowTrace") -> tuple[str, str]:

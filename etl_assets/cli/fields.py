@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import Cell, counted, print_json, print_table
+from etl_assets.cli.output import (
+    Cell,
+    Column,
+    Row,
+    Table,
+    json_option,
+    number,
+    print_done,
+    print_rows,
+)
 from etl_assets.cli.tables import with_fields
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from etl_assets.core.field_register import FieldSummary
@@ -31,8 +41,8 @@ def fields() -> None:
 
 @fields.command(name="list")
 @click.argument("table")
-@click.option("--json", "as_json", is_flag=True, help="A JSON list.")
-def list_(table: str, as_json: bool) -> None:
+@json_option
+def list_(table: str) -> None:
     """The fields that rows of TABLE ever had: since when, how often, of which types.
 
     What was published since the last time is counted first.
@@ -43,23 +53,10 @@ def list_(table: str, as_json: bool) -> None:
     with closing(platform):
         _count(platform, found)
         every = fields_of(platform, found)
-    if as_json:
-        print_json([_told(one) for one in every])
-        return
-    if not every:
-        click.echo(f"{found.path}: no row has a field yet.")
-        return
-    columns = {
-        "field": "left",
-        "types": "left",
-        "rows": "right",
-        "share": "right",
-        "null": "right",
-        "first seen": "left",
-        "last seen": "left",
-        "": "left",
-    }
-    print_table(f"Fields of {found.path}", columns, map(_cells, every), wraps="")
+    empty = f"{found.path}: no row has a field yet."
+    rows = [_told(one) for one in every]
+    title = f"Fields of {found.path}"
+    print_rows(Table("fields", title, _COLUMNS, rows, wraps="notes", empty=empty))
 
 
 @fields.command()
@@ -75,6 +72,7 @@ def list_(table: str, as_json: bool) -> None:
 @click.option("--description", default="", help="What the column is.")
 @click.option("--write", is_flag=True, help="Put the lines into the module.")
 @_COLUMN
+@json_option
 def promote(
     table: str, field: str, name: str, type_: str, description: str, write: bool, column: str | None
 ) -> None:
@@ -98,19 +96,29 @@ def promote(
         if one.deprecated:
             mark(platform, found, one, deprecated=False, by=_user(), reason=f"promoted as {name}")
     place = f"{target.contract.__name__} in {target.declared_in}"
-    click.echo(f"Written to {place}:\n" if write else f"Put this into {place}:\n")
-    click.echo(made.lines)
+    fits = fit.rows - fit.unfit
+    told = [f"Written to {place}:\n" if write else f"Put this into {place}:\n", made.lines]
     if fit.rows:
-        click.echo(
-            f"{counted(fit.rows - fit.unfit, 'published value')} of {fit.rows:,} "
-            f"{'fits' if fit.rows - fit.unfit == 1 else 'fit'} {type_}; "
+        told.append(
+            f"{count_of(fits, 'published value')} of {fit.rows:,} "
+            f"{'fits' if fits == 1 else 'fit'} {type_}; "
             f"the others are NULL in {name}, and stay whole in {one.column}."
             if fit.unfit
-            else f"All {counted(fit.rows, 'published value')} fit {type_}."
+            else f"All {count_of(fit.rows, 'published value')} fit {type_}."
         )
-    click.echo(
+    told.append(
         f"Then fill it for the past: etl-assets backfill {target.path}, and etl-assets derive."
     )
+    record = {
+        "table": target.path,
+        "contract": target.contract.__name__,
+        "module": target.declared_in,
+        "lines": made.lines,
+        "is_written": write,
+        "values": fit.rows,
+        "values_that_fit": fits,
+    }
+    print_done(record, "\n".join(told))
 
 
 @fields.command()
@@ -119,6 +127,7 @@ def promote(
 @click.option("--reason", default="", help="Why, for the record.")
 @click.option("--by", help="Who says so; default: the account that runs the command.")
 @_COLUMN
+@json_option
 def deprecate(table: str, field: str, reason: str, by: str | None, column: str | None) -> None:
     """Mark FIELD of TABLE as deprecated: it is kept and counted as before, and listed as such."""
     _mark(table, field, column, deprecated=True, by=by or _user(), reason=reason)
@@ -130,6 +139,7 @@ def deprecate(table: str, field: str, reason: str, by: str | None, column: str |
 @click.option("--reason", default="", help="Why, for the record.")
 @click.option("--by", help="Who says so; default: the account that runs the command.")
 @_COLUMN
+@json_option
 def undeprecate(table: str, field: str, reason: str, by: str | None, column: str | None) -> None:
     """Undo the mark of FIELD of TABLE."""
     _mark(table, field, column, deprecated=False, by=by or _user(), reason=reason)
@@ -144,15 +154,17 @@ def _mark(
     with closing(platform):
         _count(platform, found)
         one = field_of(platform, found, field, column)
-        if not deprecated and one.deprecated is None:
-            click.echo(f"{field} of {found.path} is not deprecated.")
-            return
-        mark(platform, found, one, deprecated=deprecated, by=by, reason=reason)
-    if not deprecated:
-        click.echo(f"{field} of {found.path} is no longer deprecated.")
-        return
-    uses = f" It is still promoted as {', '.join(one.promoted)}." if one.promoted else ""
-    click.echo(f"{field} of {found.path} is deprecated; it is kept as before.{uses}")
+        is_new = deprecated or one.deprecated is not None
+        if is_new:
+            mark(platform, found, one, deprecated=deprecated, by=by, reason=reason)
+    record = {"table": found.path, "field": field, "is_deprecated": deprecated}
+    if not is_new:
+        print_done(record, f"{field} of {found.path} is not deprecated.")
+    elif not deprecated:
+        print_done(record, f"{field} of {found.path} is no longer deprecated.")
+    else:
+        uses = f" It is still promoted as {', '.join(one.promoted)}." if one.promoted else ""
+        print_done(record, f"{field} of {found.path} is deprecated; it is kept as before.{uses}")
 
 
 def _opened(name: str) -> "tuple[Platform, LayerTable]":
@@ -197,21 +209,45 @@ def _told(one: "FieldSummary") -> dict[str, Any]:
     }
 
 
-def _cells(one: "FieldSummary") -> list[Cell]:
-    shown: Callable[[Any], str] = lambda moment: f"{moment:%Y-%m-%d}" if moment else "—"  # noqa: E731
-    ratio, mark, types = one.null_ratio, one.deprecated, one.counts.types
-    notes = [f"promoted as {', '.join(one.promoted)}"] if one.promoted else []
-    if mark:
-        why = f": {mark.reason}" if mark.reason else ""
-        notes.append(f"deprecated since {shown(mark.since)} by {mark.by}{why}")
-    return [
-        f'"{one.field}"' if one.field != one.field.strip() or not one.field else one.field,
-        ", ".join(f"{name} {rows:,}" for name, rows in types.most_common() if name != "null")
-        or "—",
-        f"{one.counts.rows:,}",
-        f"{one.counts.rows / one.of_rows:.0%}" if one.of_rows else "—",
-        "—" if ratio is None else f"{ratio:.0%}",
-        shown(one.counts.first_seen),
-        shown(one.counts.last_seen),
-        ("; ".join(notes), "yellow" if mark else ""),
-    ]
+def _field(row: Row) -> str:
+    field: str = row["field"]
+    return f'"{field}"' if field != field.strip() or not field else field
+
+
+def _types(row: Row) -> str:
+    types = row["types"].items()
+    return ", ".join(f"{name} {rows:,}" for name, rows in types if name != "null") or "—"
+
+
+def _share(row: Row) -> str:
+    return f"{row['rows'] / row['of_rows']:.0%}" if row["of_rows"] else "—"
+
+
+def _null(row: Row) -> str:
+    ratio = row["null_ratio"]
+    return "—" if ratio is None else f"{ratio:.0%}"
+
+
+def _day(name: str) -> Callable[[Row], str]:
+    return lambda row: f"{row[name]:%Y-%m-%d}" if row[name] else "—"
+
+
+def _notes(row: Row) -> Cell:
+    notes = [f"promoted as {', '.join(row['promoted_as'])}"] if row["promoted_as"] else []
+    since = row["deprecated_since"]
+    if since:
+        why = f": {row['deprecation_reason']}" if row["deprecation_reason"] else ""
+        notes.append(f"deprecated since {since:%Y-%m-%d} by {row['deprecated_by']}{why}")
+    return "; ".join(notes), "yellow" if since else ""
+
+
+_COLUMNS = (
+    Column("field", text=_field),
+    Column("types", text=_types),
+    number("rows"),
+    Column("share", text=_share, right=True),
+    Column("null", text=_null, right=True),
+    Column("first_seen", text=_day("first_seen")),
+    Column("last_seen", text=_day("last_seen")),
+    Column("notes", "", _notes),
+)

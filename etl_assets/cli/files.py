@@ -14,10 +14,24 @@ import click
 
 from etl_assets.cli.days import Day, window_of
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import Cell, counted, print_error, print_json, print_table
+from etl_assets.cli.output import (
+    Cell,
+    Column,
+    Row,
+    Table,
+    json_option,
+    number,
+    print_done,
+    print_error,
+    print_json,
+    print_rows,
+    tell,
+    wants_json,
+)
 from etl_assets.cli.tables import of_files
 from etl_assets.config import read_settings
 from etl_assets.core.partitions import WHOLE, windows_of
+from etl_assets.core.wording import count_of, it_or_them
 
 if TYPE_CHECKING:
     from etl_assets.core.table import LayerTable
@@ -26,6 +40,21 @@ if TYPE_CHECKING:
 
 _MOST = 20
 _COLOURS = {"loaded": "green", "refused": "red"}
+
+
+def _status(row: Row) -> Cell:
+    return row["status"], _COLOURS.get(row["status"], "yellow")
+
+
+_COLUMNS = (
+    Column("day"),
+    Column("object"),
+    number("bytes"),
+    Column("status", text=_status),
+    number("rows_read", heading="read"),
+    number("rows_published", heading="published"),
+    number("rows_quarantined", heading="quarantined"),
+)
 
 
 @click.group()
@@ -37,37 +66,26 @@ def files() -> None:
 @click.argument("table")
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: the first of all.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC); default: the newest.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON list.")
-def list_(table: str, first: date | None, last: date | None, as_json: bool) -> None:
+@json_option
+def list_(table: str, first: date | None, last: date | None) -> None:
     """The objects of TABLE: loaded, refused, or new, changed and gone since they were loaded."""
     platform, found = _opened(table)
     with closing(platform):
         objects = [one for one in platform.objects_of(found) if _within(one.part, first, last)]
-    if as_json:
-        print_json([_told(one) for one in objects])
-        return
-    if not objects:
-        click.echo(f"{found.path} has no objects: {found.source.place if found.source else ''}")
-        return
-    columns = {
-        "day": "left",
-        "object": "left",
-        "bytes": "right",
-        "status": "left",
-        "read": "right",
-        "published": "right",
-        "quarantined": "right",
-    }
-    print_table(f"Objects of {found.path}", columns, map(_cells, objects), wraps="object")
+    place = found.source.place if found.source else ""
+    empty = f"{found.path} has no objects: {place}"
+    rows = [_told(one) for one in objects]
+    title = f"Objects of {found.path}"
+    print_rows(Table("objects", title, _COLUMNS, rows, wraps="object", empty=empty))
     for line in _reasons(objects):
-        click.echo(line)
+        tell(line)
 
 
 @files.command()
 @click.argument("table")
 @click.argument("key")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def show(table: str, key: str, as_json: bool) -> None:
+@json_option
+def show(table: str, key: str) -> None:
     """What became of the object KEY of TABLE, and which of its lines are in quarantine.
 
     Where rows say their day that is told for each day of the object, with --json as a list.
@@ -81,7 +99,7 @@ def show(table: str, key: str, as_json: bool) -> None:
             for one in objects
             if one.key == key
         ]
-    if as_json:
+    if wants_json():
         # Where rows say their day an object has several, else one.
         print_json(told if found.has_row_days else told[0])
         return
@@ -97,9 +115,10 @@ def show(table: str, key: str, as_json: bool) -> None:
 @click.argument("table")
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: the first of all.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC); default: the newest.")
+@json_option
 def replay(table: str, first: date | None, last: date | None) -> None:
     """Load the days of TABLE again, whatever its objects are: also those that were refused."""
-    from etl_assets.cli.backfill import load
+    from etl_assets.cli.backfill import load, result_rows
 
     settings = read_settings()
     platform, found = _opened(table)
@@ -116,10 +135,13 @@ def replay(table: str, first: date | None, last: date | None) -> None:
         print_error(f"{found.path} has no object from {window.first} to {window.last}.")
         sys.exit(1)
     # The days in between, of which there is no object, stay as they are.
-    loaded = [load(settings, [found.path], span) for span in windows_of(days) or [window]]
-    if not all(loaded):
+    result = load(settings, [found.path], windows_of(days) or [window])
+    if wants_json():
+        print_json(result_rows(result))
+    if not result.succeeded:
         sys.exit(1)
-    click.echo(f"{found.path}: {counted(len(days) or 1, 'day')} loaded again.")
+    whole = "its only part" if not found.has_days else count_of(len(days), "day")
+    tell(f"{found.path}: {whole} loaded again.")
 
 
 @files.command()
@@ -128,6 +150,7 @@ def replay(table: str, first: date | None, last: date | None) -> None:
 @click.option("--from", "first", type=Day(), help="First day (UTC).")
 @click.option("--to", "last", type=Day(), help="Last day (UTC).")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
 def forget(
     table: str, keys: tuple[str, ...], first: date | None, last: date | None, yes: bool
 ) -> None:
@@ -156,11 +179,12 @@ def forget(
             )
             sys.exit(1)
         if not yes:
-            click.confirm(_asked(found, days, objects), abort=True)
+            click.confirm(_asked(found, days, objects), abort=True, err=wants_json())
         forget_days(platform.warehouse, found, days)
-    click.echo(
+    print_done(
+        {"table": found.path, "days": [day for day in sorted(days) if day != WHOLE]},
         f"{found.path}: {_days_of(days)} forgotten. new_files__{found.name} loads "
-        f"{'it' if len(days) == 1 else 'them'} again; or now: etl-assets files replay {found.path}."
+        f"{it_or_them(len(days))} again; or now: etl-assets files replay {found.path}.",
     )
 
 
@@ -173,8 +197,8 @@ def forget(
     type=click.Choice(["csv", "jsonl", "parquet"]),
     help="The format of the files, where their names do not say it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, with the module in it.")
-def propose(url: str, name: str | None, kind: str | None, as_json: bool) -> None:
+@json_option
+def propose(url: str, name: str | None, kind: str | None) -> None:
     """Print a table module for the files below URL (s3://, gs://, az://, file:/// or a path).
 
     It is guessed from a sample: some thousand keys, and the begin of a few objects. Nothing is
@@ -186,7 +210,7 @@ def propose(url: str, name: str | None, kind: str | None, as_json: bool) -> None
     found = found_files(read_settings().object_store, url, name, kind)
     table = of_files(found)
     module = module_text(table)
-    if as_json:
+    if wants_json():
         print_json(told(table, found, module))
         return
     click.echo(module, nl=False)
@@ -196,6 +220,7 @@ def propose(url: str, name: str | None, kind: str | None, as_json: bool) -> None
 @click.argument("table")
 @click.argument("keys", nargs=-1)
 @click.option("--s3-event", type=click.File("r"), help="An event of S3 as JSON; - is stdin.")
+@json_option
 def notify(table: str, keys: tuple[str, ...], s3_event: TextIO | None) -> None:
     """Say that objects of TABLE were put: its sensor lists their days at its next tick.
 
@@ -212,7 +237,10 @@ def notify(table: str, keys: tuple[str, ...], s3_event: TextIO | None) -> None:
             named += keys_of_event(s3_event.read(), location)
         if named:
             leave_hint(platform.settings.home, found, named)
-    click.echo(f"{found.path}: {counted(len(named), 'key')} for the sensor's next tick.")
+    print_done(
+        {"table": found.path, "keys": named},
+        f"{found.path}: {count_of(len(named), 'key')} for the sensor's next tick.",
+    )
 
 
 def _opened(name: str) -> "tuple[Platform, LayerTable]":
@@ -237,17 +265,17 @@ def _asked(table: "LayerTable", days: Collection[date], objects: "Sequence[Found
     gone = sum(one.status == "gone" for one in found)
     told = (
         f"{table.path}: {_days_of(days)} will be loaded again, from the "
-        f"{counted(len(found) - gone, 'object')} of now."
+        f"{count_of(len(found) - gone, 'object')} of now."
     )
     if gone:
-        told += f" {counted(gone, 'object')} gone, whose published rows leave."
+        told += f" {count_of(gone, 'object')} gone, whose published rows leave."
     return f"{told} What is published stays until then. Forget?"
 
 
 def _days_of(days: Collection[date]) -> str:
     shown = ", ".join(str(day) for day in sorted(days)[:3] if day != WHOLE)
     more = ", …" if len(days) > 3 else ""
-    return f"{counted(len(days), 'day')} ({shown}{more})" if shown else "all of it"
+    return f"{count_of(len(days), 'day')} ({shown}{more})" if shown else "all of it"
 
 
 def _within(day: date, first: date | None, last: date | None) -> bool:
@@ -279,23 +307,7 @@ def _reasons(objects: "Sequence[FoundObject]") -> list[str]:
             found.setdefault(one.error, []).append(one.key)
     lines = []
     for why, keys in found.items():
-        others = f" and {counted(len(keys) - 1, 'other object')}" if len(keys) > 1 else ""
+        others = f" and {count_of(len(keys) - 1, 'other object')}" if len(keys) > 1 else ""
         lines.append(f"{keys[0]}{others}: {why.rstrip('.')}.")
-    more = [f"… and {counted(len(lines) - _MOST, 'other reason')}: --json has them all."]
+    more = [f"… and {count_of(len(lines) - _MOST, 'other reason')}: --json has them all."]
     return lines[:_MOST] + (more if len(lines) > _MOST else [])
-
-
-def _cells(one: "FoundObject") -> list[Cell]:
-    entry = one.entry
-    numbers = (
-        [entry.rows_read, entry.rows_published, entry.rows_quarantined]
-        if entry
-        else [None, None, None]
-    )
-    return [
-        "—" if one.part == WHOLE else str(one.part),
-        one.key,
-        f"{one.size:,}",
-        (one.status, _COLOURS.get(one.status, "yellow")),
-        *("—" if number is None else f"{number:,}" for number in numbers),
-    ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from etl_assets.cli.opened import catalog_of, open_platform
+from etl_assets.cli.output import json_option, print_json, tell, wants_json
 from etl_assets.config import read_settings
 from etl_assets.core.partitions import Window
 
@@ -40,17 +41,23 @@ def identity() -> None:
 
 @identity.command()
 @click.argument("who")
+@json_option
 def explain(who: str) -> None:
     """Say why WHO, a customer_key or a record like shop/17, is the customer that it is."""
     name = int(who) if who.isdecimal() else RecordName().convert(who, None, None)
     with _opened() as found:
-        for line in found.explain(name).lines():
-            click.echo(line)
+        explanation = found.explain(name)
+    if wants_json():
+        print_json(explanation.as_dict())
+        return
+    for line in explanation.lines():
+        tell(line)
 
 
 def _pair(command: Callable[..., None]) -> Callable[..., None]:
     """The arguments and options of a decision about two records."""
     for declared in (
+        json_option,
         click.option("--later", is_flag=True, help="Leave the tables to the sensor, or to derive."),
         click.option("--dry-run", is_flag=True, help="Only say what it would change."),
         click.option("--by", help="Who decides; by default the user of this machine."),
@@ -91,20 +98,31 @@ def _decide(
     with _opened() as found:
         new, outcome = found.decide(decision, left, right, by or getpass.getuser(), reason)
         for line in outcome.lines():
-            click.echo(line)
-        if dry_run:
-            click.echo("Nothing is kept.")
-            return
-        key = found.keep(new)
-    click.echo(f"Kept as {key}.")
+            tell(line)
+        key = None if dry_run else found.keep(new)
+    if wants_json():
+        print_json(
+            {
+                "decision": outcome.decision,
+                "left": "/".join(outcome.left),
+                "right": "/".join(outcome.right),
+                "keys_before": outcome.before,
+                "keys_after": outcome.after,
+                "takes_back": outcome.takes_back,
+                "kept_as": key,
+            }
+        )
+    tell(f"Kept as {key}." if key else "Nothing is kept.")
+    if key is None:
+        return
     if later:
-        click.echo(f"It counts after: etl-assets backfill {RAW_LOG}, then etl-assets derive.")
+        tell(f"It counts after: etl-assets backfill {RAW_LOG}, then etl-assets derive.")
         return
     from etl_assets.cli.backfill import load
 
     settings = read_settings()
     window = Window(settings.first_day, settings.newest_day())
-    if not load(settings, (RAW_LOG, LOG, *TABLES), window):
+    if not load(settings, (RAW_LOG, LOG, *TABLES), [window]).succeeded:
         sys.exit(1)
 
 

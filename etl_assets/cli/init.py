@@ -16,13 +16,13 @@ def init(folder: Path, name: str | None) -> None:
 
     Nothing is overwritten. The project is yours: an upgrade of the platform edits none of it.
     """
-    from etl_assets.cli.output import counted
+    from etl_assets.core.wording import count_of
     from etl_assets.scaffold.project import package_name, project_texts, write_project
 
     package = package_name(folder if folder.name else folder.resolve(), name)
     texts = project_texts(package, datetime.now(UTC).date())
     write_project(folder, texts)
-    click.echo(f"Wrote {counted(len(texts), 'file')} into {folder}; README.md says what they are.")
+    click.echo(f"Wrote {count_of(len(texts), 'file')} into {folder}; README.md says what they are.")
     click.echo("Next:")
     if folder.resolve() != Path.cwd():
         click.echo(f"  cd {shlex.quote(str(folder))}")

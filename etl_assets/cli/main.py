@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 from etl_assets.cli.completion import with_table_names
 from etl_assets.cli.output import print_error
+from etl_assets.cli.terminal import color_choice
 from etl_assets.core.errors import EtlError
 from etl_assets.core.unexpected import told
 
@@ -99,6 +100,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error is printed, never traced. An interrupt exits with 130."""
+        ctx.color = color_choice()  # commands below it inherit it
         # What stops containers and services stops a command as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # What libraries make while they are imported stays: to look for garbage in it again and

@@ -8,8 +8,9 @@ import click
 from etl_assets.cli.environment import against as of_production
 from etl_assets.cli.environment import env_option, settings_of
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import counted, print_json
+from etl_assets.cli.output import json_option, print_json, tell, wants_json
 from etl_assets.cli.tables import chosen
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +34,8 @@ _COLOURS = {"breaking": "red", "may refuse": "yellow", "may change values": "yel
     help="End with 2 where anything would be done or changed, 3 where that breaks readers or is "
     "refused.",
 )
-@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
-def plan(
-    tables: tuple[str, ...], env: str | None, against: str | None, exit_code: bool, as_json: bool
-) -> None:
+@json_option
+def plan(tables: tuple[str, ...], env: str | None, against: str | None, exit_code: bool) -> None:
     """Show what the code at hand would do to the warehouse; nothing is done.
 
     For TABLES (default: all): tables that are made, columns that are added or refused, days that
@@ -51,7 +50,7 @@ def plan(
     catalog = catalog_of(platform)
     warehouse = of_production(platform, against) or platform.warehouse
     found = what_changes(planned(platform, warehouse, chosen(catalog, tables)))
-    if as_json:
+    if wants_json():
         print_json(
             {
                 "environment": None if against else platform.settings.environment,
@@ -67,20 +66,20 @@ def plan(
 
 def _print(plans: "Sequence[TablePlan]") -> None:
     if not plans:
-        click.echo("Nothing to do: the warehouse is what the code says.")
+        tell("Nothing to do: the warehouse is what the code says.")
         return
     for one in plans:
-        click.echo(click.style(one.table, bold=True))
+        tell(click.style(one.table, bold=True))
         for sentence in one.sentences():
             colour = "red" if sentence.startswith("REFUSED") else None
-            click.echo(f"  {click.style(sentence, fg=colour)}")
+            tell(f"  {click.style(sentence, fg=colour)}")
         for change in one.changes or ():
             told = click.style(str(change.impact), fg=_COLOURS.get(str(change.impact)))
-            click.echo(f"  {told}: {change.what}")
+            tell(f"  {told}: {change.what}")
     rows = sum(one.reading.rows for one in plans)
     broken = sum(one.breaks for one in plans)
     verdict = f", {broken:,} of them breaking or refused" if broken else ""
-    click.echo(
-        f"{counted(len(plans), 'table')}{verdict}; {counted(rows, 'row')} to read again. "
+    tell(
+        f"{count_of(len(plans), 'table')}{verdict}; {count_of(rows, 'row')} to read again. "
         "Nothing was done."
     )

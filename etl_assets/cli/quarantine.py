@@ -13,16 +13,34 @@ import click
 
 from etl_assets.cli.days import Day
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import Cell, counted, print_json, print_table
+from etl_assets.cli.output import (
+    Column,
+    Table,
+    json_option,
+    number,
+    print_done,
+    print_json,
+    print_rows,
+    tell,
+    wants_json,
+)
 from etl_assets.cli.tables import chosen
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
-    from etl_assets.pipeline.quarantine import RuleCount, SetAside
+    from etl_assets.pipeline.quarantine import SetAside
 
 _RULE = click.option("--rule", help="Only rules with this text in them, like `amount:`.")
 _DAY = click.option("--day", type=Day(), help="Only of this day (UTC).")
 _KEY = click.option("--key", help="Only rows with this key, like `id=7`.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="A JSON list.")
+_COLUMNS = (
+    Column("table"),
+    Column("rule"),
+    number("rows"),
+    Column("days", text=lambda row: f"{row['days']:,}" if row["first"] else "—", right=True),
+    Column("first"),
+    Column("last"),
+)
 
 
 @click.group()
@@ -32,21 +50,16 @@ def quarantine() -> None:
 
 @quarantine.command(name="list")
 @click.argument("tables", nargs=-1)
-@_JSON
-def list_(tables: tuple[str, ...], as_json: bool) -> None:
+@json_option
+def list_(tables: tuple[str, ...]) -> None:
     """How many rows each rule set aside, of TABLES (default: all)."""
     from etl_assets.pipeline.quarantine import counts
 
     platform = open_platform()
     found = counts(platform.warehouse.seen, chosen(catalog_of(platform), tables))
-    if as_json:
-        print_json([vars(one) for one in found])
-    elif not found:
-        click.echo("Nothing is in quarantine.")
-    else:
-        columns = {"table": "left", "rule": "left", "rows": "right", "days": "right"}
-        columns |= {"first": "left", "last": "left"}
-        print_table("Rows in quarantine", columns, map(_counted, found), wraps="rule")
+    rows = [vars(one) for one in found]
+    empty = "Nothing is in quarantine."
+    print_rows(Table("quarantine", "Rows in quarantine", _COLUMNS, rows, wraps="rule", empty=empty))
 
 
 @quarantine.command()
@@ -56,7 +69,7 @@ def list_(tables: tuple[str, ...], as_json: bool) -> None:
 @_KEY
 @click.option("--most", default=20, show_default=True, help="So many rows at most.")
 @click.option("--personal", is_flag=True, help="Show personal values, too.")
-@_JSON
+@json_option
 def show(
     table: str,
     rule: str | None,
@@ -64,7 +77,6 @@ def show(
     key: str | None,
     most: int,
     personal: bool,
-    as_json: bool,
 ) -> None:
     """The rows of TABLE that were set aside: day, rule, place in the source, and values."""
     from etl_assets.pipeline.quarantine import Wanted, rows_of
@@ -73,11 +85,11 @@ def show(
     (found,) = chosen(catalog_of(platform), [table])
     wanted = Wanted(rule, day, key)
     rows, number = rows_of(platform.warehouse.seen, found, wanted, most, personal=personal)
-    if as_json:
+    if wants_json():
         print_json([vars(one) for one in rows])
         return
     if not rows:
-        click.echo(f"{found.path}: no such row is in quarantine.")
+        tell(f"{found.path}: no such row is in quarantine.")
         return
     for row in rows:  # in blocks: places and values are too long for a table
         click.echo(f"{f'{row.day}  ' if row.day else ''}{click.style(row.rule, bold=True)}")
@@ -92,6 +104,7 @@ def show(
 @_RULE
 @_DAY
 @_KEY
+@json_option
 def replay(table: str, rule: str | None, day: date | None, key: str | None) -> None:
     """Load the days of TABLE again that have such rows, by the contract as it is now.
 
@@ -108,20 +121,23 @@ def replay(table: str, rule: str | None, day: date | None, key: str | None) -> N
     _, before = rows_of(platform.warehouse.seen, found, wanted, 0)
     days = days_of(platform.warehouse.seen, found, wanted)
     if not days:
-        click.echo(f"{found.path}: no such row is in quarantine.")
+        told = f"{found.path}: no such row is in quarantine."
+        print_done({"table": found.path, "days": [], "before": 0, "now": 0}, told)
         return
     newest = platform.settings.newest_partition()
     windows = [Window.of(newest)] if days == [WHOLE] else windows_of(days)
-    loaded = [load(platform.settings, [found.path], window) for window in windows]
+    result = load(platform.settings, [found.path], windows)
     _, after = rows_of(platform.warehouse.seen, found, wanted, 0)
-    told = f"{counted(before, 'row')} in quarantine before, {after:,} now"
-    click.echo(f"{found.path}: {told}. etl-assets derive makes what is made of the days again.")
-    sys.exit(0 if all(loaded) else 1)
-
-
-def _counted(one: "RuleCount") -> list[Cell]:
-    days = [str(day) if day else "—" for day in (one.first, one.last)]
-    return [one.table, one.rule, f"{one.rows:,}", f"{one.days:,}" if one.first else "—", *days]
+    record = {
+        "table": found.path,
+        "days": [] if days == [WHOLE] else days,
+        "before": before,
+        "now": after,
+    }
+    told = f"{count_of(before, 'row')} in quarantine before, {after:,} now"
+    next_step = "etl-assets derive makes what is made of the days again."
+    print_done(record, f"{found.path}: {told}. {next_step}")
+    sys.exit(0 if result.succeeded else 1)
 
 
 def _shown(one: "SetAside") -> str:

@@ -13,7 +13,17 @@ import click
 
 from etl_assets.cli.days import Place
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import print_json, print_table
+from etl_assets.cli.output import (
+    Column,
+    Row,
+    Table,
+    json_option,
+    number,
+    print_done,
+    print_json,
+    print_rows,
+    wants_json,
+)
 from etl_assets.cli.tables import sources, syncing
 
 if TYPE_CHECKING:
@@ -29,8 +39,8 @@ def state() -> None:
 
 @state.command()
 @click.argument("table")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def show(table: str, as_json: bool) -> None:
+@json_option
+def show(table: str) -> None:
     """Where the sync of TABLE stands, and since when."""
     from etl_assets.core.keeping import open_from
     from etl_assets.pipeline.status import verified_through
@@ -44,7 +54,7 @@ def show(table: str, as_json: bool) -> None:
         is_published = row is not None and bool(row.row_count or states)
     position, reload = position_of(found, row), row.reload_reasons if row else {}
     verified = verified_through(states, open_from(found, datetime.now(UTC)))
-    if as_json:
+    if wants_json():
         told = {
             "table": found.path,
             "is_published": is_published,
@@ -78,6 +88,7 @@ def show(table: str, as_json: bool) -> None:
 @state.command()
 @click.argument("table")
 @click.option("--most", default=20, show_default=True, help="How many lines.")
+@json_option
 def history(table: str, most: int) -> None:
     """How the position of TABLE moved, newest first."""
     from etl_assets.core.state import Happening
@@ -89,17 +100,25 @@ def history(table: str, most: int) -> None:
     for entry in entries:
         told = json.loads(entry.payload)
         rows.append(
-            [
-                f"{entry.at:%Y-%m-%d %H:%M:%S}",
-                _moment(told["from"]),
-                _moment(told["to"]),
-                str(told["why"]),
-                f"{told['rows']:,}",
-                entry.run_id[:8],
-            ]
+            {
+                "at": entry.at,
+                "from": _stood(told["from"]),
+                "to": _stood(told["to"]),
+                "why": str(told["why"]),
+                "rows": told["rows"],
+                "run_id": entry.run_id,
+            }
         )
-    names = ("at (UTC)", "from", "to", "why", "rows", "run")
-    print_table(f"{found.path}: its position", dict.fromkeys(names, "left"), rows)
+    columns = (
+        Column("at", "at (UTC)", lambda row: f"{row['at']:%Y-%m-%d %H:%M:%S}"),
+        Column("from", text=lambda row: _moment(row["from"])),
+        Column("to", text=lambda row: _moment(row["to"])),
+        Column("why"),
+        number("rows"),
+        Column("run_id", "run", lambda row: str(row["run_id"])[:8]),
+    )
+    empty = f"{found.path} has no position yet: etl-assets sync {found.path}."
+    print_rows(Table("history", f"{found.path}: its position", columns, rows, empty=empty))
 
 
 @state.command()
@@ -108,6 +127,7 @@ def history(table: str, most: int) -> None:
     "--to", "place", type=Place(), help="The moment to go on from (UTC), or the version's number."
 )
 @click.option("--everything", is_flag=True, help="Go on from the very beginning.")
+@json_option
 def rewind(table: str, place: datetime | int | None, everything: bool) -> None:
     """Set the position of TABLE back, so that its next sync reads again what changed since."""
     from etl_assets.pipeline.sync_log import rewind as set_back
@@ -119,14 +139,16 @@ def rewind(table: str, place: datetime | int | None, everything: bool) -> None:
         before = set_back(warehouse, found, place)
     stood = _place(before) if before else "the beginning"
     onward = place.isoformat() if isinstance(place, datetime) else f"version {place}"
-    click.echo(
+    print_done(
+        {"table": found.path, "before": _record(before), "place": place},
         f"{found.path} stood at {stood} and goes on from "
-        f"{'the beginning' if everything else onward}; run: etl-assets sync {found.path}"
+        f"{'the beginning' if everything else onward}; run: etl-assets sync {found.path}",
     )
 
 
 @state.command()
 @click.argument("table")
+@json_option
 def accept(table: str) -> None:
     """Take the source columns of TABLE, whose drift policy freezes them, as they are now."""
     from etl_assets.pipeline.sync_log import accept as take
@@ -137,7 +159,8 @@ def accept(table: str) -> None:
         columns = snapshot.columns
         take(platform.warehouse, found, columns, "accepted")
     told = ", ".join(f"{name} ({shown})" for name, shown in columns)
-    click.echo(f"{found.path}: accepted {told}.")
+    record = {"table": found.path, "columns": dict(columns)}
+    print_done(record, f"{found.path}: accepted {told}.")
 
 
 def _opened(name: str) -> "tuple[Platform, LayerTable]":
@@ -151,9 +174,25 @@ def _place(position: "Position") -> str:
     return position.moment.isoformat() if position.number is None else position.shown
 
 
-def _moment(position: Mapping[str, Any] | None) -> str:
+def _record(position: "Position | None") -> Mapping[str, Any] | None:
+    """For JSON: the moment, or the number of a version."""
+    if position is None:
+        return None
+    return {"moment": position.moment, "version": position.number}
+
+
+def _stood(position: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The same of an entry of the log; None is the beginning."""
+    if not position:
+        return None
+    if "version" in position:
+        return {"moment": None, "version": position["version"]}
+    return {"moment": datetime.fromisoformat(position["moment"]), "version": None}
+
+
+def _moment(position: Row | None) -> str:
     if not position:
         return "the beginning"
-    if "version" in position:
+    if position["version"] is not None:
         return f"version {position['version']}"
-    return f"{datetime.fromisoformat(position['moment']):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+    return f"{position['moment']:%Y-%m-%d %H:%M:%S.%f}"[:-3]

@@ -1,113 +1,187 @@
-"""`etl-assets status`: what is published, a line a table. The sums are `pipeline/status.py`."""
+"""`etl-assets status`: what is published, a line a table, and what waits for what.
+
+The sums are `pipeline/status.py`, the sentences `pipeline/status_notes.py`, what waits is
+`core/waiting.py`.
+"""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl_assets.cli.event_freshness import print_freshness
+from etl_assets.cli.event_freshness import freshness_rows, print_freshness
 from etl_assets.cli.opened import catalog_of, open_platform
-from etl_assets.cli.output import Cell, print_json, print_table, print_warning
+from etl_assets.cli.output import (
+    Column,
+    Row,
+    Table,
+    json_option,
+    number,
+    print_json,
+    print_tables,
+    print_warning,
+    tell,
+    wants_json,
+)
 from etl_assets.core.errors import EtlError
+from etl_assets.core.partitions import WHOLE
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from etl_assets.core.catalog import Catalog
-    from etl_assets.core.state import TableState
+    from etl_assets.core.lateness import Late
+    from etl_assets.core.state import PartitionState, TableState
     from etl_assets.core.table import LayerTable
+    from etl_assets.core.waiting import Waiting
     from etl_assets.pipeline.platform import Platform
     from etl_assets.pipeline.status import TableStatus
 
-_NUMBERS = (
-    "days",
-    "rows",
-    "checks passed",
-    "warnings",
-    "quarantined",
-    "refused days",
-    "late days",
-)
-_MOMENTS = ("high watermark", "verified through")
+_MOST_WAITING, _SHOWN = 12, 2
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the warehouse says now; `never_made` has late days of tables without a line."""
+
+    lines: "Sequence[TableStatus]"
+    late: "Sequence[Late]"
+    waiting: "Sequence[Waiting]"
+    never_made: Mapping[str, int]
+    late_files: Mapping[str, int]
 
 
 @click.command()
 @click.option("--files", "with_files", is_flag=True, help="List the objects of files, too.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON list, one object a table.")
-def status(with_files: bool, as_json: bool) -> None:
-    """Show what is published: a line a table, and what a person should know of it.
+@json_option
+def status(with_files: bool) -> None:
+    """Show what is published, a line a table, what a person should know of it, what waits for what.
 
     Days of files are late only with --files: then the stores are listed. Where EVENTS_DATABASE_URL
-    is set it also shows how fresh each source of events is; as JSON: etl-assets events status.
+    is set it also shows how fresh each source of events is.
     """
     platform = open_platform()
-    print_status(platform, with_files=with_files, as_json=as_json)
-    if not as_json:
+    print_status(platform, with_files=with_files)
+
+
+def print_status(platform: "Platform", *, with_files: bool = False) -> None:
+    """Print the summary of the platform's warehouse, with late days of files if asked for."""
+    catalog = catalog_of(platform)
+    seen = _seen(platform, catalog, with_files=with_files)
+    if wants_json():
+        print_json(_as_json(platform, seen))
+    else:
+        if name := platform.settings.environment:
+            tell(f"Environment {name}: production is read where {name} has published nothing.")
+        print_tables(_tables(seen))
+        more = len(seen.waiting) - _MOST_WAITING
+        if more > 0:
+            tell(f"{count_of(more, 'more line')} of tables that wait: etl-assets status --json.")
+    for fact in (fact for line in seen.lines for fact in line.facts()):
+        tell(fact)
+    _warn(seen)
+    if not wants_json():
         print_freshness(platform.settings)
 
 
-def print_status(platform: "Platform", *, with_files: bool = False, as_json: bool = False) -> None:
-    """Print the summary of the platform's warehouse, with late days of files if asked for."""
-    from etl_assets.pipeline.status import late_files_note, never_made_note
+def _warn(seen: _Seen) -> None:
+    from etl_assets.pipeline.status_notes import late_files_note, never_made_notes, notes_of
 
-    catalog = catalog_of(platform)
-    lines, late = _lines(platform, catalog, with_files=with_files)
-    if as_json:
-        print_json([line.as_dict() for line in lines])
-        return
-    if name := platform.settings.environment:
-        click.echo(f"Environment {name}: production is read where {name} has published nothing.")
-    if not lines:
-        click.echo(
-            f"Nothing is published yet. Run {click.style('etl-assets backfill', bold=True)}."
-        )
-    numbers = dict.fromkeys(_NUMBERS, "right")
-    moments = dict.fromkeys(_MOMENTS, "left")
-    columns = {"table": "left", **numbers, **moments, "fresh": "right", "seconds": "right"}
-    if lines:
-        print_table("Published tables", columns, map(_cells, lines))
-    for fact in (fact for line in lines for fact in line.facts()):
-        click.echo(fact)
-    for note in (note for line in lines for note in line.notes()):
+    for note in notes_of(seen.lines):
         print_warning(note)
-    for path in sorted(late.keys() - {line.table for line in lines}):
-        told = late_files_note if catalog[path].is_of_files else never_made_note
-        print_warning(told(path, late[path]))
+    for path, days in seen.late_files.items():
+        print_warning(late_files_note(path, days))
+    for note in never_made_notes(seen.never_made):
+        print_warning(note)
 
 
-def _lines(
-    platform: "Platform", catalog: "Catalog", *, with_files: bool
-) -> "tuple[list[TableStatus], Counter[str]]":
-    """The published tables, and how many days of each table are late."""
+def _tables(seen: _Seen) -> list[Table]:
+    bold = click.style("etl-assets backfill", bold=True)
+    columns = (
+        Column("table"),
+        number("days"),
+        number("rows"),
+        number("checks_passed", "green"),
+        number("checks_failed", "yellow", "warnings"),
+        number("quarantined", "yellow"),
+        Column("refused", "refused days", _refused, right=True),
+        number("late_days", "yellow"),
+        Column("high_watermark"),
+        Column("verified_through"),
+        Column("fresh_seconds", "fresh", _fresh, right=True),
+        Column("load_seconds", "seconds", lambda row: f"{row['load_seconds']:.1f}", right=True),
+    )
+    rows = [line.as_dict() for line in seen.lines]
+    empty = f"Nothing is published yet. Run {bold}."
+    waits = (
+        Column("table"),
+        Column("days", text=lambda row: _parts(row["days"])),
+        Column("input", "waits for"),
+        Column("waits_for", "days of it", lambda row: _parts(x["day"] for x in row["waits_for"])),
+        Column("because"),
+    )
+    shown = [_waiting_row(one) for one in seen.waiting[:_MOST_WAITING]]
+    return [
+        Table("published", "Published tables", columns, rows, empty=empty),
+        Table("waiting", "What waits for what", waits, shown, wraps="because"),
+    ]
+
+
+def _as_json(platform: "Platform", seen: _Seen) -> dict[str, Any]:
+    return {
+        "published": [line.as_dict() for line in seen.lines],
+        "late": [
+            {"table": one.table, "day": None if one.day == WHOLE else one.day, "because": one.why}
+            for one in seen.late
+        ],
+        "waiting": [_waiting_row(one) for one in seen.waiting],
+        "events": freshness_rows(platform.settings),
+    }
+
+
+def _waiting_row(one: "Waiting") -> dict[str, Any]:
+    return {
+        "table": one.table,
+        "days": [None if day == WHOLE else day for day in one.days],
+        "input": one.input,
+        "waits_for": [
+            {"day": None if day == WHOLE else day, "because": why}
+            for day, why in one.waits_for.items()
+        ],
+        "because": one.because,
+    }
+
+
+def _seen(platform: "Platform", catalog: "Catalog", *, with_files: bool) -> _Seen:
     from etl_assets.core.gained import lacking_by_table, lacking_note
     from etl_assets.core.keeping import open_from
     from etl_assets.pipeline.kept_rows import kept_counts
     from etl_assets.pipeline.status import summarise
 
+    now = datetime.now(UTC)
     of_files = [table for table in catalog.values() if table.is_of_files]
     with closing(platform.warehouse) as warehouse:
         states = warehouse.seen.state()
         tables = warehouse.seen.table_states()
         late_files = _late_files(platform, of_files) if with_files else {}
         kept = kept_counts(warehouse.seen, catalog.values(), states)
-    late = Counter(one.table for one in platform.late_of(states, tables))
-    late.update(late_files)
-    paths = {table.path for table in of_files}
+    derived = platform.late_of(states, tables)
+    late = Counter(one.table for one in derived) + Counter(late_files)
     lines = summarise(
         states,
         catalog,
-        datetime.now(UTC),
+        now,
         scope=platform.scope,
         reloads={one.table_name: one.reload_reasons for one in tables},
         versions={table.versions.path for table in catalog.values() if table.versions},
         late=late,
-        of_files=paths,
+        of_files={table.path for table in of_files},
         syncing={table.path for table in catalog.values() if table.syncs},
         open_from={
-            path: first
-            for path, table in catalog.items()
-            if (first := open_from(table, datetime.now(UTC)))
+            path: first for path, table in catalog.items() if (first := open_from(table, now))
         },
         kept=kept,
         undeclared=_undeclared(catalog, tables),
@@ -117,7 +191,32 @@ def _lines(
             if catalog[path].source is not None
         },
     )
-    return lines, late
+    others = {path: late[path] for path in sorted(late.keys() - {line.table for line in lines})}
+    return _Seen(
+        lines,
+        derived,
+        _waiting(catalog, states, lines, derived),
+        {path: days for path, days in others.items() if not catalog[path].is_of_files},
+        {path: days for path, days in others.items() if catalog[path].is_of_files},
+    )
+
+
+def _waiting(
+    catalog: "Catalog",
+    states: "Iterable[PartitionState]",
+    lines: "Iterable[TableStatus]",
+    late: "Iterable[Late]",
+) -> "list[Waiting]":
+    from etl_assets.core.waiting import waiting
+
+    published: dict[str, set[date]] = {}
+    for state in states:
+        published.setdefault(state.table_name, set()).add(state.partition_key)
+    behind: dict[str, dict[date, str]] = {}
+    for one in late:
+        behind.setdefault(one.table, {})[one.day] = f"it is late: {one.why}"
+    refused = {line.table: line.refused for line in lines}
+    return waiting(catalog, published, refused, behind)
 
 
 def _undeclared(catalog: "Catalog", states: "Iterable[TableState]") -> dict[str, list[str]]:
@@ -151,28 +250,24 @@ def _late_files(platform: "Platform", tables: "Iterable[LayerTable]") -> dict[st
     return {path: number for path, number in found.items() if number}
 
 
-def _cells(line: "TableStatus") -> list[Cell]:
+def _parts(days: Iterable[date | None]) -> str:
+    """`2024-01-01, 2024-01-02 … (9 days)`; a table without days has all of it."""
+    every = list(days)
+    if None in every:
+        return "all of it"
+    shown = ", ".join(map(str, every[:_SHOWN]))
+    return f"{shown} … ({count_of(len(every), 'day')})" if len(every) > _SHOWN else shown or "—"
+
+
+def _refused(row: Row) -> tuple[str, str]:
+    days = len(row["refused"])
+    return f"{days:,}", "red" if days else ""
+
+
+def _fresh(row: Row) -> str:
+    from datetime import timedelta
+
     from etl_assets.pipeline.status import ago
 
-    return [
-        line.table,
-        f"{line.partitions:,}",
-        f"{line.rows:,}",
-        (f"{line.checks_passed:,}", "green"),
-        _number(line.checks_failed, "yellow"),
-        _number(line.quarantined, "yellow"),
-        _number(len(line.refused), "red"),
-        _number(line.late_days, "yellow"),
-        _minute(line.high_watermark),
-        _minute(line.verified_through),
-        ago(line.freshness),
-        f"{line.seconds:.1f}",
-    ]
-
-
-def _number(number: int, colour: str) -> Cell:
-    return f"{number:,}", colour if number else ""
-
-
-def _minute(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else "—"
+    seconds = row["fresh_seconds"]
+    return ago(None if seconds is None else timedelta(seconds=seconds))

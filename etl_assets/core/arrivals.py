@@ -17,6 +17,7 @@ from etl_assets.core.policies import Arrival
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of, is_or_are
 
 NO_OBJECTS = fingerprint([])
 """`made_of` of a published day of a table of files that has no object (any more)."""
@@ -93,9 +94,15 @@ def _what(table: LayerTable, found: Found, state: PartitionState | None, expects
     elif table.is_of_files and state.made_of == NO_OBJECTS:
         told = f"{due} has no object."
     else:
-        told = f"{due} has {state.row_count:,} rows, and at least {expects.rows:,} are expected."
+        told = (
+            f"{due} has {count_of(state.row_count, 'row')}, and at least {expects.rows:,} are "
+            "expected."
+        )
     if len(found.missing) > 1:
-        told += f" {len(found.missing):,} days are missing, since {found.missing[0]}."
+        told += (
+            f" {count_of(len(found.missing), 'day')} {is_or_are(len(found.missing))} "
+            f"missing, since {found.missing[0]}."
+        )
     return told
 
 

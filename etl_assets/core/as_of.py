@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from etl_assets.core.history import MOMENT, VALID_FROM, VALID_TO
+from etl_assets.core.spec_classes import spec_class
 
 UNKNOWN = 0
 """The surrogate key of the unknown member, which every dimension has: facts whose key the dimension
@@ -18,6 +19,7 @@ does not have at their time point to it, so that a join never loses a row."""
 _ROW = "__row"
 
 
+@spec_class
 @dataclass(frozen=True)
 class AsOf:
     """How facts look a dimension up.

@@ -6,8 +6,10 @@ Whether it is there, and what a manifest holds, is read in `sources/files/comple
 from dataclasses import dataclass
 
 from etl_assets.core.key_patterns import KeyPattern
+from etl_assets.core.spec_classes import spec_class
 
 
+@spec_class
 @dataclass(frozen=True)
 class Marker:
     """An object that is put when all others of its day are there; what is in it does not matter.
@@ -43,6 +45,7 @@ class Marker:
         return found
 
 
+@spec_class
 @dataclass(frozen=True)
 class Manifest(Marker):
     """A marker that lists the objects of its day, with what each of them must be.

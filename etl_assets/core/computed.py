@@ -9,7 +9,10 @@ SQL of them is `sources/postgres/computed.py`, what can be wrong with them
 import re
 from dataclasses import dataclass
 
+from etl_assets.core.spec_classes import spec_class
 
+
+@spec_class
 @dataclass(frozen=True)
 class DayIn:
     """The day on the calendar of a zone (pl.Date) at the moment of a column.
@@ -24,6 +27,7 @@ class DayIn:
     zone: str
 
 
+@spec_class
 @dataclass(frozen=True)
 class Sql:
     """An expression over the columns of the source table, in PostgreSQL's SQL.

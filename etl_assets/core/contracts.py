@@ -34,6 +34,7 @@ from etl_assets.core.check_names import (
     is_check,
 )
 from etl_assets.core.file_formats import Texts
+from etl_assets.core.spec_classes import spec_function
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class DeclaredColumn:
         return self.alias or self.attribute
 
 
+@spec_function
 def column(
     *,
     description: str,

@@ -13,6 +13,7 @@ import polars as pl
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.frames import WITHOUT
+from etl_assets.core.spec_classes import spec_class
 
 FIRST = datetime.min.replace(tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
@@ -26,6 +27,7 @@ _MICROSECONDS: Mapping[str, int] = {"seconds": 1_000_000, "milliseconds": 1_000,
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@spec_class
 @dataclass(frozen=True)
 class Epoch:
     """A cursor of whole numbers that count from 1970-01-01 UTC; of several columns the greatest."""
@@ -34,6 +36,7 @@ class Epoch:
     unit: EpochUnit
 
 
+@spec_class
 @dataclass(frozen=True)
 class Version:
     """A cursor of whole numbers that one sequence gives to every change of the whole table.

@@ -16,6 +16,26 @@ def data_dictionary(tables: Iterable[LayerTable]) -> str:
     return "\n".join([head, *(_section(table) for table in tables)])
 
 
+def dictionary_rows(tables: Iterable[LayerTable]) -> list[dict[str, object]]:
+    """The same for machines: one object for each column of each table."""
+    return [
+        {
+            "table": table.path,
+            "column": column.name,
+            "dtype": str(column.dtype),
+            "is_key": column.name in table.key,
+            "nullable": column.nullable,
+            "max_null_ratio": column.max_null_ratio,
+            "unit": column.unit or None,
+            "is_personal": bool(column.personal),
+            "description": column.description,
+            "rules": [str(rule) for rule in column.rules],
+        }
+        for table in tables
+        for column in table.columns
+    ]
+
+
 def _section(table: LayerTable) -> str:
     days = (
         f"A partition is a UTC day of `{table.partition_column}`."

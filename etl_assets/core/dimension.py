@@ -30,6 +30,7 @@ from etl_assets.core.policies import Thresholds
 from etl_assets.core.promoted import promoting
 from etl_assets.core.snapshots import IS_GONE, SNAPSHOT_AT
 from etl_assets.core.spec_checks import table_faults
+from etl_assets.core.spec_classes import refuse_types, spec_class
 from etl_assets.core.table import Input, Layer, LayerTable
 
 HISTORY, DELETIONS = "history", "deletions"
@@ -71,6 +72,7 @@ def _as_it_is(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows
 
 
+@spec_class
 @dataclass(frozen=True)
 class DimensionSpec:
     """A dimension with the history of its keys; SpecError where it cannot be.
@@ -108,6 +110,7 @@ class DimensionSpec:
 
     def __post_init__(self) -> None:
         refuse("DimensionSpec", self.name, list(dimension_faults(self, _OWN)))
+        refuse_types(self)
         (table,) = self.layer_tables()
         faults = table_faults(table, contract="contract", transform="")
         refuse("DimensionSpec", self.name, list(faults))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from etl_assets.core.spec_classes import spec_class
+
 DIRECTIVES = {
     "Y": "[0-9]{4}",
     "m": "[0-9]{1,2}",
@@ -50,6 +52,7 @@ def compression_of(key: str) -> Compression:
     return Compression.ZSTD if lowered.endswith(".zst") else Compression.NONE
 
 
+@spec_class
 @dataclass(frozen=True)
 class Csv:
     """Text with one record a line and a delimiter between its fields.
@@ -87,11 +90,13 @@ class Csv:
             raise ValueError(f"Python has no text encoding {self.encoding!r} for a Csv.") from None
 
 
+@spec_class
 @dataclass(frozen=True)
 class JsonLines:
     """One JSON object a line, in UTF-8."""
 
 
+@spec_class
 @dataclass(frozen=True)
 class Parquet:
     """A Parquet file, whose footer must fit the contract without any loss."""
@@ -100,6 +105,7 @@ class Parquet:
 FileFormat = Csv | JsonLines | Parquet
 
 
+@spec_class
 @dataclass(frozen=True)
 class Texts:
     """How the text in a file becomes the values of one column.

@@ -11,6 +11,7 @@ from datetime import date
 from etl_assets.core.reload_reasons import lacks_of
 from etl_assets.core.state import PartitionState, TableState
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 
 Lacking = Mapping[date, Collection[str]]
 """By part of a table the columns that it lacks; parts that lack none are left out."""
@@ -48,7 +49,7 @@ def stricter_columns(table: LayerTable, state: TableState) -> list[str]:
 def lacking_note(table: LayerTable, days: Lacking) -> str:
     """What a person should know of days that lack columns, of a table that is read."""
     columns = sorted({name for names in days.values() for name in names})
-    number = f"{len(days):,} {'day has' if len(days) == 1 else 'days have'}"
+    number = count_of(len(days), "day has", "days have")
     span = f" --from {min(days)} --to {max(days)}"
     if not table.has_days:
         number, span = "the table has", ""

@@ -10,16 +10,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from etl_assets.core.source_specs import SourceSpec
+from etl_assets.core.spec_classes import spec_class
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+@spec_class
 @dataclass(frozen=True)
 class NoPages:
     """One answer has all items."""
 
 
+@spec_class
 @dataclass(frozen=True)
 class CursorPages:
     """Each answer has the cursor of the next page at the path `next`; none, null or "" ends it.
@@ -33,6 +36,7 @@ class CursorPages:
     expired: tuple[int, ...] = (410,)
 
 
+@spec_class
 @dataclass(frozen=True)
 class PageNumbers:
     """Pages are counted from `first`, until one is empty.
@@ -44,6 +48,7 @@ class PageNumbers:
     first: int = 1
 
 
+@spec_class
 @dataclass(frozen=True)
 class Offsets:
     """Each page begins after as many items as were received, until one is empty."""
@@ -51,6 +56,7 @@ class Offsets:
     param: str = "offset"
 
 
+@spec_class
 @dataclass(frozen=True)
 class LinkHeader:
     """The header `Link` has the URL of the next page, with `rel="next"`; none ends it."""
@@ -58,6 +64,7 @@ class LinkHeader:
     rel: str = "next"
 
 
+@spec_class
 @dataclass(frozen=True)
 class NextUrl:
     """Each answer has the URL of the next page at the path `next`; none, null or "" ends it."""
@@ -69,6 +76,7 @@ Pagination = NoPages | CursorPages | PageNumbers | Offsets | LinkHeader | NextUr
 """How the pages of a list follow each other."""
 
 
+@spec_class
 @dataclass(frozen=True)
 class DayWindow:
     """The parameters that bound a day, so that the API is asked for this day alone.
@@ -86,6 +94,7 @@ class DayWindow:
     overlap: timedelta = timedelta(0)
 
 
+@spec_class
 @dataclass(frozen=True)
 class HttpApi(SourceSpec):
     """A list of JSON objects that an HTTP API serves; a row an object, its columns by their names.

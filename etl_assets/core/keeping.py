@@ -14,6 +14,7 @@ from etl_assets.core.frames import DAY
 from etl_assets.core.partitions import ONE_DAY, Window
 from etl_assets.core.policies import Deletes
 from etl_assets.core.scope import Scope
+from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from etl_assets.core.table import LayerTable
@@ -81,14 +82,18 @@ def closing_rule(table: "LayerTable") -> str:
     """When a day is closed, as a sentence without its stop; of a table with `keep_before`."""
     assert table.keep_before is not None  # noqa: S101 - the caller asked
     days, rest = divmod(table.keep_before, ONE_DAY)
-    shown = f"{days:,} {'day' if days == 1 else 'days'}" if not rest else str(table.keep_before)
+    shown = count_of(days, "day") if not rest else str(table.keep_before)
     return f"days that began more than {shown} ago are closed (keep_before)"
 
 
 def closed_days(table: "LayerTable", days: Collection[date]) -> DayClosed:
     """The error of days that somebody wants to be loaded again although they are closed."""
     first, last = min(days), max(days)
-    told = f"{first} is" if len(days) == 1 else f"{len(days):,} days from {first} to {last} are"
+    told = (
+        f"{first} is"
+        if len(days) == 1
+        else f"{count_of(len(days), 'day')} from {first} to {last} are"
+    )
     return DayClosed(
         f"{table.path}: {told} published and not loaded again, because {closing_rule(table)}: the "
         "source may have pruned them.",

@@ -7,14 +7,12 @@ What only one warehouse cannot hold is `warehouse/names.py`. The other faults of
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.contracts import Contract
 from etl_assets.core.faults import Fault
 from etl_assets.core.frames import OWN
 from etl_assets.core.source_specs import PostgresTable, SourceSpec
 from etl_assets.core.table import LayerTable
-
-RESERVED = ("_ingested_at", "_source", "_run_id", "_schema_version")
-"""The columns that the platform itself adds to every published table."""
 
 
 def name_faults(contract: type[Contract], names: Sequence[str], field: str) -> Iterator[Fault]:
@@ -41,7 +39,7 @@ def name_faults(contract: type[Contract], names: Sequence[str], field: str) -> I
 
 
 def _why_not(name: str) -> str:
-    if name.lower() in RESERVED:
+    if name.lower() in AUDIT_COLUMNS:
         return "which the platform itself adds"
     if OWN.fullmatch(name.lower()):
         return "which the platform gives to a column of its own"

@@ -12,11 +12,13 @@ from enum import StrEnum
 from typing import Literal
 
 from etl_assets.core.checks import Severity
+from etl_assets.core.spec_classes import spec_class
 
 LOOKBACK = timedelta(minutes=1)
 """How far back each sync reads again, unless a spec says otherwise."""
 
 
+@spec_class
 @dataclass(frozen=True)
 class Thresholds:
     """How much may be wrong before a day is not published.
@@ -63,6 +65,7 @@ class Deletes(StrEnum):
     KEEP = "keep"
 
 
+@spec_class
 @dataclass(frozen=True)
 class Arrival:
     """When the rows of a day must be there, and how many at least.

@@ -90,6 +90,11 @@ def refused_of(text: str) -> str | None:
     return _OBJECTS.sub("", text) or None
 
 
+def shown_reason(text: str) -> str:
+    """All that the reason says, for a person."""
+    return _OBJECTS.sub("", text)
+
+
 def objects_of(text: str) -> str | None:
     """The digest of the objects that were refused, None where it is not known."""
     found = _OBJECTS.search(text)

@@ -13,6 +13,7 @@ from etl_assets.core.completeness import Marker
 from etl_assets.core.computed import Computed
 from etl_assets.core.file_formats import Compression, Csv, FileFormat
 from etl_assets.core.key_patterns import KeyPattern
+from etl_assets.core.spec_classes import spec_class
 
 DEFAULT_CONNECTION = "default"
 """The connection of DATABASE_URL; any other name `<name>` is DATABASE_URL_<NAME>."""
@@ -21,6 +22,7 @@ EVENTS_CONNECTION = "events"
 """The connection of EVENTS_DATABASE_URL, the database that events land in."""
 
 
+@spec_class
 @dataclass(frozen=True)
 class Parent:
     """The row that a source row belongs to, for columns that the row itself does not have.
@@ -70,6 +72,7 @@ class SourceSpec(ABC):
         return ()
 
 
+@spec_class
 @dataclass(frozen=True)
 class PostgresTable(SourceSpec):
     """A table of a source database, read by explicit columns (those of the raw contract).
@@ -111,6 +114,7 @@ several days and a day rows of several objects.
 """
 
 
+@spec_class
 @dataclass(frozen=True)
 class Files(SourceSpec):
     """The objects of a bucket or a folder whose keys a pattern describes, read by their format.

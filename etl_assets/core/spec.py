@@ -19,6 +19,7 @@ from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Threshol
 from etl_assets.core.promoted import promoting
 from etl_assets.core.source_specs import SourceSpec
 from etl_assets.core.spec_checks import table_faults, two_layer_faults
+from etl_assets.core.spec_classes import refuse_types, spec_class
 from etl_assets.core.table import Input, Layer, LayerTable, versions_of
 
 Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
@@ -32,6 +33,7 @@ class Enrich(Protocol):
         ...
 
 
+@spec_class
 @dataclass(frozen=True)
 class TableSpec:
     """A source table that is landed in raw and cleaned in staged; SpecError where it cannot be.
@@ -84,6 +86,7 @@ class TableSpec:
         faults += table_faults(raw, contract="raw", transform="")
         faults += table_faults(staged, contract="staged", transform="stage")
         refuse("TableSpec", self.name, faults or two_layer_faults(raw, staged))
+        refuse_types(self)
 
     def layer_tables(self) -> tuple[LayerTable, ...]:
         """`raw/<name>` and `staged/<name>`."""
@@ -133,6 +136,7 @@ class TableSpec:
         )
 
 
+@spec_class
 @dataclass(frozen=True)
 class EnrichedSpec:
     """A table made of other layer tables; SpecError where it cannot be.
@@ -155,6 +159,7 @@ class EnrichedSpec:
         (table,) = self.layer_tables()
         faults = list(table_faults(table, contract="contract", transform="enrich"))
         refuse("EnrichedSpec", self.name, faults)
+        refuse_types(self)
 
     def layer_tables(self) -> tuple[LayerTable, ...]:
         """`enriched/<name>`."""

@@ -19,6 +19,7 @@ from etl_assets.core.cursor import Cursor, CursorColumn, cursor_of
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
 from etl_assets.core.source_specs import Files, PostgresTable, SourceSpec
+from etl_assets.core.spec_classes import spec_class
 
 if TYPE_CHECKING:
     from etl_assets.core.as_of import AsOf
@@ -33,6 +34,7 @@ class Layer(StrEnum):
     ENRICHED = "enriched"
 
 
+@spec_class
 @dataclass(frozen=True)
 class Input:
     """An upstream layer table.

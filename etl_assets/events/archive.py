@@ -8,13 +8,14 @@ import hashlib
 import io
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from etl_assets.core.meter import METER
 from etl_assets.events.database import EventsDatabase
 from etl_assets.sources.files.writable import WritableStore
 
@@ -52,18 +53,24 @@ class Archived:
         )
 
 
-def archive(database: EventsDatabase, store: WritableStore) -> Archived:
+def archive(
+    database: EventsDatabase,
+    store: WritableStore,
+    told: Callable[[Archived], None] = lambda _object: None,
+) -> Archived:
     """Write all payloads that are landed and not archived.
 
     An object and its manifest are there before their payloads are marked as archived: after a crash
     between the two, and where two do it at once, they are written twice, and a replay lands each
-    once. No transaction is open while objects are written: it would hold back the sync of the table
-    of events. Raises SourceUnavailable and SourceError.
+    once. `told` is told of each object. No transaction is open while objects are written: it would
+    hold back the sync of the table of events. Raises SourceUnavailable and SourceError.
     """
     done, last = Archived(), 0
     while rows := _waiting(database, last):  # each batch has greater ids than the one before
         for (source, day), part in _by_day(rows).items():
-            done += _write(store, source, day, part)
+            written = _write(store, source, day, part)
+            told(written)
+            done += written
         last = rows[-1][0]
         with database.transaction("marking payloads as archived") as connection:
             # One that was received earlier meanwhile is written again with that moment.
@@ -119,6 +126,7 @@ def _write(store: WritableStore, source: str, day: date, rows: Sequence[_Row]) -
         "first_received": min(row[5] for row in rows).astimezone(UTC).isoformat(),
         "last_received": max(row[5] for row in rows).astimezone(UTC).isoformat(),
     }
+    METER.count(len(rows), len(content))
     store.put(f"{key}.parquet", content)
     store.put(f"{key}.json", json.dumps(manifest, indent=1).encode())
     return Archived(len(rows), 1, len(content))

@@ -31,6 +31,14 @@ def counts_of(connection: psycopg.Connection[Any]) -> EventCounts:
     return EventCounts(*row)
 
 
+def pending_of(connection: psycopg.Connection[Any]) -> int:
+    """How many rows wait to be loaded: the queue alone is read; raises psycopg.Error."""
+    (found,) = connection.execute(
+        "SELECT count(*) FROM staging_events WHERE status = 'pending'"
+    ).fetchone() or (0,)
+    return int(found)
+
+
 def retry(connection: psycopg.Connection[Any], source: str | None = None) -> int:
     """Put what is quarantined back into the queue, of one source or of all; how many rows."""
     return connection.execute(_RETRY, [source, source]).rowcount

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import psycopg
 
+from etl_assets.core.meter import METER
+
 LONGEST_ID: Final = 512
 """Bytes of the longest id that is kept; an index of PostgreSQL takes keys of up to 2,700 bytes."""
 
@@ -59,6 +61,7 @@ def land(
     deadlock, if each calls this once in a transaction. Raises ValueError for a moment without a
     zone, psycopg.Error.
     """
+    METER.count(len(arrivals), sum(len(one.payload) for one in arrivals))
     rows = _rows_of(arrivals)
     new = _land_few(connection, rows) if len(rows) <= _FEW else _land_many(connection, rows)
     if cursor is not None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import psycopg
 
 from etl_assets.core.errors import EventRefused, SourceUnavailable
+from etl_assets.core.meter import METER
 from etl_assets.events.database import EventsDatabase
 from etl_assets.events.merge import Merged, Verdict, merge, settle
 from etl_assets.events.moments import AHEAD
@@ -107,6 +108,7 @@ def load_all(
 def _load(database: EventsDatabase, limit: int, rules: Rules) -> LoadedEvents:
     with database.transaction("loading events") as connection, _undone_is_told():
         copies = _take(connection, limit)
+        METER.count(len(copies), sum(len(copy.payload) for copy in copies))
         events, refused = _transformed(copies, rules)
         if events:
             # In a transaction of its own: others need them, and should not wait for this batch.

@@ -6,7 +6,7 @@ Writing the archive is `archive.py`. What follows landing, loading included, is 
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -38,10 +38,12 @@ def replay(
     first: date,
     last: date,
     source: str | None = None,
+    told: Callable[[str], None] = lambda _key: None,
 ) -> Replayed:
     """Land what was received from `first` to `last` (UTC days), of one source or of all.
 
-    What is there already stays as it is. Cursors of sources stay where they are. Raises
+    `told` is told of each object. What is there already stays as it is, and cursors of sources stay
+    where they are. Raises
     SourceError for an object that is not what its manifest says or is missing beside it, and what
     `land` raises; what was landed until then stays.
     """
@@ -59,6 +61,7 @@ def replay(
         ]
         with database.transaction("landing what was archived") as connection:
             landed += land(connection, arrivals).new
+        told(stored.key)
         objects, payloads = objects + 1, payloads + len(rows)
     return Replayed(objects, payloads, landed)
 

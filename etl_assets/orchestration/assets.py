@@ -32,7 +32,7 @@ from etl_assets.pipeline.platform import Platform
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import FailedDay, LoadedDay
     from etl_assets.pipeline.publish import Committed
-    from etl_assets.sources.base import DaySource
+    from etl_assets.sources.reads import DaySource
 
 SOURCE_GROUP = "source"
 

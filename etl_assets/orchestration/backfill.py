@@ -18,6 +18,7 @@ from etl_assets.config import Settings
 from etl_assets.core.keeping import CLOSED_TAG, LOAD_CLOSED, closed_days
 from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.orchestration.failures import raise_if_interrupted
 from etl_assets.orchestration.names import key_of_path, path_of
@@ -50,6 +51,18 @@ class BackfillResult:
         """Whether every table got every day."""
         left = (self.failed, self.skipped, self.closed)
         return not any(days for by_table in left for days in by_table.values())
+
+    def add(self, other: "BackfillResult") -> None:
+        """Take over what came of other days."""
+        for mine, theirs in (
+            (self.done, other.done),
+            (self.failed, other.failed),
+            (self.skipped, other.skipped),
+            (self.closed, other.closed),
+        ):
+            for path, days in theirs.items():
+                mine.setdefault(path, set()).update(days)
+        self.messages += other.messages
 
 
 def backfill(
@@ -219,7 +232,7 @@ def _unpublished_told(table: LayerTable, above: LayerTable, days: Sequence[date]
             f"Load it first: {command}"
         )
     return (
-        f"{above.path}: {len(days):,} days from {first} to {last} are not published, and "
+        f"{above.path}: {count_of(len(days), 'day')} from {first} to {last} are not published, and "
         f"{table.path} is made of them. Load them first: {command}"
     )
 

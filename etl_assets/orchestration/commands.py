@@ -1,9 +1,9 @@
 """Syncs and reconciliations from a terminal: the same jobs that the schedules start."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -18,6 +18,7 @@ from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.reconcile import Reconciliation
 from etl_assets.pipeline.sync_report import SyncReport
 
+T = TypeVar("T")
 _SENSORS, _HEARTBEAT_SECONDS = "SENSOR", 120
 Failures = Mapping[str, str]
 """The message of each op that failed for good, by its name."""
@@ -58,7 +59,7 @@ def sync_tables(
     `derive` None leaves that to the sensors of a running `etl-assets dev`, if there is one.
     """
     synced = Synced()
-    platform.on_sync = synced.reports.append
+    platform.on_sync = _also(synced.reports.append, platform.on_sync)
     platform.on_failure = synced.failures.__setitem__
     busy = [table for table in tables if table.path not in idle]
     if busy:
@@ -83,12 +84,23 @@ def run_reconcile(
     reports: list[SyncReport] = []
     found: list[Reconciliation] = []
     failures: dict[str, str] = {}
-    platform.on_sync, platform.on_reconciled = reports.append, found.append
+    platform.on_sync = _also(reports.append, platform.on_sync)
+    platform.on_reconciled = _also(found.append, platform.on_reconciled)
     platform.on_failure = failures.__setitem__
     config = {"repair": repair, "confirm_deletes": confirm_deletes}
     with home_instance(platform.settings) as instance:
         run_job(platform, RECONCILE_JOB, tables, instance, config)
     return reports, found, failures
+
+
+def _also(first: Callable[[T], None], then: Callable[[T], None]) -> Callable[[T], None]:
+    """Tell both: who started the command may show what has come so far."""
+
+    def both(one: T) -> None:
+        first(one)
+        then(one)
+
+    return both
 
 
 def run_job(

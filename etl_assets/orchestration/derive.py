@@ -24,11 +24,16 @@ def derive_late_days(
 
     late = platform.late() if derived else []
     by_depth: dict[int, list[Late]] = {}
+    expected = 0
 
     def days_of(table: LayerTable) -> list[date]:
+        nonlocal expected
         depth = platform.catalog.depth(table.path)
         if depth not in by_depth:  # what is late now that the layer before was made
             by_depth[depth] = platform.late()
+            of_layer = {path for path in derived if platform.catalog.depth(path) == depth}
+            expected += sum(one.table in of_layer for one in by_depth[depth])
+            platform.on_work("late day", expected, "making late days")
         return sorted(one.day for one in by_depth[depth] if one.table == table.path)
 
     if late:

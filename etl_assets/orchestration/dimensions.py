@@ -12,6 +12,7 @@ import dagster as dg
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.failures import failure_of, refused_days
 from etl_assets.orchestration.metadata import (
@@ -97,7 +98,8 @@ def _described(platform: Platform, run: "DimensionRun") -> Metadata:
         return {"dagster/row_count": committed.total_rows, "unchanged": True}
     late = {path: sorted(days) for path, days in run.marks.items() if days}
     told = "; ".join(
-        f"{path}: {len(days)} days from {days[0]} to {days[-1]}" for path, days in late.items()
+        f"{path}: {count_of(len(days), 'day')} from {days[0]} to {days[-1]}"
+        for path, days in late.items()
     )
     return {
         **day_metadata(

@@ -14,6 +14,7 @@ from etl_assets.core.partitions import windows_of
 from etl_assets.core.policies import Deletes
 from etl_assets.core.table import LayerTable
 from etl_assets.core.unexpected import stack_of, told
+from etl_assets.core.wording import count_of, is_or_are
 from etl_assets.interrupts import interrupt_behind
 from etl_assets.pipeline.platform import Platform
 
@@ -49,9 +50,9 @@ def refused_days(
     why = [broken(one) if isinstance(one, LoadedDay) else str(one.error) for one in refused]
     command = f"etl-assets backfill {table.path}"
     if table.has_days:
-        number = f"{len(refused)} of {len(refused) + len(good)}"
+        days = f"{len(refused)} of {count_of(len(refused) + len(good), 'day')}"
         dated = "; ".join(f"{one.day}: {reason}" for one, reason in zip(refused, why, strict=True))
-        what = f"{table.path}: {number} days are not published ({dated})."
+        what = f"{table.path}: {days} {is_or_are(len(refused))} not published ({dated})."
         them, again = "them", "run only these days again"
         windows = windows_of(one.day for one in refused)
         commands = [f"{command} --from {span.first} --to {span.last}" for span in windows]

@@ -10,6 +10,7 @@ import dagster as dg
 
 from etl_assets.core.lateness import Late
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.orchestration.console import CONSOLE
 from etl_assets.orchestration.failures import failure_of, report_failure
 from etl_assets.pipeline.platform import Platform
@@ -58,6 +59,6 @@ def _op() -> dg.OpDefinition:
         except Exception as error:
             failure = failure_of(error)
             raise failure from failure.__cause__
-        context.log.info(f"{table.path}: the days of {objects:,} objects are known.")
+        context.log.info(f"{table.path}: the days of {count_of(objects, 'object')} are known.")
 
     return read_objects

@@ -15,6 +15,7 @@ from etl_assets.core.catalog import Catalog
 from etl_assets.core.lateness import Late
 from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import Layer
+from etl_assets.core.wording import count_of
 from etl_assets.demo.partner_folder import is_watched
 from etl_assets.orchestration.failures import told_in_ticks
 from etl_assets.orchestration.names import key_of, key_of_path
@@ -78,7 +79,11 @@ def build_lateness_sensor(
             cursor = json.dumps(asked)
             context.update_cursor(cursor)
             nothing_late.note(version, newest_day, cursor)
-            waiting = f"; {len(found)} days wait for their inputs to change" if found else ""
+            waiting = (
+                f"; {count_of(len(found), 'day')} waiting for their inputs to change"
+                if found
+                else ""
+            )
             return dg.SkipReason(f"No derived day is behind its inputs{waiting}.")
         return dg.SensorResult(run_requests=_requests(now), cursor=json.dumps(asked))
 

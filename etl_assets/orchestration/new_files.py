@@ -15,6 +15,7 @@ from etl_assets.config import Settings
 from etl_assets.core.lateness import Late
 from etl_assets.core.partitions import windows_of
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.demo.partner_folder import is_watched
 from etl_assets.orchestration.failures import told_in_ticks
 from etl_assets.orchestration.file_index import index_request
@@ -80,7 +81,7 @@ def build_files_sensor(
         reading, asked = plan_reading(look, memory.asked, asked, now, may=not (runs or chosen))
         memory = memory.after(look, watched.watch, asked, now)
         told = " ".join(filter(None, [look.told(), watched.told]))
-        context.log.info(f"{told} Asked for {len(chosen)} days." if chosen else told)
+        context.log.info(f"{told} Asked for {count_of(len(chosen), 'day')}." if chosen else told)
         for day, why in sorted(look.waits.items())[:_MOST_WAITS]:
             context.log.info(f"{day} is not complete: {why}.")
         hints.forget()
@@ -91,7 +92,9 @@ def build_files_sensor(
         context.update_cursor(memory.to_cursor())
         if runs:
             return dg.SkipReason(f"{told} {runs} runs of the table are queued or at work.")
-        waiting = f" {len(look.late)} days wait: their runs failed." if look.late else ""
+        waiting = (
+            f" {count_of(len(look.late), 'day')} waiting: their runs failed." if look.late else ""
+        )
         return dg.SkipReason(f"{told}{waiting}")
 
     return new_files

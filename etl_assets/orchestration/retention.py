@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from dagster._core.storage.event_log import SqlEventLogStorage
 
 from etl_assets.config import Settings
+from etl_assets.core.wording import count_of
 
 _MOST_RUNS = 200
 _SECONDS = 20.0  # a tick of a sensor has 60
@@ -53,7 +54,7 @@ def build_retention_sensor(settings: Settings, jobs: Sequence[str]) -> dg.Sensor
         minimum_interval_seconds=3600,
         default_status=status.RUNNING if settings.database_url else status.STOPPED,
         description=f"Removes runs of {' and '.join(jobs)} that are older than "
-        f"{settings.run_retention_days} days and that nothing refers to any more.",
+        f"{count_of(settings.run_retention_days, 'day')} and that nothing refers to any more.",
     )
     def run_retention(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         before = datetime.now(UTC) - timedelta(days=settings.run_retention_days)

@@ -16,6 +16,7 @@ from etl_assets.core.digests import can_be_reconciled
 from etl_assets.core.gained import lacking_note
 from etl_assets.core.partitions import ONE_DAY
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.orchestration.assets import beside
 from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.console import CONSOLE
@@ -228,8 +229,8 @@ def _reconcile(context: dg.OpExecutionContext, table: LayerTable) -> Events:
 def differs(table: LayerTable, found: "Reconciliation") -> str:
     """What a reconciliation ends with that did not find source and warehouse equal."""
     now = found.now
-    told = f"{table.path} differs from its source in {now.count:,} rows"
-    told += f" of {len(now.days):,} days" if table.has_days else ""
+    told = f"{table.path} differs from its source in {count_of(now.count, 'row')}"
+    told += f" of {count_of(len(now.days), 'day')}" if table.has_days else ""
     if now.quarantine_days:
         told += f"; the quarantine of {len(now.quarantine_days):,} of them is out of date"
     if found.repair:
@@ -292,8 +293,9 @@ def _log(context: dg.OpExecutionContext, report: SyncReport) -> None:
     last = report.last
     mark = last.mark.shown if last and last.mark else "the beginning"
     context.log.info(
-        f"{report.table}: {report.rows:,} rows read, {report.changed:,} changed, "
-        f"{report.removed:,} removed, {len(report.days)} days touched; stands at {mark}."
+        f"{report.table}: {count_of(report.rows, 'row')} read, {report.changed:,} changed, "
+        f"{report.removed:,} removed, {count_of(len(report.days), 'day')} touched; stands at "
+        f"{mark}."
     )
     if last and last.horizon.held_by:
         context.log.info(f"{report.table}: held back by {last.horizon.held_by}.")

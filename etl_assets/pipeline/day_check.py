@@ -19,6 +19,7 @@ from etl_assets.core.audit import SAMPLES, Bad, DayAudit
 from etl_assets.core.checks import UNIQUE_KEY
 from etl_assets.core.drift import DriftReport
 from etl_assets.core.ledger import LedgerEntry
+from etl_assets.core.meter import METER
 from etl_assets.core.rows import QUARANTINE_SCHEMA, keys_of, payloads_of, quarantine_rows
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
@@ -153,6 +154,7 @@ class DayCheck:
 
     def add(self, batch: pl.DataFrame) -> pl.DataFrame:
         """Check rows of the contract's columns; the good ones, which are spooled."""
+        METER.count(batch.height, int(batch.estimated_size()))
         with self.clock.step("audit"):
             rows, bad = self._audit.split(batch)
             self._watermark.see(rows)

@@ -18,7 +18,7 @@ from etl_assets.core.readings import noted
 from etl_assets.core.table import Input, LayerTable
 from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.look_ups import LookUps
-from etl_assets.sources.base import Afterwards, DayEvidence, DayRead
+from etl_assets.sources.reads import Afterwards, DayEvidence, DayRead
 from etl_assets.warehouse.base import Warehouse
 
 CHUNK_ROWS = 131_072

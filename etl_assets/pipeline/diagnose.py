@@ -7,7 +7,9 @@ from datetime import datetime
 from etl_assets.core.errors import EtlError
 from etl_assets.core.keeping import open_from
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability, Source, SyncCost
+from etl_assets.sources.abilities import Ability
+from etl_assets.sources.base import Source
+from etl_assets.sources.snapshot import SyncCost
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Diagnosis:
     that stay although the source no longer has them, `day_costs` what makes a day of it dear to
     read. `not_there` are columns that its spec ignores and the source does not have.
     `sync_cost` is what each sync costs the source, None for a table that does not sync.
+    `missing_rights` are the statements that give our role what it lacks.
     """
 
     table: str
@@ -36,6 +39,7 @@ class Diagnosis:
     day_costs: tuple[str, ...] = ()
     not_there: tuple[str, ...] = ()
     sync_cost: SyncCost | None = None
+    missing_rights: tuple[str, ...] = ()
 
 
 def diagnose(
@@ -86,7 +90,14 @@ def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
                 snapshot.sync_cost(),
             )
     except EtlError as error:
-        return Diagnosis(table.path, error)
+        return Diagnosis(table.path, error, missing_rights=_missing_rights(source))
+
+
+def _missing_rights(source: Source) -> tuple[str, ...]:
+    try:
+        return tuple(source.missing_rights())
+    except EtlError:  # the table's own error says what is the matter
+        return ()
 
 
 def _keeping(table: LayerTable, names: Sequence[str], now: datetime) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from datetime import date
 from etl_assets.core.digests import can_be_reconciled, not_compared
 from etl_assets.core.reload_reasons import lacks_of
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability, DaySource, Source
+from etl_assets.sources.abilities import Ability
+from etl_assets.sources.base import Source
+from etl_assets.sources.reads import DaySource
 from etl_assets.warehouse.base import Warehouse
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from etl_assets.core.as_of import UNKNOWN
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.column_lineage import same_values
 from etl_assets.core.policies import Deletes
 from etl_assets.core.rows import keys_of
@@ -24,7 +25,6 @@ from etl_assets.core.table import Input, LayerTable
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.row_search import part_of, rows_with
 from etl_assets.pipeline.row_sources import origin_lines
-from etl_assets.warehouse.base import AUDIT_COLUMNS
 from etl_assets.warehouse.contract_tables import schema_version
 
 Values = Mapping[str, Any]

@@ -24,6 +24,7 @@ from etl_assets.core.reload_reasons import forgotten_of, refused_of
 from etl_assets.core.reload_reasons import objects_of as reload_objects
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of, is_or_are
 from etl_assets.sources.files.declared import files_of
 from etl_assets.sources.files.listing import Listing, digest_of, made_of
 from etl_assets.sources.files.objects import StoredObject
@@ -67,7 +68,9 @@ class FilesLook:
         counts = [f"{self.counts[what]:,} {what}" for what in COUNTED if self.counts.get(what)]
         said = f"Objects: {', '.join(counts)}." if counts else "No object is new, changed or gone."
         if self.outside_rows:
-            said += f" {self.outside_rows:,} rows are {OUTSIDE}."
+            said += (
+                f" {count_of(self.outside_rows, 'row')} {is_or_are(self.outside_rows)} {OUTSIDE}."
+            )
         return f"{said} Days forgotten by hand: {self.forgotten:,}." if self.forgotten else said
 
 
@@ -249,7 +252,7 @@ class _Look:
         ready = [stored for stored in self.listing.unread if not self._is_young(stored)]
         self.counts[UNREAD] += len(ready)
         self.counts[SETTLING] += len(self.listing.unread) - len(ready)
-        why = f"{len(ready):,} objects to be read"
+        why = f"{count_of(len(ready), 'object')} to be read"
         return [Late(self.table.path, WHOLE, made_of(ready), why)] if ready else []
 
     def is_whole(self, day: date) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from etl_assets.core.partitions import ONE_DAY
 from etl_assets.core.source_specs import Files
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.listing import Listing, placed
 from etl_assets.sources.files.objects import StoredObject
 from etl_assets.sources.files.spans import Span
@@ -37,8 +38,12 @@ class Sweep:
     def told(self) -> str:
         """How far it is, for the tick; nothing where it took one tick."""
         if not self.is_over:
-            return f"Swept {self.keys:,} keys so far."
-        return f"Swept all {self.keys:,} keys in {self.walks} ticks." if self.walks > 1 else ""
+            return f"Swept {count_of(self.keys, 'key')} so far."
+        return (
+            f"Swept all {count_of(self.keys, 'key')} in {count_of(self.walks, 'tick')}."
+            if self.walks > 1
+            else ""
+        )
 
 
 @dataclass(frozen=True)

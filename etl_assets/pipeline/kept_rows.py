@@ -22,7 +22,7 @@ from etl_assets.core.policies import Deletes
 from etl_assets.core.state import Happening, PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.day_check import DayCheck
-from etl_assets.sources.base import DayRead
+from etl_assets.sources.reads import DayRead
 from etl_assets.spool import SpoolFiles, disk_errors
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.publication import Gone

@@ -22,7 +22,8 @@ from etl_assets.pipeline.day_check import Clock, DayCheck, Origin
 from etl_assets.pipeline.days import FailedDay, LoadedDay, Published
 from etl_assets.pipeline.match import whole_keys
 from etl_assets.pipeline.objects import DayObjects
-from etl_assets.sources.base import DayRead, Days, DaySource, Snapshot
+from etl_assets.sources.reads import DayRead, Days, DaySource
+from etl_assets.sources.snapshot import Snapshot
 
 _ATTEMPTS = 4
 

@@ -49,7 +49,8 @@ class Platform:
     BigQuery's clients, None for Google's default credentials. `on_day` is told of each day that
     was loaded and checked: table path, day, whether it is good; `on_note` of what a person should
     know of a load that went well; `on_sync` and `on_reconciled` of each table; `on_failure` of each
-    op that failed for good.
+    op that failed for good. `on_work` is told of the steps that follow: what a step is (in the
+    singular), how many there are (None where nobody knows), and what is done.
     """
 
     settings: Settings
@@ -58,6 +59,7 @@ class Platform:
     on_sync: "Callable[[SyncReport], None]" = lambda _report: None
     on_reconciled: "Callable[[Reconciliation], None]" = lambda _found: None
     on_failure: Callable[[str, str], None] = lambda _op, _message: None
+    on_work: Callable[[str, int | None, str], None] = lambda _unit, _total, _label: None
     given_catalog: Catalog | None = None
     google: "Connect | None" = None
     sources: Sources = field(init=False)

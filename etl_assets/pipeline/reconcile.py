@@ -23,10 +23,12 @@ from etl_assets.core.gained import Lacking, lacking_note
 from etl_assets.core.reload_reasons import lacks_of
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of, is_or_are
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.change_set import ChangeSet, Outcome
-from etl_assets.pipeline.compare import Comparing, Differences
+from etl_assets.pipeline.compare import Comparing
 from etl_assets.pipeline.day_check import Origin
+from etl_assets.pipeline.differences import Differences
 from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.publish import Committed
 from etl_assets.pipeline.run_days import Reloaded, reload
@@ -162,7 +164,8 @@ class Reconciling:
         gone = found.extra.height
         if gone and getattr(self.table.source, "row_security", False):
             return MassDelete(
-                f"{gone:,} rows of {self.table.path} are gone from the source, or row security "
+                f"{count_of(gone, 'row')} of {self.table.path} {is_or_are(gone)} gone from the "
+                "source, or row security "
                 "hides them from the reader; they were left as they are.",
                 "If they were deleted, run: etl-assets reconcile "
                 f"{self.table.path} --repair --confirm-deletes.",
@@ -185,14 +188,16 @@ class Reconciling:
         if found.vanished:
             return MassDelete(
                 f"{self._told(found.vanished)} of {self.table.path} vanished from the source, and "
-                f"a day that vanishes whole is not removed unconfirmed; {gone:,} rows that are "
+                f"a day that vanishes whole is not removed unconfirmed; {count_of(gone, 'row')} "
+                f"that {is_or_are(gone)} "
                 "gone from the source were left as they are.",
                 confirm,
             )
         if gone <= DELETES_UNCONFIRMED or gone <= most * published:
             return None
         return MassDelete(
-            f"{gone:,} of {published:,} rows of {self.table.path} are gone from the source, more "
+            f"{gone:,} of {count_of(published, 'row')} of {self.table.path} {is_or_are(gone)} "
+            "gone from the source, more "
             f"than the {most:.0%} that may be removed unconfirmed; they were left as they are.",
             confirm,
         )

@@ -13,6 +13,7 @@ from etl_assets.core.errors import ContractMismatch
 from etl_assets.core.http_specs import HttpApi
 from etl_assets.core.reload_reasons import refused
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of, is_or_are
 from etl_assets.pipeline.days import FailedDay, LoadedDay
 from etl_assets.pipeline.sync_log import put_reloads
 from etl_assets.pipeline.turns import in_turn
@@ -23,8 +24,10 @@ def broken(loaded: LoadedDay) -> str:
     """The checks that refused the day; of bad rows the commonest rule, its rows and some keys."""
     told = []
     for result in (result for result in loaded.results if result.blocks):
-        rules = cast("list[dict[str, object]]", result.evidence.get("broken_rules", []))
-        first = [f"{r['rule']}: {r['rows']} rows, {r['sample_keys']}" for r in rules[:1]]
+        rules = cast("list[dict[str, Any]]", result.evidence.get("broken_rules", []))
+        first = [
+            f"{r['rule']}: {count_of(r['rows'], 'row')}, {r['sample_keys']}" for r in rules[:1]
+        ]
         bound = _BOUNDS.get(result.check.name)
         details = [*first, *([bound(result.evidence)] if bound else [])]
         if any(rule["rule"] == checks.UNIQUE_KEY.name for rule in rules):
@@ -85,19 +88,22 @@ def _is_refusal(day: FailedDay) -> bool:
 
 _BOUNDS: "Final[Mapping[str, Callable[[Mapping[str, Any]], str]]]" = {
     checks.VALUE_RULES.name: lambda of: (
-        f"{of['bad_rows']:,} of {of['rows']:,} rows are bad, and max_bad_share allows "
+        f"{of['bad_rows']:,} of {count_of(of['rows'], 'row')} {is_or_are(of['bad_rows'])} bad, "
+        "and max_bad_share allows "
         f"{of['tolerated_share']:.4g}"
     ),
     checks.SHRINKAGE.name: lambda of: (
-        f"{of['rows']:,} rows, {of['published_rows']:,} are published, and min_share_of_last is "
+        f"{count_of(of['rows'], 'row')}, {of['published_rows']:,} "
+        f"{is_or_are(of['published_rows'])} published, and min_share_of_last is "
         f"{of['least_share']:.4g}"
     ),
     checks.HISTORY_COUNT.name: lambda of: (
-        f"{of['rows']:,} rows, earlier days have {of['median_of_earlier_days']:,}, and max_change "
+        f"{count_of(of['rows'], 'row')}, earlier days have {of['median_of_earlier_days']:,}, and "
+        "max_change "
         f"is {of['allowed_factor']:.4g}"
     ),
     checks.FILES_READ.name: lambda of: (
-        f"{of['refused']:,} of {of['objects']:,} objects cannot be trusted: "
+        f"{of['refused']:,} of {count_of(of['objects'], 'object')} cannot be trusted: "
         + "; ".join(f"{key}: {why}" for key, why in list(of["why"].items())[:1])
     ),
 }

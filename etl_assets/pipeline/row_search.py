@@ -13,12 +13,13 @@ from typing import Annotated, Any
 
 import polars as pl
 
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.contracts import Column, Contract, column
 from etl_assets.core.dimension import keyed
 from etl_assets.core.partitions import WHOLE, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.publish import spooled
-from etl_assets.warehouse.base import AUDIT_COLUMNS, Warehouse
+from etl_assets.warehouse.base import Warehouse
 
 _FEW_PARTS = 7
 """So many parts are read rather than a whole table searched."""

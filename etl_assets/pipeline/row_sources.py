@@ -13,6 +13,7 @@ from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.source_specs import EVENTS_CONNECTION, Files, PostgresTable
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.pipeline.row_search import part_of
 
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")
@@ -60,13 +61,13 @@ def _of_files(source: Files, row: Mapping[str, Any], ledger: Sequence[LedgerEntr
     entries = [one for one in ledger if key is None or one.object_key == key]
     if key is None and len(entries) > 1:
         return [
-            f"one of the {len(entries)} objects of its part: "
+            f"one of the {count_of(len(entries), 'object')} of its part: "
             f"{', '.join(one.object_key for one in entries[:3])}"
             f"{' …' if len(entries) > 3 else ''}"
         ]
     told = [
         f"{one.object_key}{f', line {line}' if line is not None else ''} "
-        f"({one.size:,} bytes, modified {_literal(one.modified)}, content {one.identity})"
+        f"({count_of(one.size, 'byte')}, modified {_literal(one.modified)}, content {one.identity})"
         for one in entries
     ]
     return told or [f"{key or source.place}{f', line {line}' if line is not None else ''}"]

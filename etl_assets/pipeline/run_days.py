@@ -21,13 +21,15 @@ from etl_assets.core.partitions import Window
 from etl_assets.core.reload_reasons import lacks_of, only_lacks, then
 from etl_assets.core.rows import keys_of
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of, has_or_have
 from etl_assets.pipeline.days import FailedDay, LoadedDay
 from etl_assets.pipeline.equal_parts import equal_parts
 from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import Committed, publish_days, published_counts
 from etl_assets.pipeline.sync_log import change_reloads, forget_reloads
-from etl_assets.sources.base import DaySource, Source
+from etl_assets.sources.base import Source
+from etl_assets.sources.reads import DaySource
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 
@@ -54,9 +56,10 @@ class Loaded:
         if not self.without_day:
             return []
         return [
-            f"{table.path}: {self.without_day:,} rows of the source have no day, because "
-            f"{table.day_column} is missing, infinite, or not from the years 1 to 9999. They are "
-            "not loaded; mend them in the source."
+            f"{table.path}: {count_of(self.without_day, 'row')} of the source "
+            f"{has_or_have(self.without_day)} no day, because "
+            f"{table.day_column} is missing, infinite, or not from the years 1 to 9999. Such rows "
+            "are not loaded; mend them in the source."
         ]
 
     @property
@@ -112,7 +115,9 @@ def load(
         ]
         if not remaining:
             break
-        tell(f"{len(remaining)} days of {table.path} were synced meanwhile: they are read again.")
+        were = "was" if len(remaining) == 1 else "were"
+        number = count_of(len(remaining), "day")
+        tell(f"{number} of {table.path} {were} synced meanwhile, and will be read again.")
     good = [day for day in found.values() if isinstance(day, LoadedDay) and day.is_good]
     refused = [day for day in found.values() if day not in good]
     return Loaded(good, refused, _without_day(source) if len(found) > 1 else 0)

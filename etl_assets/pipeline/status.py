@@ -8,11 +8,11 @@ from datetime import date, datetime, timedelta
 from etl_assets.core.checks import SCHEMA_DRIFT
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.readings import is_reading
-from etl_assets.core.reload_reasons import forgotten_of, refused_of
+from etl_assets.core.reload_reasons import forgotten_of, refused_of, shown_reason
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import PartitionState
-
-_SHOWN = 3
+from etl_assets.core.wording import count_of
+from etl_assets.pipeline.status_notes import notes_of
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class TableStatus:
     `warnings` has the number of days by check, as far as the state names them. `refused` are the
     days that a check or the contract refused, each with the reason: they are published as they were
     before, or not at all; `days_forgotten` are those of a table of files that its sensor shall load
-    again. `lacking` says which days of a table that is
-    read lack columns of its contract. `late_days` counts the
-    days of a derived table that are behind what they are made of, or with `is_of_files` the days
-    whose objects are not those that they were made of. `days_outside` are published
+    again; `reload_reasons` has every day that must be loaded again, whatever the reason is.
+    `lacking` says which days of a table that is read lack columns of its contract. `late_days`
+    counts the days of a derived table that are behind what they are made of, or with `is_of_files`
+    the days whose objects are not those that they were made of. `days_outside` are published
     days that are not among the platform's (any more), so that nothing brings them up to date.
     `is_declared` is False where no module declares the table, `syncs` where no sync tries refused
     days again. `high_watermark` is UTC; `freshness` the time since the last publication, None where
@@ -62,6 +62,7 @@ class TableStatus:
     open_from: date | None = None
     days_closed: int | None = None
     kept: int | None = None
+    reload_reasons: Mapping[date, str] = field(default_factory=dict)
 
     def facts(self) -> list[str]:
         """What is as it should be and worth knowing, a sentence or two each."""
@@ -72,67 +73,13 @@ class TableStatus:
                 f"{self.days_closed:,} of them published: neither compared nor loaded again."
             )
         if self.kept:
-            rows = f"{self.kept:,} {'row' if self.kept == 1 else 'rows'}"
+            rows = count_of(self.kept, "row")
             facts.append(f"{self.table} keeps {rows} that the source no longer has.")
         return facts
 
     def notes(self) -> list[str]:
         """What a person should know of it, a sentence or two each."""
-        notes = []
-        if self.warnings:
-            told = [f"{name} on {_days(days)}" for name, days in self.warnings.items()]
-            notes.append(f"{self.table}: checks that warn: {', '.join(told)}.")
-        if self.not_in_contract:
-            notes.append(
-                f"{self.table}: the source has columns that the contract does not have: "
-                f"{', '.join(self.not_in_contract)}. They are not read. Declare them, or name them "
-                "in `ignore` of the table's spec."
-            )
-        if self.refused:
-            notes.append(self._refusals())
-        if self.lacking:
-            notes.append(self.lacking)
-        if self.days_forgotten:
-            notes.append(
-                f"{self.table}: {_days(len(self.days_forgotten))} forgotten by hand "
-                f"({_some(self.days_forgotten)}). The sensor loads them again; or now: "
-                f"etl-assets files replay {self.table}."
-            )
-        if self.days_outside:
-            notes.append(
-                f"{self.table}: {_days(len(self.days_outside))} published outside ETL_FIRST_DAY "
-                f"and ETL_LAST_DAY ({_some(self.days_outside)}). Nothing brings them up to date."
-            )
-        if self.late_days and self.is_of_files:
-            notes.append(late_files_note(self.table, self.late_days))
-        elif self.late_days and not self.partitions:
-            notes.append(never_made_note(self.table, self.late_days))
-        elif self.late_days:
-            notes.append(
-                f"{self.table}: {_days(self.late_days)} late, as inputs were published since. "
-                f"Make them again: etl-assets derive {self.table}."
-            )
-        if not self.is_declared:
-            notes.append(f"{self.table} is published, and no module declares it.")
-        return notes
-
-    def _refusals(self) -> str:
-        """Which days were refused and why, and what to do next."""
-        days, table = list(self.refused), self.table
-        told = f"refused {_days(len(days))}"
-        if days == [WHOLE]:
-            what = f"{table}: the last load was not published. It was {self.refused[WHOLE]}."
-            return f"{what} What was published before stays. Mend it, then: {_backfill(table)}."
-        shown = "; ".join(f"{day} {self.refused[day]}" for day in days[:_SHOWN])
-        more = f"; and {len(days) - _SHOWN:,} more" if len(days) > _SHOWN else ""
-        what = f"{table}: {told}, as published before or not at all ({shown}{more})."
-        if self.syncs:
-            return f"{what} The next sync tries again: etl-assets sync {table}."
-        again = _backfill(table, days[0], days[-1])
-        if self.is_of_files:
-            sensor = f"new_files__{table.rpartition('/')[2]}"
-            return f"{what} When their objects change {sensor} loads them; or now: {again}."
-        return f"{what} Mend what is wrong, then: {again}."
+        return notes_of([self])
 
     def as_dict(self) -> dict[str, object]:
         """The same for JSON: moments and days as such, the freshness in seconds."""
@@ -147,6 +94,9 @@ class TableStatus:
             "quarantined": self.quarantined,
             "days_to_reload": list(self.refused),
             "refused": {day.isoformat(): why for day, why in self.refused.items()},
+            "must_be_loaded_again": {
+                day.isoformat(): why for day, why in self.reload_reasons.items()
+            },
             "days_forgotten": list(self.days_forgotten),
             "days_outside": list(self.days_outside),
             "late_days": self.late_days,
@@ -265,6 +215,7 @@ def _line(
         open_from=open_from,
         days_closed=sum(day < open_from for day in days) if open_from else None,
         kept=kept,
+        reload_reasons={day: shown_reason(reasons[day]) for day in sorted(reasons)},
     )
 
 
@@ -286,33 +237,6 @@ def verified_through(states: Iterable[PartitionState], open_from: date | None) -
     ]
     known = [moment for moment in moments if moment is not None]
     return min(known, default=None) if len(known) == len(moments) else None
-
-
-def late_files_note(table: str, days: int) -> str:
-    """What a person should know of days of files that are late."""
-    return (
-        f"{table}: {_days(days)} late, as their objects are new, changed or gone. The sensor "
-        f"new_files__{table.rpartition('/')[2]} loads them; see etl-assets files list {table}."
-    )
-
-
-def never_made_note(table: str, days: int) -> str:
-    """What a person should know of a derived table that was never made."""
-    return f"{table} was never made, of {_days(days)}. Make it: etl-assets derive {table}."
-
-
-def _backfill(table: str, first: date | None = None, last: date | None = None) -> str:
-    days = f" --from {first} --to {last}" if first else ""
-    return f"etl-assets backfill {table}{days}"
-
-
-def _days(number: int) -> str:
-    return f"{number:,} {'day' if number == 1 else 'days'}"
-
-
-def _some(days: Sequence[date]) -> str:
-    shown = ", ".join(map(str, days[:3]))
-    return f"{shown}, …" if len(days) > 3 else shown
 
 
 def ago(span: timedelta | None) -> str:

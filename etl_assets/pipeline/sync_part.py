@@ -15,8 +15,10 @@ from etl_assets.core.cursor import Cursor
 from etl_assets.core.frames import DAY, PAYLOAD, POSITION, RULE
 from etl_assets.core.position import Horizon, Position
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability, ChangeRead, Snapshot
+from etl_assets.sources.abilities import Ability
 from etl_assets.sources.found import Found, unreadable_schema
+from etl_assets.sources.reads import ChangeRead
+from etl_assets.sources.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from etl_assets.core.wording import count_of, is_or_are, it_or_them
+
 if TYPE_CHECKING:
     from etl_assets.pipeline.sync import Chunk
 
@@ -50,21 +52,23 @@ class SyncReport:
         if told:
             notes.append(f"{self.table}: not in the contract, and not read: {', '.join(told)}.")
         if self.outside:
-            belong, are = ("row belongs", "is") if self.outside == 1 else ("rows belong", "are")
+            rows = count_of(self.outside, "row belongs", "rows belong")
+            are = is_or_are(self.outside)
             notes.append(
-                f"{self.table}: {self.outside:,} {belong} to no day of this platform, and {are} "
+                f"{self.table}: {rows} to no day of this platform, and {are} "
                 "not loaded: before ETL_FIRST_DAY, after ETL_LAST_DAY, or without a moment."
             )
         if self.without_cursor:
-            rows, them = ("row has", "it") if self.without_cursor == 1 else ("rows have", "them")
+            rows = count_of(self.without_cursor, "row has", "rows have")
+            them = it_or_them(self.without_cursor)
             notes.append(
-                f"{self.table}: {self.without_cursor:,} {rows} no usable cursor (none, or one "
+                f"{self.table}: {rows} no usable cursor (none, or one "
                 f"in the future), so every sync reads {them} again. etl-assets doctor {self.table} "
                 "says what to write."
             )
         if self.loaded_whole:
             number = len(self.loaded_whole)
-            loaded = "1 day that waited was" if number == 1 else f"{number:,} days that waited were"
+            loaded = count_of(number, "day that waited was", "days that waited were")
             notes.append(f"{self.table}: {loaded} loaded whole, and published.")
         if self.lacking:
             notes.append(self.lacking)

@@ -55,7 +55,6 @@ _WHAT_TO_DO = {
 RETRYABLE = ("08", "25P03", "40", "53", "55", "57")
 # The server's own words there are names and settings; elsewhere (22, P0) they may quote a value.
 _QUOTABLE = ("08001", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57")
-_OF_CONNECTING = {"28P01", "28000", "3D000", "53300", "57P03"}
 # What libpq and psycopg say of an option of the URL; the name is quoted, the value is not.
 _BAD_OPTION = re.compile(
     r'invalid (\w+) value: "|connection option "(\w+)"|invalid (port) number|bad value for (\w+):'
@@ -283,8 +282,7 @@ def classify(error: BaseException | None, doing: str, target: Target | None = No
         )
     if state == OPTION:
         return SourceError(f"{setting} has a bad value for {bad_option(error)}.", next_step)
-    # Of a refusal to connect it matters who refused; else `doing` names the table.
-    who = f"PostgreSQL at {target.place}" if target and state in _OF_CONNECTING else "PostgreSQL"
+    who = f"PostgreSQL at {target.place}," if target else "PostgreSQL"
     what = f"{who} refused while {doing} (SQLSTATE {state}{server_words(error, state)})."
     if state.startswith(RETRYABLE):
         again = "Run it again; nothing published was touched."

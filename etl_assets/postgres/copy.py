@@ -38,9 +38,11 @@ def copy_frames(
     rows: sql.Composed,
     columns: Sequence[ColumnRead],
     *,
+    of: str,
     block_bytes: int = BLOCK_BYTES,
 ) -> Generator[pl.DataFrame, None, None]:
-    """Frames of the SELECT's rows, in its order; none where it has no rows.
+    """Frames of the SELECT's rows, in its order; none where it has no rows. `of` names the table in
+    messages.
 
     Closing the iterator early cancels the COPY, and so does an interrupt. Raises psycopg.Error
     where the server breaks off (the frames until then are an unfinished day), ContractMismatch
@@ -48,7 +50,7 @@ def copy_frames(
     """
     pump = Pump(connection, rows, block_bytes)
     with (
-        closing(_parse(pump, columns, block_bytes)) as batches,
+        closing(_parse(pump, columns, of, block_bytes)) as batches,
         ThreadPoolExecutor(1, thread_name_prefix="copy-parser") as parser,
     ):
         try:
@@ -57,7 +59,7 @@ def copy_frames(
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)  # noqa: S101 - from_arrow of a batch
                 del batch
-                yield _finish(frame, columns)
+                yield _finish(frame, columns, of)
             pump.join()
         except BaseException:
             pump.end()  # it closes the pipe, which lets the parser go
@@ -67,7 +69,7 @@ def copy_frames(
         raise pump.error
 
 
-def _finish(frame: pl.DataFrame, columns: Sequence[ColumnRead]) -> pl.DataFrame:
+def _finish(frame: pl.DataFrame, columns: Sequence[ColumnRead], of: str) -> pl.DataFrame:
     for column in columns:
         if column.finish is not None:
             try:
@@ -77,7 +79,7 @@ def _finish(frame: pl.DataFrame, columns: Sequence[ColumnRead]) -> pl.DataFrame:
             else:
                 continue
             raise ContractMismatch(
-                f"A value of column {column.name!r} {failure}.",
+                f"A value of column {column.name!r} of {of} {failure}.",
                 "Set `on_unrepresentable` of the column in its contract, or correct the rows in "
                 "the source.",
             )
@@ -85,14 +87,14 @@ def _finish(frame: pl.DataFrame, columns: Sequence[ColumnRead]) -> pl.DataFrame:
 
 
 def _parse(
-    pump: Pump, columns: Sequence[ColumnRead], block_bytes: int
+    pump: Pump, columns: Sequence[ColumnRead], of: str, block_bytes: int
 ) -> "Generator[pa.RecordBatch, None, None]":
     for part in pump.parts():
-        yield from _parse_part(part, columns, block_bytes)
+        yield from _parse_part(part, columns, of, block_bytes)
 
 
 def _parse_part(
-    part: Part, columns: Sequence[ColumnRead], block_bytes: int
+    part: Part, columns: Sequence[ColumnRead], of: str, block_bytes: int
 ) -> "Iterator[pa.RecordBatch]":
     import pyarrow as pa
     from pyarrow import csv as pa_csv
@@ -126,6 +128,7 @@ def _parse_part(
     number = re.search(r"column #(\d+)", message)
     where = repr(list(types)[int(number[1])]) if number else "unknown"
     raise ContractMismatch(
-        f"A value of the source does not fit the declared dtype of column {where}.",
-        "Compare the table's contract with the source column's values.",
+        f"A value of {of} does not fit the declared dtype of column {where}.",
+        "Compare the table's contract with the source column's values: etl-assets doctor shows "
+        "what can be read.",
     )

@@ -15,6 +15,7 @@ from etl_assets.core.catalog import Catalog, Declared
 from etl_assets.core.errors import EtlError, SourceError
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import TableSpec
+from etl_assets.core.wording import count_of
 from etl_assets.pipeline.diagnose import Diagnosis, diagnose
 from etl_assets.pipeline.platform import Platform
 from etl_assets.scaffold.facts import Relation
@@ -149,4 +150,5 @@ def _told(found: Diagnosis) -> Iterable[str]:
     yield from found.limits
     yield from found.day_costs
     if found.rows_without_day:
-        yield f"{found.rows_without_day:,} rows have no day, and are not loaded."
+        rows = found.rows_without_day
+        yield f"{count_of(rows, 'row without a day is', 'rows without a day are')} not loaded."

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.partitions import ONE_DAY
+from etl_assets.core.wording import count_of
 from etl_assets.scaffold.facts import MOMENTS, ColumnFacts, TableFacts
 
 _PARTS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
@@ -98,9 +99,10 @@ def day_of(facts: TableFacts) -> Day:
         first, last = _date(column.measured.least), _date(column.measured.greatest)
         days = (last - first).days + 1 if first and last else 1
         if (rows or 0) < enough or (rows or 0) < days * _ROWS_A_DAY:
+            about = f"about {count_of(rows, 'row')}" if rows else "no rows"
             told = told or (
-                f"it has {'no' if not rows else f'about {rows:,}'} rows, which are replaced as a "
-                f"whole more quickly than by days. When it grows, name {column.name!r} here."
+                f"it has {about}, and is replaced as a whole more quickly than by days. When it "
+                f"grows, name {column.name!r} here."
             )
             continue
         what = "when a row was made" if rank == -3 else "when it happened"

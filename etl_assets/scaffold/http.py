@@ -25,6 +25,7 @@ from etl_assets.core.http_specs import (
     PageNumbers,
     Pagination,
 )
+from etl_assets.core.wording import count_of
 from etl_assets.scaffold.examples import example_of
 from etl_assets.scaffold.files import texts_call
 from etl_assets.scaffold.key_search import LIKE_A_KEY
@@ -224,7 +225,7 @@ def _table(api: HttpApi, items: Sequence[bytes], why: str, name: str | None) -> 
         "None",
         {},
         [
-            Reason("key", ", ".join(key), f"it came once each in {len(items):,} items"),
+            Reason("key", ", ".join(key), f"it came once each in {count_of(len(items), 'item')}"),
             Reason(
                 "day",
                 "none",
@@ -239,7 +240,7 @@ def _table(api: HttpApi, items: Sequence[bytes], why: str, name: str | None) -> 
             Reason("pages", type(api.pagination).__name__, why),
         ],
         [f"Personal columns, by their names: {shown(personal, 8)}."] if personal else [],
-        f"an API: {len(items):,} items were read",
+        f"an API: {count_of(len(items), 'item')} read",
         domain=api.connection,
     )
 

@@ -10,6 +10,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
+from etl_assets.core.wording import count_of
 from etl_assets.postgres.catalogue import SourceColumn
 from etl_assets.scaffold.facts import MOMENTS, FoundKey, Relation
 from etl_assets.scaffold.measure import Bounds, in_time, text_of, texts_of
@@ -69,7 +70,7 @@ class KeySearch:
             if not chosen or _distinct(seen, chosen) < seen.height:
                 return _ALIKE
             if len(chosen) > _MOST_COLUMNS:
-                return f"no {_MOST_COLUMNS} columns of it tell its rows apart"
+                return f"no {count_of(_MOST_COLUMNS, 'column')} of it tell its rows apart"
             more, is_known = self._not_told_apart(chosen)
             if not more.height:
                 return self._key(sorted(chosen), is_known=is_known)

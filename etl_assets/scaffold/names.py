@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.contracts import Contract
 from etl_assets.core.frames import OWN
-from etl_assets.core.name_checks import RESERVED
 from etl_assets.warehouse.names import (
     BIGQUERY_COLUMN,
     BIGQUERY_PREFIXES,
@@ -110,7 +110,7 @@ def _is_module(name: str) -> bool:
 
 def _why_not(name: str) -> str:
     """Why no column may have the name in every warehouse, "" where it may."""
-    if name.lower() in RESERVED or OWN.fullmatch(name.lower()):
+    if name.lower() in AUDIT_COLUMNS or OWN.fullmatch(name.lower()):
         return "the platform itself has a column of that name"
     if name == "*" or (name.startswith("^") and name.endswith("$")):
         return "it is a pattern of several names to Polars"

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.source_specs import DEFAULT_CONNECTION
+from etl_assets.core.wording import count_of
 from etl_assets.scaffold.constraints import NOT_NULL, checks_of
 from etl_assets.scaffold.days import (
     VERSION,
@@ -31,7 +32,6 @@ from etl_assets.scaffold.names import Named, named_columns, shown
 from etl_assets.scaffold.personal import why_personal
 from etl_assets.scaffold.proposal import ProposedColumn, ProposedTable, Reason
 from etl_assets.scaffold.python_text import Call, Display, Expression, value
-from etl_assets.sources.files.propose.written import counted
 
 _MOST_LABELS, _LONGEST_LABEL = 200, 60
 _FEW_VALUES, _ROWS_FOR_VALUES = 8, 200
@@ -331,7 +331,8 @@ def _warnings(
         )
     if len(columns) > _POSTGRES_MOST:
         told.append(
-            f"{len(columns):,} columns are more than a warehouse in PostgreSQL holds beside the "
+            f"{count_of(len(columns), 'column')} are more than a warehouse in PostgreSQL holds "
+            "beside the "
             f"platform's own ({_POSTGRES_MOST:,}): leave some out with `ignore`. DuckDB and "
             "BigQuery hold them."
         )
@@ -346,11 +347,11 @@ def _warnings(
 
 def _looked_at(facts: TableFacts) -> str:
     kind, rows = KINDS.get(facts.relation.kind, "table"), facts.rows
-    begin = f"a {kind} with {counted(len(facts.columns), 'column')}"
+    begin = f"a {kind} with {count_of(len(facts.columns), 'column')}"
     if rows is None:
-        return f"{begin}, never analysed; {counted(facts.sample.height, 'row')} were read"
+        return f"{begin}, never analysed; {count_of(facts.sample.height, 'row')} were read"
     if rows == 0:
         return f"{begin} and no rows"
     if facts.is_counted:
-        return f"{begin} and {counted(rows, 'row')}, {'which was' if rows == 1 else 'all'} read"
-    return f"{begin} and about {counted(rows, 'row')}, of which {facts.sample.height:,} were read"
+        return f"{begin} and {count_of(rows, 'row')}, {'which was' if rows == 1 else 'all'} read"
+    return f"{begin} and about {count_of(rows, 'row')}, of which {facts.sample.height:,} were read"

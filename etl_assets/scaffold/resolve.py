@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.near_names import near
+from etl_assets.core.wording import count_of
 from etl_assets.scaffold.facts import Relation
 
 _QUOTED = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^".]+))\s*')
@@ -26,7 +27,7 @@ def relation_named(text: str, relations: Sequence[Relation]) -> Relation:
         return exact[0]
     if exact:
         raise SourceError(
-            f"{len(exact)} tables are called {text}.",
+            f"{count_of(len(exact), 'table')} are called {text}.",
             f"Write one of {', '.join(one.shown for one in exact[:5])}.",
         )
     close = [one.shown for one in relations if one.shown.lower() == text.lower()]

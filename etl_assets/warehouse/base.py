@@ -8,12 +8,13 @@ parts or the new ones, with the state that belongs to them. What a publication c
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from etl_assets.core.findings import Finding
 from etl_assets.core.frames import DAY, ROWS, WITHOUT
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import TableState
@@ -24,13 +25,6 @@ from etl_assets.warehouse.state_store import StateStore
 
 if TYPE_CHECKING:
     from etl_assets.warehouse.contract_tables import Fit
-
-AUDIT_COLUMNS: Mapping[str, str] = {
-    "_ingested_at": "When the row was published (UTC).",
-    "_source": "The system and table that the row was read from.",
-    "_run_id": "The run that published the row.",
-    "_schema_version": "A digest of the contract that the row was checked with.",
-}
 
 
 @dataclass(frozen=True)
@@ -186,6 +180,18 @@ class Warehouse(Rows, StateStore):
 
     def close(self) -> None:
         """Let go of idle connections; using the warehouse again opens new ones."""
+
+    def health(
+        self,
+        where: str,  # noqa: ARG002 - for those that answer
+        layers: Sequence[str],  # noqa: ARG002
+    ) -> tuple[list[Finding], timedelta | None]:
+        """How it is, as `where` for messages, and how far its clock is ahead of this machine's.
+
+        `layers` are the schemas or datasets of the tables. Nothing is written. The default says
+        nothing, with no clock. Raises what a warehouse raises that cannot be asked.
+        """
+        return [], None
 
     @abstractmethod
     def migrate(self) -> str:

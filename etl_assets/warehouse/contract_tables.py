@@ -6,11 +6,11 @@ Each backend says what its types are called and how its statements are written.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import AUDIT_COLUMNS
 
 
 def schema_version(table: LayerTable) -> str:

@@ -38,7 +38,7 @@ def open_warehouse(settings: Settings, google: "Connect | None" = None) -> Wareh
     `google` makes BigQuery's client; without it Google's default credentials do. In an environment
     (ETL_ENV) it is the environment's own, with that of production to be read.
     """
-    url = settings.warehouse_url or f"duckdb://{quote(str(settings.home / 'warehouse.duckdb'))}"
+    url = warehouse_url(settings)
     scheme = url.split(":", 1)[0] if "://" in url else ""
     if scheme not in _BACKENDS:
         raise ConfigError(
@@ -53,20 +53,31 @@ def open_warehouse(settings: Settings, google: "Connect | None" = None) -> Wareh
     return own
 
 
+def warehouse_url(settings: Settings) -> str:
+    """WAREHOUSE_URL, or that of the DuckDB file in ETL_HOME."""
+    own = settings.home / "warehouse.duckdb"
+    return settings.warehouse_url or f"duckdb://{quote(str(own))}"
+
+
+def duckdb_file(url: str) -> Path:
+    """The file of a URL of DuckDB; raises ConfigError where it names none."""
+    # The path after the three slashes is absolute: duckdb:///data/w.duckdb is /data/w.duckdb.
+    # Anything before them would be a host, after ? or # no path: neither is dropped in silence.
+    found = re.fullmatch(r"duckdb://(/[^?#]*[^?#/])", url)
+    if found:
+        return Path(unquote(found[1]))
+    raise ConfigError(
+        "WAREHOUSE_URL names no DuckDB file.",
+        "Write duckdb:///path/to/warehouse.duckdb, with special characters percent-encoded "
+        "(? is %3F, # is %23).",
+    )
+
+
 def _duckdb(url: str, settings: Settings, _google: "Connect | None", wanted: Wanted) -> Warehouse:
     from etl_assets.warehouse.duckdb import DuckDBWarehouse
     from etl_assets.warehouse.duckdb.environments import file_of
 
-    # The path after the three slashes is absolute: duckdb:///data/w.duckdb is /data/w.duckdb.
-    # Anything before them would be a host, after ? or # no path: neither is dropped in silence.
-    found = re.fullmatch(r"duckdb://(/[^?#]*[^?#/])", url)
-    if not found:
-        raise ConfigError(
-            "WAREHOUSE_URL names no DuckDB file.",
-            "Write duckdb:///path/to/warehouse.duckdb, with special characters percent-encoded "
-            "(? is %3F, # is %23).",
-        )
-    path = Path(unquote(found[1]))
+    path = duckdb_file(url)
     if wanted.environment and not wanted.read_only:
         path = file_of(path, wanted.environment)
     wait = settings.warehouse_wait_seconds

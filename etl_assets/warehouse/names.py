@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from etl_assets.config import Settings
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.catalog import Broken, Catalog
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import AUDIT_COLUMNS
+from etl_assets.core.wording import count_of
 
 POSTGRES_LONGEST, POSTGRES_COLUMNS = 63, 1600
 """Bytes of a name, and columns of a table: https://www.postgresql.org/docs/current/limits.html."""
@@ -55,7 +56,8 @@ def fitting(catalog: Catalog, settings: Settings) -> Catalog:
 def _postgres(table: LayerTable) -> Iterator[str]:
     if len(table.name.encode()) > POSTGRES_LONGEST:
         yield (
-            f"name: PostgreSQL would cut {table.name!r} off after {POSTGRES_LONGEST} bytes. "
+            f"name: PostgreSQL would cut {table.name!r} off after "
+            f"{count_of(POSTGRES_LONGEST, 'byte')}. "
             "Give the table a shorter name."
         )
     names = [column.name for column in table.columns]
@@ -63,7 +65,7 @@ def _postgres(table: LayerTable) -> Iterator[str]:
         yield _names(
             table,
             long,
-            f"PostgreSQL would cut off after {POSTGRES_LONGEST} bytes",
+            f"PostgreSQL would cut off after {count_of(POSTGRES_LONGEST, 'byte')}",
             "a shorter name",
         )
     if own := [name for name in names if name in POSTGRES_OWN]:
@@ -100,7 +102,8 @@ def _too_many(table: LayerTable, warehouse: str, most: int) -> Iterator[str]:
     over = len(table.columns) - left
     if over > 0:
         yield (
-            f"{table.contract.__name__} has {len(table.columns):,} columns, and {warehouse} holds "
+            f"{table.contract.__name__} has {count_of(len(table.columns), 'column')}, and "
+            f"{warehouse} holds "
             f"{left:,} beside the {len(AUDIT_COLUMNS)} that the platform adds. Leave at least "
             f"{over:,} of them out of the contract."
         )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from etl_assets.core.errors import ConfigError
+from etl_assets.core.wording import count_of
 
 TOLERANCE_SECONDS: Final = 300
 """How far the moment of a signature may be from our clock, before or after."""
@@ -152,7 +153,9 @@ def _check_moment(text: str, now: float) -> None:
     if not _MOMENT.fullmatch(text):
         raise NotSigned("the timestamp is not a number of seconds")
     if abs(now - int(text)) > TOLERANCE_SECONDS:
-        raise NotSigned(f"the timestamp is more than {TOLERANCE_SECONDS} seconds from our clock")
+        raise NotSigned(
+            f"the timestamp is more than {count_of(TOLERANCE_SECONDS, 'second')} from our clock"
+        )
 
 
 def _check(keys: Sequence[bytes], signed: bytes, given: Sequence[bytes]) -> None:

@@ -116,7 +116,7 @@ def test_r4_closed_days_are_told_passed_over_refused_or_loaded_on_purpose(compan
     )
     (line,) = [
         one
-        for one in json.loads(company.run("status", "--json").stdout)
+        for one in json.loads(company.run("status", "--json").stdout)["published"]
         if one["table"] == "raw/parcels"
     ]
     assert line["open_from"] == "2024-01-03"

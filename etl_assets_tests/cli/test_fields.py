@@ -224,7 +224,7 @@ def test_a_promoted_field_is_a_typed_column_for_the_past_as_well(company: Compan
     assert kept == dict(run(company.url, "SELECT id, custom FROM people")), "nothing is lost"
     assert company.listed()["limit"]["promoted_as"] == ["staged/people.limit_amount"]
     status = company.run("status").output
-    assert "staged/people: checks that warn: promoted_fields on 2 days" in " ".join(status.split())
+    assert "staged/people (promoted_fields on 2 days" in " ".join(status.split())
     again = company.run(*asked, "--type", "text")
     assert again.exit_code == 1
     assert "has a column limit_amount already, which is made of limit" in again.output

@@ -124,7 +124,7 @@ def test_b9_a_column_that_is_not_read_is_told_once_by_name_until_it_is_ignored(
     )
     made = company.run("backfill", "raw/parcels", "--from", "2024-01-01", "--to", "2024-01-02")
     assert made.exit_code == 0
-    (line,) = json.loads(company.run("status", "--json").stdout)
+    (line,) = json.loads(company.run("status", "--json").stdout)["published"]
     assert (line["checks_failed"], line["not_in_contract"]) == (1, ["blob (bytea)"])
     assert company.run("status").stderr.count("blob (bytea)") == 1
 
@@ -132,7 +132,7 @@ def test_b9_a_column_that_is_not_read_is_told_once_by_name_until_it_is_ignored(
     ignoring = 'description="Parcels.", ignore=["blob", "nowhere"])'
     module.write_text(module.read_text().replace('description="Parcels.")', ignoring))
     sys.modules.pop("parcel_company.parcels")
-    (line,) = json.loads(company.run("status", "--json").stdout)
+    (line,) = json.loads(company.run("status", "--json").stdout)["published"]
     assert (line["checks_failed"], line["not_in_contract"]) == (0, [])
     done = company.run("doctor", COLUMNS="200")
     assert done.exit_code == 0

@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.pipeline.row_search import rows_with
-from etl_assets.warehouse.base import AUDIT_COLUMNS, Warehouse
+from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.contract_tables import schema_version
 from etl_assets_tests.contract.days import AS_OF, DAY, NEXT, ORDERS, at, orders, publish, staged
 

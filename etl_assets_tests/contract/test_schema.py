@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import AUDIT_COLUMNS, Warehouse
+from etl_assets.warehouse.base import Warehouse
 from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.contract.days import DAY, at, publish, published, spooled, staged, values
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table

@@ -64,7 +64,7 @@ def test_a_table_is_synced_changed_synced_reconciled_and_set_back(team: Team) ->
     assert numbers(team.done("sync", "raw/orders").out, "raw/orders")[1] == 2
     looked = team.commands.etl_assets("reconcile", "raw/orders")
     assert looked.code == 1
-    assert "differs from its source in 1 rows of 1 days" in looked.message
+    assert "differs from its source in 1 row of 1 day" in looked.message
     repaired = team.done("reconcile", "raw/orders", "--repair")
     assert "repaired" in repaired.out
     assert "etl-assets derive makes it again" in repaired.out.replace("\n", " ")

@@ -22,7 +22,7 @@ from etl_assets.pipeline.derive import DerivedSource, read_upstream
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.pipeline.run_days import load
-from etl_assets.sources.base import DaySource
+from etl_assets.sources.reads import DaySource
 from etl_assets_tests.events.road import Feed, deliver, received, refuses, warehouse, whole
 from etl_assets_tests.events.sent import midnight, shop_days
 from etl_assets_tests.events.tables_oracle import expected

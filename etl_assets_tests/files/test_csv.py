@@ -71,7 +71,7 @@ def test_a_file_without_a_header_is_refused_and_one_without_rows_is_good() -> No
 def test_f9_a_record_with_too_few_or_too_many_fields_is_set_aside() -> None:
     found = read(b"a,b\n1,2\n3\n4,5,6\n\n7,8\n", AB)
     assert (found.rows(), found.lines) == ([("1", "2"), ("7", "8")], [2, 6])
-    assert found.faults == [(3, None, "has 1 fields, not 2"), (4, None, "has 3 fields, not 2")]
+    assert found.faults == [(3, None, "has 1 field, not 2"), (4, None, "has 3 fields, not 2")]
     assert [bad.raw for bad in found.bad] == ["3", "4,5,6"]
 
 

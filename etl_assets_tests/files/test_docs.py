@@ -48,7 +48,7 @@ def test_the_manifest_of_the_page_is_one(tmp_path: Path) -> None:
     with open_shipments(place, tmp_path / "home", source=source) as shipments:
         place.drop(key(DAY, "manifest.json"), example.encode())
         waits = shipments.platform.look_at_files(shipments.table).waits[DAY]
-    assert waits.startswith("1 of 1 files of its manifest are not there")
+    assert waits.startswith("1 of 1 file of its manifest is not there")
     assert key(DAY, "a.csv") in waits
 
 

@@ -18,7 +18,7 @@ from etl_assets.core.ledger import FileStatus
 from etl_assets.core.policies import Deletes
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.pipeline.run_days import load
-from etl_assets.sources.base import Snapshot
+from etl_assets.sources.snapshot import Snapshot
 from etl_assets_tests.files.shipments import (
     DAY,
     NEXT,

@@ -205,7 +205,7 @@ def test_late_days_of_files_are_in_the_status_if_they_are_asked_for(terminal: Te
     assert late not in terminal.run("status").stderr
     result = terminal.run("status", "--files")
     assert late in " ".join(result.stderr.split())
-    (told,) = json.loads(terminal.run("status", "--files", "--json").stdout)
+    (told,) = json.loads(terminal.run("status", "--files", "--json").stdout)["published"]
     assert told["late_days"] == 1
 
 
@@ -234,14 +234,14 @@ def test_a_refused_day_is_in_status_and_its_object_says_why(strict: Terminal) ->
     strict.place.drop(cut, lines(ROW)[:-1])
     refused = strict.run("backfill", "raw/shipments", "--to", "2024-05-18")
     assert refused.exit_code == 1
-    assert f"files_read (1 of 1 objects cannot be trusted: {cut}: " in refused.stderr
+    assert f"files_read (1 of 1 object cannot be trusted: {cut}: " in refused.stderr
     told = strict.run("status")
     assert told.exit_code == 0
     assert "raw/shipments: refused 1 day" in told.stderr
     assert "2024-05-17 refused by files_read" in told.stderr
     assert "no line end" in told.stderr
     assert "backfill raw/shipments --from 2024-05-17 --to 2024-05-17" in told.stderr
-    (line,) = json.loads(strict.run("status", "--json").stdout)
+    (line,) = json.loads(strict.run("status", "--json").stdout)["published"]
     assert line["days_to_reload"] == ["2024-05-17"]
     assert "no line end" in line["refused"]["2024-05-17"]
     (listed,) = strict.listed()
@@ -249,7 +249,7 @@ def test_a_refused_day_is_in_status_and_its_object_says_why(strict: Terminal) ->
     assert "its day was refused by files_read" in listed["error"]
     printed = strict.done("files", "list", "raw/shipments")
     assert f"{cut} {len(lines(ROW)) - 1} refused — — —" in printed
-    assert f"{cut}: its day was refused by files_read (1 of 1 objects" in printed
+    assert f"{cut}: its day was refused by files_read (1 of 1 object" in printed
     assert "no line end" in printed
 
     strict.place.drop(cut, lines(ROW, ROW))
@@ -267,10 +267,10 @@ def test_a_refused_day_that_was_published_before_stays_and_is_told(strict: Termi
     assert "forgotten" in told
     assert strict.run("files", "replay", "raw/shipments").exit_code == 1
     assert [one["status"] for one in strict.listed()] == ["forgotten", "refused"]
-    (line,) = json.loads(strict.run("status", "--json").stdout)
+    (line,) = json.loads(strict.run("status", "--json").stdout)["published"]
     assert (line["days"], line["rows"]) == (1, 1)
     assert line["days_to_reload"] == line["days_forgotten"] == ["2024-05-17"]
     strict.place.remove(key(DAY, "b.csv"))
     strict.done("files", "replay", "raw/shipments")
-    (line,) = json.loads(strict.run("status", "--json").stdout)
+    (line,) = json.loads(strict.run("status", "--json").stdout)["published"]
     assert line["days_to_reload"] == line["days_forgotten"] == []

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from etl_assets.core.findings import Finding, Level
 from etl_assets.core.position import Horizon
 from etl_assets.demo.os_account import let_in, server_account
 from etl_assets.demo.server import EmbeddedPostgres, _run, start_postgres
 from etl_assets.demo.socket_folder import PORT
+from etl_assets.postgres.server_facts import findings_of_source, read_facts
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets_tests.source_tables import run
 
@@ -73,3 +75,23 @@ def test_c3_on_a_standby_the_horizon_stays_behind_what_was_replayed(
     assert at - LAG <= horizon.moment <= horizon.now - LAG
     assert "The source is a standby" in horizon.warnings[0]
     assert "0:10:00 behind" in horizon.warnings[0]
+
+
+def test_doctor_says_what_a_standby_does_to_long_reads(standby: EmbeddedPostgres) -> None:
+    def found() -> Finding:
+        with closing(psycopg.connect(standby.url("postgres"), autocommit=True)) as connection:
+            facts = read_facts(connection)
+        (one,) = [f for f in findings_of_source("source", facts, 3600) if f.check == "standby"]
+        return one
+
+    before = found()
+    assert before.level is Level.WARNING
+    assert "cancels reads after 30 s" in before.found
+    change = "ALTER SYSTEM SET hot_standby_feedback = on"
+    assert change in before.next_step
+    with closing(psycopg.connect(standby.url("postgres"), autocommit=True)) as connection:
+        connection.execute(change)
+        connection.execute("SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 30
+    while found().level is not Level.OK:
+        assert time.monotonic() < deadline

@@ -14,8 +14,8 @@ import pytest
 from etl_assets.core.errors import ContractMismatch, SourceUnavailable
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.load import load_days
-from etl_assets.sources.base import Days
 from etl_assets.sources.postgres.source import PostgresSource
+from etl_assets.sources.reads import Days
 from etl_assets_tests.checksums import form_of, frame_sums, source_sums
 from etl_assets_tests.source_tables import DAY, plain_table, read_day, reader_of, run, snapshot_of
 

@@ -15,7 +15,7 @@ from etl_assets.core.position import Position
 from etl_assets.core.scope import Scope
 from etl_assets.core.source_specs import Parent
 from etl_assets.pipeline.days import Published
-from etl_assets.sources.base import Ability
+from etl_assets.sources.abilities import Ability
 from etl_assets.sources.postgres.source import PostgresSource
 from etl_assets_tests.changing import LATER, MUCH, START, changing_table, frame_of, make_things
 from etl_assets_tests.source_tables import layer_table, load, read_day, reader_of, run, snapshot_of

@@ -10,7 +10,7 @@ from etl_assets.core.cursor import LAST, Version
 from etl_assets.core.position import Position
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import SyncCost
+from etl_assets.sources.snapshot import SyncCost
 from etl_assets_tests.changing import MUCH, changing_table, frame_of
 from etl_assets_tests.source_tables import UTC_MOMENT, run, snapshot_of
 from etl_assets_tests.sync.kinds import KINDS, Kind

@@ -70,7 +70,7 @@ def test_l8_an_empty_list_is_a_day_without_rows_and_the_count_says_so(tmp_path: 
         assert things.read() == []
         assert things.counts == {DAY: 0}
         assert things.evidence is not None
-        assert "1 pages, 0 items" in things.evidence.query
+        assert "1 page, 0 items" in things.evidence.query
 
 
 @pytest.mark.parametrize("path", ["", "a", "a.b.c"])

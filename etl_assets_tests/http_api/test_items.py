@@ -132,7 +132,7 @@ def test_a_day_is_asked_for_by_itself_where_the_api_has_a_window(tmp_path: Path)
         assert things.evidence is not None
         assert things.evidence.query == (
             f"GET {api.url}/things?since=2024-05-17T00%3A00%3A00Z&until=2024-05-18T00%3A00%3A00Z: "
-            "1 pages, 2 items"
+            "1 page, 2 items"
         )
     assert [dict(asked.params) for asked in api.asked] == [
         {"since": "2024-05-18T00:00:00Z", "until": "2024-05-19T00:00:00Z"},

@@ -24,8 +24,8 @@ from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.pipeline.run_days import Loaded, load
-from etl_assets.sources.base import DayEvidence
 from etl_assets.sources.found import RejectedLines
+from etl_assets.sources.reads import DayEvidence
 from etl_assets_tests.http_api.server import Api
 
 DAY, NEXT = date(2024, 5, 17), date(2024, 5, 18)

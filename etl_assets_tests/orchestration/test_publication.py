@@ -67,7 +67,7 @@ def test_a_refused_day_keeps_what_was_published_and_costs_no_other_day(
         "FAILED": {str(BAD)},
     }
     message = failure_message(result)
-    assert f"{path}: 1 of 4 days are not published" in message
+    assert f"{path}: 1 of 4 days is not published" in message
     assert f"{BAD}: value_rules (" in message
     assert " rows, " in message, "the rule that was broken most, and some keys"
     assert "rows are bad, and max_bad_share allows 0.01" in message

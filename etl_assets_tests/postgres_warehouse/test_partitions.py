@@ -164,7 +164,7 @@ def test_rows_of_another_day_are_refused(warehouse: PostgresWarehouse, tmp_path:
     publish(warehouse, staged(tmp_path, orders({1: "one"})))
     for moment in (at(NEXT), None):
         frame = orders({2: "two"}).with_columns(pl.lit(moment, UTC_MOMENT).alias("day_at"))
-        with pytest.raises(WarehouseError, match=r"1 rows staged .* another day"):
+        with pytest.raises(WarehouseError, match=r"1 row staged .* another day"):
             publish(warehouse, staged(tmp_path, frame))
     assert values(warehouse, tmp_path) == {1: "one"}
 

@@ -25,7 +25,7 @@ from etl_assets.core.policies import Deletes
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.table import LayerTable, versions_of
 from etl_assets.pipeline.change_set import ChangeSet
-from etl_assets.pipeline.compare import _Comparison
+from etl_assets.pipeline.differences import Comparison
 from etl_assets.pipeline.match import Match
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets_tests.source_tables import reader_of
@@ -102,7 +102,7 @@ def blind_to_days_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def blind_to_quarantine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Comparison, "_wrong_quarantine", lambda *_: set[date]())
+    monkeypatch.setattr(Comparison, "_wrong_quarantine", lambda *_: set[date]())
 
 
 def blind_to_repeats(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_a_table_of_one_column_keeps_its_null_rows(database_url: str) -> None:
         text = SourceColumn("v", "text", None, -1, "text")
         only = [read_column(table.column("v"), text, '"v"')]
         select = sql.SQL("SELECT v FROM things ORDER BY ctid").format()
-        rows = pl.concat(copy_frames(connection, select, only))
+        rows = pl.concat(copy_frames(connection, select, only, of="raw/things"))
 
     assert rows["v"].to_list() == [None, "", "NULL", None, None]
 

@@ -9,17 +9,16 @@ from typing import Annotated, Any, ClassVar
 import polars as pl
 import pytest
 
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.checks import Severity
 from etl_assets.core.computed import DayIn, Sql
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.cursor import Epoch, Version
 from etl_assets.core.errors import SpecError
-from etl_assets.core.name_checks import RESERVED
 from etl_assets.core.policies import Deletes, Drift, Thresholds
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Input, Layer
-from etl_assets.warehouse.base import AUDIT_COLUMNS
 from etl_assets_tests.source_tables import UTC_MOMENT, contract_of
 
 MOMENTS = {"created_at": UTC_MOMENT, "updated_at": UTC_MOMENT}
@@ -452,8 +451,12 @@ def test_m1_an_enriched_spec_that_cannot_be_says_so(changes: dict[str, Any], say
     assert says in str(caught.value)
 
 
-def test_the_reserved_columns_are_those_that_warehouses_add() -> None:
-    assert set(RESERVED) == set(AUDIT_COLUMNS)
+@pytest.mark.parametrize("name", AUDIT_COLUMNS)
+def test_no_contract_has_a_column_of_the_platforms_own(name: str) -> None:
+    raw = contract_of({"id": pl.Int64, name: pl.String, **MOMENTS})
+    with pytest.raises(SpecError) as caught:
+        spec(raw=raw)
+    assert f"Made has a column {name!r}, which the platform itself adds." in str(caught.value)
 
 
 def test_each_way_to_keep_rows_in_the_docs_is_a_spec() -> None:

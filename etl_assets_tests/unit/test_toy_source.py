@@ -27,7 +27,8 @@ from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.sources import factory
-from etl_assets.sources.base import Ability, Snapshot
+from etl_assets.sources.abilities import Ability
+from etl_assets.sources.snapshot import Snapshot
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
 from etl_assets_tests import toy_source
 from etl_assets_tests.source_tables import DAY, layer_table, plain_table, published_rows

@@ -64,6 +64,37 @@ class Explanation:
                 yield f"{title}:"
                 yield from (f"  {row}" for row in rows)
 
+    def as_dict(self) -> dict[str, object]:
+        """The same for JSON; without the reasons of decisions, which are free text."""
+        return {
+            "customer_key": self.customer_key,
+            "anchor": _shown(self.anchor),
+            "records": [_shown(member) for member in self.members],
+            "joined_by": [_link(link) for link in self.links],
+            "not_joined": [_link(link) for link in self.refused],
+            "decisions": [
+                {
+                    "decision": one.decision,
+                    "left": _shown(one.left),
+                    "right": _shown(one.right),
+                    "by": one.decided_by,
+                    "at": one.decided_at,
+                }
+                for one in self.decisions
+            ],
+            "golden_record": list(self.cells),
+            "may_be_several_customers": list(self.reports),
+        }
+
+
+def _link(link: Link) -> dict[str, str | None]:
+    return {
+        "left": _shown(link.left),
+        "right": _shown(link.right),
+        "why": link.why,
+        "refused_because": link.refused_because,
+    }
+
 
 def explain(who: int | Record, resolved: Resolved, decisions: pl.DataFrame) -> Explanation:
     """Explain a `customer_key`, or a record by (source_system, source_id).

@@ -10,6 +10,7 @@ import polars as pl
 
 from etl_assets.core.identity.joining import Veto
 from etl_assets.core.identity.over_merges import Accepted, Checks, Reason, Who, conflict
+from etl_assets.core.wording import count_of
 
 
 def vetoes(
@@ -88,7 +89,9 @@ class SizeHeld:
         """Whether the two together are too many."""
         size = self._sizes.get(older, 0) + self._sizes.get(newer, 0)
         return (
-            f"it would join {size} records, more than {self._most}" if size > self._most else None
+            f"it would join {count_of(size, 'record')}, more than {self._most}"
+            if size > self._most
+            else None
         )
 
     def joined(self, older: int, newer: int) -> None:

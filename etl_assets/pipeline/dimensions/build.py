@@ -21,6 +21,7 @@ from etl_assets.core.partitions import WHOLE
 from etl_assets.core.readings import noted
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.dimensions.deletions import deletions_of
@@ -172,8 +173,8 @@ class _Build:
             rows, then = parts[day].row_count, parts[following].row_count
             if then < rows * least:
                 raise ContractMismatch(
-                    f"The snapshot {upstream.path} {following} has {then:,} "
-                    f"{'row' if then == 1 else 'rows'}, and that of "
+                    f"The snapshot {upstream.path} {following} has {count_of(then, 'row')}, and "
+                    "that of "
                     f"{day} has {rows:,}: {self.table.path} would close what it lacks. Nothing "
                     "was published.",
                     f"Load it again: etl-assets backfill {upstream.path} --from {following} --to "

@@ -7,6 +7,7 @@ from datetime import date
 from etl_assets.core.declared.changes import Change, Impact
 from etl_assets.core.partitions import WHOLE, windows_of
 from etl_assets.core.reload_reasons import lacks_of, refused_of
+from etl_assets.core.wording import count_of
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,10 @@ class TablePlan:
         if self.marks and (self.makes or self.rebuilt):
             told.append(f"Days of {', '.join(self.marks)} whose rows see another version follow.")
         if what.rows:
-            size = f", {what.bytes:,} bytes of the warehouse" if what.bytes is not None else ""
-            told.append(f"Reads {what.rows:,} {'row' if what.rows == 1 else 'rows'} again{size}.")
+            size = ""
+            if what.bytes is not None:
+                size = f", {count_of(what.bytes, 'byte')} of the warehouse"
+            told.append(f"Reads {count_of(what.rows, 'row')} again{size}.")
         if self.changes is None:
             told.append(
                 "An earlier release published it last, which did not note what the contract was: "

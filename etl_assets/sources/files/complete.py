@@ -12,6 +12,7 @@ from typing import Any
 
 from etl_assets.core.completeness import Manifest
 from etl_assets.core.source_specs import Files
+from etl_assets.core.wording import count_of, is_or_are
 from etl_assets.sources.files.failures import shown_key
 from etl_assets.sources.files.objects import StoredObject, bare_etag
 from etl_assets.sources.files.store import ObjectStore
@@ -57,7 +58,7 @@ class Promises:
             return "the manifest of the day does not list it"
         promise = self.of(stored)
         if promise.size not in {None, stored.size}:
-            return f"it has {stored.size:,} bytes, and the manifest says {promise.size:,}"
+            return f"it has {count_of(stored.size, 'byte')}, and the manifest says {promise.size:,}"
         if promise.etag is not None and bare_etag(promise.etag) != bare_etag(stored.etag):
             return f"its ETag is {bare_etag(stored.etag)}, and the manifest says {promise.etag}"
         return None
@@ -66,7 +67,7 @@ class Promises:
         """The same once it was read: how many records it has, and the MD5 of its bytes."""
         promise = self.of(stored)
         if promise.rows not in {None, records}:
-            return f"it has {records:,} rows, and the manifest says {promise.rows:,}"
+            return f"it has {count_of(records, 'row')}, and the manifest says {promise.rows:,}"
         if promise.md5 is not None and promise.md5.lower() != md5:
             return f"its MD5 is {md5}, and the manifest says {promise.md5}"
         return None
@@ -113,7 +114,8 @@ def promises_of(
         promised |= read_manifest(store, stored)
     if missing := sorted(promised.keys() - set(keys)):
         raise NotComplete(
-            f"{len(missing)} of {len(promised)} files of its manifest are not there, "
+            f"{len(missing)} of {count_of(len(promised), 'file')} of its manifest "
+            f"{is_or_are(len(missing))} not there, "
             f"{shown_key(missing[0])} for one"
         )
     return Promises(found, promised)

@@ -81,8 +81,13 @@ def gone(location: Location, key: str) -> ObjectGone:
     )
 
 
-def classify(error: Exception, location: Location, key: str | None = None) -> EtlError:
-    """Our error for obstore's, of reading `key` or, without one, of a listing."""
+def classify(
+    error: Exception, location: Location, key: str | None = None, endpoint: str = ""
+) -> EtlError:
+    """Our error for obstore's, of reading `key` or, without one, of a listing.
+
+    `endpoint` is the server as messages name it, nothing for the cloud's own.
+    """
     words, _, debug = str(error).partition("\n\nDebug source:")
     if key:  # it could look like a code
         words = words.replace(f"/{key} not found", "").replace(f" {key} not found", "")
@@ -102,7 +107,7 @@ def classify(error: Exception, location: Location, key: str | None = None) -> Et
         return _no_credentials(location)
     doing = f"reading {shown_key(key)}" if key is not None else "listing it"
     if status is None or status in {408, 429} or status >= 500 or code in _PASSING:
-        return _unavailable(location, doing, status, code)
+        return _unavailable(location, endpoint, doing, status, code)
     return SourceError(
         f"The object store {location} refused while {doing} "
         f"(HTTP {status}{f', {code}' if code else ''}).",
@@ -111,11 +116,12 @@ def classify(error: Exception, location: Location, key: str | None = None) -> Et
 
 
 def _unavailable(
-    location: Location, doing: str, status: int | None, code: str
+    location: Location, endpoint: str, doing: str, status: int | None, code: str
 ) -> SourceUnavailable:
     told = f" (HTTP {status}{f', {code}' if code else ''})" if status else ""
     return SourceUnavailable(
-        f"The object store {location} could not be reached, or broke off, while {doing}{told}.",
+        f"The object store {location}{f' at {endpoint}' if endpoint else ''} could not be reached, "
+        f"or broke off, while {doing}{told}.",
         "Check OBJECT_STORE_ENDPOINT and the network if that keeps happening; then run it again.",
     )
 

@@ -15,8 +15,9 @@ from typing import Any
 import obstore
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from etl_assets.config import ObjectStoreSettings
+from etl_assets.config import ObjectStoreSettings, shown_url
 from etl_assets.core.errors import ConfigError, EtlError, SourceError, SourceUnavailable, may_pass
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.failures import ERRORS, changed, classify, shown_key, shown_object
 from etl_assets.sources.files.location import Location
 from etl_assets.sources.files.objects import StoredObject, bare_etag
@@ -40,6 +41,7 @@ class RemoteStore(ObjectStore):
 
     def __init__(self, location: Location, settings: ObjectStoreSettings) -> None:
         super().__init__(location)
+        self._endpoint = shown_url(settings.endpoint) if settings.endpoint else ""
         self._store = client_of(location, settings)
         self._reading = self._store
         if location.scheme == "gs":
@@ -66,7 +68,7 @@ class RemoteStore(ObjectStore):
                         patience.renew()
                 return
             except ERRORS as error:
-                ours = classify(error, self.location)
+                ours = classify(error, self.location, endpoint=self._endpoint)
             patience.wait_or_raise(ours)
 
     def read(self, stored: StoredObject) -> Iterator[bytes]:
@@ -83,7 +85,7 @@ class RemoteStore(ObjectStore):
                     patience.renew()
                 ours: EtlError = _broke_off(self.location, stored, done)
             except ERRORS as error:
-                ours = classify(error, self.location, stored.key)
+                ours = classify(error, self.location, stored.key, self._endpoint)
             if done < stored.size:
                 patience.wait_or_raise(ours)
 
@@ -182,7 +184,8 @@ def _stored(meta: Any) -> StoredObject:
 
 def _broke_off(location: Location, stored: StoredObject, done: int) -> SourceUnavailable:
     return SourceUnavailable(
-        f"{shown_object(location, stored.key)} ended after {done} of {stored.size} bytes.",
+        f"{shown_object(location, stored.key)} ended after {done} of "
+        f"{count_of(stored.size, 'byte')}.",
         "Run it again; if it stays so, put the object there anew.",
     )
 

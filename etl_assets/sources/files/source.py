@@ -23,7 +23,9 @@ from etl_assets.core.file_formats import Parquet, compression_of
 from etl_assets.core.file_index import ObjectDays
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability, Afterwards, DayEvidence, DayRead, Snapshot, Source
+from etl_assets.core.wording import count_of
+from etl_assets.sources.abilities import Ability
+from etl_assets.sources.base import Source
 from etl_assets.sources.extra_columns import with_extra
 from etl_assets.sources.files.complete import Digested, NotComplete, Promises, promises_of
 from etl_assets.sources.files.declared import columns_of_files, files_of
@@ -35,6 +37,8 @@ from etl_assets.sources.files.row_days import count_days
 from etl_assets.sources.files.row_reads import RowReads
 from etl_assets.sources.files.store import ObjectStore
 from etl_assets.sources.found import DayPiece, ObjectBegins, ObjectEnds, RejectedLines
+from etl_assets.sources.reads import Afterwards, DayEvidence, DayRead
+from etl_assets.sources.snapshot import Snapshot
 from etl_assets.spool import run_spool
 
 if TYPE_CHECKING:
@@ -236,7 +240,7 @@ class FilesDay(DayRead):
         return DayEvidence(
             as_of=listing.as_of,
             row_count=None,
-            query=f"{len(keys)} objects of {self.source}: {_shown(keys)}",
+            query=f"{count_of(len(keys), 'object')} of {self.source}: {_shown(keys)}",
             drift=self.snapshot.drift,
             made_of=listing.made_of(self.day),
             moved=self.snapshot.movable - set(keys),

@@ -20,6 +20,7 @@ from etl_assets.config import HttpSettings, shown_url
 from etl_assets.core.errors import ConfigError, SourceError, SourceUnavailable
 from etl_assets.core.http_connections import HttpConnection, variable
 from etl_assets.core.http_specs import HttpApi
+from etl_assets.core.wording import count_of
 from etl_assets.sources.http.answers import Answer, WrongAnswer
 from etl_assets.sources.http.auth import auth_of, what_is_shown
 from etl_assets.sources.http.paging import Request, origin
@@ -195,7 +196,7 @@ class HttpClient:
             if size > self._most_bytes:
                 raise SourceError(
                     f"An answer of the HTTP API {self._name} has more than "
-                    f"{self._most_bytes:,} bytes.",
+                    f"{count_of(self._most_bytes, 'byte')}.",
                     "Ask for pages that are smaller (params), or for days (window).",
                 )
             if time.monotonic() - began > self._settings.answer:

@@ -16,6 +16,7 @@ from etl_assets.core.errors import SourceError
 from etl_assets.core.frames import DAY
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.reading.json_lines import JsonReading
 from etl_assets.sources.files.reading.results import LINE, OVERFLOW, BadLine, Block, Limits, Summary
 from etl_assets.sources.files.reading.values import check_readable
@@ -65,7 +66,9 @@ class Items:
     @property
     def told(self) -> str:
         """What was found, for the evidence."""
-        parts = [f"{len(self.landed.starts):,} pages, {self.landed.items:,} items"]
+        parts = [
+            f"{count_of(len(self.landed.starts), 'page')}, {count_of(self.landed.items, 'item')}"
+        ]
         copies = self.copies + self.resolved.copies
         if copies:
             parts.append(f"{copies:,} exact copies left out")
@@ -75,7 +78,8 @@ class Items:
             parts.append(f"{self.elsewhere:,} of other days left out")
         if self.landed.went_on:
             parts.append(
-                f"gone on after {self.landed.went_on:,} pages of a reading that had broken off"
+                f"gone on after {count_of(self.landed.went_on, 'page')} of a reading that had "
+                "broken off"
             )
         if self.landed.begun_again:
             parts.append("begun again because a cursor had expired")
@@ -166,7 +170,8 @@ def _on_days(
         part = own.get(one.line, home)
         if part is None:
             raise SourceError(
-                f"None of the {len(bad):,} items of {table.path} has a day that can be read.",
+                f"None of the {count_of(len(bad), 'item')} of {table.path} has a day that can be "
+                "read.",
                 f"Compare {table.day_column!r} in {table.declared_in} with what the API sends.",
             )
         if only and part != day:

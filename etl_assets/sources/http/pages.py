@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from etl_assets.core.errors import ConfigError, SourceError, SourceUnavailable
 from etl_assets.core.http_specs import CursorPages, HttpApi, Offsets, PageNumbers
+from etl_assets.core.wording import count_of, is_or_are
 from etl_assets.sources.http.answers import Answer, count_at, items_of
 from etl_assets.sources.http.client import CursorExpired, HttpClient
 from etl_assets.sources.http.paging import UnknownCursor, next_cursor, request_of
@@ -150,14 +151,17 @@ class _Reading:
         if self._total not in (None, total):
             raise ListChanged(
                 f"The list of the HTTP API {self._api.connection} changed while it was read: it "
-                f"had {self._total:,} items, then {total:,}.",
+                f"had {count_of(self._total, 'item')}, then {total:,}.",
                 "It is read again; if that does not help, read it when nobody writes.",
             )
         self._total = total
         if isinstance(self._api.pagination, PageNumbers | Offsets) and self._received == total:
             cursor = None
         if self._received > total or (cursor is None and self._received < total):
-            raise self._refused(f"says that there are {total:,} items, and gave {self._received:,}")
+            raise self._refused(
+                f"says that there {is_or_are(total)} {count_of(total, 'item')}, and gave "
+                f"{self._received:,}"
+            )
         return cursor
 
     def _refused(self, what: str) -> SourceError:

@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 from etl_assets.core.http_specs import DayWindow
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability, Afterwards, DayEvidence, DayRead, Snapshot, Source
+from etl_assets.sources.abilities import Ability
+from etl_assets.sources.base import Source
 from etl_assets.sources.extra_columns import with_extra
 from etl_assets.sources.files.reading.results import Limits
 from etl_assets.sources.found import DayPiece, RejectedLines
@@ -26,6 +27,8 @@ from etl_assets.sources.http.declared import api_of, columns_of_items
 from etl_assets.sources.http.kept_pages import KeptPages, can_go_on, digest_of, kept_pages
 from etl_assets.sources.http.landing import land
 from etl_assets.sources.http.pages import pages
+from etl_assets.sources.reads import Afterwards, DayEvidence, DayRead
+from etl_assets.sources.snapshot import Snapshot
 from etl_assets.spool import disk_errors, run_spool
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from etl_assets.core.rows import keys_of
 from etl_assets.postgres.columns import from_text
 from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
-from etl_assets.sources.base import Ability, unable
+from etl_assets.sources.abilities import Ability, unable
 from etl_assets.sources.found import Rejected, RejectedChanges
 from etl_assets.sources.postgres.keyset import Keyset
 from etl_assets.sources.postgres.opened import OpenTable, cannot_of
@@ -55,7 +55,9 @@ class PostgresChangeRead:
         with source_errors(f"reading changes of {opened.source}"):
             for where in self.wheres if self.rows else ():
                 rows = opened.selects.rows(where, self._order)
-                yield from copy_frames(opened.connection, rows, opened.selects.columns)
+                yield from copy_frames(
+                    opened.connection, rows, opened.selects.columns, of=opened.table.path
+                )
 
     def rejected(self) -> RejectedChanges:
         """The rows that no declared dtype can hold."""

@@ -17,6 +17,7 @@ from etl_assets.core.computed import DayIn, Sql, words_of
 from etl_assets.core.partitions import Window
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.sources.postgres.computed import once
 from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.relations import identifiers
@@ -100,7 +101,7 @@ class DayCosts:
         found = self.connection.execute(_SIZE, [relation]).fetchone()
         if found is None or found[1] < SMALL_BYTES:
             return
-        rows = f"about {found[0]:,} rows" if found[0] >= 0 else "never analysed"
+        rows = f"about {count_of(found[0], 'row')}" if found[0] >= 0 else "never analysed"
         yield (
             f"Each day reads all of {schema}.{name} ({rows}; the plan of a day costs {cost:,.0f}), "
             f"because no index serves {wanted.replace('{}', relation, 1)}"

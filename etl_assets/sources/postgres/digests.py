@@ -17,7 +17,7 @@ from etl_assets.postgres import arrow_types, digest_text
 from etl_assets.postgres.columns import ColumnRead
 from etl_assets.postgres.connection import source_errors
 from etl_assets.postgres.copy import copy_frames
-from etl_assets.sources.base import Ability, unable
+from etl_assets.sources.abilities import Ability, unable
 from etl_assets.sources.postgres.opened import OpenTable, cannot_of
 
 
@@ -70,7 +70,7 @@ class DigestReads(OpenTable):
         self, query: sql.Composed, columns: Sequence[ColumnRead], schema: pl.Schema
     ) -> pl.DataFrame:
         with source_errors(f"comparing {self.source}"):
-            frames = list(copy_frames(self.connection, query, columns))
+            frames = list(copy_frames(self.connection, query, columns, of=self.table.path))
         return pl.concat(
             [pl.DataFrame(schema=schema), *(frame.select(*schema) for frame in frames)]
         )

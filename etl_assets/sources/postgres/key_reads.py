@@ -57,7 +57,7 @@ class KeyReads(OpenTable):
             for where in wheres:
                 both = sql.SQL("{} AND {}").format(inside, where)
                 query = repeated(columns, [c.dtype for c in key], selects.relation, both)
-                found += copy_frames(self.connection, query, columns)
+                found += copy_frames(self.connection, query, columns, of=self.table.path)
         return pl.concat(found)
 
     def unreadable(self, scope: Scope | None) -> RejectedChanges:

@@ -7,7 +7,7 @@ import polars as pl
 import psycopg
 
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability
+from etl_assets.sources.abilities import Ability
 from etl_assets.sources.postgres.select import TableSelects
 
 

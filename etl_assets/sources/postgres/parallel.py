@@ -121,16 +121,18 @@ def read_slices(
     joining: Sequence[Joining],
     slices: Sequence[sql.Composed],
     columns: Sequence[ColumnRead],
+    *,
+    of: str,
 ) -> Generator[pl.DataFrame, None, None]:
-    """Frames of the slices' rows, in the order of the slices.
+    """Frames of the slices' rows, in the order of the slices. `of` names the table in messages.
 
     The first connection begins at once, the others when they have joined; one that cannot be had is
     done without. Closing the generator early ends every statement, and so does an interrupt. Raises
     what `copy_frames` raises, of the connection that failed first; the others are ended then.
     """
     shared = _Shared(len(slices))
-    workers = [_Worker(slices, columns, shared, first)]
-    workers += [_Worker(slices, columns, shared, joining=one) for one in joining]
+    workers = [_Worker(slices, columns, shared, of, first)]
+    workers += [_Worker(slices, columns, shared, of, joining=one) for one in joining]
     try:
         for worker in workers:
             worker.start()
@@ -150,11 +152,12 @@ class _Worker(threading.Thread):
         slices: Sequence[sql.Composed],
         columns: Sequence[ColumnRead],
         shared: "_Shared",
+        of: str,
         connection: psycopg.Connection | None = None,
         joining: Joining | None = None,
     ) -> None:
         super().__init__(name="slice-reader", daemon=True)
-        self._slices, self._columns, self._shared = slices, columns, shared
+        self._slices, self._columns, self._shared, self._of = slices, columns, shared, of
         self._connection, self._joining = connection, joining
         self._reads = joining is None
 
@@ -179,7 +182,8 @@ class _Worker(threading.Thread):
 
     def _read(self) -> None:
         while (number := self._shared.next()) is not None:
-            with closing(copy_frames(self._known, self._slices[number], self._columns)) as read:
+            rows = self._slices[number]
+            with closing(copy_frames(self._known, rows, self._columns, of=self._of)) as read:
                 for frame in read:
                     if not self._shared.put(number, frame):
                         return

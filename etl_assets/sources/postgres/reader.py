@@ -25,7 +25,8 @@ from etl_assets.postgres.catalogue import column_fingerprint, read_columns
 from etl_assets.postgres.connection import PoolSettings, driver_of, source_errors
 from etl_assets.postgres.copy import EXACT_TEXT, copy_frames
 from etl_assets.postgres.interruptible import InterruptibleConnection
-from etl_assets.sources.base import DayEvidence, DayRead, Snapshot, SyncCost
+from etl_assets.postgres.rights import missing_to_read
+from etl_assets.postgres.server_facts import ServerFacts, read_facts
 from etl_assets.sources.found import Rejected
 from etl_assets.sources.postgres.changes import read_rejects
 from etl_assets.sources.postgres.computed import names_in, read_types
@@ -46,6 +47,8 @@ from etl_assets.sources.postgres.row_security import (
 from etl_assets.sources.postgres.select import plan_selects, relation_of
 from etl_assets.sources.postgres.slices import LEAST_ROWS, Cutting
 from etl_assets.sources.postgres.sync_cost import SyncCosts
+from etl_assets.sources.reads import DayEvidence, DayRead
+from etl_assets.sources.snapshot import Snapshot, SyncCost
 
 _LONGEST_MARGIN = timedelta(milliseconds=50)
 _SESSION = EXACT_TEXT + "; SET LOCAL statement_timeout = {}; SET LOCAL row_security = {}"
@@ -70,6 +73,28 @@ class PostgresReader:
         """Connect once, to see that it is possible; raises SourceUnavailable or SourceError."""
         with source_errors("connecting to the source"), self._engine.connect():
             return
+
+    def facts(self) -> ServerFacts:
+        """What the server says of itself and of our role; raises SourceUnavailable, SourceError."""
+        with (
+            source_errors("connecting to the source"),
+            self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+            source_errors("asking the source how it is"),
+        ):
+            return read_facts(driver_of(connection))
+
+    def missing_rights(self, table: LayerTable) -> list[str]:
+        """The GRANT statements that the role lacks to read a table, and its parent.
+
+        Raises SourceUnavailable or SourceError.
+        """
+        source = source_table(table)
+        names = [source.table, *([source.parent.table] if source.parent else [])]
+        with (
+            source_errors(f"looking at rights on {source.schema}.{source.table}"),
+            self._engine.connect() as connection,
+        ):
+            return missing_to_read(driver_of(connection), source.schema, names)
 
     @contextmanager
     def snapshot(self, table: LayerTable) -> Iterator["TableSnapshot"]:
@@ -283,10 +308,12 @@ class PostgresDay(DayRead):
                     yield from self._sliced(list(map(selects.rows, wheres)))
                     return
             rows = selects.rows(selects.within(window))
-            yield from copy_frames(snapshot.connection, rows, selects.columns)
+            of = snapshot.table.path
+            yield from copy_frames(snapshot.connection, rows, selects.columns, of=of)
 
     def _sliced(self, slices: Sequence[sql.Composed]) -> Generator[pl.DataFrame, None, None]:
         snapshot = self.snapshot
         first = snapshot.connection
         joining = snapshot.workers.joining(first, snapshot.session, snapshot.table)
-        yield from read_slices(first, joining, slices, snapshot.selects.columns)
+        columns, of = snapshot.selects.columns, snapshot.table.path
+        yield from read_slices(first, joining, slices, columns, of=of)

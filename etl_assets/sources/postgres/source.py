@@ -9,7 +9,8 @@ from etl_assets.core.drift import SourceColumns
 from etl_assets.core.position import Horizon
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
-from etl_assets.sources.base import Ability, Source, unable
+from etl_assets.sources.abilities import Ability, unable
+from etl_assets.sources.base import Source
 from etl_assets.sources.postgres.horizon import HorizonPolicy
 from etl_assets.sources.postgres.opened import cannot_of
 from etl_assets.sources.postgres.reader import PostgresReader, TableSnapshot
@@ -38,6 +39,10 @@ class PostgresSource(Source):
     def reach(self) -> None:
         """See `PostgresReader.connect`."""
         self.reader.connect()
+
+    def missing_rights(self) -> list[str]:
+        """See `PostgresReader.missing_rights`."""
+        return self.reader.missing_rights(self.table)
 
     def snapshot(self) -> AbstractContextManager[TableSnapshot]:
         """One moment; see `PostgresReader.snapshot`."""

@@ -14,11 +14,12 @@ from psycopg import sql
 from etl_assets.core import settling
 from etl_assets.core.cursor import FIRST, LAST, LEAST, Cursor, CursorKind
 from etl_assets.core.position import Horizon, Position
+from etl_assets.core.wording import count_of, has_or_have, it_or_them
 from etl_assets.postgres.connection import source_errors
-from etl_assets.sources.base import SyncCost
 from etl_assets.sources.postgres.changes import ChangeReads
 from etl_assets.sources.postgres.declared import source_table
 from etl_assets.sources.postgres.keyset import Keyset
+from etl_assets.sources.snapshot import SyncCost
 
 _SAMPLE = 10_000
 # The sequences that the columns' defaults use, or that belong to them; a trigger's are not found.
@@ -61,9 +62,9 @@ class SyncCosts(ChangeReads):
             rows = self._estimate(where if is_served else sql.SQL("TRUE"))
             return SyncCost(
                 cursor=f"{cursor.shown} ({_told(cursor)})",
-                reads=f"an index range, about {rows:,} rows: {_RE_READ[cursor.kind]}"
+                reads=f"an index range, about {count_of(rows, 'row')}: {_RE_READ[cursor.kind]}"
                 if is_served
-                else f"a scan of the whole table, about {rows:,} rows",
+                else f"a scan of the whole table, about {count_of(rows, 'row')}",
                 without_cursor=without,
                 index=None if is_served else self._index(keyset, kind, unserved),
                 notes=tuple(self._notes(cursor, without)),
@@ -136,8 +137,9 @@ class SyncCosts(ChangeReads):
             yield from self._another_column(cursor, without)
         elif without:
             yield (
-                f"{without:,} rows have no value in {cursor.shown} that is one: every sync reads "
-                "them again."
+                f"{count_of(without, 'row')} {has_or_have(without)} no value in {cursor.shown} "
+                "that is one: every sync reads "
+                f"{it_or_them(without)} again."
             )
         if cursor.kind is CursorKind.VERSION:
             yield from self._version_notes(cursor)
@@ -153,7 +155,8 @@ class SyncCosts(ChangeReads):
             and self.selects.own[column.in_source].type == "timestamptz"
             and str(column.dtype) == str(self.table.column(cursor.columns[0]).dtype)
         ]
-        told = f"{without:,} rows have no {cursor.shown}, so every sync reads them again."
+        rows, have = count_of(without, "row"), has_or_have(without)
+        told = f"{rows} {have} no {cursor.shown}, so every sync reads {it_or_them(without)} again."
         if others:
             names = ", ".join(f'"{name}"' for name in (*cursor.columns, others[0]))
             told += (
@@ -170,7 +173,8 @@ class SyncCosts(ChangeReads):
         (cache,) = self.connection.execute(_CACHES, given).fetchone() or (None,)
         if cache is not None and cache > 1 and not cursor.lookback:
             yield (
-                f"The sequence of {cursor.shown} hands out {cache} numbers at once (CACHE), so a "
+                f"The sequence of {cursor.shown} hands out {count_of(cache, 'number')} at once "
+                "(CACHE), so a "
                 "session can use lower ones after another has used higher ones: write "
                 f"Version(..., lookback={cache} times the number of sessions), or set CACHE 1."
             )

@@ -21,6 +21,7 @@ from google.api_core.exceptions import (
 from google.cloud import bigquery
 
 from etl_assets.core.errors import WarehouseError
+from etl_assets.core.wording import count_of
 from etl_assets.warehouse.bigquery.failures import (
     CONNECTION_ERRORS,
     may_pass,
@@ -135,7 +136,8 @@ class Jobs:
             raise _taken(job)
         if job.output_rows != rows:
             raise WarehouseError(
-                f"Job {job.job_id} loaded {job.output_rows} rows of {rows}; nothing was published.",
+                f"Job {job.job_id} loaded {job.output_rows:,} of {count_of(rows, 'row')}; "
+                "nothing was published.",
                 "Run it again; if it happens again, look at the job in the Cloud console.",
             )
         return job

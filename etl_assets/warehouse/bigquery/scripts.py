@@ -19,9 +19,9 @@ from google.cloud.bigquery import (
     StructQueryParameterType,
 )
 
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.base import AUDIT_COLUMNS
 from etl_assets.warehouse.bigquery.schema import STAGING_DATASET, Datasets, literal
 from etl_assets.warehouse.bigquery.system import system, types_of
 from etl_assets.warehouse.bigquery.types import on_days, parsed, quote

@@ -6,7 +6,7 @@ The steps are here; what is sent is in the modules beside this one.
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar, cast
@@ -17,6 +17,7 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError
 from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
+from etl_assets.core.findings import Finding, clock_finding
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
@@ -28,6 +29,7 @@ from etl_assets.warehouse.bigquery.digests import Digests
 from etl_assets.warehouse.bigquery.facts import Inquiries
 from etl_assets.warehouse.bigquery.failures import bigquery_errors, request_retry
 from etl_assets.warehouse.bigquery.given import Giver
+from etl_assets.warehouse.bigquery.health import findings
 from etl_assets.warehouse.bigquery.jobs import Jobs
 from etl_assets.warehouse.bigquery.loading import Loading
 from etl_assets.warehouse.bigquery.lookups import Lookups
@@ -51,6 +53,7 @@ from etl_assets.warehouse.publication import (
 )
 from etl_assets.warehouse.versions import migrated
 
+_PATIENCE = 10.0
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -88,6 +91,19 @@ class BigQueryWarehouse(Warehouse):
         self._connect, self._wait_seconds = clients, wait_seconds
         self._is_emulated = is_emulated
         self._retry = request_retry(wait_seconds)
+
+    def health(self, where: str, layers: Sequence[str]) -> tuple[list[Finding], timedelta | None]:
+        """See `Warehouse.health`."""
+        retry = request_retry(min(self._wait_seconds, _PATIENCE))  # a person waits
+        with bigquery_errors("looking how BigQuery is"):
+            found = list(findings(self._clients.rest, self.options, retry, where, layers))
+            before = datetime.now(UTC)
+            now, after = self._now(), datetime.now(UTC)
+        skew = now - (before + (after - before) / 2)
+        if abs(skew) <= after - before:  # no more is known than how long the answer took
+            skew = timedelta()
+        answers = Finding(where, "connection", "it answers")
+        return [answers, *found, clock_finding(where, skew)], skew
 
     @_writing
     def ensure(self, table: LayerTable) -> Sequence[str]:

@@ -211,11 +211,13 @@ def classify(error: BaseException | None, doing: str, wait_seconds: float) -> Et
         )
     if state == _LOCK_TIMEOUT:
         return WarehouseBusy(
-            f"Somebody else held what was needed while {doing}; waited {wait_seconds:.0f} s.",
+            f"Somebody else held what was needed in the warehouse{at} while {doing}; waited "
+            f"{wait_seconds:.0f} s.",
             "pg_stat_activity shows who: etl_assets names what it does in application_name. Run "
             "it again; ETL_WAREHOUSE_WAIT_SECONDS sets the wait.",
         )
-    what = f"The warehouse refused while {doing} (SQLSTATE {state}{server_words(error, state)})."
+    words = server_words(error, state)
+    what = f"The warehouse{at} refused while {doing} (SQLSTATE {state}{words})."
     if state == _DISK_FULL:
         return DiskFull(what, "Free some space on the server, then run it again.")
     if state.startswith(_AGAIN):

@@ -75,7 +75,7 @@ def read_columns(
     )
     rows = sql.SQL("SELECT {} FROM {} AS t WHERE {}").format(selected, relation(table), where)
     try:
-        yield from copy_frames(driver_of(connection), rows, columns)
+        yield from copy_frames(driver_of(connection), rows, columns, of=table.path)
     except ContractMismatch as error:
         raise WarehouseError(
             f"Published rows of {table.path} are not what its contract says: {error.what}",

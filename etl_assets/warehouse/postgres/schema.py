@@ -12,6 +12,7 @@ from psycopg import sql
 
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.postgres.connection import driver_of
 from etl_assets.warehouse.contract_tables import (
     Fit,
@@ -214,7 +215,8 @@ def _refuse_long_names(table: LayerTable) -> None:
     long = [n for n in (table.name, *column_types(table)) if len(n.encode()) > LONGEST_NAME]
     if long:
         raise WarehouseError(
-            f"PostgreSQL would cut names of {table.path} off after {LONGEST_NAME} bytes: "
+            f"PostgreSQL would cut names of {table.path} off after "
+            f"{count_of(LONGEST_NAME, 'byte')}: "
             f"{', '.join(long)}.",
             f"Give the table or the columns shorter names in {table.declared_in}.",
         )
@@ -226,7 +228,7 @@ def _refuse_too_many_columns(table: LayerTable) -> None:
     if over > 0:
         own = len(column_types(table)) - len(table.columns)
         raise WarehouseError(
-            f"{table.path} has {len(table.columns):,} columns, and PostgreSQL holds "
+            f"{table.path} has {count_of(len(table.columns), 'column')}, and PostgreSQL holds "
             f"{MOST_COLUMNS - own:,} beside the {own} that the platform adds.",
             f"Leave at least {over:,} of them out of the contract in {table.declared_in}.",
         )

@@ -19,6 +19,7 @@ from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError, WarehouseError, WarehouseUnavailable
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of, is_or_are
 from etl_assets.postgres.connection import driver_of
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.postgres.engine import Transactions
@@ -203,6 +204,7 @@ def _refuse_other_days(frame: pl.DataFrame, table: LayerTable, staged: StagedDay
     outside = frame.height - int(inside.sum())
     if outside:
         raise WarehouseError(
-            f"{outside} rows staged for {table.path} {staged.day} are of another day, or of none.",
+            f"{count_of(outside, 'row')} staged for {table.path} {staged.day} "
+            f"{is_or_are(outside)} of another day, or of none.",
             f"Correct {table.day_column} in the transform; nothing was published.",
         )

@@ -5,7 +5,7 @@ What happens inside one is `publication.py`, `staging.py`, `states.py`, `schema.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from etl_assets.config import WarehousePool
 from etl_assets.core.field_register import FieldPart
 from etl_assets.core.file_index import IndexedObject
+from etl_assets.core.findings import Finding
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
@@ -31,6 +32,7 @@ from etl_assets.warehouse.postgres import (
 )
 from etl_assets.warehouse.postgres import quarantine as of_quarantine
 from etl_assets.warehouse.postgres.engine import Transactions, warehouse_engine
+from etl_assets.warehouse.postgres.health import findings
 from etl_assets.warehouse.postgres.partitions import ensure_days
 from etl_assets.warehouse.postgres.publication import publish
 from etl_assets.warehouse.postgres.reading import lookup, read
@@ -78,6 +80,10 @@ class PostgresWarehouse(Warehouse):
         engine = warehouse_engine(url, pool)
         self.transactions = Transactions(engine, wait_seconds, schemas, read_only=read_only)
         self._is_read_only = self._is_prepared = read_only
+
+    def health(self, where: str, layers: Sequence[str]) -> tuple[list[Finding], timedelta | None]:
+        """See `Warehouse.health`."""
+        return findings(self.transactions, where, layers)
 
     def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""

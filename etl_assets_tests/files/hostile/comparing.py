@@ -35,7 +35,7 @@ def sizes(case: Case) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 LINE_REASONS = {
-    "fields": r"^has \d+ fields, not \d+$",
+    "fields": r"^has \d+ fields?, not \d+$",
     "header again": "^repeats the header$",
     "nul": "NUL",
     "bare return": "carriage return that ends no line",
@@ -60,7 +60,7 @@ FILE_REASONS = {
     "lacks a column": "lacks columns that the contract needs",
     "packing": "damaged|is cut|what is no",
     "bomb": "expands to more than",
-    "parquet": "Parquet is damaged|rows, but its footer says",
+    "parquet": "Parquet is damaged|rows?, but its footer says",
     "footer": "cannot hold without loss",
 }
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.contracts import Contract
-from etl_assets.core.name_checks import RESERVED
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.propose.guess import Guess
 from etl_assets.sources.files.propose.parquet_columns import NOT_EVEN_BESIDE
 from etl_assets.sources.files.propose.proposal import Proposal
@@ -40,13 +41,13 @@ def named(proposal: Proposal) -> Names:
     """An attribute for each column, and names for those that the files do not have."""
     columns: dict[str, Guess] = {}
     left_out = dict(proposal.left_out)
-    taken = {guess.name.lower() for guess in proposal.sampled.columns} | set(RESERVED)
+    taken = {guess.name.lower() for guess in proposal.sampled.columns} | set(AUDIT_COLUMNS)
     seen: set[str] = set()
     for place, guess in enumerate(proposal.sampled.columns, 1):
         lower = guess.name.lower()
         if not guess.name:
             left_out[guess.name] = "it has no name"
-        elif lower in RESERVED or guess.name in (LINE, OVERFLOW):
+        elif lower in AUDIT_COLUMNS or guess.name in (LINE, OVERFLOW):
             left_out[guess.name] = "the platform itself has a column of that name"
         elif lower in seen:
             left_out[guess.name] = "another column differs from it by case alone"
@@ -106,7 +107,8 @@ def on_the_key(proposal: Proposal, names: Names, key: tuple[str, ...]) -> list[s
     """What is said of the key."""
     if key[0] != names.file:
         return [
-            f"{shown(key[0])} came once each in the {proposal.sampled.rows:,} rows of the sample. "
+            f"{shown(key[0])} came once each in the {count_of(proposal.sampled.rows, 'row')} of "
+            "the sample. "
             "If it may come twice (in a day), all of its rows go to quarantine: then write "
             f"unique = {literal((names.file, names.line))}."
         ]

@@ -12,8 +12,8 @@ from itertools import islice
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.file_formats import Csv
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.propose.sample import Begin
-from etl_assets.sources.files.propose.written import counted
 from etl_assets.sources.files.reading.csv_records import Record, Records
 
 _DELIMITERS = (",", ";", "\t", "|", "^", "~")
@@ -47,7 +47,8 @@ def dialect_of(begins: Sequence[Begin]) -> Dialect:
     texts = [text_of(begin, encoding) for begin in begins]
     if not any(texts):
         raise SourceError(
-            f"The first {len(begins[0].content):,} bytes of {begins[0].key!r} have no line end.",
+            f"The first {count_of(len(begins[0].content), 'byte')} of {begins[0].key!r} have no "
+            "line end.",
             "Is it CSV? Say --format if it is something else.",
         )
     csv = replace(_signs(texts), encoding=encoding)
@@ -61,7 +62,8 @@ def dialect_of(begins: Sequence[Begin]) -> Dialect:
     first = next(iter(records_of(next(filter(None, texts)), csv, 1)))
     if len(first.fields) != width:
         raise SourceError(
-            f"The first record of {begins[0].key!r} has {len(first.fields)} fields, and most "
+            f"The first record of {begins[0].key!r} has {count_of(len(first.fields), 'field')}, "
+            "and most "
             f"others have {width}: a line above the header cannot be skipped.",
             "Have the files delivered without title lines.",
         )
@@ -70,7 +72,7 @@ def dialect_of(begins: Sequence[Begin]) -> Dialect:
     odd = sum(len(record.fields) != width for record in found)
     if odd:
         notes.append(
-            f"{odd:,} of the {counted(len(found), 'record')} of the sample cannot be loaded: "
+            f"{odd:,} of the {count_of(len(found), 'record')} of the sample cannot be loaded: "
             "another number of fields. A day with more than max_bad_share of such rows is refused "
             "(thresholds)."
         )

@@ -6,9 +6,9 @@ words for null and counts only.
 
 from dataclasses import dataclass
 
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.propose.contract_names import Names, key_of, named
 from etl_assets.sources.files.propose.proposal import Proposal, nothing_in
-from etl_assets.sources.files.propose.written import counted
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class FoundTable:
         objects, rows = len(self.proposal.read), self.proposal.sampled.rows
         were = "was" if objects == 1 else "were"
         return (
-            f"{counted(objects, 'object')} with {counted(rows, 'row')} {were} read, the pattern is "
-            f"made of {counted(self.proposal.keys, 'key')}"
+            f"{count_of(objects, 'object')} with {count_of(rows, 'row')} {were} read, the "
+            "pattern is "
+            f"made of {count_of(self.proposal.keys, 'key')}"
         )
 
 

@@ -10,8 +10,8 @@ from itertools import islice
 
 import polars as pl
 
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.propose.guess import Doubt, Guess, Values
-from etl_assets.sources.files.propose.written import counted
 
 _LEAST_SHARE = 0.5  # below it the column is one of text, and nobody asks why
 _MOST_SHAPES, _LONGEST = 3, 16
@@ -45,7 +45,7 @@ def _odd(values: Values, are: pl.Series, rule: Rule) -> str | None:
     more = ", …" if len(shapes) > _MOST_SHAPES else ""
     is_one = len(odd) == 1
     return (
-        f"{len(odd):,} of {counted(total, 'different value')} {'is' if is_one else 'are'} no "
+        f"{len(odd):,} of {count_of(total, 'different value')} {'is' if is_one else 'are'} no "
         f"{_named(found.dtype)}{'' if is_one else 's'}, and {'looks' if is_one else 'look'} like "
         f"{shown}{more} (9 is a digit, a a letter). With another dtype the lines of such values go "
         "to quarantine"

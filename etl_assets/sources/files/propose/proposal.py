@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.file_formats import Csv, FileFormat, JsonLines, Parquet
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.objects import StoredObject
 from etl_assets.sources.files.propose.columns import (
     Sampled,
@@ -32,7 +33,6 @@ from etl_assets.sources.files.propose.sample import (
     listed,
     sniffed,
 )
-from etl_assets.sources.files.propose.written import counted
 from etl_assets.sources.files.store import ObjectStore
 
 _SAME_TABLE = 0.5  # the share of columns that files of one table have in common at the least
@@ -77,7 +77,7 @@ def propose(store: ObjectStore, kind: Kind | None = None, bounds: Bounds | None 
     for begin in others:
         if (shape := shape_of(begin.key)) not in shapes:
             notes.append(
-                f"{counted(groups[shape], 'key')} like {_shown(begin.key)} "
+                f"{count_of(groups[shape], 'key')} like {_shown(begin.key)} "
                 f"{'has' if groups[shape] == 1 else 'have'} other columns: that is another table, "
                 "and the pattern may have to be narrower."
             )
@@ -105,7 +105,8 @@ def _of_one_kind(found: Listed, kind: Kind | None) -> tuple[list[StoredObject], 
         others = len(found.objects) - len(chosen)
         have, were = ("has", "was") if others == 1 else ("have", "were")
         notes.append(
-            f"{others:,} of {len(found.objects):,} objects {have} another suffix, and {were} not "
+            f"{others:,} of {count_of(len(found.objects), 'object')} {have} another suffix, and "
+            f"{were} not "
             "looked at."
         )
     return chosen, notes
@@ -162,7 +163,8 @@ def _on_keys(
     notes = []
     if not found.is_complete:
         notes.append(
-            f"Only the first {len(all_keys):,} keys were listed: others may look otherwise, and "
+            f"Only the first {count_of(len(all_keys), 'key')} were listed: others may look "
+            "otherwise, and "
             "objects whose keys the pattern does not describe are not loaded."
         )
     if pattern.other_form:

@@ -12,6 +12,7 @@ from itertools import islice
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.file_formats import Compression, compression_of
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.objects import StoredObject
 from etl_assets.sources.files.reading.expand import expanded
 from etl_assets.sources.files.reading.results import MIB, FileRefused, Limits
@@ -76,7 +77,7 @@ def listed(store: ObjectStore, bounds: Bounds) -> Listed:
     objects = [s for s in first[: bounds.keys] if s.size and not _HIDDEN.search(s.key)]
     if not objects:
         told = {0: "no object", 1: "one object, which is empty or hidden"}.get(
-            len(first), f"{len(first):,} objects, all of them empty or hidden"
+            len(first), f"{count_of(len(first), 'object')}, all of them empty or hidden"
         )
         raise SourceError(
             f"{store.location} has {told}.",
@@ -119,8 +120,9 @@ def begin_of(store: ObjectStore, stored: StoredObject, kind: Kind | None, bounds
     most = bounds.parquet_bytes if kind is Kind.PARQUET else bounds.bytes
     if kind is Kind.PARQUET and stored.size > most:
         raise SourceError(
-            f"The Parquet file {stored.key!r} has {stored.size:,} bytes, and a sample reads files "
-            f"of {most:,} bytes at the most.",
+            f"The Parquet file {stored.key!r} has {count_of(stored.size, 'byte')}, and a sample "
+            "reads files "
+            f"of {count_of(most, 'byte')} at the most.",
             "Name a folder that holds a smaller one of the same table.",
         )
     content, is_whole = bytearray(), True

@@ -16,8 +16,3 @@ def literal(value: object) -> str:
 def shown(name: str) -> str:
     """A name in quotes on one line, whatever is in it."""
     return json.dumps(name, ensure_ascii=False)
-
-
-def counted(number: int, one: str) -> str:
-    """`1 row`, `2,000 rows`."""
-    return f"{number:,} {one if number == 1 else one + 's'}"

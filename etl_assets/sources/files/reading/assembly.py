@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from etl_assets.core.contracts import Column
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.reading.csv_framing import Places
 from etl_assets.sources.files.reading.results import LINE, OVERFLOW, BadLine, Block, Limits
 from etl_assets.sources.files.reading.values import EMPTY, Values, values_of
@@ -41,7 +42,7 @@ def cut(text: str, limits: Limits) -> str:
 
 def wrong_number(fields: int, wanted: int) -> str:
     """The reason of a record with too few or too many fields (F9)."""
-    return f"has {fields} fields, not {wanted}"
+    return f"has {count_of(fields, 'field')}, not {wanted}"
 
 
 def with_bad(block: Block, bad: Sequence[BadLine]) -> Block:

@@ -10,6 +10,7 @@ import zstandard
 from isal import isal_zlib
 
 from etl_assets.core.file_formats import Compression
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.reading.gzip_header import is_whole
 from etl_assets.sources.files.reading.results import MIB, FileRefused, Limits
 
@@ -55,7 +56,7 @@ def expanded(content: Iterable[bytes], compression: Compression, limits: Limits)
     for chunk in plain:
         plain_bytes += len(chunk)
         if plain_bytes > limits.expanded_bytes:
-            raise FileRefused(f"it expands to more than {limits.expanded_bytes:,} bytes")
+            raise FileRefused(f"it expands to more than {count_of(limits.expanded_bytes, 'byte')}")
         is_suspect = plain_bytes > limits.ratio_from_bytes
         if is_suspect and plain_bytes > limits.ratio * packed_bytes:
             raise FileRefused(f"it expands to more than {limits.ratio} times its size")

@@ -18,6 +18,7 @@ from polars.exceptions import PanicException
 from etl_assets.core.contracts import Column
 from etl_assets.core.errors import no_room
 from etl_assets.core.rows import payloads_of
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.reading.assembly import Rows, block_of, cut
 from etl_assets.sources.files.reading.header import hold_against
 from etl_assets.sources.files.reading.moments import within_years
@@ -66,7 +67,9 @@ class ParquetReading:
         for chunk in content:
             size += len(chunk)
             if size > self._limits.expanded_bytes:
-                raise FileRefused(f"it has more than {self._limits.expanded_bytes:,} bytes")
+                raise FileRefused(
+                    f"it has more than {count_of(self._limits.expanded_bytes, 'byte')}"
+                )
             try:
                 spooled.write(chunk)
                 spooled.flush()
@@ -90,7 +93,9 @@ class ParquetReading:
                     self._summary.lines = rows
                     yield block
             if rows != metadata.num_rows:
-                raise FileRefused(f"it has {rows} rows, but its footer says {metadata.num_rows}")
+                raise FileRefused(
+                    f"it has {count_of(rows, 'row')}, but its footer says {metadata.num_rows}"
+                )
 
     def _hold_types(self, schema: pa.Schema) -> None:
         """Raises FileRefused where the contract cannot hold what the footer says is there."""
@@ -123,7 +128,7 @@ class ParquetReading:
                     expanded += batch.nbytes
                     if expanded > limits.expanded_bytes:
                         raise FileRefused(
-                            f"it expands to more than {limits.expanded_bytes:,} bytes"
+                            f"it expands to more than {count_of(limits.expanded_bytes, 'byte')}"
                         )
                     yield batch, checked
                 hold_codecs(metadata, group, declared)
@@ -136,7 +141,9 @@ class ParquetReading:
     def _block(self, batch: pa.RecordBatch, checked: pa.RecordBatch, rows: int) -> Block:
         batch.validate(full=True)
         if longest_value(batch) > self._limits.record_bytes:
-            raise FileRefused(f"it has a value of more than {self._limits.record_bytes:,} bytes")
+            raise FileRefused(
+                f"it has a value of more than {count_of(self._limits.record_bytes, 'byte')}"
+            )
         read = {}
         for column in self._columns:
             is_there = column.name in batch.schema.names

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow.parquet as pq
 
+from etl_assets.core.wording import count_of
 from etl_assets.sources.files.reading.results import FileRefused, Limits
 
 
@@ -15,14 +16,16 @@ def hold_row_counts(metadata: pq.FileMetaData) -> None:
     groups = range(metadata.num_row_groups)
     rows = sum(metadata.row_group(group).num_rows for group in groups)
     if rows != metadata.num_rows:
-        raise FileRefused(f"it has {rows} rows, but its footer says {metadata.num_rows}")
+        raise FileRefused(
+            f"it has {count_of(rows, 'row')}, but its footer says {metadata.num_rows}"
+        )
 
 
 def hold_size(metadata: pq.FileMetaData, group: int, limits: Limits) -> None:
     """Raises FileRefused for a row group that is too large for the memory."""
     if metadata.row_group(group).total_byte_size > limits.row_group_bytes:
         raise FileRefused(
-            f"its row group {group + 1} is larger than {limits.row_group_bytes:,} bytes"
+            f"its row group {group + 1} is larger than {count_of(limits.row_group_bytes, 'byte')}"
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from etl_assets.core.errors import SourceError
+from etl_assets.core.wording import count_of
 
 LINE = "_line"
 """Int64: the physical line, from 1, on which a record begins; in Parquet the number of its row."""
@@ -56,7 +57,7 @@ class Limits:
 
 def too_long(limits: Limits) -> str:
     """The reason of a record that is beyond the limit."""
-    return f"is longer than {limits.record_bytes:,} bytes"
+    return f"is longer than {count_of(limits.record_bytes, 'byte')}"
 
 
 @dataclass(frozen=True)
