@@ -65,7 +65,7 @@ def project_texts(package: str, today: date) -> Mapping[str, str]:
         f"{package}/__init__.py": filled("package.py", **words),
         f"{package}/definitions.py": filled("definitions.py", **words),
         f"{package}/tables/__init__.py": filled("tables.py", **words),
-        f"{package}/tables/databases.py": filled("example.py", **words),
+        f"{package}/tables/schemas.py": filled("example.py", **words),
         "tests/test_contracts.py": filled("test_contracts.py", **words),
     }
 

@@ -48,7 +48,7 @@ def test_a_project_has_all_that_it_needs(here: Path) -> None:
         "warehouse/__init__.py",
         "warehouse/definitions.py",
         "warehouse/tables/__init__.py",
-        "warehouse/tables/databases.py",
+        "warehouse/tables/schemas.py",
         "workspace.yaml",
     }
     for path in files_of(here):
@@ -66,7 +66,7 @@ def test_its_tables_are_those_of_its_package_and_the_shop_is_not_there(
             assert settings.tables == ("new_company.tables",)
             assert settings.home == here / "new_company" / ".etl"
             assert settings.last_day is None
-            assert list(tables_from(settings.tables)) == ["raw/databases", "staged/databases"]
+            assert list(tables_from(settings.tables)) == ["raw/schemas", "staged/schemas"]
     monkeypatch.setenv("ETL_TABLES", "etl_assets.tables")  # the environment wins
     assert read_settings().tables == ("etl_assets.tables",)
 
@@ -113,7 +113,7 @@ def test_an_odd_name_works_or_is_refused_with_the_command_to_write(
     code, out = init("--", folder)
     if package is not None:
         assert code == 0, out
-        assert (here / folder / package / "tables" / "databases.py").is_file()
+        assert (here / folder / package / "tables" / "schemas.py").is_file()
         return
     assert code == 1
     assert len(out.splitlines()) == 1, out

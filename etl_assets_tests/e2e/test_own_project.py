@@ -101,9 +101,7 @@ def test_dg_checks_and_lists_tables_in_python_and_in_yaml(project: Project) -> N
     listed = project.run("dg", "list", "defs", "--json")
     assert listed.code == 0, listed.err
     keys = {one["asset_key"] for one in json.loads(listed.out[listed.out.index("{") :])["assets"]}
-    assert keys >= {
-        f"{layer}/{t}" for layer in ("raw", "staged") for t in ("databases", "payments")
-    }
+    assert keys >= {f"{layer}/{t}" for layer in ("raw", "staged") for t in ("schemas", "payments")}
     assert not [key for key in keys if "orders" in key]
     components = project.run("dg", "list", "components")
     assert "etl_assets.SourceTable" in components.out, components.err
@@ -154,11 +152,11 @@ def test_the_command_line_loads_syncs_and_shows_both(project: Project) -> None:
     assert loaded.code == 0, loaded.err
     with duckdb.connect(str(project.folder / ".etl" / "warehouse.duckdb"), read_only=True) as made:
         assert made.execute("SELECT count(*) FROM staged.payments").fetchone() == (999,)
-        assert made.execute("SELECT count(*) FROM staged.databases").fetchone() != (0,)
+        assert made.execute("SELECT count(*) FROM staged.schemas").fetchone() != (0,)
     synced = project.commands.etl_assets("sync")
     assert "raw/payments" in synced.out, synced.err
     status = project.commands.etl_assets("status")
-    for name in ("payments", "databases"):
+    for name in ("payments", "schemas"):
         assert f"staged/{name}" in status.out
 
 
