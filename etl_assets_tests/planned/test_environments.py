@@ -1,7 +1,5 @@
 """An environment reads production where it has published nothing, and writes nothing there."""
 
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from etl_assets_tests.planned.conftest import Built
 from etl_assets_tests.planned.kinds import KINDS, SHOP, doubled
 from etl_assets_tests.planned.physical import everything
 from etl_assets_tests.planned.world import DAYS, Shop, World, changed
+from etl_assets_tests.source_tables import run
 
 DOUBLED = changed(SHOP, stage=doubled)
 
@@ -237,15 +236,12 @@ def test_environments_are_listed_and_one_is_removed_with_all_that_it_has(
 
 
 @pytest.fixture
-def reader_role(database_url: str) -> Iterator[str]:
+def reader_role(database_url: str) -> str:
     """A role that may read production and make schemas of its own; its name."""
     role = f"reader_{make_url(database_url).database}"
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {role} LOGIN")
-    yield role
-    with suppress(psycopg.Error), psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f"DROP OWNED BY {role} CASCADE")
-        connection.execute(f"DROP ROLE {role}")
+    return role
 
 
 def _as_role(url: str, role: str) -> str:
@@ -255,12 +251,14 @@ def _as_role(url: str, role: str) -> str:
 @pytest.mark.share
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True)
 def test_a_role_that_may_only_read_production_works_in_an_environment(
-    production: World, backend: Backend, tmp_path: Path, database_url: str, reader_role: str
+    production: World, backend: Backend, tmp_path: Path, reader_role: str
 ) -> None:
-    name = make_url(database_url).database
-    production.sql(
-        f"GRANT CREATE ON DATABASE {name} TO {reader_role}",
-        f"GRANT SELECT ON orders, countries, customers TO {reader_role}",
+    place = production.settings.warehouse_url
+    assert place is not None
+    production.sql(f"GRANT SELECT ON orders, countries, customers TO {reader_role}")
+    run(
+        place,
+        f"GRANT CREATE ON DATABASE {make_url(place).database} TO {reader_role}",
         *(
             statement
             for schema in ("raw", "staged", "enriched", "etl")
@@ -271,7 +269,7 @@ def test_a_role_that_may_only_read_production_works_in_an_environment(
         ),
     )
     before = everything(backend, tmp_path)
-    url = _as_role(database_url, reader_role)
+    url = _as_role(place, reader_role)
     dev = production.with_code(DOUBLED, environment="dev", warehouse_url=url)
     dev.load(dev.platform.catalog["raw/orders"], DAYS[:1])
     dev.make(dev.platform.catalog["staged/orders"], DAYS)
