@@ -85,7 +85,10 @@ class SourceTable(dg.Component):
         return cls(cast(SourceTableYaml, attributes), context.path)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The assets and checks of both layers; raises SpecError for a spec that cannot be."""
+        """The assets and checks of both layers; raises SpecError for a spec that cannot be.
+
+        What runs them are the resources of `etl_assets.definitions`.
+        """
         del context
         settings = read_settings()
         catalog = fitting(Catalog.of([Declared(self.table.spec())]), settings)
