@@ -4,12 +4,22 @@ What is done for a single table is `cli/add_table.py`.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl_assets.cli.output import Column, Table, number, print_error, print_rows, print_warning
+from etl_assets.cli.output import (
+    Column,
+    Table,
+    number,
+    print_error,
+    print_json,
+    print_rows,
+    print_warning,
+    tell,
+    wants_json,
+)
 from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
@@ -47,26 +57,23 @@ def add_all(
     if dry_run:
         click.echo("\n\n".join(one.module for one in good), nl=False)
         return
-    rows = list(map(_planned, good))
-    print_rows(Table("tables", f"Tables for {target.package}", _COLUMNS, rows, wraps="table"))
-    for line in skipped:
-        click.echo(line)
-    for one in good:
-        for warning in (*(one.proposed.warnings if one.proposed else ()), *one.notes):
-            click.echo(f"{one.place}: {warning}")
+    if wants_json():
+        print_json([_told(one) for one in found])
+    else:
+        _print_plan(target, good, skipped)
     for one in found:
         if one.refusal:
             print_warning(str(one.refusal))
     bad = len(found) - len(good)
     if not yes:
-        click.echo(
+        tell(
             f"{count_of(len(good), 'table')} can be added, {bad} cannot. Nothing is written yet: "
             "the same command with --yes writes them, add-table TABLE --dry-run shows one."
         )
         return
     for one in good:
         write_module(target, one)
-    click.echo(f"{count_of(len(good), 'table')} added to {target.package}.")
+    tell(f"{count_of(len(good), 'table')} added to {target.package}.")
     tell_next(platform, good)
     if bad:
         print_error(f"{count_of(bad, 'table')} could not be added: see the warnings above.")
@@ -90,6 +97,31 @@ def _sorted_out(
         else:
             wanted.append(relation)
     return wanted, skipped
+
+
+def _print_plan(target: "Target", good: "Sequence[Addition]", skipped: Sequence[str]) -> None:
+    rows = list(map(_planned, good))
+    print_rows(Table("tables", f"Tables for {target.package}", _COLUMNS, rows, wraps="table"))
+    for line in skipped:
+        click.echo(line)
+    for one in good:
+        for warning in (*(one.proposed.warnings if one.proposed else ()), *one.notes):
+            click.echo(f"{one.place}: {warning}")
+
+
+def _told(one: "Addition") -> Mapping[str, Any]:
+    """A table of the plan for programs: its choices with their reasons, or why it is refused."""
+    told: dict[str, Any] = {"source": one.place, "table": one.name}
+    if one.proposed is None:
+        return {**told, "refused": str(one.refusal)}
+    for reason in one.proposed.reasons:
+        told[reason.what] = {
+            "chosen": reason.chosen,
+            "why": reason.why,
+            "is_guess": reason.is_guess,
+        }
+    notes = [*one.proposed.warnings, *one.notes]
+    return {**told, "rows": one.proposed.rows, "warnings": notes, "refused": None}
 
 
 def _planned(one: "Addition") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etl_assets.cli.opened import open_platform
-from etl_assets.cli.output import print_warning
+from etl_assets.cli.output import json_option, print_warning, tell, wants_json
 from etl_assets.core.errors import ConfigError
 from etl_assets.core.source_specs import DEFAULT_CONNECTION
 
@@ -60,6 +60,7 @@ _OF_DATABASES = ("key", "day", "cursor", "zone", "only", "row_security")
     help="How long one question to the source may take.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the module, and write nothing.")
+@json_option
 @click.pass_context
 def add_table(
     context: click.Context,
@@ -97,6 +98,8 @@ def add_table(
 
     if every == bool(source):
         raise click.UsageError("Name a table (public.payments), or write --all.")
+    if wants_json() and not every:
+        raise click.UsageError("--json is for the plan of --all; --dry-run prints one module.")
     if every and (name or key or day or cursor or only):
         raise click.UsageError("--as, --key, --day, --cursor and --only are for one table.")
     platform = open_platform()
@@ -215,11 +218,11 @@ def write_module(target: "Target", added: "Addition") -> None:
     from etl_assets.scaffold.writing import write
 
     module, test = write(target, added.name, added.module, added.test)
-    click.echo(str(module))
+    tell(str(module))
     if test is None:
         print_warning(f"{target.test(added.name)} is there already, and stays as it is.")
     else:
-        click.echo(str(test))
+        tell(str(test))
 
 
 def _tell(platform: "Platform", added: "Addition") -> None:
@@ -243,7 +246,7 @@ def tell_next(platform: "Platform", added: "Sequence[Addition]") -> None:
         )
     if added:
         names = f" raw/{added[0].name} staged/{added[0].name}" if len(added) == 1 else ""
-        click.echo(f"Next: etl-assets backfill{names}")
+        tell(f"Next: etl-assets backfill{names}")
 
 
 def _names(text: str | None) -> tuple[str, ...]:

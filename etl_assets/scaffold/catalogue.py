@@ -56,6 +56,14 @@ _COLUMNS = """
     WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum
 """
+# Before PostgreSQL 18 a table that inherits may have dropped a NOT NULL of its parent.
+_NULL_BELOW = """
+    WITH RECURSIVE below(oid) AS (
+        SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass(%s)
+        UNION SELECT h.inhrelid FROM below JOIN pg_inherits h ON h.inhparent = below.oid)
+    SELECT DISTINCT a.attname::text FROM below JOIN pg_attribute a ON a.attrelid = below.oid
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND NOT a.attnotnull
+"""
 _STATISTICS = """
     SELECT attname::text, null_frac, n_distinct FROM pg_stats
     WHERE schemaname = %s AND tablename = %s ORDER BY inherited
@@ -137,6 +145,12 @@ def read_declared(
         if name in found:
             found[name] |= {"null_share": null_share, "distinct": distinct}
     return found
+
+
+def read_null_below(connection: psycopg.Connection, relation: Relation) -> set[str]:
+    """The columns that may be NULL in some table that inherits from it. Raises psycopg.Error."""
+    found = connection.execute(_NULL_BELOW, [quoted(relation)]).fetchall()
+    return {name for (name,) in found}
 
 
 def read_checks(connection: psycopg.Connection, relation: Relation) -> Sequence[str]:

@@ -134,9 +134,10 @@ def _of_rows(
     sample, has_all = sample_of(driver, relation, own, guessed, bounds)
     all_values = measured(driver, relation, own, guessed, bounds)
     values = all_values[1] if all_values else of_sample(own, sample)
-    found = []
+    found, may_be_null = [], catalogue.read_null_below(driver, relation)
     for name, column in columns.items():
-        source = replace(column, not_null=False) if relation.kind == "f" else column
+        is_sure = relation.kind != "f" and name not in may_be_null
+        source = column if is_sure else replace(column, not_null=False)
         found.append(ColumnFacts(source, **declared[name], measured=values.get(name, Measured())))
     (now,) = driver.execute("SELECT statement_timestamp()::text").fetchone() or ("",)
     zone_why = catalogue.read_utc_convention(driver, relation)

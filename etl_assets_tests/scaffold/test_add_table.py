@@ -1,6 +1,7 @@
 """`etl-assets add-table` as a person meets it: what is written, refused, guessed and said."""
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -220,6 +221,11 @@ def test_a_plan_writes_nothing_and_yes_writes_what_it_says(shop: Shop) -> None:
         assert name in plan.stdout
     for name in ("public.twice", "public.dividing", "public.slow", "public.unfilled"):
         assert f"{name} " in plan.stderr or f"{name}" in plan.stderr
+    told = json.loads(shop.run("add-table", "--all", "--seconds", "2", "--json").stdout)
+    by_source = {one["source"]: one for one in told}
+    assert by_source["public.payments"]["key"]["chosen"] == "id"
+    assert by_source["public.payments"]["key"]["is_guess"] is False
+    assert "has no key" in by_source["public.twice"]["refused"]
     done = shop.run("add-table", "--all", "--seconds", "2", "--yes")
     assert done.exit_code == 1
     names = {path.stem for path in package.glob("[a-z]*.py")}
@@ -248,3 +254,27 @@ def test_a_module_that_is_there_is_never_overwritten(shop: Shop) -> None:
     assert shop.run("add-table", "payments", "--as", "other").exit_code == 0
     assert test.read_text() == "# mine too\n"
     ast.parse((path.parent / "other.py").read_text())
+
+
+def test_not_null_is_taken_only_where_it_holds_for_all_that_is_read(
+    shop: Shop, icu_database_url: str
+) -> None:
+    """Of PostgreSQL before 18, whose tables that inherit may have dropped it, and of a foreign
+    table, whose server nobody here knows."""
+    run(
+        icu_database_url,
+        "CREATE TABLE vehicles (id int PRIMARY KEY, name text NOT NULL, wheels int NOT NULL)",
+        "CREATE TABLE trucks () INHERITS (vehicles)",
+        "ALTER TABLE trucks ALTER name DROP NOT NULL",
+        "INSERT INTO vehicles VALUES (1, 'bike', 2)",
+        "INSERT INTO trucks VALUES (2, NULL, 6)",
+        "CREATE EXTENSION postgres_fdw",
+        "CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'nowhere.invalid')",
+        "CREATE USER MAPPING FOR PUBLIC SERVER away",
+        "CREATE FOREIGN TABLE far (id int NOT NULL) SERVER away",
+    )
+    there = shop.with_environment(DATABASE_URL=icu_database_url)
+    table = printed(there, "vehicles")
+    assert {c.name for c in table.columns if not c.nullable} == {"id", "wheels"}
+    told = refusal(there, "far", "--seconds", "5")
+    assert "public.far" in told

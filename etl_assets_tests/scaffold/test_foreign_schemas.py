@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -27,7 +27,7 @@ from etl_assets_tests.cli.conftest import Shop
 from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.faults.road import Road
 from etl_assets_tests.importable import importable
-from etl_assets_tests.scaffold.worlds import WORLDS, World
+from etl_assets_tests.scaffold.worlds import ODD, WORLDS, World
 from etl_assets_tests.source_tables import reader_of, run
 
 BIN = Path(sys.executable).parent
@@ -63,6 +63,7 @@ def written(
         done = shop.run("add-table", "--all", "--yes", *world.options)
         assert done.exit_code == (1 if world.refused else 0), done.output
         yield Written(world, postgres, name, shop, done.output, package)
+    run(postgres.url("postgres"), f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 class Written:
@@ -166,7 +167,7 @@ def in_warehouse(road: Road, scope: Scope) -> dict[str, ColumnSum]:
 
 def settle(road: Road) -> None:
     """Sync and reconcile until nothing is pending; a change may be younger than the horizon."""
-    for _ in range(40):
+    for _ in range(20):
         if road.table.syncs:
             road.sync()
         found = road.reconcile(confirmed=True)
@@ -179,38 +180,48 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return [f"{n}: {one.get(n)} and {other.get(n)}" for n in one if one.get(n) != other.get(n)]
 
 
+SHARE = ("class_table", "orders", "translations")
+"""What the default run has on the emulator of BigQuery, which is slow."""
+
+
+@pytest.mark.timeout(3600)
 @pytest.mark.soak_for(
-    *(
-        f"{world}-{backend}"
-        for world in ("tpch", "flights")
-        for backend in ("bigquery", "postgres")
-    ),
-    *("pgbench-bigquery", "tpch-duckdb"),
+    "bigquery", "tpch", *(f"{world}-postgres" for world in ("flights", "pgbench"))
 )
 def test_what_is_added_loads_follows_changes_and_is_equal(
     written: Written, backend: Backend, tmp_path: Path
 ) -> None:
+    follow(written, backend, tmp_path, written.raw)
+
+
+@pytest.mark.parametrize("written", [ODD], indirect=True, ids=["odd"])
+@pytest.mark.parametrize("backend", ["bigquery"], indirect=True)
+def test_some_of_it_does_on_bigquery_in_every_run(
+    written: Written, backend: Backend, tmp_path: Path
+) -> None:
+    follow(written, backend, tmp_path, [f"raw/{name}" for name in SHARE])
+
+
+def follow(written: Written, backend: Backend, folder: Path, paths: Collection[str]) -> None:
+    """Load the tables, change their source, sync and reconcile: equal both times."""
     world, before = written.world, written.digest()
     scope = Scope(date.fromisoformat(world.first_day), date.fromisoformat(world.last_day))
-    warehouse = backend.open(tmp_path)
+    warehouse = backend.open(folder)
     with written.database(f"{world.name}_{backend.name}") as url, reader_of(url) as reader:
-        roads = [
-            Road(url, table, warehouse, tmp_path, reader, scope) for table in written.raw.values()
-        ]
+        tables = [table for path, table in written.raw.items() if path in paths]
+        assert len(tables) == len(paths) > 0
+        roads = [Road(url, table, warehouse, folder, reader, scope) for table in tables]
         for road in roads:
             road.load(list(Window(scope.first, scope.last).days()))
             found = in_warehouse(road, scope)
             assert not differing(in_source(url, road.table), found), road.table.path
             assert not road.quarantined(), road.table.path
         run(url, *world.changes)
-        changed = 0
         for road in roads:
             settle(road)
             wanted, found = in_source(url, road.table), in_warehouse(road, scope)
             assert not differing(wanted, found), road.table.path
             assert not road.quarantined(), road.table.path
-            changed += 1
-        assert changed == len(roads) > 0
     warehouse.close()
     assert written.digest() == before
 

@@ -110,6 +110,27 @@ def fill_odd(url: str, folder: Path) -> None:
     run(url, (HERE / "odd_shop.sql").read_text())
 
 
+ODD = World(
+    "odd",
+    fill_odd,
+    (
+        "UPDATE orders SET discount = 1.5, tags = '{z}', updated_at = now() WHERE quantity % 5 = 0",
+        "DELETE FROM orders WHERE quantity % 50 = 3",
+        "UPDATE users SET phone = NULL, updated_at = now() WHERE id % 7 = 0",
+        'UPDATE "class" SET "Order" = \'new\', "it\'s" = NULL WHERE "select" < 5',
+        'INSERT INTO "Order Items" VALUES (1000, 1, 5, now(), now())',
+        "UPDATE memberships SET role = 'admin' WHERE group_id = 1",
+        "UPDATE translations SET value = 'w' WHERE locale IS NULL",
+        "DELETE FROM coupons WHERE percent > 20",
+        "INSERT INTO never_filled VALUES (1, 'now it is', NULL)",
+        "UPDATE legacy SET amount = 'NaN' WHERE id = 3",
+        "INSERT INTO readings VALUES (99, '2024-02-02Z', 'NaN')",
+        "INSERT INTO trucks VALUES (3, 'lorry', NULL)",
+        'UPDATE "Заказы" SET "Сумма" = 1',
+        "REFRESH MATERIALIZED VIEW order_days",
+    ),
+    refused=frozenset({"public.page_views", "public.never_filled_without_key"}),
+)
 WORLDS = (
     World(
         "tpch",
@@ -148,26 +169,5 @@ WORLDS = (
         first_day="2013-01-01",
         last_day="2013-02-01",
     ),
-    World(
-        "odd",
-        fill_odd,
-        (
-            "UPDATE orders SET discount = 1.5, tags = '{z}', updated_at = now() "
-            "WHERE quantity % 5 = 0",
-            "DELETE FROM orders WHERE quantity % 50 = 3",
-            "UPDATE users SET phone = NULL, updated_at = now() WHERE id % 7 = 0",
-            'UPDATE "class" SET "Order" = \'new\', "it\'s" = NULL WHERE "select" < 5',
-            'INSERT INTO "Order Items" VALUES (1000, 1, 5, now(), now())',
-            "UPDATE memberships SET role = 'admin' WHERE group_id = 1",
-            "UPDATE translations SET value = 'w' WHERE locale IS NULL",
-            "DELETE FROM coupons WHERE percent > 20",
-            "INSERT INTO never_filled VALUES (1, 'now it is', NULL)",
-            "UPDATE legacy SET amount = 'NaN' WHERE id = 3",
-            "INSERT INTO readings VALUES (99, '2024-02-02Z', 'NaN')",
-            "INSERT INTO trucks VALUES (3, 'lorry', NULL)",
-            'UPDATE "Заказы" SET "Сумма" = 1',
-            "REFRESH MATERIALIZED VIEW order_days",
-        ),
-        refused=frozenset({"public.page_views", "public.never_filled_without_key"}),
-    ),
+    ODD,
 )
