@@ -4,6 +4,8 @@ import errno
 import fcntl
 import math
 from contextlib import suppress
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -99,6 +101,35 @@ def test_repeated_keys_are_those_that_a_count_of_each_key_finds(data: st.DataObj
         assert_frame_equal(sample, counted.sort(list(schema)).head(2))
     else:
         assert not sample.height
+
+
+ROUND = {
+    "short": pl.Series([1, None, -3], dtype=pl.Int16),
+    "single": pl.Series([1.5, None, math.nan], dtype=pl.Float32),
+    "time": pl.Series([time(1, 2, 3, 4), None, time.max], dtype=pl.Time),
+    "naive": pl.Series([datetime.min, None, datetime.max], dtype=pl.Datetime("us")),
+    "day": pl.Series([date.min, None, date.max], dtype=pl.Date),
+    "exact": pl.Series([Decimal("1.10"), None, -(Decimal(10) ** 34)], dtype=pl.Decimal(38, 3)),
+    "bytes": pl.Series([b"\x00", None, b""], dtype=pl.Binary),
+    "truth": pl.Series([True, None, False]),
+    "list": pl.Series([[1, None], None, []], dtype=pl.List(pl.Int64)),
+    "lists": pl.Series([[["a"], None, []], None, []], dtype=pl.List(pl.List(pl.String))),
+    "times": pl.Series([[time(1)], None, []], dtype=pl.List(pl.Time)),
+    'odd "text"': pl.Series(["", "\x00ä" * 20, None]),
+    "struct": pl.Series(
+        [{"a": 1, "b": time(1)}, None, {"a": None, "b": None}],
+        dtype=pl.Struct({"a": pl.Int64, "b": pl.Time}),
+    ),
+}
+
+
+@pytest.mark.parametrize("width", [1, 10_000])
+def test_rows_come_back_as_they_were_spooled(tmp_path: Path, width: int) -> None:
+    zoned = pl.col("naive").dt.replace_time_zone("UTC").alias("zoned")
+    frame = pl.DataFrame(ROUND).with_columns(zoned, wide=pl.lit("x" * width))
+    made = spooled(tmp_path, frame)
+    assert_frame_equal(pl.read_parquet(made.files, glob=False), frame)
+    assert_frame_equal(pl.scan_parquet(made.files, glob=False).collect(), frame)
 
 
 def test_a_folder_with_brackets_in_its_name_is_read_as_it_is_named(tmp_path: Path) -> None:
