@@ -15,7 +15,8 @@ def dev(port: int) -> None:
     from etl_assets.orchestration.development import run_ui
 
     def announce() -> None:
-        url = click.style(f"http://127.0.0.1:{port}", bold=True)
+        # Dagster's own first page is a timeline of runs, which is empty where nothing ran today.
+        url = click.style(f"http://127.0.0.1:{port}/assets", bold=True)
         click.echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
 
     settings = read_settings()

@@ -100,6 +100,13 @@ ARRIVED = CheckSpec(
 """Of a table with `expects` in its spec: it is not about a day that is loaded, but about one that
 fails to come, so that no audit has it (`core/arrivals.py`)."""
 
+DAYS_REFUSED = CheckSpec(
+    "days_refused",
+    "No day of the table is refused or waits to be loaded again: every published one is as it "
+    "should be.",
+)
+"""Of every table that is loaded, as a whole: no audit has it, it counts what audits refused."""
+
 SOURCE_CHECKS: tuple[CheckSpec, ...] = (CURSORS, SCHEMA_DRIFT)
 """Of a table that is read from a source, as well."""
 

@@ -18,6 +18,10 @@ LOOKBACK = timedelta(minutes=1)
 """How far back each sync reads again, unless a spec says otherwise."""
 
 
+FRESH_WITHIN = timedelta(hours=1)
+"""How long a table that syncs may go without one before it counts as stale, by default."""
+
+
 @spec_class
 @dataclass(frozen=True)
 class Thresholds:

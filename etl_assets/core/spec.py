@@ -15,13 +15,21 @@ from etl_assets.core.contracts import Contract
 from etl_assets.core.cursor import CursorColumn
 from etl_assets.core.cursor_checks import fitting, version_faults
 from etl_assets.core.faults import Fault, refuse
-from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
+from etl_assets.core.policies import (
+    FRESH_WITHIN,
+    LOOKBACK,
+    Arrival,
+    Deletes,
+    Drift,
+    Thresholds,
+)
 from etl_assets.core.promoted import promoting
 from etl_assets.core.source_specs import SourceSpec
 from etl_assets.core.spec_checks import table_faults, two_layer_faults
 from etl_assets.core.spec_classes import refuse_types, spec_class
 from etl_assets.core.table import Input, Layer, LayerTable, versions_of
 
+_LEAST_FRESH = timedelta(minutes=2)
 Stage = Callable[[pl.LazyFrame], pl.LazyFrame]
 
 
@@ -51,7 +59,9 @@ class TableSpec:
     (UTC, source's clock) the source has no such row, NULL for a row that it has; and
     `keep_before` keeps only rows of days that began longer ago than that: these days are closed,
     neither compared nor loaded again, and in later ones deleted rows leave. `expects` says when a
-    day must have arrived: a check and a freshness policy are red when it has not. `ignore` names
+    day must have arrived: a check and a freshness policy are red when it has not; of a table that
+    syncs and expects nothing the policy is red when no sync came through for `fresh_within`, which
+    is two minutes at least. `ignore` names
     columns of the source that are left out on purpose: no policy says or keeps anything of them.
     """
 
@@ -75,12 +85,21 @@ class TableSpec:
     keep_before: timedelta | None = None
     lookback: timedelta = LOOKBACK
     expects: Arrival | None = None
+    fresh_within: timedelta = FRESH_WITHIN
 
     def __post_init__(self) -> None:
         faults = list(version_faults(self.cursor_column, self.raw, keeps=self.keep_versions))
         if isinstance(self.ignore, str):
             faults.append(
                 Fault("ignore", "it is one text.", f"Write a list of names: [{self.ignore!r}].")
+            )
+        if not isinstance(self.fresh_within, timedelta) or self.fresh_within < _LEAST_FRESH:
+            faults.append(
+                Fault(
+                    "fresh_within",
+                    "a sync cannot come that often.",
+                    "Write a timedelta of two minutes or more.",
+                )
             )
         raw, staged = self._raw(), self._staged()
         faults += table_faults(raw, contract="raw", transform="")
@@ -115,6 +134,7 @@ class TableSpec:
             keep_before=self.keep_before,
             lookback=self.lookback,
             expects=self.expects,
+            fresh_within=self.fresh_within,
         )
 
     def _staged(self) -> LayerTable:

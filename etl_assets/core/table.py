@@ -17,7 +17,14 @@ from etl_assets.core.computed import DayIn
 from etl_assets.core.contracts import Column, Contract, columns_of, key_of, keyed_by
 from etl_assets.core.cursor import Cursor, CursorColumn, cursor_of
 from etl_assets.core.partitions import WHOLE
-from etl_assets.core.policies import LOOKBACK, Arrival, Deletes, Drift, Thresholds
+from etl_assets.core.policies import (
+    FRESH_WITHIN,
+    LOOKBACK,
+    Arrival,
+    Deletes,
+    Drift,
+    Thresholds,
+)
 from etl_assets.core.source_specs import Files, PostgresTable, SourceSpec
 from etl_assets.core.spec_classes import spec_class
 
@@ -93,8 +100,8 @@ class LayerTable:
     """One table in one layer: what one asset reads, checks and publishes; equal only to itself.
 
     `partition_column` is None for a table without days: it is replaced as a whole.
-    What `drift`, `overflow_column`, `ignore`, `deletes`, `kept_column`, `keep_before`, `lookback`
-    and `expects` say is `TableSpec`'s.
+    What `drift`, `overflow_column`, `ignore`, `deletes`, `kept_column`, `keep_before`, `lookback`,
+    `expects` and `fresh_within` say is `TableSpec`'s.
     `versions` is the table that keeps every version of a row of this one that was seen, by key and
     cursor. `dimension` is how its versions are made, None for what is no dimension. `module` is the
     Python module that declares it, None for a spec that was made in code; of a table that YAML
@@ -121,6 +128,7 @@ class LayerTable:
     keep_before: timedelta | None = None
     lookback: timedelta = LOOKBACK
     expects: Arrival | None = None
+    fresh_within: timedelta = FRESH_WITHIN
     versions: "LayerTable | None" = None
     dimension: "Dimension | None" = None
     module: str | None = None

@@ -1,8 +1,8 @@
-"""Arrivals that fail to come: the check `arrived`, its sensor, and the freshness policy.
+"""Arrivals that fail to come: the check `arrived` and its sensor.
 
 Which day must be there, and whether it is, is decided in `core/arrivals.py` from `etl_state` alone.
 The check is about what is missing, so that no run can record it: a run evaluates it after a load,
-and the sensor when a day is due and nothing has come.
+and the sensor when a day is due and nothing has come. The freshness policy is `freshness.py`.
 """
 
 import json
@@ -14,28 +14,12 @@ import dagster as dg
 
 from etl_assets.core.arrivals import verdict
 from etl_assets.core.checks import ARRIVED, CheckResult
-from etl_assets.core.due_days import deadline_cron, due_day, time_to_arrive
+from etl_assets.core.due_days import due_day
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import severity_of
 from etl_assets.orchestration.metadata import evidence_metadata
 from etl_assets.orchestration.names import key_of
 from etl_assets.pipeline.platform import Platform
-
-
-def freshness_of(
-    table: LayerTable, days: dg.PartitionsDefinition[str]
-) -> dg.FreshnessPolicy | None:
-    """Red from the moment at which a day is due until something is loaded.
-
-    Dagster looks at the newest materialisation, whichever day it is of: another day that is loaded
-    shortly before the moment passes for the one that is due. The check is exact. None for a table
-    that expects nothing, and where the days of the platform have an end.
-    """
-    if table.expects is None or getattr(days, "end", None) is not None:
-        return None
-    return dg.FreshnessPolicy.cron(
-        deadline_cron(table.expects), time_to_arrive(table.expects), table.expects.zone
-    )
 
 
 def build_arrival_check(table: LayerTable) -> dg.AssetChecksDefinition:

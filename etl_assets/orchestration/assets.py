@@ -1,7 +1,8 @@
 """The factory that turns a layer table into an asset: read, transform, audit, publish.
 
 A run may hold many days. Each gets a verdict of its own: good days are published and materialised
-even where others are refused, and the run fails naming those.
+even where others are refused, and the run fails naming those. The asset has its checks, so that a
+load needs no step of its own for them; asked for checks alone it loads nothing (`checks_alone.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,23 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from etl_assets.config import Settings
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import EtlError, StalePublication
 from etl_assets.core.keeping import CLOSED_TAG, LOAD_CLOSED
 from etl_assets.core.table import LayerTable
-from etl_assets.orchestration.arrivals import freshness_of
-from etl_assets.orchestration.checks import verdicts
+from etl_assets.orchestration.checks import check_outputs, check_specs, verdicts
+from etl_assets.orchestration.checks_alone import only_checks, run_checks
 from etl_assets.orchestration.failures import failure_of, overtaken, refused_days
-from etl_assets.orchestration.io_managers import READER, WarehouseIOManager
-from etl_assets.orchestration.metadata import asset_metadata, code_of
-from etl_assets.orchestration.names import key_of, source_key, step_of
+from etl_assets.orchestration.freshness import policy_of
+from etl_assets.orchestration.inputs import deps_of, source_of
+from etl_assets.orchestration.io_managers import WarehouseIOManager
+from etl_assets.orchestration.metadata import asset_metadata, kinds_of
+from etl_assets.orchestration.names import key_of, step_of
 from etl_assets.orchestration.partitions import (
     BACKFILL_POLICIES,
-    mapping_of,
     partition_of,
     partitions_of,
     parts_of,
 )
+from etl_assets.orchestration.refused_days import count_refused_days, refused_last
+from etl_assets.orchestration.source_assets import seen_in_load
+from etl_assets.orchestration.started_by import note_who_started
 from etl_assets.orchestration.versions import version_events
 from etl_assets.pipeline.platform import Platform
 
@@ -34,54 +40,45 @@ if TYPE_CHECKING:
     from etl_assets.pipeline.publish import Committed
     from etl_assets.sources.reads import DaySource
 
-SOURCE_GROUP = "source"
-
-
-def source_asset(table: LayerTable, days: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
-    """The external asset of the source table that a raw table is read from."""
-    assert table.source is not None  # noqa: S101 - only raw tables have a source
-    return dg.AssetSpec(
-        source_key(table),
-        partitions_def=partitions_of(table, days),
-        description=f"{table.source.place} of {table.source.system}.",
-        group_name=SOURCE_GROUP,
-        kinds={table.source.KIND},
-        owners=table.owners,
-        tags={"domain": table.domain},
-        metadata={"dagster/table_name": table.source.place},
-    ).with_io_manager_key("postgres_io_manager")
+OUTPUT = "result"
+"""The output of the step that is the asset; the others are its checks."""
 
 
 def build_asset(
+    settings: Settings,
     catalog: Catalog,
     table: LayerTable,
     days: dg.PartitionsDefinition[str],
-    warehouse_kind: str,
 ) -> dg.AssetsDefinition:
-    """The asset of a layer table; its key is the table's path."""
-
-    @dg.asset(
+    """The asset of a layer table, with its checks; its key is the table's path."""
+    out = dg.AssetOut(
         key=key_of(table),
-        ins=_inputs(catalog, table),
-        partitions_def=partitions_of(table, days),
-        backfill_policy=BACKFILL_POLICIES[table.layer] if table.has_days else None,
-        freshness_policy=freshness_of(table, days),
+        is_required=False,
         io_manager_key="warehouse_io_manager",
-        output_required=False,
-        required_resource_keys={"platform", "warehouse_io_manager"},
         description=table.description,
         group_name=str(table.layer),
-        kinds={warehouse_kind, "polars"},
+        kinds=kinds_of(settings),
         owners=table.owners,
         tags={"domain": table.domain},
-        metadata={**asset_metadata(catalog, table), **code_of(table)},
+        metadata=asset_metadata(settings, catalog, table),
+        freshness_policy=policy_of(settings, table),
     )
-    def load(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
-        from etl_assets.pipeline.derive import DerivedSource
 
-        source = inputs["source"] if table.source else DerivedSource(table, inputs)
+    # A multi-asset, because only of these Dagster can run the checks alone.
+    @dg.multi_asset(
+        name=step_of(table),
+        outs={OUTPUT: out},
+        deps=deps_of(catalog, table),
+        check_specs=check_specs(table, days),
+        can_subset=True,
+        partitions_def=partitions_of(table, days),
+        backfill_policy=BACKFILL_POLICIES[table.layer] if table.has_days else None,
+        required_resource_keys={"platform", "warehouse_io_manager"},
+    )
+    def load(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        note_who_started(context)
         try:
-            yield from _load(context, table, source)
+            yield from run_checks(context, table) if only_checks(context) else _load(context, table)
         except StalePublication as error:
             raise overtaken(table, error) from None
         except Exception as error:
@@ -90,9 +87,7 @@ def build_asset(
     return load
 
 
-def _load(
-    context: dg.AssetExecutionContext, table: LayerTable, source: "DaySource"
-) -> Iterator[Any]:
+def _load(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any]:
     """Load the parts, let the good ones be published, and put on record what came of each."""
     from etl_assets.pipeline.publish import Committed
     from etl_assets.pipeline.run_days import load
@@ -101,6 +96,7 @@ def _load(
     manager: WarehouseIOManager = context.resources.warehouse_io_manager
     with platform.spool(context.run_id, step_of(table)) as folder:
         parts = parts_of(table, context)
+        source = source_of(platform, table, parts, folder / "in", context.run_id)
         loaded = load(
             table,
             source,
@@ -116,10 +112,11 @@ def _load(
         for note in loaded.notes(table):
             context.log.warning(note)
             platform.on_note(note)
-        yield from verdicts(context.instance, table, loaded.audited)
+        refused = list(verdicts(context.instance, table, loaded.audited))
+        yield from refused
         committed = Committed()
         if not loaded.refused:
-            yield dg.Output(loaded.good)  # the IO manager publishes
+            yield dg.Output(loaded.good, OUTPUT)  # the IO manager publishes
             committed = manager.committed(context.run_id, table)
         elif loaded.good:
             # Day by day on record: an Output would materialise the refused days too.
@@ -128,17 +125,22 @@ def _load(
                 yield dg.AssetMaterialization(
                     context.asset_key, partition=partition, metadata=metadata
                 )
-        yield from beside(platform, table, loaded.good, committed)
+        yield from beside(table, loaded.good, committed)
+        yield from seen_in_load(table, [*loaded.good, *loaded.audited])
         # Last, because a verdict counts for the materialisation that it names.
         yield from verdicts(context.instance, table, loaded.good)
     _remember_columns(platform, table, source, context.run_id)
     if loaded.refused:
         _remember_refusals(context, platform, table, loaded.refused)
+        refused_last(context, refused, parts)
+    yield count_refused_days(platform, table)
+    if loaded.refused:
         raise refused_days(table, loaded.good, loaded.refused)
+    yield from check_outputs(context)
 
 
 def beside(
-    platform: Platform, table: LayerTable, good: "Sequence[LoadedDay]", committed: "Committed"
+    table: LayerTable, good: "Sequence[LoadedDay]", committed: "Committed"
 ) -> Iterator[dg.AssetMaterialization]:
     """What else a publication touched: days that rows moved away from, and versions."""
     days = {loaded.day for loaded in good}
@@ -153,7 +155,7 @@ def beside(
                 },
             )
     if table.versions:
-        yield from version_events(platform, table.versions, committed.versions)
+        yield from version_events(table.versions, committed.versions)
 
 
 def _remember_refusals(
@@ -182,21 +184,3 @@ def _remember_columns(
     if isinstance(source, Source) and source.columns and source.columns != source.seen:
         columns = source.columns
         in_turn(lambda: remember_columns(platform.warehouse, table, columns, run_id))
-
-
-def _inputs(catalog: Catalog, table: LayerTable) -> dict[str, dg.AssetIn]:
-    if table.source is not None:
-        return {"source": dg.AssetIn(source_key(table))}
-    # Dagster loads them in this order, and a dimension must be read after the facts: a version that
-    # is published between the two is then seen, or makes the day late (`dimensions/marks.py`).
-    inputs = sorted(
-        catalog.inputs_of(table).items(), key=lambda one: table.inputs[one[0]].as_of is not None
-    )
-    return {
-        name: dg.AssetIn(
-            key_of(above),
-            partition_mapping=mapping_of(table, table.inputs[name], above),
-            metadata={READER: table.path},
-        )
-        for name, above in inputs
-    }

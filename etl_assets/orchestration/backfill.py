@@ -23,6 +23,7 @@ from etl_assets.orchestration.build import build_definitions
 from etl_assets.orchestration.failures import raise_if_interrupted
 from etl_assets.orchestration.names import key_of_path, path_of
 from etl_assets.orchestration.ranges import range_tags
+from etl_assets.orchestration.started_by import TERMINAL, started_by
 from etl_assets.pipeline.platform import Platform
 
 INSTANCE_FILE = Path(__file__).parent / "dagster.yaml"
@@ -150,7 +151,7 @@ def run_range(
         instance=instance,
         asset_selection=[key_of_path(path) for path in paths],
         raise_on_error=False,
-        tags={**range_tags(window), **(tags or {})},
+        tags={**range_tags(window), **started_by(TERMINAL), **(tags or {})},
         run_config=QUIET,
     )
 

@@ -9,8 +9,7 @@ from etl_assets.config import Settings
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.table import Layer
 from etl_assets.orchestration.arrivals import build_arrival_check, build_arrivals_sensor
-from etl_assets.orchestration.assets import build_asset, source_asset
-from etl_assets.orchestration.checks import build_checks
+from etl_assets.orchestration.assets import build_asset
 from etl_assets.orchestration.console import CONSOLE
 from etl_assets.orchestration.dimensions import dimension_asset
 from etl_assets.orchestration.events import (
@@ -20,18 +19,17 @@ from etl_assets.orchestration.events import (
     fed_by,
 )
 from etl_assets.orchestration.file_index import build_index_jobs
-from etl_assets.orchestration.io_managers import PostgresIOManager, WarehouseIOManager
+from etl_assets.orchestration.io_managers import WarehouseIOManager
 from etl_assets.orchestration.lateness import build_lateness_sensor
 from etl_assets.orchestration.new_files import build_files_sensor
 from etl_assets.orchestration.partitions import daily
+from etl_assets.orchestration.places import source_uri
 from etl_assets.orchestration.platform import open_platform
 from etl_assets.orchestration.polls import build_polls
 from etl_assets.orchestration.retention import build_retention_sensor
-from etl_assets.orchestration.syncs import (
-    build_reconcile_job,
-    build_schedules,
-    build_sync_job,
-)
+from etl_assets.orchestration.schedules import build_schedules
+from etl_assets.orchestration.source_assets import source_asset
+from etl_assets.orchestration.syncs import build_reconcile_job, build_sync_job
 from etl_assets.orchestration.versions import versions_asset
 from etl_assets.pipeline.platform import Platform
 
@@ -55,33 +53,27 @@ def build_definitions(
 
 
 def table_assets(settings: Settings, catalog: Catalog) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The assets of the tables, without those of their sources."""
+    """The assets of the tables with their checks, without those of their sources."""
     days = daily(settings)
-    warehouse_kind = (settings.warehouse_url or "duckdb").split(":", 1)[0]
     return [
         *(
-            build_asset(catalog, table, days, warehouse_kind)
+            build_asset(settings, catalog, table, days)
             if table.dimension is None
-            else dimension_asset(catalog, table, warehouse_kind)
+            else dimension_asset(settings, catalog, table, days)
             for table in catalog.values()
         ),
-        *(versions_asset(one, days, warehouse_kind) for one in catalog.values() if one.versions),
+        *(versions_asset(settings, one) for one in catalog.values() if one.versions),
     ]
 
 
-def table_checks(settings: Settings, catalog: Catalog) -> list[dg.AssetChecksDefinition]:
-    """The checks of the tables."""
-    days = daily(settings)
-    return [
-        *(build_checks(table, days) for table in catalog.values()),
-        *(build_arrival_check(table) for table in catalog.values() if table.expects is not None),
-    ]
+def arrival_checks(catalog: Catalog) -> list[dg.AssetChecksDefinition]:
+    """The checks that are no part of an asset: whether days that are due have arrived."""
+    return [build_arrival_check(table) for table in catalog.values() if table.expects is not None]
 
 
 def _assemble(
     settings: Settings, given: Catalog | None, overrides: Mapping[str, object]
 ) -> dg.Definitions:
-    days = daily(settings)
     platform = overrides.get("platform") or open_platform(settings, given_catalog=given)
     assert isinstance(platform, Platform)  # noqa: S101 - an override is a Platform too
     catalog = platform.catalog
@@ -95,13 +87,15 @@ def _assemble(
         assets=[
             *event_sources,
             *(
-                fed_by(event_sources, table, source_asset(table, days))
+                source_asset(
+                    table, source_uri(platform.sources, table), fed_by(event_sources, table)
+                )
                 for table in tables
                 if table.source
             ),
             *table_assets(settings, catalog),
         ],
-        asset_checks=table_checks(settings, catalog),
+        asset_checks=arrival_checks(catalog),
         jobs=[*jobs, *index_jobs, *event_jobs],
         schedules=[
             *build_schedules(settings, jobs),
@@ -126,7 +120,6 @@ def _assemble(
         ],
         resources={
             "platform": platform,
-            "postgres_io_manager": PostgresIOManager(platform),
             "warehouse_io_manager": WarehouseIOManager(platform),
             **overrides,
         },

@@ -1,7 +1,8 @@
-"""Asset checks: those of every table, recorded a day at a time, and run alone from the UI.
+"""Asset checks: what Dagster knows of those of every table, and their verdicts, a day at a time.
 
-What they demand follows from the contract (`core/verdict.py`). As part of a load the asset records
-them; the check op here audits what is published, and does nothing in a run that loads the table.
+What they demand follows from the contract (`core/verdict.py`). The asset itself records them,
+before it publishes; `checks_alone.py` runs them without a load, and `refused_days.py` has the one
+check that is about the table and not about a day.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,40 +15,47 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,
 )
 
-from etl_assets.core.checks import CHECKS, ONE_VERSION, SCHEMA_DRIFT, CheckResult, Severity
-from etl_assets.core.table import Input, LayerTable
+from etl_assets.core.checks import CHECKS, CheckResult, Severity
+from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.metadata import evidence_metadata
 from etl_assets.orchestration.names import key_of
-from etl_assets.orchestration.partitions import days_of, partition_of, partitions_of
-from etl_assets.pipeline.platform import Platform
+from etl_assets.orchestration.partitions import partition_of, partitions_of
+from etl_assets.orchestration.refused_days import refused_days_spec
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import LoadedDay
 
 _CONSEQUENCE = {
-    Severity.ERROR: "A day that fails it is not published.",
+    Severity.ERROR: "A day that fails it is not published, and nothing is built on it.",
     Severity.WARN: "A day that fails it is published all the same.",
 }
 
 
 def check_specs(table: LayerTable, days: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
-    """A partitioned spec for each check: an unpartitioned one lets bad days through.
+    """A partitioned spec for each check, as an unpartitioned one lets bad days through; and
+    `days_refused`, which lets nothing through because it decides nothing.
 
-    The UI calls them non-blocking, as Dagster means it: they do their blocking before publication.
+    Checks that keep a day from being published are blocking ones to Dagster as well. They block
+    before the publication; that Dagster holds back what is downstream in the same run changes
+    nothing, as such a run has failed already.
     """
     severities = {
         check: table.thresholds.severities.get(check.name, check.severity)
         for check in (*CHECKS, *table.own_checks)
     }
     return [
-        dg.AssetCheckSpec(
-            check.name,
-            asset=key_of(table),
-            description=f"{check.description} {_CONSEQUENCE[severity]}",
-            partitions_def=partitions_of(table, days),
-            metadata={"severity": str(severity)},
-        )
-        for check, severity in severities.items()
+        *(
+            dg.AssetCheckSpec(
+                check.name,
+                asset=key_of(table),
+                description=f"{check.description} {_CONSEQUENCE[severity]}",
+                blocking=severity is Severity.ERROR,
+                partitions_def=partitions_of(table, days),
+                metadata={"severity": str(severity)},
+            )
+            for check, severity in severities.items()
+        ),
+        refused_days_spec(table),
     ]
 
 
@@ -55,12 +63,12 @@ def verdicts(
     instance: dg.DagsterInstance, table: LayerTable, days: "Sequence[LoadedDay]"
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """The verdicts of the days, on what is materialised of them at this moment."""
-    targets = _materialised(instance, table, [loaded.day for loaded in days])
+    targets = materialised(instance, table, [loaded.day for loaded in days])
     for loaded in days:
-        yield from _evaluations(loaded, targets.get(partition_of(loaded.day)))
+        yield from evaluations(loaded, targets.get(partition_of(loaded.day)))
 
 
-def _evaluations(loaded: "LoadedDay", target: Target | None) -> Iterator[dg.AssetCheckEvaluation]:
+def evaluations(loaded: "LoadedDay", target: Target | None) -> Iterator[dg.AssetCheckEvaluation]:
     """The day's verdicts. `AssetCheckResult` has no partition in a run of several days.
 
     The UI shows a day's check as missing unless it names the day's newest materialisation.
@@ -77,65 +85,24 @@ def _evaluations(loaded: "LoadedDay", target: Target | None) -> Iterator[dg.Asse
         )
 
 
+def check_outputs(context: dg.AssetExecutionContext) -> Iterator[dg.Output[None]]:
+    """The outputs of the step's checks, which an `AssetCheckEvaluation` leaves out.
+
+    Without them Dagster notes in each run that the step "did not yield expected outputs", and warns
+    that the checks hold nothing back.
+    """
+    op, definition = context.op_execution_context, context.assets_def
+    for key in sorted(op.selected_asset_check_keys):
+        yield dg.Output(None, definition.get_output_name_for_asset_check_key(key))
+
+
 def severity_of(result: CheckResult) -> dg.AssetCheckSeverity:
     """How grave it is if the check failed."""
     is_error = result.severity is Severity.ERROR
     return dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
 
 
-def build_checks(table: LayerTable, days: dg.PartitionsDefinition[str]) -> dg.AssetChecksDefinition:
-    """The table's checks as an op of their own, against what is published."""
-
-    @dg.multi_asset_check(
-        name=f"{table.layer}__{table.name}__checks",
-        specs=check_specs(table, days),
-        can_subset=True,
-        required_resource_keys={"platform"},
-    )
-    def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckEvaluation]:
-        loading = context.job_def.asset_layer.selected_asset_keys
-        if key_of(table) in loading:
-            return  # the asset itself records them, before it publishes
-        # What is published says nothing of the source's columns, or of dimensions.
-        unseen = {SCHEMA_DRIFT.name, ONE_VERSION.name}
-        wanted = {key.name for key in context.selected_asset_check_keys} - unseen
-        platform: Platform = context.resources.platform
-        for loaded, target in _audit_published(context, table, platform):
-            yield from (e for e in _evaluations(loaded, target) if e.check_name in wanted)
-
-    return run_checks
-
-
-def _audit_published(
-    context: dg.AssetCheckExecutionContext, table: LayerTable, platform: Platform
-) -> "Iterator[tuple[LoadedDay, Target | None]]":
-    from etl_assets.core.partitions import Window
-    from etl_assets.pipeline.days import LoadedDay, Published
-    from etl_assets.pipeline.derive import PublishedSource, Upstream
-    from etl_assets.pipeline.load import load_days
-
-    counts = {
-        state.partition_key: state.row_count for state in platform.warehouse.seen.state(table)
-    }
-    op = context.op_execution_context
-    run_id = op.run_id
-    if table.has_days and (op.has_partition_key or op.has_partition_key_range):
-        days = [day for day in days_of(op.partition_keys) if day in counts]
-    else:
-        days = sorted(counts)
-    targets = _materialised(op.instance, table, days)
-    with platform.spool(run_id, f"checks.{table.layer}.{table.name}") as folder:
-        extract = platform.warehouse.seen.read(table, [Window.of(d) for d in days], folder / "in")
-        published = Upstream(
-            table, Input(table.path), extract.as_of, dict(zip(days, extract.frames, strict=True))
-        )
-        source = PublishedSource(table, published, counts)
-        for loaded in load_days(table, source, days, Published(counts), folder, run_id):
-            if isinstance(loaded, LoadedDay):
-                yield loaded, targets.get(partition_of(loaded.day))
-
-
-def _materialised(
+def materialised(
     instance: dg.DagsterInstance, table: LayerTable, days: Sequence[date]
 ) -> Mapping[str | None, Target]:
     """The newest materialisation of each of the days that has one, by partition key, if any."""

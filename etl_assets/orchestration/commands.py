@@ -13,6 +13,7 @@ from etl_assets.orchestration.build import build_definitions
 from etl_assets.orchestration.derive import derive_late_days
 from etl_assets.orchestration.failures import raise_if_interrupted
 from etl_assets.orchestration.lateness import sensors_are_on
+from etl_assets.orchestration.started_by import TERMINAL, started_by
 from etl_assets.orchestration.syncs import RECONCILE_JOB, SYNC_JOB, op_name
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.reconcile import Reconciliation
@@ -120,6 +121,7 @@ def run_job(
         instance=instance,
         op_selection=ops,
         raise_on_error=False,
+        tags=started_by(TERMINAL),
         run_config={**QUIET, "ops": {op: {"config": config} for op in ops} if config else {}},
     )
     raise_if_interrupted(executed, instance)

@@ -14,10 +14,11 @@ from pydantic import BaseModel, Field
 from etl_assets.config import read_settings
 from etl_assets.core.catalog import Catalog, Declared
 from etl_assets.core.errors import SpecError
-from etl_assets.orchestration.assets import source_asset
-from etl_assets.orchestration.build import table_assets, table_checks
-from etl_assets.orchestration.partitions import daily
+from etl_assets.orchestration.build import arrival_checks, table_assets
+from etl_assets.orchestration.places import source_uri
+from etl_assets.orchestration.source_assets import source_asset
 from etl_assets.scaffold.templates import filled
+from etl_assets.sources.factory import Sources
 from etl_assets.warehouse.names import fitting
 from etl_assets.yaml_tables.documents import TYPE
 from etl_assets.yaml_tables.files import FILE
@@ -94,11 +95,15 @@ class SourceTable(dg.Component):
         catalog = fitting(Catalog.of([Declared(self.table.spec())]), settings)
         if catalog.errors:
             raise SpecError(" ".join(catalog.errors), "", self.table.name)
-        days = daily(settings)
+        sources = Sources(settings)
         return dg.Definitions(
             assets=[
-                *(source_asset(table, days) for table in catalog.values() if table.source),
+                *(
+                    source_asset(table, source_uri(sources, table))
+                    for table in catalog.values()
+                    if table.source
+                ),
                 *table_assets(settings, catalog),
             ],
-            asset_checks=table_checks(settings, catalog),
+            asset_checks=arrival_checks(catalog),
         )

@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from etl_assets.config import Settings
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
 from etl_assets.core.wording import count_of
-from etl_assets.orchestration.checks import verdicts
+from etl_assets.orchestration.checks import check_outputs, check_specs, verdicts
+from etl_assets.orchestration.checks_alone import only_checks, run_checks
 from etl_assets.orchestration.failures import failure_of, refused_days
+from etl_assets.orchestration.inputs import deps_of
 from etl_assets.orchestration.metadata import (
     Metadata,
     asset_metadata,
-    code_of,
     cost_metadata,
     day_metadata,
+    kinds_of,
 )
 from etl_assets.orchestration.names import key_of, step_of
-from etl_assets.orchestration.partitions import mapping_of
+from etl_assets.orchestration.partitions import every_day_of
+from etl_assets.orchestration.refused_days import count_refused_days
+from etl_assets.orchestration.started_by import note_who_started
 from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
@@ -31,46 +36,48 @@ if TYPE_CHECKING:
 
 
 def dimension_asset(
-    catalog: Catalog, table: LayerTable, warehouse_kind: str
+    settings: Settings, catalog: Catalog, table: LayerTable, days: dg.PartitionsDefinition[str]
 ) -> dg.AssetsDefinition:
-    """The asset of a dimension; its key is the table's path, and it has no partitions."""
+    """The asset of a dimension, with its checks; its key is the table's path, and it has no
+    partitions. `days` are those of the platform."""
     above = catalog.inputs_of(table)
-    deps = [
-        dg.AssetDep(key_of(one), partition_mapping=mapping_of(table, table.inputs[name], one))
-        for name, one in above.items()
-    ]
     # Nobody runs versions: in a run of all tables the dimension comes after what publishes them.
     publishers = [
         catalog[catalog.publisher_of(one.path)] for one in above.values() if one.path not in catalog
     ]
 
-    @dg.asset(
-        key=key_of(table),
+    spec = dg.AssetSpec(
+        key_of(table),
         deps=[
-            *deps,
-            *(dg.AssetDep(key_of(one), partition_mapping=_all_of(one)) for one in publishers),
+            *deps_of(catalog, table),
+            *(dg.AssetDep(key_of(one), partition_mapping=every_day_of(one)) for one in publishers),
         ],
-        # What is made of the dimension reads it by this one; the asset itself publishes.
-        io_manager_key="warehouse_io_manager",
-        required_resource_keys={"platform"},
+        skippable=True,
         description=table.description,
         group_name=str(table.layer),
-        kinds={warehouse_kind, "polars"},
+        kinds=kinds_of(settings),
         owners=table.owners,
         tags={"domain": table.domain},
-        metadata={**asset_metadata(catalog, table), **code_of(table)},
+        metadata=asset_metadata(settings, catalog, table),
+    )
+
+    @dg.multi_asset(
+        name=step_of(table),
+        specs=[spec],
+        check_specs=check_specs(table, days),
+        can_subset=True,
+        required_resource_keys={"platform"},
     )
     def build(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        note_who_started(context)
         try:
-            yield from _build(context, table)
+            yield from (
+                run_checks(context, table) if only_checks(context) else _build(context, table)
+            )
         except Exception as error:
             raise failure_of(error) from None
 
     return build
-
-
-def _all_of(table: LayerTable) -> dg.PartitionMapping | None:
-    return dg.AllPartitionMapping() if table.has_days else None
 
 
 def _build(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any]:
@@ -84,11 +91,14 @@ def _build(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any
         if run.committed is None and run.loaded is not None:
             yield from verdicts(context.instance, table, [run.loaded])
             remember(platform.warehouse, table, [run.loaded], context.run_id)
+            yield count_refused_days(platform, table)
             raise refused_days(table, [], [run.loaded])
         yield dg.MaterializeResult(metadata=_described(platform, run))
         if run.loaded is not None:
             # Last, because a verdict counts for the materialisation that it names.
             yield from verdicts(context.instance, table, [run.loaded])
+        yield count_refused_days(platform, table)
+        yield from check_outputs(context)
 
 
 def _described(platform: Platform, run: "DimensionRun") -> Metadata:

@@ -1,13 +1,14 @@
 """The job that brings events to their table: sources are pulled, payloads archived, events loaded.
 
-And where events come from, as external assets: the graph begins with the API, not with a table.
+And where events come from, as assets: the graph begins with the API, not with a table.
 
 What it does is `etl_assets/events/`. From that table to the warehouse they come as those of any
 PostgreSQL table: by `sync`.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,9 +17,12 @@ from etl_assets.core.errors import ConfigError
 from etl_assets.core.source_specs import EVENTS_CONNECTION, Files
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.console import CONSOLE
-from etl_assets.orchestration.failures import failure_of, report_failure
+from etl_assets.orchestration.failures import failure_of
 from etl_assets.orchestration.names import SOURCE, source_key_of
-from etl_assets.orchestration.syncs import is_idle
+from etl_assets.orchestration.schedules import is_idle
+from etl_assets.orchestration.source_assets import observable
+from etl_assets.orchestration.started_by import SCHEDULE, note_who_started, started_by
+from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
     from etl_assets.events.sources import EventSource
@@ -33,7 +37,6 @@ def build_event_jobs(settings: Settings, tables: Sequence[LayerTable]) -> list[d
         return []
     job = dg.GraphDefinition(name=EVENTS_JOB, node_defs=[_op(settings)]).to_job(
         description="Pull events from their sources, archive what landed, and load it.",
-        hooks={report_failure},
         logger_defs={"console": CONSOLE},
         executor_def=dg.in_process_executor,
     )
@@ -50,7 +53,9 @@ def build_event_schedules(
             name=f"{job.name}_schedule",
             job=job,
             cron_schedule=EVERY_MINUTE,
-            description="Pull events from their sources, archive what landed, and load it.",
+            description="Every minute: pulls events from their sources, archives what landed, and "
+            "loads it. Waits while a round is under way.",
+            tags=started_by(SCHEDULE),
             should_execute=is_idle(job.name),
             default_status=status.RUNNING
             if settings.events_database_url and not settings.environment
@@ -60,8 +65,10 @@ def build_event_schedules(
     ]
 
 
-def build_event_sources(settings: Settings, tables: Sequence[LayerTable]) -> Sequence[dg.AssetSpec]:
-    """An external asset for each source of ETL_EVENT_SOURCES, where a table has events.
+def build_event_sources(
+    settings: Settings, tables: Sequence[LayerTable]
+) -> Sequence[dg.AssetsDefinition]:
+    """An observable asset for each source of ETL_EVENT_SOURCES, where a table has events.
 
     A module that cannot be used has none: the job fails and says so, the rest of the graph stays.
     """
@@ -74,21 +81,37 @@ def build_event_sources(settings: Settings, tables: Sequence[LayerTable]) -> Seq
     except ConfigError:
         return []
     return [
-        dg.AssetSpec(
-            source_key_of(EVENTS_CONNECTION, source.name),
-            description=_told(source),
-            group_name=SOURCE,
-            kinds={_kind(source)},
-            tags={"domain": "events"},
+        observable(
+            dg.AssetSpec(
+                source_key_of(EVENTS_CONNECTION, source.name),
+                description=_told(source),
+                group_name=SOURCE,
+                kinds={_kind(source)},
+                tags={"domain": "events"},
+            ),
+            partial(_look_at, source.name),
         )
         for source in sources
     ]
 
 
-def fed_by(sources: Sequence[dg.AssetSpec], table: LayerTable, spec: dg.AssetSpec) -> dg.AssetSpec:
-    """The external asset of a raw table's source; one of events is made of all their sources."""
-    keys = [source.key for source in sources]
-    return spec.replace_attributes(deps=keys) if _has_events(table) else spec
+def _look_at(source: str, platform: Platform) -> Mapping[str, object]:
+    """What has arrived from the source; raises what the database of events raises."""
+    from etl_assets.events.freshness import look
+
+    for found in look(platform.settings):
+        if found.source == source:
+            return {
+                "newest_arrival": found.newest_at.isoformat(),
+                "waiting": found.pending,
+                "quarantined": found.quarantined,
+            }
+    return {"newest_arrival": "none"}
+
+
+def fed_by(sources: Sequence[dg.AssetsDefinition], table: LayerTable) -> Sequence[dg.AssetKey]:
+    """What the source of a raw table is made of: one of events of all their sources."""
+    return [source.key for source in sources] if _has_events(table) else []
 
 
 def _has_events(table: LayerTable) -> bool:
@@ -114,9 +137,10 @@ def _told(source: "EventSource") -> str:
 
 def _op(settings: Settings) -> dg.OpDefinition:
     @dg.op(name="bring_events", out=dg.Out(dg.Nothing))
-    def bring_events(context: dg.OpExecutionContext) -> None:
+    def bring_events(context: dg.OpExecutionContext) -> Iterator[Any]:
         from etl_assets.events.round import run_round
 
+        note_who_started(context)
         try:
             done = run_round(settings)
         except Exception as error:
@@ -133,8 +157,15 @@ def _op(settings: Settings) -> dg.OpDefinition:
                 "quarantined": done.loaded.quarantined,
             }
         )
+        for one in done.pulled:
+            if one.new:
+                yield dg.AssetObservation(
+                    source_key_of(EVENTS_CONNECTION, one.source),
+                    metadata={"seen_by": "a round of the job events", "new_payloads": one.new},
+                )
         if done.errors:
             failure = failure_of(done.errors[0])
             raise failure from failure.__cause__
+        yield dg.Output(None)
 
     return bring_events

@@ -81,13 +81,13 @@ def overtaken(table: LayerTable, error: StalePublication) -> Exception:
     return dg.Failure(str(error), allow_retries=False)
 
 
-@dg.failure_hook(required_resource_keys={"platform"})
-def report_failure(context: dg.HookContext) -> None:
-    """Tell what failed for good: after the last attempt, once a table."""
+def tell_failure(context: dg.OpExecutionContext, error: BaseException) -> None:
+    """Tell whoever started the run what failed for good, once a table.
+
+    Not a hook of Dagster: where nothing fails, each run would list its hooks as skipped.
+    """
     platform: Platform = context.resources.platform
-    message = message_of(context.op_exception)
-    context.log.error(f"{context.op.name} failed for good: {message}")
-    platform.on_failure(context.op.name, message)
+    platform.on_failure(context.op.name, message_of(error))
 
 
 def message_of(error: BaseException | None) -> str:

@@ -12,7 +12,8 @@ from etl_assets.core.lateness import Late
 from etl_assets.core.table import LayerTable
 from etl_assets.core.wording import count_of
 from etl_assets.orchestration.console import CONSOLE
-from etl_assets.orchestration.failures import failure_of, report_failure
+from etl_assets.orchestration.failures import failure_of
+from etl_assets.orchestration.started_by import SENSOR, note_who_started, started_by
 from etl_assets.pipeline.platform import Platform
 
 INDEX_JOB, _OP = "index_files", "read_objects"
@@ -28,7 +29,6 @@ def build_index_jobs(tables: Sequence[LayerTable], platform: Platform) -> list[d
         "rows are of.",
         # Given here: Dagster would make the sensor anew to give it, and warns of that.
         resource_defs={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
-        hooks={report_failure},
         logger_defs={"console": CONSOLE},
         executor_def=dg.in_process_executor,
     )
@@ -40,7 +40,7 @@ def index_request(late: Late, tag: str) -> dg.RunRequest:
     return dg.RunRequest(
         job_name=INDEX_JOB,
         run_config={"ops": {_OP: {"config": {"table": late.table}}}},
-        tags={tag: late.table, "etl_assets/why": late.why},
+        tags={tag: late.table, "etl_assets/why": late.why, **started_by(SENSOR)},
     )
 
 
@@ -52,6 +52,7 @@ def _op() -> dg.OpDefinition:
         config_schema={"table": dg.Field(str, description="The table's path: raw/shipments.")},
     )
     def read_objects(context: dg.OpExecutionContext) -> None:
+        note_who_started(context)
         platform: Platform = context.resources.platform
         table = platform.catalog[context.op_config["table"]]
         try:

@@ -20,6 +20,7 @@ from etl_assets.demo.partner_folder import is_watched
 from etl_assets.orchestration.failures import told_in_ticks
 from etl_assets.orchestration.names import key_of, key_of_path
 from etl_assets.orchestration.ranges import range_tags
+from etl_assets.orchestration.started_by import SENSOR, started_by
 from etl_assets.pipeline.platform import Platform
 
 _MOST = 1000
@@ -61,7 +62,8 @@ def build_lateness_sensor(
         minimum_interval_seconds=60,
         required_resource_keys={"platform"},
         default_status=status.RUNNING if sensors_are_on(settings) else status.STOPPED,
-        description=f"Makes {layer} days again whose inputs were published since.",
+        description=f"Makes exactly the {layer} days again whose inputs were published since. The "
+        "log of a tick says in one line what it asked for, and why.",
     )
     @told_in_ticks()
     def late(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -85,6 +87,7 @@ def build_lateness_sensor(
                 else ""
             )
             return dg.SkipReason(f"No derived day is behind its inputs{waiting}.")
+        context.log.info(told(now, len(found)))
         return dg.SensorResult(run_requests=_requests(now), cursor=json.dumps(asked))
 
     return late
@@ -109,6 +112,28 @@ class _Seen:
         return self._seen is not None and self._seen == (version, newest_day, cursor)
 
 
+def told(asked: Sequence[Late], late: int) -> str:
+    """In one line what a tick asks for and why: a table each, with the reason of its first day.
+
+    `late` are all days that are behind their inputs, those that wait among them.
+    """
+    by_table: dict[str, list[Late]] = {}
+    for one in sorted(asked):
+        by_table.setdefault(one.table, []).append(one)
+    tables = "; ".join(
+        f"{table} {_span([one.day for one in days])} ({days[0].why})"
+        for table, days in by_table.items()
+    )
+    rest = f"; {late - len(asked)} more wait" if late > len(asked) else ""
+    return f"Asked for {tables}{rest}."[:_MOST]
+
+
+def _span(days: Sequence[date]) -> str:
+    if days[0] == WHOLE:
+        return "as a whole"
+    return str(days[0]) if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
+
+
 def _requests(late: Sequence[Late]) -> list[dg.RunRequest]:
     """A run for each table and span of neighbouring days; its tags say why."""
     by_table: dict[str, dict[date, str]] = {}
@@ -117,14 +142,18 @@ def _requests(late: Sequence[Late]) -> list[dg.RunRequest]:
     return [
         dg.RunRequest(
             asset_selection=[key_of_path(table)],
-            tags={**range_tags(window), "etl_assets/late": _told(window, why)},
+            tags={
+                **range_tags(window),
+                **started_by(SENSOR),
+                "etl_assets/late": _why(window, why),
+            },
         )
         for table, why in by_table.items()
         for window in windows_of(why)
     ]
 
 
-def _told(window: Window, why: Mapping[date, str]) -> str:
+def _why(window: Window, why: Mapping[date, str]) -> str:
     return "; ".join(f"{_shown(day)}{why[day]}" for day in window.days())[:_MOST]
 
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
+from etl_assets.config import Settings
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import Column
 from etl_assets.core.table import LayerTable
 from etl_assets.core.table_pages import table_text
 from etl_assets.orchestration.lineage import column_lineage
+from etl_assets.orchestration.places import warehouse_uri
 
 if TYPE_CHECKING:
     from etl_assets.core.ledger import LedgerEntry
@@ -59,14 +61,29 @@ def code_of(table: LayerTable) -> Mapping[str, dg.CodeReferencesMetadataValue]:
     return {"dagster/code_references": value}
 
 
-def asset_metadata(catalog: Catalog, table: LayerTable) -> Metadata:
-    """The same and the table's page, for the asset itself.
+def warehouse_kind_of(settings: Settings) -> str:
+    """`duckdb`, `postgresql` or `bigquery`."""
+    return (settings.warehouse_url or "duckdb").split(":", 1)[0]
+
+
+def kinds_of(settings: Settings) -> set[str]:
+    """The technologies of a table that is made here."""
+    return {warehouse_kind_of(settings), "polars"}
+
+
+def asset_metadata(settings: Settings, catalog: Catalog, table: LayerTable) -> Metadata:
+    """The same, where the table is, its code and its page, for the asset itself.
 
     Without the lineage of its columns: each process that imports the code location would measure
     it, and the UI has it from the first materialisation on.
     """
     page = dg.MetadataValue.md(table_text(catalog, table))
-    return {**table_metadata(table), "documentation": page}
+    return {
+        **table_metadata(table),
+        "dagster/uri": warehouse_uri(settings, table),
+        **code_of(table),
+        "documentation": page,
+    }
 
 
 def day_metadata(

@@ -22,6 +22,7 @@ from etl_assets.orchestration.file_index import index_request
 from etl_assets.orchestration.file_requests import Memory, plan, plan_reading
 from etl_assets.orchestration.names import key_of
 from etl_assets.orchestration.ranges import range_tags
+from etl_assets.orchestration.started_by import SENSOR, started_by
 from etl_assets.pipeline.platform import Platform
 from etl_assets.sources.files.declared import files_of
 
@@ -115,6 +116,7 @@ def _requests(table: LayerTable, chosen: Sequence[Late], job: str | None) -> lis
             job_name=job,
             tags={
                 **range_tags(window),
+                **started_by(SENSOR),
                 FILES_TAG: table.path,
                 "etl_assets/why": "; ".join(f"{d}: {why[d]}" for d in window.days())[:1000],
             },

@@ -1,17 +1,14 @@
 """The days that exist, in Dagster's words."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from etl_assets.config import Settings
 from etl_assets.core.errors import PartitionError
 from etl_assets.core.partitions import ONE_DAY, WHOLE, Window, parse_day
-from etl_assets.core.table import Input, Layer, LayerTable
-
-# Further back than any first day: a mapping to "every day until this one".
-_ALL_EARLIER_DAYS = -36_500
+from etl_assets.core.table import Layer, LayerTable
 
 # A policy for each layer, all different: so the daemon gives each layer runs of its own, and asks
 # the next one for exactly the days that came out well (a verdict a day inside one backfill).
@@ -25,12 +22,15 @@ BACKFILL_POLICIES = {
 def daily(settings: Settings) -> dg.DailyPartitionsDefinition:
     """A partition a UTC day, from the first to the last day of the settings, today at most."""
     end = settings.last_day + ONE_DAY if settings.last_day else None
+    today = datetime.now(UTC).date()
     return dg.DailyPartitionsDefinition(
         start_date=settings.first_day.isoformat(),
         end_date=end.isoformat() if end else None,
         # Today is one too: what was synced of it is there to be seen, though the day goes on.
         # Dagster never goes past `end_date` for it, and needs it where that is still to come.
-        end_offset=1,
+        # Where the end is past, the offset leads back to it: the plots ask for the last partitions
+        # before today, whatever `end_date` says, and would be empty.
+        end_offset=1 if end is None or end > today else (end - today).days,
         timezone="UTC",
     )
 
@@ -42,28 +42,20 @@ def partitions_of(
     return days if table.has_days else None
 
 
-def mapping_of(table: LayerTable, given: Input, above: LayerTable) -> dg.PartitionMapping | None:
-    """Which partitions of the input `above` a partition of the table reads.
+def mapping_of(table: LayerTable, above: LayerTable) -> dg.PartitionMapping | None:
+    """Which partitions of the input `above` Dagster takes a partition of the table to be made of.
 
-    The same day, every day up to it, or a window around it; every day for a table without days;
+    The same day, whatever else is read (`inputs.py` says why); every day for a table without days;
     None for an input without days, which has no partitions.
     """
-    if not above.has_days:
-        return None
-    if not table.has_days:
-        return dg.AllPartitionMapping()
-    if given.all_days_until:
-        return dg.TimeWindowPartitionMapping(
-            start_offset=_ALL_EARLIER_DAYS, allow_nonexistent_upstream_partitions=True
-        )
-    if given.is_window:
-        return dg.TimeWindowPartitionMapping(
-            start_offset=-given.days_before,
-            end_offset=given.days_after,
-            # The first day has none before it, and today none after it.
-            allow_nonexistent_upstream_partitions=True,
-        )
-    return dg.TimeWindowPartitionMapping()
+    if above.has_days and table.has_days:
+        return dg.TimeWindowPartitionMapping()
+    return every_day_of(above)
+
+
+def every_day_of(table: LayerTable) -> dg.PartitionMapping | None:
+    """What is without days is made of every day of the table; None if that has no days either."""
+    return dg.AllPartitionMapping() if table.has_days else None
 
 
 def days_of(keys: Sequence[str]) -> list[date]:

@@ -14,7 +14,8 @@ from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.names import key_of
 from etl_assets.orchestration.ranges import range_tags
-from etl_assets.orchestration.syncs import EVERY_15_MINUTES
+from etl_assets.orchestration.schedules import EVERY_15_MINUTES
+from etl_assets.orchestration.started_by import SCHEDULE, started_by
 
 POLL_TAG = "etl_assets/poll"
 """The tag of the runs that a poll asks for; its value is the table's path."""
@@ -49,7 +50,8 @@ def _poll(settings: Settings, table: LayerTable) -> dg.ScheduleDefinition:
         default_status=status.RUNNING
         if api and api.url and not settings.environment
         else status.STOPPED,
-        description=f"Loads the last days of {table.path} again.",
+        description=f"Every quarter of an hour: loads the last days of {table.path} again, as its "
+        "source tells nobody what is new. Waits while a run of the table is under way.",
     )
     def poll(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         runs = context.instance.get_runs_count(
@@ -57,7 +59,8 @@ def _poll(settings: Settings, table: LayerTable) -> dg.ScheduleDefinition:
         )
         if runs:
             return dg.SkipReason(f"{runs} runs of the table are queued or at work.")
-        tags = {**range_tags(recent_days(settings, table)), POLL_TAG: table.path}
+        days = range_tags(recent_days(settings, table))
+        tags = {**days, **started_by(SCHEDULE), POLL_TAG: table.path}
         return dg.RunRequest(tags=tags, asset_selection=[key_of(table)])
 
     return poll

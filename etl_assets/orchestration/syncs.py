@@ -1,7 +1,7 @@
 """Syncs and reconciliations as Dagster jobs: an op a table, a materialisation for each touched day.
 
 What they do is `pipeline/sync.py`, `run_days.py` and `reconcile.py`; here it becomes events,
-retries and schedules. A table that cannot be synced fails alone.
+and retries. When they run is `schedules.py`. A table that cannot be synced fails alone.
 """
 
 import random
@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.definitions.assets.job.asset_layer import AssetLayer
 
-from etl_assets.config import Settings
 from etl_assets.core.digests import can_be_reconciled
 from etl_assets.core.gained import lacking_note
 from etl_assets.core.partitions import ONE_DAY
@@ -20,23 +20,25 @@ from etl_assets.core.wording import count_of
 from etl_assets.orchestration.assets import beside
 from etl_assets.orchestration.checks import verdicts
 from etl_assets.orchestration.console import CONSOLE
-from etl_assets.orchestration.failures import failure_of, refused_days, report_failure
+from etl_assets.orchestration.failures import failure_of, refused_days, tell_failure
+from etl_assets.orchestration.freshness import came_through
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
-from etl_assets.orchestration.names import key_of
+from etl_assets.orchestration.names import key_of, source_key
 from etl_assets.orchestration.partitions import partition_of
+from etl_assets.orchestration.refused_days import count_refused_days, mark_as_failed
+from etl_assets.orchestration.started_by import note_who_started
 from etl_assets.orchestration.versions import version_events
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.sync_report import SyncReport
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.change_set import Outcome
-    from etl_assets.pipeline.days import LoadedDay
+    from etl_assets.pipeline.days import FailedDay, LoadedDay
     from etl_assets.pipeline.publish import Committed
     from etl_assets.pipeline.reconcile import Reconciliation
     from etl_assets.pipeline.run_days import Reloaded
 
 SYNC_JOB, RECONCILE_JOB = "sync", "reconcile"
-EVERY_15_MINUTES, EVERY_NIGHT = "*/15 * * * *", "30 3 * * *"
 Events = Iterator[Any]
 
 # What may pass was sat out inside already; this is for what lasts a little longer.
@@ -50,64 +52,32 @@ def op_name(table: LayerTable, job: str) -> str:
 
 def build_sync_job(tables: Sequence[LayerTable]) -> dg.JobDefinition:
     """A job that syncs every table with a cursor."""
-    ops = [_op(table, SYNC_JOB, _sync_alone) for table in tables if table.syncs]
-    return _job(SYNC_JOB, "Read what changed in the source, and bring each touched day.", ops)
+    synced = [table for table in tables if table.syncs]
+    ops = [_op(table, SYNC_JOB, _sync_alone) for table in synced]
+    what = "Read what changed in the source, and publish each day that it touches."
+    return _job(SYNC_JOB, what, ops, synced)
 
 
 def build_reconcile_job(tables: Sequence[LayerTable]) -> dg.JobDefinition:
     """A job that compares every table with its source and repairs it, after a sync if it has
     one; without the tables whose key no checksum covers."""
-    ops = [_op(table, RECONCILE_JOB, _reconcile) for table in tables if can_be_reconciled(table)]
-    return _job(RECONCILE_JOB, "Compare source and warehouse, and repair what differs.", ops)
+    compared = [table for table in tables if can_be_reconciled(table)]
+    ops = [_op(table, RECONCILE_JOB, _reconcile) for table in compared]
+    what = "Compare source and warehouse, and repair what differs."
+    return _job(RECONCILE_JOB, what, ops, compared)
 
 
-def build_schedules(
-    settings: Settings, jobs: Sequence[dg.JobDefinition]
-) -> list[dg.ScheduleDefinition]:
-    """Syncs every quarter of an hour, reconciliations every night; never two of a kind at once.
-
-    They run by themselves where there is a source of one's own, and in no environment. The demo
-    shop never changes.
-    """
-    crons = {SYNC_JOB: EVERY_15_MINUTES, RECONCILE_JOB: EVERY_NIGHT}
-    status = dg.DefaultScheduleStatus
-    return [
-        dg.ScheduleDefinition(
-            name=f"{job.name}_schedule",
-            job=job,
-            cron_schedule=crons[job.name],
-            description=job.description,
-            should_execute=is_idle(job.name),
-            default_status=status.RUNNING if settings.works_by_itself else status.STOPPED,
-        )
-        for job in jobs
-    ]
-
-
-def is_idle(name: str) -> Callable[[dg.ScheduleEvaluationContext], bool]:
-    """Whether no run of the job is queued or under way.
-
-    A limit of Dagster's queue (`tag_concurrency_limits`) would not do: it keeps the run of each
-    tick for later, so that a long sync is followed by a run for each quarter of an hour it took.
-    """
-    going = [
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-    ]
-
-    def has_none(context: dg.ScheduleEvaluationContext) -> bool:
-        wanted = dg.RunsFilter(job_name=name, statuses=going)
-        return not context.instance.get_run_records(wanted, limit=1)
-
-    return has_none
-
-
-def _job(name: str, description: str, ops: Sequence[dg.OpDefinition]) -> dg.JobDefinition:
+def _job(
+    name: str,
+    description: str,
+    ops: Sequence[dg.OpDefinition],
+    tables: Sequence[LayerTable],
+) -> dg.JobDefinition:
+    brought = [key_of(one) for table in tables for one in (table, table.versions) if one]
     return dg.GraphDefinition(name=name, node_defs=ops).to_job(
         description=description,
-        hooks={report_failure},
+        # So that the page of each asset names the job and its schedule.
+        asset_layer=AssetLayer.for_external_job([*brought, *map(source_key, tables)]),
         logger_defs={"console": CONSOLE},
         executor_def=dg.in_process_executor,
     )
@@ -131,10 +101,13 @@ def _op(
         tags={"table": table.path},
     )
     def run(context: dg.OpExecutionContext) -> Events:
+        note_who_started(context)
         try:
             yield from work(context, table)
         except Exception as error:
             outcome = _again(context, failure_of(error))
+            if isinstance(outcome, Exception) and not isinstance(outcome, dg.RetryRequested):
+                tell_failure(context, outcome)
             raise outcome from outcome.__cause__
         yield dg.Output(None)
 
@@ -159,8 +132,19 @@ def _again(context: dg.OpExecutionContext, failure: BaseException) -> BaseExcept
 
 def _sync_alone(context: dg.OpExecutionContext, table: LayerTable) -> Events:
     reloaded = yield from _sync(context, table)
+    yield from _counted(context, table, reloaded.refused)
     if reloaded.refused:
         raise refused_days(table, reloaded.good, reloaded.refused)
+
+
+def _counted(
+    context: dg.OpExecutionContext,
+    table: LayerTable,
+    refused: "Sequence[LoadedDay | FailedDay]",
+) -> Events:
+    """The check that counts the days which are not as they should be; those of now are red."""
+    mark_as_failed(context, table, refused)
+    yield count_refused_days(context.resources.platform, table)
 
 
 def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, None, Reloaded]":
@@ -186,6 +170,7 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, 
     if reloaded.lacking:
         report.lacking = lacking_note(table, reloaded.lacking)
     _log(context, report)
+    yield from came_through(context, table, report)
     platform.on_sync(report)
     return reloaded
 
@@ -213,11 +198,12 @@ def _reconcile(context: dg.OpExecutionContext, table: LayerTable) -> Events:
             yield from _reloaded(context, table, found.repair.reloaded)
     platform.on_reconciled(found)
     yield dg.AssetObservation(key_of(table), metadata=_shown(report_of(found)))
-    if found.repair and found.repair.mass_delete:
-        raise dg.Failure(str(found.repair.mass_delete), allow_retries=False)
     refused = [*reloaded.refused, *found.filled.refused]
     if found.repair:
         refused += [*found.repair.outcome.refused, *found.repair.reloaded.refused]
+    yield from _counted(context, table, refused)
+    if found.repair and found.repair.mass_delete:
+        raise dg.Failure(str(found.repair.mass_delete), allow_retries=False)
     if refused:
         raise refused_days(table, reloaded.good, refused)
     if not found.is_equal:
@@ -241,20 +227,19 @@ def differs(table: LayerTable, found: "Reconciliation") -> str:
 def _touched(
     context: dg.OpExecutionContext, table: LayerTable, outcome: "Outcome", why: str
 ) -> Events:
-    """A materialisation for every part that was published, of the versions as well, and
-    verdicts."""
-    yield from verdicts(context.instance, table, outcome.refused)
+    """A materialisation for every part that was published, of the versions as well, and verdicts:
+    those of refused days last, as Dagster shows the last one."""
     if outcome.committed:
         yield from _materialised(context, table, outcome.days, outcome.committed, why)
+    yield from verdicts(context.instance, table, outcome.refused)
 
 
 def _reloaded(context: dg.OpExecutionContext, table: LayerTable, reloaded: "Reloaded") -> Events:
     """The same for days that had to be loaded whole."""
-    platform: Platform = context.resources.platform
-    yield from verdicts(context.instance, table, reloaded.audited)
     why = "a full load of a day that waited for it"
     yield from _materialised(context, table, reloaded.good, reloaded.committed, why)
-    yield from beside(platform, table, reloaded.good, replace(reloaded.committed, versions=()))
+    yield from beside(table, reloaded.good, replace(reloaded.committed, versions=()))
+    yield from verdicts(context.instance, table, reloaded.audited)
 
 
 def _materialised(
@@ -284,7 +269,7 @@ def _materialised(
             key_of(table), partition=partition_of(loaded.day), metadata=metadata
         )
     if table.versions:
-        yield from version_events(platform, table.versions, committed.versions)
+        yield from version_events(table.versions, committed.versions)
     yield from verdicts(context.instance, table, shown)
 
 

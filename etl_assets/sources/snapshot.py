@@ -72,6 +72,13 @@ class Snapshot(ABC):
         """How many rows no day can hold, because their moment is missing or no calendar date."""
         return 0
 
+    def extent(self) -> Mapping[str, object]:
+        """How much there is and up to when, without reading it: `rows`, `newest_cursor` and so on.
+
+        Empty where that cannot be asked for. Raises SourceUnavailable or SourceError.
+        """
+        return {}
+
     def hidden(self) -> Sequence[str]:
         """What keeps rows of the table from us although its spec accepts that; a sentence each."""
         return ()

@@ -1,9 +1,11 @@
 """A browser for the tests: the system's chromium, driven by Playwright."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -13,6 +15,10 @@ from etl_assets_tests.missing import lacking
 PATIENCE_MS = 60_000
 RUN_MS = 600_000
 """How long a run may take, which starts processes of its own beside those of other tests."""
+PICTURES = Path(os.environ["ETL_PICTURES"]) if os.environ.get("ETL_PICTURES") else None
+"""The folder of the pictures of README and docs, where `make pictures` makes them."""
+_VIEW = {"width": 1440, "height": 900}
+_MOST_BYTES = 250_000
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -32,14 +38,28 @@ def open_page(base_url: str) -> Iterator[Page]:
         lacking("there is no chromium on PATH", "apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
-        context = browser.new_context(base_url=base_url, viewport={"width": 1400, "height": 900})
+        context = browser.new_context(base_url=base_url, viewport=_VIEW)
         context.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
         yield context.new_page()
         browser.close()
 
 
-def expand_graph(page: Page, width: int = 1400, height: int = 3200) -> None:
+def picture(page: Page, name: str) -> None:
+    """Keep what the page shows as a picture of the docs, if that is what the tests run for."""
+    if PICTURES is None:
+        return
+    page.mouse.move(1, 1)  # else a tooltip may be in it
+    page.evaluate("document.activeElement && document.activeElement.blur()")
+    path = PICTURES / f"{name}.png"
+    page.wait_for_timeout(
+        700
+    )  # what fades in and what is drawn on a canvas has no state to wait for
+    page.screenshot(path=str(path))
+    assert path.stat().st_size <= _MOST_BYTES, f"{path} is too large for a page"
+
+
+def expand_graph(page: Page, width: int = 1440, height: int = 4600) -> None:
     """Open the global asset graph with all its groups expanded, and all of it in view."""
     # Assets outside of the view are not there at all, and the demo's graph is higher than a screen.
     page.set_viewport_size({"width": width, "height": height})

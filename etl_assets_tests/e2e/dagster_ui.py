@@ -11,17 +11,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from etl_assets.demo.billing import fill_billing
-from etl_assets.demo.server import start_postgres
+from etl_assets.demo.server import EmbeddedPostgres, start_postgres
 from etl_assets.demo.shop import fill_shop
+from etl_assets_tests.partner_files import partner_files
 from etl_assets_tests.source_tables import run
 
 REPOSITORY = Path(__file__).parents[2]
-KEYS = [f"2024-01-0{number}" for number in range(1, 6)]
+KEYS = [f"2024-01-0{number}" for number in range(1, 8)]
+"""The week that the shop has; that of the pictures has the three weeks after it, too."""
 BAD = KEYS[2]
 _OURS = {"DATABASE_URL", "WAREHOUSE_URL", "DAGSTER_POSTGRES_URL", "DAGSTER_HOME", "ETL_FIRST_DAY"}
 
@@ -37,6 +39,8 @@ BACKFILLS = """{ partitionBackfillsOrError(limit: 20) { ... on PartitionBackfill
 PARTITIONS = """query ($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) {
   ... on AssetNode { assetPartitionStatuses {
   ... on TimePartitionStatuses { ranges { startKey endKey status } } } } } }"""
+TICKS = """query ($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) {
+  ... on Sensor { sensorState { ticks(limit: 20) { id status skipReason runIds } } } } }"""
 RUN = """query ($id: ID!) { runOrError(runId: $id) { ... on Run { status
   assetMaterializations { partition assetKey { path } } eventConnection(limit: 1000) { events {
     ... on AssetCheckEvaluationEvent { evaluation { partition success checkName } } } } } } }"""
@@ -45,11 +49,15 @@ _RUNNING = {"REQUESTED", "CANCELING", "FAILING"}
 
 @dataclass
 class DagsterUI:
-    """Where it listens, and the backfill with a bad day that was started with it."""
+    """Where it listens, the shop's database and data folder, how many days are loaded of a table
+    that is loaded whole, and the backfill with a bad day that was started with it."""
 
     url: str
     log: Path
-    bad_backfill: str = field(default="")
+    source: str = ""
+    home: Path = Path()
+    days: int = len(KEYS)
+    bad_backfill: str = ""
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data of a GraphQL query; raises AssertionError for its errors."""
@@ -114,8 +122,22 @@ class DagsterUI:
                 for one in found["assetMaterializations"]
                 if not one["assetKey"]["path"][-1].endswith("_versions")  # they go with their table
             ],
-            [(one["partition"], one["checkName"], one["success"]) for one in verdicts],
+            [
+                (one["partition"], one["checkName"], one["success"])
+                for one in verdicts
+                if one["checkName"] != "days_refused"  # it is about the table
+            ],
         )
+
+    def ticks(self, sensor: str) -> list[dict[str, Any]]:
+        """The newest ticks of a sensor, the newest first."""
+        selector = {
+            "repositoryLocationName": "etl_assets",
+            "repositoryName": "__repository__",
+            "sensorName": sensor,
+        }
+        found = self.ask(TICKS, sensor=selector)["sensorOrError"]["sensorState"]["ticks"]
+        return list(found)
 
 
 def wait_for(look: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -130,46 +152,60 @@ def wait_for(look: Callable[[], Any], seconds: float, what: str) -> Any:
 
 
 @contextmanager
-def running_ui(home: Path) -> Iterator[DagsterUI]:
-    """Fill a shop of five days with a bad one, load order items, and open the UI on it."""
-    server = start_postgres(home / "postgres")
-    try:
-        for database, fill in (("shop", fill_shop), ("billing", fill_billing)):
-            server.ensure_database(database)
-            fill(server.url(database), days=len(KEYS), orders_a_day=120)
-        run(
-            server.url("shop"),
-            f"UPDATE orders SET currency = '€' WHERE created_at::date = '{BAD}'",
-        )
-        environment = {name: v for name, v in os.environ.items() if name not in _OURS}
-        environment |= {"ETL_HOME": str(home), "ETL_LAST_DAY": KEYS[-1], "ETL_DEMO": "1"}
-        command = str(Path(sys.executable).with_name("etl-assets"))
-        with (home / "dev.log").open("w") as log:
-            common: dict[str, Any] = {
-                "cwd": REPOSITORY,
-                "env": environment,
-                "stdout": log,
-                "stderr": subprocess.STDOUT,
-            }
-            subprocess.run(
-                [command, "backfill", "raw/order_items", "staged/order_items"],
-                check=True,
-                timeout=240,
-                **common,
-            )
+def running_ui(home: Path, *, demo: bool = False) -> Iterator[DagsterUI]:
+    """Open the UI on a shop of a week with a bad day, of which order items are loaded.
+
+    With `demo` it is the demo, with all of its tables and 30 days, as the pictures of the docs show
+    it; then the bad day is one that was published before.
+    """
+    environment = {name: v for name, v in os.environ.items() if name not in _OURS}
+    environment |= {"ETL_HOME": str(home), "ETL_DEMO": "1"}
+    if not demo:
+        environment["ETL_LAST_DAY"] = KEYS[-1]
+    command = str(Path(sys.executable).with_name("etl-assets"))
+    with (home / "dev.log").open("w") as log:
+        common: dict[str, Any] = {
+            "cwd": REPOSITORY,
+            "env": environment,
+            "stdout": log,
+            "stderr": subprocess.STDOUT,
+        }
+
+        def run_command(*words: str) -> None:
+            subprocess.run([command, *words], check=True, timeout=600, **common)
+
+        if demo:
+            run_command("demo")
+        server = start_postgres(home / "postgres")
+        try:
+            if not demo:
+                _fill(home, server)
+            spoil = f"UPDATE orders SET currency = '€' WHERE created_at::date = '{BAD}'"
+            run(server.url("shop"), spoil)
+            if not demo:
+                run_command("backfill", "raw/order_items", "staged/order_items")
             port = _free_port()
             dev = subprocess.Popen(
                 [command, "dev", "--port", str(port)], start_new_session=True, **common
             )
             try:
-                ui = DagsterUI(f"http://127.0.0.1:{port}", home / "dev.log")
+                url, days = f"http://127.0.0.1:{port}", 30 if demo else len(KEYS)
+                ui = DagsterUI(url, home / "dev.log", server.url("shop"), home, days)
                 wait_for(lambda: _is_up(ui, dev), 240, f"the UI, see {ui.log}")
                 ui.bad_backfill = ui.launch_backfill(["raw/orders", "staged/orders"], KEYS)
                 yield ui
             finally:
                 _stop(dev)
-    finally:
-        server.stop()
+        finally:
+            server.stop()
+
+
+def _fill(home: Path, server: EmbeddedPostgres) -> None:
+    """The shop, its billing system and its partners' files."""
+    for database, fill in (("shop", fill_shop), ("billing", fill_billing)):
+        server.ensure_database(database)
+        fill(server.url(database), days=len(KEYS), orders_a_day=120)
+    partner_files(home / "partners", days=len(KEYS), orders_a_day=120)
 
 
 @contextmanager

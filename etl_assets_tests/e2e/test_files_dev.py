@@ -39,8 +39,6 @@ pytestmark = pytest.mark.soak
 MANY = 2_500
 QUIET = "No object is new, changed or gone."
 SENSOR = "new_files__shipments"
-TICKS = """query ($sensor: SensorSelector!) { sensorOrError(sensorSelector: $sensor) {
-  ... on Sensor { sensorState { ticks(limit: 20) { id status skipReason runIds } } } } }"""
 RUNS = """{ runsOrError(filter: { tags: [{ key: "etl_assets/files", value: "raw/shipments" }] }) {
   ... on Runs { results { status } } } }"""
 
@@ -79,23 +77,12 @@ def _of_store(settings: ObjectStoreSettings) -> dict[str, str]:
     }
 
 
-def ticks(ui: DagsterUI) -> list[dict[str, str]]:
-    """The newest ticks, the newest first."""
-    sensor = {
-        "repositoryLocationName": "etl_assets",
-        "repositoryName": "__repository__",
-        "sensorName": SENSOR,
-    }
-    found = ui.ask(TICKS, sensor=sensor)["sensorOrError"]["sensorState"]["ticks"]
-    return list(found)
-
-
 def idle_again(ui: DagsterUI) -> None:
     """Wait for a tick that begins after this moment and finds nothing to ask for."""
-    before = {tick["id"] for tick in ticks(ui)}
+    before = {tick["id"] for tick in ui.ticks(SENSOR)}
 
     def quiet() -> dict[str, str] | None:
-        newer = [one for one in ticks(ui) if one["id"] not in before]
+        newer = [one for one in ui.ticks(SENSOR) if one["id"] not in before]
         return next((one for one in newer if one["skipReason"] == QUIET), None)
 
     wait_for(quiet, 240, f"a quiet tick, see {ui.log}")

@@ -17,9 +17,9 @@ from dagster._core.test_utils import freeze_time
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.partitions import Window
 from etl_assets.core.policies import Arrival
-from etl_assets.orchestration.arrivals import evaluate, freshness_of
+from etl_assets.orchestration.arrivals import evaluate
 from etl_assets.orchestration.build import build_definitions
-from etl_assets.orchestration.partitions import daily
+from etl_assets.orchestration.freshness import policy_of
 from etl_assets.orchestration.ranges import range_tags
 from etl_assets.pipeline.platform import Platform
 from etl_assets_tests.files.shipments import (
@@ -163,7 +163,7 @@ def test_the_freshness_policy_fails_when_a_day_is_due_and_passes_when_it_is_load
     platform = Platform(settings, given_catalog=Catalog.of([SPEC_EXPECTING]))
     definitions = build_definitions(settings, overrides={"platform": platform})
     node = definitions.resolve_asset_graph().get(RAW)
-    assert node.freshness_policy == freshness_of(shipments.table, daily(settings))
+    assert node.freshness_policy == policy_of(settings, shipments.table)
     shipments.place.drop(key(DAY, "a.csv"), lines(ROW))
     assert run(shipments, instance, DAY).success
     loaded = datetime.now(UTC)
@@ -177,4 +177,4 @@ def test_the_freshness_policy_fails_when_a_day_is_due_and_passes_when_it_is_load
     deadline = datetime(loaded.year, loaded.month, loaded.day, 6, tzinfo=UTC) + timedelta(days=2)
     assert state_at(deadline) is FreshnessState.FAIL
     assert state_at(loaded) is FreshnessState.PASS
-    assert freshness_of(shipments.table, daily(shipments.platform.settings)) is None
+    assert policy_of(shipments.platform.settings, shipments.table) is None

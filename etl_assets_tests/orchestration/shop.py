@@ -13,6 +13,7 @@ import duckdb
 from dagster import DagsterEventType
 
 from etl_assets.config import HttpSettings, ObjectStoreSettings, Settings
+from etl_assets.core.checks import DAYS_REFUSED
 from etl_assets.core.http_connections import HttpConnection
 from etl_assets.core.partitions import Window
 from etl_assets.demo.api import demo_api
@@ -175,7 +176,23 @@ def metadata_of(result: dg.ExecuteInProcessResult, path: str) -> dict[str | None
 
 
 def evaluations(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
-    """Every check evaluation of the run, in order."""
+    """Every verdict on a day in the run, in order; not the check that counts refused days."""
+    return [one for one in _every_check(result) if one.check_name != DAYS_REFUSED.name]
+
+
+def days_refused(result: dg.ExecuteInProcessResult, path: str) -> list[int]:
+    """How many days the run found that are not as they should be, each time that it counted."""
+    counts = []
+    for one in _every_check(result):
+        if (one.asset_key.path, one.check_name) == (path.split("/"), DAYS_REFUSED.name):
+            assert one.partition is None
+            count = one.metadata["days_refused"].value
+            assert one.passed is (count == 0)
+            counts.append(count)
+    return counts
+
+
+def _every_check(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
     return [
         event.event_specific_data
         for event in result.all_events

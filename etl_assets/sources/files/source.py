@@ -133,6 +133,17 @@ class FilesSnapshot(Snapshot):
         listing, self._row_days = complete(self._listed, self.table, self._index, count)
         return listing
 
+    def extent(self) -> Mapping[str, object]:
+        """How many objects there are, of how many bytes, and when the newest one was written."""
+        listed = (*self._listed.parts.values(), self._listed.unread)
+        objects = {one.key: one for found in listed for one in found}
+        newest = max((one.modified for one in objects.values()), default=None)
+        return {
+            "objects": len(objects),
+            "bytes": sum(one.size for one in objects.values()),
+            **({"newest_object": newest.isoformat()} if newest else {}),
+        }
+
     @cached_property
     def movable(self) -> frozenset[str]:
         """The keys of objects that may have been of another day: they were written again since.

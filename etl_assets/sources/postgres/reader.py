@@ -6,7 +6,7 @@ connection that breaks is replaced, and the day that it broke is read again from
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -229,6 +229,13 @@ class TableSnapshot(SyncCosts, KeyReads, DigestReads, Snapshot):
     def day(self, day: date) -> "PostgresDay":
         """One day of the table, not read yet."""
         return PostgresDay(self, day)
+
+    def extent(self) -> Mapping[str, object]:
+        """How many rows there are, and the greatest cursor as text."""
+        with source_errors(f"counting {self.source}"):
+            found = self.connection.execute(self.selects.extent()).fetchone() or (None, None)
+        rows, newest = found
+        return {"rows": rows, **({"newest_cursor": newest} if newest else {})}
 
     def hidden(self) -> Sequence[str]:
         """What hides rows of the table from our role; empty unless the spec accepts that."""

@@ -120,6 +120,11 @@ class TableSelects:
         """How many rows belong to no day: no moment or parent, infinity, BC, after 9999."""
         return sql.SQL("SELECT count(*) {} WHERE {}").format(self.relation, self.days.without_day())
 
+    def extent(self) -> sql.Composed:
+        """The number of rows and the greatest cursor as text, NULL where there is none."""
+        newest = self.keyset.cursor.compared if self.keyset else sql.SQL("NULL")
+        return sql.SQL("SELECT count(*), max({})::text {}").format(newest, self.relation)
+
     def guards(self, columns: Sequence[ColumnRead] | None = None) -> sql.Composable:
         """That the row can be handed over, or that the declared dtypes hold these columns of it."""
         broken: list[sql.Composable] = [
