@@ -13,7 +13,6 @@ from etl_assets.core.errors import ConfigError, EtlError
 from etl_assets.core.findings import MOST_SKEW, Finding, Level
 from etl_assets.core.source_specs import EVENTS_CONNECTION, PostgresTable
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.factory import warehouse_url
 from etl_assets.warehouse.health import (
     LEAST_ROOM,
     rights_finding,
@@ -21,6 +20,7 @@ from etl_assets.warehouse.health import (
     unreachable,
     warehouse_findings,
 )
+from etl_assets.warehouse.urls import warehouse_url
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.platform import Platform

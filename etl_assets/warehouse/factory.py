@@ -1,16 +1,14 @@
 """From WAREHOUSE_URL to a warehouse. A backend's module is imported when its URL is used."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
 
 from etl_assets.config import Settings
 from etl_assets.core.errors import ConfigError
 from etl_assets.core.extras import explained
 from etl_assets.warehouse.base import Warehouse
+from etl_assets.warehouse.urls import duckdb_file, warehouse_url
 
 if TYPE_CHECKING:
     from etl_assets.warehouse.bigquery.clients import Connect
@@ -51,26 +49,6 @@ def open_warehouse(settings: Settings, google: "Connect | None" = None) -> Wareh
     if name is not None:
         own.production = make(url, settings, google, Wanted(name, read_only=True))
     return own
-
-
-def warehouse_url(settings: Settings) -> str:
-    """WAREHOUSE_URL, or that of the DuckDB file in ETL_HOME."""
-    own = settings.home / "warehouse.duckdb"
-    return settings.warehouse_url or f"duckdb://{quote(str(own))}"
-
-
-def duckdb_file(url: str) -> Path:
-    """The file of a URL of DuckDB; raises ConfigError where it names none."""
-    # The path after the three slashes is absolute: duckdb:///data/w.duckdb is /data/w.duckdb.
-    # Anything before them would be a host, after ? or # no path: neither is dropped in silence.
-    found = re.fullmatch(r"duckdb://(/[^?#]*[^?#/])", url)
-    if found:
-        return Path(unquote(found[1]))
-    raise ConfigError(
-        "WAREHOUSE_URL names no DuckDB file.",
-        "Write duckdb:///path/to/warehouse.duckdb, with special characters percent-encoded "
-        "(? is %3F, # is %23).",
-    )
 
 
 def _duckdb(url: str, settings: Settings, _google: "Connect | None", wanted: Wanted) -> Warehouse:

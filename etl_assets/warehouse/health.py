@@ -8,13 +8,16 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etl_assets.config import Settings, shown_url
 from etl_assets.core.errors import EtlError
 from etl_assets.core.findings import Finding, Level
 from etl_assets.core.wording import count_of
-from etl_assets.warehouse.base import Warehouse
-from etl_assets.warehouse.factory import duckdb_file, warehouse_url
+from etl_assets.warehouse.urls import duckdb_file, warehouse_url
+
+if TYPE_CHECKING:
+    from etl_assets.warehouse.base import Warehouse
 
 GIGABYTE = 1_000_000_000
 LEAST_ROOM = 2 * GIGABYTE
@@ -26,7 +29,7 @@ def shown_warehouse(settings: Settings) -> str:
 
 
 def warehouse_findings(
-    settings: Settings, warehouse: Warehouse | None, layers: Sequence[str]
+    settings: Settings, warehouse: "Warehouse | None", layers: Sequence[str]
 ) -> tuple[list[Finding], timedelta | None]:
     """What is found, and how far the warehouse's clock is ahead of this machine's, None where it
     has none of its own.

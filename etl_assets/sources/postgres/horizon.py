@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-import tenacity
 from psycopg.rows import namedtuple_row
 
 from etl_assets.core.position import Horizon
@@ -160,6 +159,10 @@ def _wait(
 
     Others that come meanwhile were seen as sessions, or began after the clock was read.
     """
+    if not prepared:
+        return []
+    import tenacity  # its import is a twentieth of a short command, and hardly ever needed
+
     again = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool),
         stop=tenacity.stop_after_delay(policy.prepared_wait),
@@ -171,7 +174,7 @@ def _wait(
         still = {(one.gid, one.xid) for one in _look(connection, _PREPARED)}
         return [one for one in prepared if (one.gid, one.xid) in still]
 
-    left: list[Any] = again(remaining) if prepared else []
+    left: list[Any] = again(remaining)
     return left
 
 
