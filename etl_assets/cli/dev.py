@@ -20,5 +20,10 @@ def dev(port: int) -> None:
         click.echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
 
     settings = read_settings()
-    with home_instance(settings):  # keeps the embedded server running while the UI is up
-        sys.exit(run_ui(settings, port, announce))
+    with home_instance(settings) as instance:  # keeps the embedded server running meanwhile
+        try:
+            code = run_ui(settings, port, announce)
+        finally:
+            # Its sensors ended with it: the next sync must not leave late days to them.
+            instance.wipe_daemon_heartbeats()
+    sys.exit(code)

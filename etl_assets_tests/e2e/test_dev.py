@@ -129,6 +129,10 @@ def test_m7_a_signal_to_dev_alone_ends_all_that_it_started(
         assert "dagster.yaml" not in said
         assert " DEBUG " not in said
         assert "Traceback" not in said
+        if number != signal.SIGKILL:
+            with psycopg.connect(postgres.url(f"dev_{number.name.lower()}_dagster")) as connection:
+                beats = connection.execute("SELECT count(*) FROM daemon_heartbeats").fetchone()
+            assert beats == (0,), "a sync that follows would leave late days to its sensors"
 
 
 def test_m7_a_port_that_is_in_use_is_named(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
