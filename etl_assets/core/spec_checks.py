@@ -36,6 +36,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.core.transform_checks import transform_faults
 
 _NAME = re.compile("[A-Za-z0-9_]+")
+_TAG = re.compile("[A-Za-z0-9_.-]{1,63}")  # as Dagster has the values of tags
 _CONNECTION = re.compile("[a-z][a-z0-9_]*")
 
 
@@ -46,6 +47,12 @@ def table_faults(table: LayerTable, *, contract: str, transform: str) -> Iterato
             "name",
             f"{table.name!r} cannot be the name of a table.",
             "Write letters, digits and underscores only.",
+        )
+    if not _TAG.fullmatch(str(table.domain)):
+        yield Fault(
+            "domain",
+            f"{table.domain!r} cannot be the tag of an asset.",
+            "Write letters, digits and _.- only, 63 at most.",
         )
     yield from _threshold_faults(table.thresholds)
     faults = list(_contract_faults(table.contract, contract))

@@ -28,7 +28,7 @@ from etl_assets.scaffold.dtypes import Held, held
 from etl_assets.scaffold.examples import example_of
 from etl_assets.scaffold.facts import KINDS, ColumnFacts, Relation, TableFacts
 from etl_assets.scaffold.key_search import LIKE_A_KEY
-from etl_assets.scaffold.names import Named, named_columns, shown
+from etl_assets.scaffold.names import Named, named_columns, shown, table_name
 from etl_assets.scaffold.personal import why_personal
 from etl_assets.scaffold.proposal import ProposedColumn, ProposedTable, Reason
 from etl_assets.scaffold.python_text import Call, Display, Expression, value
@@ -107,7 +107,9 @@ def propose(facts: TableFacts, name: str, wishes: Wishes | None = None) -> Propo
         _reasons(facts, key, day, change, names),
         _warnings(columns),
         _looked_at(facts),
-        relation.schema if relation.connection == DEFAULT_CONNECTION else relation.connection,
+        table_name(relation.schema)
+        if relation.connection == DEFAULT_CONNECTION
+        else relation.connection,
         bool(change.columns),
         [found for found in (day.first, day.last) if found and day.column],
         facts.rows,

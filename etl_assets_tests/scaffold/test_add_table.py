@@ -208,6 +208,7 @@ def test_names_are_found_however_they_are_quoted(shop: Shop) -> None:
         table = printed(shop, name)
         assert table.source == PostgresTable('The "Table"', schema="My Shop")
         assert {c.name: c.in_source for c in table.columns} == {"Key": "Key", "a_b": "a.b"}
+        assert table.domain == "my_shop"
     assert printed(shop, "payments").source == PostgresTable("payments")
 
 

@@ -67,6 +67,11 @@ def day_in(column: str, zone: str) -> PostgresTable:
 
 WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     (
+        "a domain that is no tag",
+        {"domain": "my shop"},
+        ["domain: 'my shop' cannot be the tag of an asset.", "Write letters, digits"],
+    ),
+    (
         "a partition column that is not there",
         {"partition_column": "created"},
         ["partition_column: Raw has no column 'created'.", "created_at, updated_at", "None for"],
