@@ -21,12 +21,8 @@ def names_beside(path: Path) -> list[str]:
 
 
 def remove(path: Path, name: str) -> list[str]:
-    """Remove the file of an environment and what lies beside it; the names of what was removed."""
+    """Remove the file of an environment and what lies beside it; the name of the file."""
     target = file_of(path, name)
-    gone = []
     for suffix in ("", ".wal", ".lock", ".lock.holder"):
-        file = target.with_name(f"{target.name}{suffix}")
-        if file.exists():
-            file.unlink()
-            gone.append(file.name)
-    return gone
+        target.with_name(f"{target.name}{suffix}").unlink(missing_ok=True)
+    return [target.name]

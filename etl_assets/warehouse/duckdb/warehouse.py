@@ -4,6 +4,7 @@ A connection to it lives inside a turn at the file (`file_turns.py`) and never w
 read from a source, audited or transformed: those work on the spool.
 """
 
+import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -81,7 +82,9 @@ class DuckDBWarehouse(Warehouse):
         """See `Warehouse.drop_environment`."""
         target = file_of(self.path, name)
         with turn(target, "removing the environment", self.wait_seconds):
-            return remove(self.path, name)
+            gone = remove(self.path, name)
+        shutil.rmtree(f"{target}.queue", ignore_errors=True)
+        return gone
 
     def limit_memory(self, most_bytes: int) -> None:
         """See `memory.Limited`."""
