@@ -17,6 +17,7 @@ from etl_assets.core.keeping import CLOSED_TAG, LOAD_CLOSED
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import check_outputs, check_specs, verdicts
 from etl_assets.orchestration.checks_alone import only_checks, run_checks
+from etl_assets.orchestration.code_versions import code_version, output_of, provenance
 from etl_assets.orchestration.failures import failure_of, overtaken, refused_days
 from etl_assets.orchestration.freshness import policy_of
 from etl_assets.orchestration.inputs import deps_of, source_of
@@ -61,6 +62,7 @@ def build_asset(
         owners=table.owners,
         tags={"domain": table.domain},
         metadata=asset_metadata(settings, catalog, table),
+        code_version=code_version(table),
         freshness_policy=policy_of(settings, table),
     )
 
@@ -116,14 +118,17 @@ def _load(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any]
         yield from refused
         committed = Committed()
         if not loaded.refused:
-            yield dg.Output(loaded.good, OUTPUT)  # the IO manager publishes
+            yield output_of(loaded.good, OUTPUT, context.run_id)  # the IO manager publishes
             committed = manager.committed(context.run_id, table)
         elif loaded.good:
             # Day by day on record: an Output would materialise the refused days too.
             committed, described = manager.publish(table, loaded.good, context.run_id)
             for partition, metadata in described.items():
                 yield dg.AssetMaterialization(
-                    context.asset_key, partition=partition, metadata=metadata
+                    context.asset_key,
+                    partition=partition,
+                    metadata=metadata,
+                    tags=provenance(table, context.run_id),
                 )
         yield from beside(table, loaded.good, committed)
         yield from seen_in_load(table, [*loaded.good, *loaded.audited])

@@ -16,6 +16,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.core.wording import count_of
 from etl_assets.orchestration.checks import check_outputs, check_specs, verdicts
 from etl_assets.orchestration.checks_alone import only_checks, run_checks
+from etl_assets.orchestration.code_versions import code_version
 from etl_assets.orchestration.failures import failure_of, refused_days
 from etl_assets.orchestration.inputs import deps_of
 from etl_assets.orchestration.metadata import (
@@ -59,6 +60,7 @@ def dimension_asset(
         owners=table.owners,
         tags={"domain": table.domain},
         metadata=asset_metadata(settings, catalog, table),
+        code_version=code_version(table),
     )
 
     @dg.multi_asset(
@@ -93,7 +95,8 @@ def _build(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any
             remember(platform.warehouse, table, [run.loaded], context.run_id)
             yield count_refused_days(platform, table)
             raise refused_days(table, [], [run.loaded])
-        yield dg.MaterializeResult(metadata=_described(platform, run))
+        version = dg.DataVersion(context.run_id)
+        yield dg.MaterializeResult(metadata=_described(platform, run), data_version=version)
         if run.loaded is not None:
             # Last, because a verdict counts for the materialisation that it names.
             yield from verdicts(context.instance, table, [run.loaded])

@@ -19,6 +19,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.core.wording import count_of
 from etl_assets.orchestration.assets import beside
 from etl_assets.orchestration.checks import verdicts
+from etl_assets.orchestration.code_versions import provenance
 from etl_assets.orchestration.console import CONSOLE
 from etl_assets.orchestration.failures import failure_of, refused_days, tell_failure
 from etl_assets.orchestration.freshness import came_through
@@ -266,7 +267,10 @@ def _materialised(
             "changed_rows": loaded.files.rows,
         }
         yield dg.AssetMaterialization(
-            key_of(table), partition=partition_of(loaded.day), metadata=metadata
+            key_of(table),
+            partition=partition_of(loaded.day),
+            metadata=metadata,
+            tags=provenance(table, context.run_id),
         )
     if table.versions:
         yield from version_events(table.versions, committed.versions)

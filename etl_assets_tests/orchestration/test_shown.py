@@ -6,17 +6,21 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+import polars as pl
 import pytest
 from dagster import DagsterEventType
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.definitions.freshness_evaluator import TimeWindowFreshnessPolicyEvaluator
 from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
+from etl_assets.core.catalog import Catalog
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.orchestration.commands import run_job
 from etl_assets.orchestration.freshness import policy_of
@@ -24,6 +28,7 @@ from etl_assets.orchestration.started_by import STARTED_BY
 from etl_assets.orchestration.syncs import RECONCILE_JOB, SYNC_JOB
 from etl_assets.pipeline.platform import Platform
 from etl_assets.table_modules import tables_from
+from etl_assets.tables import orders
 from etl_assets_tests.orchestration.shop import DAYS, Shop, days_refused, materialised
 
 CATALOG = tables_from()
@@ -285,6 +290,38 @@ def test_a_stalled_sync_turns_its_table_red_and_one_that_finds_nothing_does_not(
     idle = run_job(platform, SYNC_JOB, [table], shop.instance)
     assert materialised(idle) == {ORDERS: [None]}, "it names no day: none was loaded"
     assert state_after(15) is FreshnessState.PASS
+
+
+def stale(shop: Shop, definitions: dg.Definitions, path: str) -> dict[str, str]:
+    """Why the UI calls days of a table stale, by day."""
+    resolver = CachingStaleStatusResolver(
+        shop.instance, definitions.resolve_asset_graph(), LoadingContextForTest(shop.instance)
+    )
+    found = {
+        str(day): resolver.get_stale_causes(dg.AssetKey(path.split("/")), str(day)) for day in DAYS
+    }
+    return {day: causes[0].reason for day, causes in found.items() if causes}
+
+
+def test_a_changed_transform_shows_its_days_as_stale_and_no_others(shop: Shop) -> None:
+    assert shop.load(ORDERS, STAGED).success
+    assert sync(shop).success
+    shop.sql(f"UPDATE orders SET note = 'x', updated_at = now() WHERE created_at::date = '{BAD}'")
+    assert materialised(sync(shop)) == {ORDERS: [str(BAD)]}
+    assert shop.load(STAGED, days=[BAD]).success
+    assert stale(shop, shop.definitions, ORDERS) == {}
+    assert stale(shop, shop.definitions, STAGED) == {}
+
+    def rounded(raw: pl.LazyFrame) -> pl.LazyFrame:
+        return orders.stage(raw).with_columns(pl.col("total_amount").round(0))
+
+    changed = replace(orders.TABLE, stage=rounded)
+    catalog = Catalog.of([changed])
+    definitions = build_definitions(shop.settings, catalog)
+    assert stale(shop, definitions, STAGED) == dict.fromkeys(
+        map(str, DAYS), "has a new code version"
+    )
+    assert stale(shop, definitions, ORDERS) == {}, "it is read as before"
 
 
 def test_every_asset_says_where_it_is_and_shows_no_secret(shop: Shop) -> None:
