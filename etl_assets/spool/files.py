@@ -144,7 +144,9 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
     Nobody reads a part of a file, so nothing is written that would help with that. Wide rows gain
     nothing by it, and Arrow would keep the memory that a large one took.
     """
-    if frame.estimated_size() > _WIDE_BYTES * frame.height:
+    # Nor does Arrow take the views of texts in lists of which Polars has cut the rows.
+    has_lists = any(dtype.is_nested() for dtype in frame.dtypes)
+    if has_lists or frame.estimated_size() > _WIDE_BYTES * frame.height:
         frame.write_parquet(path, compression="snappy", statistics=False)
         return
     import pyarrow.parquet as pq  # a command that spools nothing does not wait for it
