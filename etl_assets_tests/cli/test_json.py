@@ -18,7 +18,6 @@ from etl_assets_tests.cli.conftest import Shop
 
 WITHOUT_JSON = {
     "init": "it writes files, and says what to type next",
-    "add-table": "it writes a module, or with --dry-run prints it",
     "completion": "it prints a script",
     "demo": "a walk for people: etl-assets status --json has its table",
     "demo drop": "a part of that walk",
