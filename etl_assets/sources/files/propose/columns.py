@@ -1,6 +1,6 @@
 """The columns of a sample: of CSV, of JSON Lines, of Parquet; each with a guess for its dtype.
 
-How text becomes a guess is `texts.py`; how the guesses become a spec is `module.py`.
+How text becomes a guess is `texts.py`; how the guesses become a spec is `scaffold/files.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

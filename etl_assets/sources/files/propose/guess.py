@@ -1,7 +1,7 @@
 """What is guessed of a column from a sample of its values, and why.
 
 The rules for text are in `texts.py`, `numbers.py` and `moments.py`; how a guess is written down is
-`module.py`.
+`scaffold/files.py`.
 """
 
 from collections.abc import Sequence

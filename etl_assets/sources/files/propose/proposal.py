@@ -1,6 +1,6 @@
 """From a store to a proposal: what its files are, for a person to correct and keep.
 
-The parts are in the modules beside this one; how the proposal is printed is `module.py`.
+The parts are in the modules beside this one; how a module is made of it is `scaffold/files.py`.
 """
 
 import json
