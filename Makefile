@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Passed on to the demo and the UI: make demo WAREHOUSE_URL=duckdb:///data/warehouse.duckdb
 export WAREHOUSE_URL
 
-.PHONY: demo dev test simulate soak test-bigquery bigquery check bench docs compare-dlt compare-scd2 dictionary format lock clean wheel
+.PHONY: demo dev test simulate soak test-bigquery bigquery check bench docs compare-dlt compare-scd2 dictionary format lock clean wheel pictures
 
 demo: .venv/runtime
 	@$(BIN)/etl-assets demo
@@ -44,6 +44,10 @@ check: .venv/dev
 	@$(BIN)/dg check defs >/dev/null 2>&1 || $(BIN)/dg check defs
 
 # ARGS=--quick goes through all of it in some minutes, ARGS=--publish writes docs/performance.md.
+# The pictures of README and docs: the browser tests of the UI, on the demo with all of its tables.
+pictures: .venv/dev
+	@ETL_PICTURES=docs/pictures $(BIN)/python -m pytest -n 0 -o timeout=0 etl_assets_tests/e2e/test_ui.py $(ARGS)
+
 bench: .venv/dev
 	@$(BIN)/python -m benchmarks $(ARGS)
 
