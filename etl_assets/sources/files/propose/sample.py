@@ -9,14 +9,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.file_formats import Compression, compression_of
 from etl_assets.core.wording import count_of
 from etl_assets.sources.files.objects import StoredObject
-from etl_assets.sources.files.reading.expand import expanded
 from etl_assets.sources.files.reading.results import MIB, FileRefused, Limits
-from etl_assets.sources.files.store import ObjectStore
+
+if TYPE_CHECKING:
+    from etl_assets.sources.files.store import ObjectStore
 
 _HIDDEN = re.compile(r"(?:^|/)[._]")
 
@@ -67,7 +69,7 @@ class Begin:
     is_whole: bool
 
 
-def listed(store: ObjectStore, bounds: Bounds) -> Listed:
+def listed(store: "ObjectStore", bounds: Bounds) -> Listed:
     """The first objects that hold something and are not hidden (no part begins with . or _).
 
     Raises SourceError where there are none, and what `ObjectStore.list` raises.
@@ -112,7 +114,9 @@ def sniffed(begin: Begin) -> Kind:
     return Kind.CSV
 
 
-def begin_of(store: ObjectStore, stored: StoredObject, kind: Kind | None, bounds: Bounds) -> Begin:
+def begin_of(
+    store: "ObjectStore", stored: StoredObject, kind: Kind | None, bounds: Bounds
+) -> Begin:
     """The begin of an object, expanded; raises SourceError for what cannot be expanded.
 
     Raises what `ObjectStore.read` raises.
@@ -143,6 +147,9 @@ def begin_of(store: ObjectStore, stored: StoredObject, kind: Kind | None, bounds
 
 
 def _plain(
-    store: ObjectStore, stored: StoredObject, packed: Compression
+    store: "ObjectStore", stored: StoredObject, packed: Compression
 ) -> Generator[bytes, None, None]:
+    # What expands is of the extra `files`, and this module is imported for other sources as well.
+    from etl_assets.sources.files.reading.expand import expanded
+
     yield from expanded(store.read(stored), packed, Limits())
