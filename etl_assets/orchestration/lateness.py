@@ -131,7 +131,9 @@ def told(asked: Sequence[Late], late: int) -> str:
 def _span(days: Sequence[date]) -> str:
     if days[0] == WHOLE:
         return "as a whole"
-    return str(days[0]) if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
+    if len(days) == 1:
+        return str(days[0])
+    return f"{count_of(len(days), 'day')} from {days[0]} to {days[-1]}"
 
 
 def _requests(late: Sequence[Late]) -> list[dg.RunRequest]:
