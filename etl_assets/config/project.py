@@ -5,7 +5,6 @@ The environment, which wins over it, is read in `environment.py`.
 """
 
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +58,8 @@ def _project_of(folder: Path) -> Project | None:
         return None  # none, or somebody else's
     if SECTION not in text:
         return None
+    import tomllib  # where there is no project, no command waits for it
+
     try:
         section = tomllib.loads(text).get("tool", {}).get("etl_assets")
     except tomllib.TOMLDecodeError as error:
