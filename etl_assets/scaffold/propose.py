@@ -13,7 +13,6 @@ from psycopg import sql
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.source_specs import DEFAULT_CONNECTION
-from etl_assets.core.wording import count_of
 from etl_assets.scaffold.constraints import NOT_NULL, checks_of
 from etl_assets.scaffold.days import (
     VERSION,
@@ -26,14 +25,16 @@ from etl_assets.scaffold.days import (
 )
 from etl_assets.scaffold.dtypes import Held, held
 from etl_assets.scaffold.examples import example_of
-from etl_assets.scaffold.facts import KINDS, ColumnFacts, Relation, TableFacts
+from etl_assets.scaffold.facts import ColumnFacts, Relation, TableFacts
 from etl_assets.scaffold.key_search import LIKE_A_KEY
-from etl_assets.scaffold.names import Named, named_columns, shown, table_name
+from etl_assets.scaffold.names import Named, named_columns, table_name
 from etl_assets.scaffold.personal import why_personal
-from etl_assets.scaffold.proposal import ProposedColumn, ProposedTable, Reason
+from etl_assets.scaffold.proposal import ProposedColumn, ProposedTable
 from etl_assets.scaffold.python_text import Call, Display, Expression, value
+from etl_assets.scaffold.telling import looked_at, reasons, warnings
 
 _MOST_LABELS, _LONGEST_LABEL = 200, 60
+_ONLY_WARNED = Display(["Severity.WARN"], "{}", ['"null_ratios"'])
 _FEW_VALUES, _ROWS_FOR_VALUES = 8, 200
 _ROWS_FOR_NULLS, _ROWS_A_DAY_FOR_NULLS = 1_000, 1_000
 _MOST_COMMENTED = 80
@@ -49,7 +50,6 @@ _UNITS = {
 }
 """What the end of a name says that a number counts."""
 _NUMBERS = (pl.Int16, pl.Int32, pl.Int64, pl.Decimal)
-_POSTGRES_MOST = 1_596
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def propose(facts: TableFacts, name: str, wishes: Wishes | None = None) -> Propo
     key = [names[column].name for column in facts.key.columns]
     spec: dict[str, Expression] = {}
     if any("max_null_ratio" in column.options for column in columns):
-        severities = Call("Thresholds", [("severities", _severities())])
+        severities = Call("Thresholds", [("severities", _ONLY_WARNED)])
         spec["thresholds"] = severities
     cursor, cursor_import = _cursor(change, names)
     imports = {
@@ -104,9 +104,9 @@ def propose(facts: TableFacts, name: str, wishes: Wishes | None = None) -> Propo
         names[day.column].name if day.column else None,
         cursor,
         spec,
-        _reasons(facts, key, day, change, names),
-        _warnings(columns),
-        _looked_at(facts),
+        reasons(facts, key, day, change, names),
+        warnings(columns),
+        looked_at(facts),
         table_name(relation.schema)
         if relation.connection == DEFAULT_CONNECTION
         else relation.connection,
@@ -125,11 +125,6 @@ def _new_key(relation: Relation) -> str:
         f", or add a key in the source: ALTER TABLE {name} ADD COLUMN id bigint GENERATED ALWAYS "
         "AS IDENTITY PRIMARY KEY"
     )
-
-
-def _severities() -> Expression:
-
-    return Display(["Severity.WARN"], "{}", ['"null_ratios"'])
 
 
 def _source(facts: TableFacts, wishes: Wishes) -> Expression:
@@ -304,56 +299,3 @@ def _description(column: ColumnFacts) -> str:
     if column.references:
         return f"Of {column.references}."
     return "As the source has it."
-
-
-def _reasons(
-    facts: TableFacts, key: Sequence[str], day: Day, change: Change, names: Mapping[str, Named]
-) -> list[Reason]:
-    assert facts.key is not None  # noqa: S101 - the caller asked
-    why = facts.key.why
-    if not facts.key.is_proven:
-        why += ". Rows that have the same key are set aside together"
-    cursor = ", ".join(names[column].name for column in change.columns)
-    return [
-        Reason("key", ", ".join(key), why, not facts.key.is_proven),
-        Reason("day", names[day.column].name if day.column else "none", day.why),
-        Reason("cursor", cursor or "none", change.why),
-    ]
-
-
-def _warnings(
-    columns: Sequence[ProposedColumn],
-) -> list[str]:
-    told = []
-    personal = [column.name for column in columns if column.options.get("personal")]
-    if personal:
-        told.append(
-            f"Personal columns: {shown(personal, 8)}. Their values are masked wherever they would "
-            "be shown. Names and samples do not tell everything: look at the others."
-        )
-    if len(columns) > _POSTGRES_MOST:
-        told.append(
-            f"{count_of(len(columns), 'column')} are more than a warehouse in PostgreSQL holds "
-            "beside the "
-            f"platform's own ({_POSTGRES_MOST:,}): leave some out with `ignore`. DuckDB and "
-            "BigQuery hold them."
-        )
-    clocks = [column.name for column in columns if column.dtype == pl.Datetime("us")]
-    if clocks:
-        told.append(
-            f"{shown(clocks)}: timestamps without a time zone, kept as they stand. If you know "
-            "their zone, --zone makes moments of them."
-        )
-    return told
-
-
-def _looked_at(facts: TableFacts) -> str:
-    kind, rows = KINDS.get(facts.relation.kind, "table"), facts.rows
-    begin = f"a {kind} with {count_of(len(facts.columns), 'column')}"
-    if rows is None:
-        return f"{begin}, never analysed; {count_of(facts.sample.height, 'row')} were read"
-    if rows == 0:
-        return f"{begin} and no rows"
-    if facts.is_counted:
-        return f"{begin} and {count_of(rows, 'row')}, {'which was' if rows == 1 else 'all'} read"
-    return f"{begin} and about {count_of(rows, 'row')}, of which {facts.sample.height:,} were read"
