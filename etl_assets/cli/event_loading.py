@@ -57,7 +57,7 @@ def load(once: bool, batch: int) -> None:
         if not once:
             _go_on(database, batch, rules)
         database.make_ready()
-        with database.transaction("counting events", "read") as connection:
+        with database.transaction("loading events") as connection:
             pending = pending_of(connection)
         with progress("row", pending, "loading events", done="Loaded") as shown:
 
