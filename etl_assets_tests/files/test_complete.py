@@ -101,7 +101,7 @@ def test_f6_a_day_waits_for_the_files_of_its_manifest(place: Place, tmp_path: Pa
         place.drop(key(DAY, "a.csv"), a)
         look = shipments.platform.look_at_files(shipments.table)
         assert look.late == []
-        assert "1 of 2 files of its manifest are not there" in look.waits[DAY]
+        assert "1 of 2 files of its manifest is not there" in look.waits[DAY]
         place.drop(key(DAY, "b.csv"), b)
         shipments.catch_up()
         held(shipments, MANIFEST)

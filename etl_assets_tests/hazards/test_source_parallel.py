@@ -71,12 +71,14 @@ def seen(cut_small: None, monkeypatch: pytest.MonkeyPatch) -> Seen:
     """What was done; the rows are read when all connections have joined that will."""
     noted, real, following = Seen(), reader.read_slices, parallel._Shared.next
 
-    def read(first: Any, joining: Any, cut: Any, columns: Any) -> Iterator[pl.DataFrame]:
+    def read(
+        first: Any, joining: Any, cut: Any, columns: Any, **more: Any
+    ) -> Iterator[pl.DataFrame]:
         noted.slices.append(len(cut))
         noted.connections.append(1)
         noted.expected = len(joining)
         noted.first = first.info.backend_pid
-        yield from real(first, joining, cut, columns)
+        yield from real(first, joining, cut, columns, **more)
 
     def when_all_are_there(shared: Any) -> int | None:
         with shared._changed:
@@ -376,12 +378,14 @@ def test_c14_a_backend_that_is_killed_ends_all_and_the_load_begins_again(
     fill(database_url)
     real, killed = copy.copy_frames, list[int]()
 
-    def dying(connection: psycopg.Connection[Any], *given: Any) -> Iterator[pl.DataFrame]:
+    def dying(
+        connection: psycopg.Connection[Any], *given: Any, **more: Any
+    ) -> Iterator[pl.DataFrame]:
         pid = connection.info.backend_pid
         if not killed and (pid == seen.first) is (victim == "the first"):
             killed.append(pid)
             run(database_url, f"SELECT pg_terminate_backend({pid})")
-        yield from real(connection, *given)
+        yield from real(connection, *given, **more)
 
     monkeypatch.setattr(parallel, "copy_frames", dying)
     loaded = Loads(database_url, tmp_path).load(2)
