@@ -50,9 +50,7 @@ class JsonSource(Source):
         try:
             objects = json.loads(self.path.read_text())
         except FileNotFoundError:
-            raise SourceUnavailable(
-                f"{self.path.name} is not there.", "Deliver it, then run it again."
-            ) from None
+            raise SourceUnavailable(f"{self.path.name} is not there.", "Deliver it.") from None
         yield JsonSnapshot(self.table, objects)
 
 
@@ -67,10 +65,8 @@ class JsonSnapshot(Snapshot):
         names = [column.name for column in table.columns]
         missing = set(names) - dict(self.columns).keys()
         if missing:
-            raise ContractMismatch(
-                f"The file of {table.path} lacks {', '.join(sorted(missing))}.",
-                "Correct the contract, or the file.",
-            )
+            told = f"The file of {table.path} lacks {', '.join(sorted(missing))}."
+            raise ContractMismatch(told, "Correct the contract, or the file.")
         texts = pl.DataFrame([{n: str(o[n]) for n in names} for o in objects])
         self.rows = texts.select(
             pl.col(name).str.to_datetime(time_unit="us", time_zone="UTC")
