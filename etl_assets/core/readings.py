@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
-from etl_assets.core.state import PartitionState
+from etl_assets.core.state import PartitionState, empty_part
 from etl_assets.core.table import LayerTable
 
 _READS = " reads "
@@ -36,22 +36,6 @@ def readings(
 ) -> list[PartitionState]:
     """A note for each part: the `load_id` that is to be remembered of it."""
     return [
-        PartitionState(
-            table_name=reading(reader, path),
-            partition_key=part,
-            high_watermark=None,
-            watermark_key=None,
-            row_count=0,
-            source_count=None,
-            quarantined_count=0,
-            checks_passed=0,
-            checks_failed=0,
-            as_of=now,
-            load_id=load_id,
-            run_id=run_id,
-            seconds=0.0,
-            verified_through=None,
-            updated_at=now,
-        )
+        empty_part(reading(reader, path), part, load_id, run_id, now)
         for part, load_id in sorted(loads.items())
     ]

@@ -51,6 +51,28 @@ class PartitionState:
         return self.checks_passed == self.checks_failed == 0 and self.source_count is None
 
 
+def empty_part(name: str, part: date, load_id: str, run_id: str, now: datetime) -> PartitionState:
+    """The state of a part that has no rows and was never checked: a note about it, or what a
+    publication begins with."""
+    return PartitionState(
+        table_name=name,
+        partition_key=part,
+        high_watermark=None,
+        watermark_key=None,
+        row_count=0,
+        source_count=None,
+        quarantined_count=0,
+        checks_passed=0,
+        checks_failed=0,
+        as_of=now,
+        load_id=load_id,
+        run_id=run_id,
+        seconds=0.0,
+        verified_through=None,
+        updated_at=now,
+    )
+
+
 @dataclass(frozen=True)
 class TableState:
     """One table as a whole, a row of `etl_tables`; times are UTC.

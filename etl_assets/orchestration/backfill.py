@@ -78,9 +78,10 @@ def backfill(
     """Load these tables for these days, layer by layer; what is downstream of a failure is skipped.
 
     Days of a derived table that its inputs have not published cannot be made: they failed, or with
-    `every_day` False, for a range that nobody named, they are passed over. So it is with published
-    days that are closed, unless `even_closed`. A table without days is loaded whole. Errors of a
-    run are in the result's messages; only what keeps Dagster from running is raised.
+    `every_day` False, for a range that nobody named, they are passed over; but where that leaves
+    none, and the input is not loaded here as well, they failed too. Published days that are closed
+    are passed over likewise, unless `even_closed`. A table without days is loaded whole. Errors of
+    a run are in the result's messages; only what keeps Dagster from running is raised.
     """
     result = BackfillResult()
     wanted = set(paths)
@@ -89,14 +90,15 @@ def backfill(
         whole = list(window.days()) if table.has_days else [WHOLE]
         spared = _downstream_of_failures(table, whole, result)
         result.skipped[table.path] = spared
-        missing = _unpublished(platform, table, [day for day in whole if day not in spared])
+        asked = [day for day in whole if day not in spared]
+        missing = _unpublished(platform, table, asked)
         unmakeable = {day for days in missing.values() for day in days}
-        if every_day:
-            result.failed.setdefault(table.path, set()).update(unmakeable)
-            result.messages += [
-                _unpublished_told(table, platform.catalog.published(path), days)
-                for path, days in missing.items()
-            ]
+        for path, days in missing.items():
+            loaded = platform.catalog.publisher_of(path)
+            if every_day or (days == asked and loaded not in wanted):
+                result.failed.setdefault(table.path, set()).update(days)
+                above = platform.catalog.published(path)
+                result.messages.append(_unpublished_told(table, above, loaded, days))
         closed = set() if even_closed else platform.closed_days(table, whole)
         if closed and every_day:
             result.closed[table.path] = closed
@@ -220,13 +222,15 @@ def _unpublished(
     return {path: missing for path, missing in found.items() if missing}
 
 
-def _unpublished_told(table: LayerTable, above: LayerTable, days: Sequence[date]) -> str:
-    """One sentence for all of the days, however many."""
+def _unpublished_told(
+    table: LayerTable, above: LayerTable, loaded: str, days: Sequence[date]
+) -> str:
+    """One sentence for all of the days, however many; `loaded` is what publishes the input."""
     if not (table.has_days and above.has_days):
         why = f"{above.path} is not published, and {table.path} is made of it."
-        return f"{why} Load it first: etl-assets backfill {above.path}."
+        return f"{why} Load it first: etl-assets backfill {loaded}."
     first, last = min(days), max(days)
-    command = f"etl-assets backfill {above.path} --from {first} --to {last}."
+    command = f"etl-assets backfill {loaded} --from {first} --to {last}."
     if len(days) == 1:
         return (
             f"{above.path} {first} is not published, and {table.path} is made of it. "

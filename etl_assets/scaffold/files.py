@@ -9,15 +9,13 @@ from dataclasses import fields
 from pathlib import Path
 
 from etl_assets.config import ObjectStoreSettings
-from etl_assets.core.file_formats import Csv, FileFormat, Texts
-from etl_assets.scaffold.examples import example_of
+from etl_assets.core.file_formats import Csv, FileFormat
+from etl_assets.scaffold.guessed import guessed_column
 from etl_assets.scaffold.names import shown, table_name
-from etl_assets.scaffold.personal import why_personal_by_name
 from etl_assets.scaffold.proposal import ProposedColumn, ProposedTable, Reason
 from etl_assets.scaffold.python_text import Call, Expression, flat, text, value
 from etl_assets.sources.files.propose.contract_names import on_the_key
 from etl_assets.sources.files.propose.found_table import FoundTable
-from etl_assets.sources.files.propose.guess import Guess
 from etl_assets.sources.files.propose.place import proposed
 from etl_assets.sources.files.propose.sample import kind_of
 
@@ -54,7 +52,10 @@ def found_files(
 def of_files(found: FoundTable) -> ProposedTable:
     """The same of a sample that was taken already."""
     proposal, names = found.proposal, found.names
-    columns = [_column(attribute, guess) for attribute, guess in names.columns.items()]
+    columns = [
+        guessed_column(guess, attribute, f"{guess.name}, as the files have it.")
+        for attribute, guess in names.columns.items()
+    ]
     columns += list(_borrowed(found))
     left_out = [
         f"{json.dumps(name, ensure_ascii=False)} of the files is not declared: {why}."
@@ -84,32 +85,6 @@ def of_files(found: FoundTable) -> ProposedTable:
         [*proposal.notes, *left_out, *_personal(columns)],
         f"a sample: {found.read}",
         domain="files",
-    )
-
-
-def _column(attribute: str, guess: Guess) -> ProposedColumn:
-    personal = why_personal_by_name(guess.name)
-    options: dict[str, object] = {}
-    if attribute != guess.name:
-        options["alias"] = guess.name
-    if guess.nullable:
-        options["nullable"] = True
-    if personal:
-        options["personal"] = True
-    if guess.logical:
-        options["logical"] = guess.logical
-    if guess.text is not None:
-        options["text"] = texts_call(guess.text)
-    notes = [*guess.notes, *([f"Personal: {personal}."] if personal else [])]
-    return ProposedColumn(
-        guess.name,
-        attribute,
-        guess.dtype,
-        guess.nullable,
-        f"{guess.name}, as the files have it.",
-        options=options,
-        notes=notes,
-        example=example_of(guess.dtype, {}, guess.logical or ""),
     )
 
 
@@ -161,19 +136,6 @@ def _format(given: FileFormat) -> Expression:
         if f.name in _SHOWN_IN_FULL or getattr(given, f.name) != getattr(plain, f.name)
     ]
     return Call("Csv", changed)
-
-
-def texts_call(texts: Texts) -> Expression:
-    """What of the texts is not the default."""
-    plain = Texts()
-    return Call(
-        "Texts",
-        [
-            (f.name, value(getattr(texts, f.name)))
-            for f in fields(texts)
-            if getattr(texts, f.name) != getattr(plain, f.name)
-        ],
-    )
 
 
 def _imports(found: FoundTable, columns: list[ProposedColumn]) -> Mapping[str, list[str]]:

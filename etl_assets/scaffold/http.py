@@ -18,12 +18,10 @@ from etl_assets.core.http_specs import (
     Pagination,
 )
 from etl_assets.core.wording import count_of
-from etl_assets.scaffold.examples import example_of
-from etl_assets.scaffold.files import texts_call
+from etl_assets.scaffold.guessed import guessed_column
 from etl_assets.scaffold.http_pages import answer_of, items_path, pages_of, total_path
 from etl_assets.scaffold.key_search import LIKE_A_KEY
 from etl_assets.scaffold.names import named_columns, shown, table_name
-from etl_assets.scaffold.personal import why_personal_by_name
 from etl_assets.scaffold.proposal import ProposedColumn, ProposedTable, Reason
 from etl_assets.scaffold.python_text import Call, Expression, text, value
 from etl_assets.sources.files.propose.columns import columns_of_json
@@ -126,32 +124,12 @@ def _table(api: HttpApi, items: Sequence[bytes], why: str, name: str | None) -> 
 
 
 def _column(guess: Guess, attribute: str, *, is_key: bool) -> ProposedColumn:
-    personal = why_personal_by_name(guess.name)
-    options: dict[str, object] = {}
-    if attribute != guess.name:
-        options["alias"] = guess.name
     dtype = guess.dtype
     if isinstance(dtype, pl.Decimal) and dtype.scale:  # other items may have more decimals
         dtype = pl.Decimal(38, max(dtype.scale, 9))
-    if not is_key:  # a field that every item of two pages had may be missing in others
-        options["nullable"] = True
-    if personal:
-        options["personal"] = True
-    if guess.logical:
-        options["logical"] = guess.logical
-    if guess.text is not None:
-        options["text"] = texts_call(guess.text)
-    notes = [*guess.notes, *([f"Personal: {personal}."] if personal else [])]
-    return ProposedColumn(
-        guess.name,
-        attribute,
-        dtype,
-        "nullable" in options,
-        f"{guess.name}, as the API has it.",
-        options=options,
-        notes=notes,
-        example=example_of(dtype, {}, guess.logical or ""),
-    )
+    # A field that every item of two pages had may be missing in others.
+    guess = replace(guess, dtype=dtype, nullable=not is_key)
+    return guessed_column(guess, attribute, f"{guess.name}, as the API has it.")
 
 
 def _key(columns: Sequence[Guess], unread: Sequence[str]) -> list[str]:

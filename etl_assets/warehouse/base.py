@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from etl_assets.core.errors import ConfigError
 from etl_assets.core.findings import Finding
 from etl_assets.core.frames import DAY, ROWS, WITHOUT
 from etl_assets.core.partitions import Window
@@ -175,8 +176,12 @@ class Warehouse(Rows, StateStore):
         return []
 
     def drop_environment(self, name: str) -> list[str]:
-        """Remove an environment with all that it has published; what was removed, by name."""
-        raise NotImplementedError(name)
+        """Remove an environment with all that it has published; what was removed, by name.
+
+        Raises ConfigError where there is none of that name: a warehouse that has `environments`
+        says here how one goes.
+        """
+        raise ConfigError(f"This warehouse has no environment {name}.", "See: etl-assets env list.")
 
     def close(self) -> None:
         """Let go of idle connections; using the warehouse again opens new ones."""

@@ -12,7 +12,7 @@ from datetime import date, datetime
 import polars as pl
 
 from etl_assets.core.declared.declaration import declaration_text
-from etl_assets.core.state import HistoryEntry, PartitionState, TableState
+from etl_assets.core.state import HistoryEntry, PartitionState, TableState, empty_part
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles, repeated_keys
 from etl_assets.warehouse.publication import (
@@ -161,22 +161,11 @@ def version_states(staging: Staging, recorded: Recorded, facts: Facts) -> list[P
     for day, rows, newest in facts.versions.select(STAGED_DAY, "rows", "newest").iter_rows():
         before = recorded.versions.get(day)
         gained.append(
-            PartitionState(
-                table_name=versions.path,
-                partition_key=day,
+            replace(
+                empty_part(versions.path, day, by.load_id, by.run_id, by.updated_at),
                 high_watermark=_latest(before.high_watermark if before else None, newest),
-                watermark_key=None,
                 row_count=rows + (before.row_count if before else 0),
-                source_count=None,
-                quarantined_count=0,
-                checks_passed=0,
-                checks_failed=0,
                 as_of=max(as_of, before.as_of) if before else as_of,
-                load_id=by.load_id,
-                run_id=by.run_id,
-                seconds=0.0,
-                verified_through=None,
-                updated_at=by.updated_at,
             )
         )
     return gained

@@ -77,6 +77,27 @@ def test_r7_a_range_that_nobody_named_is_what_the_inputs_have(shop: Shop) -> Non
     assert done.done == {"staged/orders": {DAYS[1], DAYS[2]}}
 
 
+@pytest.mark.parametrize(
+    ("made", "above"),
+    [
+        ("staged/orders", "raw/orders"),
+        ("staged/countries", "raw/countries"),
+        ("enriched/dim_customers", "raw/customers_versions"),
+    ],
+)
+def test_r7_what_has_nothing_to_be_made_of_fails_also_where_nobody_named_a_range(
+    shop: Shop, made: str, above: str
+) -> None:
+    window = Window(DAYS[0], DAYS[-1])
+    alone = backfill(shop.platform, [made], window, shop.instance, every_day=False)
+    assert not alone.succeeded
+    (message,) = alone.messages
+    assert message.startswith(above)
+    assert f"{made} is made of" in message
+    assert f"etl-assets backfill {above.removesuffix('_versions')}" in message
+    assert "_versions " not in message.partition("etl-assets")[2], "nobody loads versions"
+
+
 def test_r7_named_days_that_cannot_be_made_are_one_message_and_no_run(shop: Shop) -> None:
     shop.load("raw/orders", days=[DAYS[0]])
     result = shop.backfill("staged/orders")

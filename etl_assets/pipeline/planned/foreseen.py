@@ -13,7 +13,7 @@ from etl_assets.core.catalog import Catalog
 from etl_assets.core.lateness import Late, Loads, loads_by_input, made_of
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.reload_reasons import lacks_of
-from etl_assets.core.state import PartitionState, TableState
+from etl_assets.core.state import PartitionState, TableState, empty_part
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.sync_log import blank
@@ -121,7 +121,7 @@ class Foreseen:
         self, table: LayerTable, part: date, target: str | None, *, is_another: bool
     ) -> None:
         place, now = (table.path, part), datetime.now(UTC)
-        known = self.states.get(place) or _nothing(table, part, now)
+        known = self.states.get(place) or empty_part(table.path, part, "", _RUN, now)
         if is_another:
             known = replace(known, load_id=f"{_RUN} {len(self.made)} {part}", run_id=_RUN)
             known = replace(known, as_of=now, updated_at=now)
@@ -129,23 +129,3 @@ class Foreseen:
         row = self.rows.get(table.path) or blank(table, _RUN, now)
         left = {day: why for day, why in row.reload_reasons.items() if day != part}
         self.rows[table.path] = row.with_days_to_reload(left).with_columns(table.required_columns)
-
-
-def _nothing(table: LayerTable, part: date, now: datetime) -> PartitionState:
-    return PartitionState(
-        table_name=table.path,
-        partition_key=part,
-        high_watermark=None,
-        watermark_key=None,
-        row_count=0,
-        source_count=None,
-        quarantined_count=0,
-        checks_passed=0,
-        checks_failed=0,
-        as_of=now,
-        load_id="",
-        run_id=_RUN,
-        seconds=0.0,
-        verified_through=None,
-        updated_at=now,
-    )
