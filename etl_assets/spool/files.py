@@ -144,7 +144,7 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
     Nobody reads a part of a file, so nothing is written that would help with that. Wide rows gain
     nothing by it, and Arrow would keep the memory that a large one took.
     """
-    # Nor does Arrow take the views of texts in lists of which Polars has cut the rows.
+    # Nor does Arrow take lists that are all empty in rows that Polars has cut from others.
     has_lists = any(dtype.is_nested() for dtype in frame.dtypes)
     if has_lists or frame.estimated_size() > _WIDE_BYTES * frame.height:
         frame.write_parquet(path, compression="snappy", statistics=False)
