@@ -30,6 +30,7 @@ from etl_assets.spool import SpoolFiles, SpoolMark, duplicates
 from etl_assets.warehouse.publication import Gone
 
 PREVIEW_ROWS = 5
+_IS_NEWEST = "_is_newest"
 
 
 @dataclass(frozen=True)
@@ -302,7 +303,9 @@ class Watermark:
         if newest is None or (self.moment is not None and newest < self.moment):
             return
         names = [part.name for part in self._key]
-        last = rows.filter(place == newest).select(names).sort(names).tail(1)
+        # The keys alone are filtered: a filter copies what it takes, and a row may be very large.
+        keys = rows.select(*names, (place == newest).alias(_IS_NEWEST))
+        last = keys.filter(_IS_NEWEST).select(names).sort(names).tail(1)
         self.moment, self.key = newest, keys_of(last, self._key)[0]
 
 

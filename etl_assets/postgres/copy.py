@@ -2,7 +2,7 @@
 
 A thread pumps the bytes into a pipe while pyarrow parses: a quarter faster than reading in the
 parser's own thread, and the memory is bounded by the block. A row that is longer than a block goes
-to the parser by itself, as one block of its size (`copy_pump.py`). pyarrow parses in a thread as
+to the parser as one block of its size (`copy_pump.py`). pyarrow parses in a thread as
 well, so that a signal reaches the one that waits. What is selected is decided elsewhere.
 """
 
@@ -18,7 +18,7 @@ from psycopg import sql
 
 from etl_assets.core.errors import ContractMismatch
 from etl_assets.postgres.columns import ColumnRead
-from etl_assets.postgres.copy_pump import Part, Pump
+from etl_assets.postgres.copy_pump import LargeRows, Part, Pump
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,9 +100,12 @@ def _parse_part(
     from pyarrow import csv as pa_csv
 
     types = {column.name: column.arrow.made() for column in columns}
-    stream, size = part, block_bytes
-    if isinstance(part, memoryview):
-        stream, size = pa.BufferReader(pa.py_buffer(part)), len(part) + 1
+    if isinstance(part, LargeRows):
+        rows = pa.py_buffer(part.take())
+        stream, size = pa.BufferReader(rows), len(rows) + 1
+        del rows
+    else:
+        stream, size = part, block_bytes
     try:
         reader = pa_csv.open_csv(
             stream,
@@ -118,7 +121,15 @@ def _parse_part(
                 quoted_strings_can_be_null=False,
             ),
         )
-        yield from reader
+        if isinstance(part, LargeRows):
+            # All at once, so that the text is let go while somebody works with the values.
+            batches = list(reader)
+            del reader, stream
+            pa.default_memory_pool().release_unused()
+            while batches:
+                yield batches.pop(0)
+        else:
+            yield from reader
         return
     except pa.ArrowInvalid as error:
         if "Empty CSV file" in str(error):

@@ -1,8 +1,8 @@
 """The bytes of a COPY, moved in a thread to the one that parses them.
 
 They go through a pipe, in which a parser sees the end of one block and the start of the next. A row
-that may be longer than a block is handed over whole instead, and a new pipe begins behind it. What
-is made of the bytes is `copy.py`.
+that may be longer than a block is handed over in memory instead, with the rows before it, and a new
+pipe begins behind it. What is made of the bytes is `copy.py`.
 """
 
 import os
@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO
 
 import psycopg
@@ -27,8 +28,25 @@ _F_SETPIPE_SZ = 1031
 _CANCEL_SECONDS = 5.0
 _WAIT_SECONDS = 0.05
 
-Part = IO[bytes] | memoryview
-"""Whole rows in a pipe, or one row in memory that is longer than a block."""
+
+@dataclass
+class LargeRows:
+    """Whole rows in memory, one of which may be longer than a block; they can be taken once.
+
+    There are two at least, unless none follows: Polars copies the values of a frame of one row with
+    everything that is done with it.
+    """
+
+    _data: bytearray
+
+    def take(self) -> bytearray:
+        """The rows, which are not kept here any longer."""
+        data, self._data = self._data, bytearray()
+        return data
+
+
+Part = IO[bytes] | LargeRows
+"""Whole rows, in a pipe or in memory."""
 
 
 class _Ended(Exception):
@@ -53,7 +71,7 @@ class Pump(threading.Thread):
         self._server = connection.pgconn
         self._block_bytes = block_bytes
         self._parts: queue.SimpleQueue[Part | None] = queue.SimpleQueue()
-        self._room = threading.Semaphore()  # for one row in memory
+        self._room = threading.Semaphore()  # for large rows once
         self._sink: IO[bytes] | None = None
         # A byte in this pipe ends the pump, wherever it waits.
         self._ending, self._bell = os.pipe()
@@ -68,7 +86,7 @@ class Pump(threading.Thread):
             try:
                 yield part
             finally:
-                if isinstance(part, memoryview):
+                if isinstance(part, LargeRows):
                     self._room.release()
                 else:
                     part.close()
@@ -97,7 +115,7 @@ class Pump(threading.Thread):
         os.close(self._bell)
         while not self._parts.empty():
             part = self._parts.get()
-            if part is not None and not isinstance(part, memoryview):
+            if part is not None and not isinstance(part, LargeRows):
                 part.close()
 
     def run(self) -> None:
@@ -139,23 +157,25 @@ class Pump(threading.Thread):
             pending += row
             if len(pending) < _WRITE_BYTES:
                 continue
-            is_large = len(pending) > self._block_bytes
-            if is_large:
-                del pending[-len(row) :]
+            if len(pending) <= self._block_bytes:
+                self._write_all(self._sink or self._open_pipe(), pending)
+                pending.clear()
+            elif len(pending) > len(row):
+                self._hand_over(pending)
+                pending = bytearray()
+        if len(pending) > self._block_bytes:
+            self._hand_over(pending)
+        else:
             self._write_all(self._sink or self._open_pipe(), pending)
-            pending.clear()
-            if is_large:
-                self._hand_over(row)
-        self._write_all(self._sink or self._open_pipe(), pending)
 
-    def _hand_over(self, row: memoryview) -> None:
-        """Give a row to the parser as it is, once that is done with what came so before."""
+    def _hand_over(self, rows: bytearray) -> None:
+        """Give rows to the parser as they are, once that is done with what came so before."""
         if isinstance(self._connection, InterruptibleConnection):
             self._connection.has_grown = True
         self._close_pipe()
         while not self._room.acquire(timeout=_WAIT_SECONDS):
             self._stop_if_ended(self._sink_poll.poll(0))
-        self._parts.put(row)
+        self._parts.put(LargeRows(rows))
 
     def _open_pipe(self) -> IO[bytes]:
         source, sink = os.pipe()

@@ -141,18 +141,20 @@ class SpoolFiles:
 def _write(frame: pl.DataFrame, path: Path) -> None:
     """Arrow's writer without dictionaries: two thirds of what Polars' own costs, for as many bytes.
 
-    Nobody reads a part of a file, so nothing is written that would help with that. Wide rows gain
-    nothing by it, and Arrow would keep the memory that a large one took.
+    Nobody reads a part of a file, so nothing is written that would help with that.
     """
-    # Nor does Arrow take lists that are all empty in rows that Polars has cut from others.
-    has_lists = any(dtype.is_nested() for dtype in frame.dtypes)
-    if has_lists or frame.estimated_size() > _WIDE_BYTES * frame.height:
+    # Arrow does not take lists that are all empty in rows that Polars has cut from others.
+    if any(dtype.is_nested() for dtype in frame.dtypes):
         frame.write_parquet(path, compression="snappy", statistics=False)
         return
-    import pyarrow.parquet as pq  # a command that spools nothing does not wait for it
+    import pyarrow as pa  # a command that spools nothing does not wait for it
+    import pyarrow.parquet as pq
 
     table = frame.to_arrow(compat_level=pl.CompatLevel.newest())  # texts are not copied
     pq.write_table(table, path, compression="snappy", use_dictionary=False, write_statistics=False)
+    if frame.estimated_size() > _WIDE_BYTES * frame.height:
+        # Arrow keeps what it took for the next time, which may never come.
+        pa.default_memory_pool().release_unused()
 
 
 def together(several: Sequence[SpoolFiles]) -> SpoolFiles:

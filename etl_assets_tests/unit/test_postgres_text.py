@@ -92,6 +92,33 @@ def test_a_table_of_one_column_keeps_its_null_rows(database_url: str) -> None:
     assert rows["v"].to_list() == [None, "", "NULL", None, None]
 
 
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        [900_000],
+        [900_000, 1],
+        [1, 900_000],
+        [1, 900_000, 1, 1, 900_000, 900_000, 1],
+        [900_000, 900_000, 900_000, 900_000],
+        [1] * 20 + [900_000] + [1] * 20,
+    ],
+)
+def test_a_value_longer_than_a_block_never_comes_in_a_frame_of_one_row_if_others_follow_or_precede(
+    database_url: str, lengths: list[int]
+) -> None:
+    """Polars copies the values of a frame of one row with whatever is done with it."""
+    table = plain_table({"v": pl.String})
+    with psycopg.connect(database_url) as connection:
+        text = SourceColumn("v", "text", None, -1, "text")
+        only = [read_column(table.column("v"), text, '"v"')]
+        rows = sql.SQL("SELECT repeat('x', n) FROM unnest({}::integer[]) n").format(lengths)
+        frames = list(copy_frames(connection, rows, only, of="raw/things", block_bytes=300_000))
+
+    assert pl.concat(frames)["v"].str.len_bytes().to_list() == lengths
+    large = [frame for frame in frames if frame["v"].str.len_bytes().max() == 900_000]
+    assert sum(frame.height == 1 for frame in large) <= (1 if len(lengths) == 1 else 0)
+
+
 ODD_NAMES = [
     'say "hi"',
     "Upper Case",
