@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 from hypothesis import given
@@ -130,6 +131,34 @@ def test_rows_come_back_as_they_were_spooled(tmp_path: Path, width: int) -> None
     made = spooled(tmp_path, frame)
     assert_frame_equal(pl.read_parquet(made.files, glob=False), frame)
     assert_frame_equal(pl.scan_parquet(made.files, glob=False).collect(), frame)
+
+
+INTEGERS = {
+    **{f"int{bits}": (getattr(pl, f"Int{bits}"), bits, True) for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": (getattr(pl, f"UInt{bits}"), bits, False) for bits in (8, 16, 32, 64)},
+    "day": (pl.Date, 22, True),
+    "moment": (pl.Datetime("us"), 62, True),
+    "lasting": (pl.Duration("us"), 62, True),
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@given(data=st.data())
+def test_whole_numbers_and_moments_of_any_size_come_back_in_polars_and_duckdb(
+    name: str, data: st.DataObject
+) -> None:
+    """They are written as differences, which pass the bounds of the type."""
+    dtype, bits, is_signed = INTEGERS[name]
+    bounds = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
+    numbers = st.sampled_from(bounds) | st.integers(*bounds) | st.none()
+    drawn = data.draw(st.lists(numbers, min_size=1, max_size=300))
+    raw = dtype if dtype.is_integer() else pl.Int32 if dtype == pl.Date else pl.Int64
+    frame = pl.DataFrame({"n": pl.Series(drawn, dtype=raw).cast(dtype)})
+    with TemporaryDirectory() as folder:
+        made = spooled(Path(folder), frame)
+        assert_frame_equal(pl.read_parquet(made.files, glob=False), frame)
+        read = duckdb.read_parquet(str(made.files[0])).pl()
+    assert_frame_equal(read, frame.select(pl.col("n").cast(read["n"].dtype)))
 
 
 def test_lists_that_are_all_empty_come_back_where_their_rows_were_cut_from_others(
