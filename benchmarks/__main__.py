@@ -12,18 +12,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.status import Status
 
-from benchmarks.environment import environment
+from benchmarks.environment import MINUTE, environment
+from benchmarks.kept import conditions, keep, kept
 from benchmarks.part import Bench, Part
 from benchmarks.parts import PARTS
 from benchmarks.published import publish
-from benchmarks.report import Report, write_figures
+from benchmarks.report import Report, Taken, write_figures
 from benchmarks.report_console import print_sheet
 from benchmarks.runner import MeasurementFailed
 from benchmarks.sizes import BYTES_A_ROW, SIZES, most_rows
@@ -47,25 +48,44 @@ def _sized(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--full", is_flag=True, help="Let the naive way take all rows.")
 @click.option("--quick", is_flag=True, help="Everything once and small: proof that it runs.")
 @click.option(
-    "--only", multiple=True, type=click.Choice(_NAMES), help="This part; nothing is written."
+    "--only",
+    multiple=True,
+    type=click.Choice(_NAMES),
+    help="This part; the others are reported as they were measured last.",
 )
 @click.option("--publish", "page", is_flag=True, help="Write docs/performance.md as well.")
 def main(*, full: bool, quick: bool, only: tuple[str, ...], page: bool, **given: Any) -> None:
     """Measure the platform against PostgreSQL's own COPY, its peers, and its own bounds."""
-    if page and (quick or only):
-        raise click.UsageError("--publish needs the whole bench, without --quick and --only.")
+    if page and quick:
+        raise click.UsageError("--publish needs the whole bench, without --quick.")
     sizes = {
         size.name: given[size.name.replace("-", "_")] or (size.quick if quick else size.whole)
         for size in SIZES
     }
     parts = [part for part in PARTS if part.name in (only or _NAMES)]
     _need_room(sizes, parts)
-    console = Console(width=110)
-    report = _measure(parts, sizes, console, full=full, quick=quick)
+    console, home = Console(width=110), read_settings().home
+    with console.status("starting a PostgreSQL") as status, bench_source() as (source, top):
+        surroundings = environment(source.url)
+        under = conditions(surroundings, sizes)
+        before = {} if quick else kept(home / "bench" / "parts", PARTS, under)
+        missing = [part.name for part in PARTS if part not in {*parts, *before}]
+        if page and missing:
+            raise click.UsageError(
+                "--publish needs every part, measured on this machine with these versions and "
+                f"sizes. Not measured yet: {', '.join(missing)}."
+            )
+        for part in parts:
+            bench = Bench(source, top / "parts" / part.name, sizes, status.update, quick, full)
+            before[part] = taken = _take(part, bench, surroundings["commit"])
+            if not quick:
+                keep(home / "bench" / "parts", part, taken, under)
+            for sheet in taken.outcome.sheets:
+                print_sheet(console, sheet)
+    report = Report(surroundings, sizes, quick, {p: before[p] for p in PARTS if p in before})
     print_sheet(console, report.bounds())
-    if only:
+    if quick and only:
         return
-    home = read_settings().home
     write_figures(home / "bench.json", report.figures)
     for path in [home / "bench.json", *publish(report, home / "bench", page=page)]:
         console.print(f"Written to {path}.", highlight=False, soft_wrap=True)
@@ -77,25 +97,13 @@ def _need_room(sizes: Mapping[str, int], parts: list[Part]) -> None:
         sys.exit(f"{tempfile.gettempdir()} has {room >> 20} MiB of room; {needed >> 20} are needed")
 
 
-def _measure(
-    parts: list[Part], sizes: Mapping[str, int], console: Console, *, full: bool, quick: bool
-) -> Report:
-    with console.status("starting a PostgreSQL") as status, bench_source() as (source, top):
-        report = Report(environment(source.url), sizes, quick)
-        for part in parts:
-            folder = top / "parts" / part.name
-            folder.mkdir(parents=True)
-            began, load = time.monotonic(), os.getloadavg()[0]
-            outcome = part.measure(Bench(source, folder, sizes, _teller(status), quick, full))
-            report.add(part, outcome, time.monotonic() - began, load)
-            shutil.rmtree(folder, ignore_errors=True)
-            for sheet in outcome.sheets:
-                print_sheet(console, sheet)
-    return report
-
-
-def _teller(status: Status) -> Callable[[str], None]:
-    return lambda what: status.update(what)
+def _take(part: Part, bench: Bench, commit: str) -> Taken:
+    bench.folder.mkdir(parents=True)
+    began, load = time.monotonic(), os.getloadavg()[0]
+    date = datetime.now(UTC).strftime(MINUTE)
+    outcome = part.measure(bench)
+    shutil.rmtree(bench.folder, ignore_errors=True)
+    return Taken(outcome, time.monotonic() - began, load, date, commit)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ class Bound:
 
 BOUNDS = (
     Bound("reader_over_copy", 1.75, "our reader / binary COPY"),
-    Bound("load_over_copy", 3.6, "our raw load / binary COPY"),
+    Bound("load_over_copy", 2.7, "our raw load / binary COPY"),
     Bound("load_over_best_dlt", 1.0, "our raw load / the faster dlt"),
     Bound("load_over_best_peer", 1.0, "our raw load / the fastest of all others, unchecked too"),
     Bound("peak_rss_mb_5m", 900, "peak memory of a raw day of 5,000,000 rows, MB"),

@@ -17,13 +17,14 @@ PACKAGES = (
     *("dagster", "polars", "pyarrow", "duckdb", "psycopg", "pandera", "sqlalchemy"),
     *("dlt", "connectorx", "pandas"),
 )
+MINUTE = "%Y-%m-%d %H:%M UTC"
 _REPOSITORY = Path(__file__).parents[1]
 
 
 def environment(url: str) -> dict[str, str]:
     """What a reader needs to judge the figures, each by its name; `url` is the bench's server."""
     return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": datetime.now(UTC).strftime(MINUTE),
         "commit": _commit(),
         "CPU": f"{_cpu()}, {os.cpu_count()} cores",
         "memory": f"{_memory_gb():.0f} GB",

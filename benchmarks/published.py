@@ -15,7 +15,8 @@ AGAIN = (
     "This page is written by `make bench ARGS=--publish`, which takes about an hour of an idle "
     "machine; do not edit it.\n`make bench` alone writes the same report, and an HTML file that "
     "needs nothing else, into the data folder\n(`.etl/bench`); `make bench ARGS='--only speed'` "
-    "measures one part."
+    "measures one part again, and reports the others as they were\nmeasured last on this machine, "
+    "with the same versions and sizes."
 )
 
 

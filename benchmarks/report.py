@@ -12,21 +12,31 @@ from benchmarks.bounds import bounds_sheet
 from benchmarks.part import Outcome, Part, Sheet
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What was measured of a part, the seconds that it took, and when, of which commit and beside
+    which load of the machine (of the minute before it)."""
+
+    outcome: Outcome
+    seconds: float
+    load: float
+    date: str
+    commit: str
+
+
 @dataclass
 class Report:
-    """The outcomes of the parts in their order, each with the seconds that it took."""
+    """The parts in their order, with what was measured of each."""
 
     environment: Mapping[str, str]
     sizes: Mapping[str, int]
     quick: bool
-    outcomes: dict[Part, Outcome] = field(default_factory=dict)
-    seconds: dict[Part, float] = field(default_factory=dict)
-    loads: dict[Part, float] = field(default_factory=dict)
+    taken: Mapping[Part, Taken] = field(default_factory=dict)
 
-    def add(self, part: Part, outcome: Outcome, seconds: float, load: float) -> None:
-        """A part that was measured; `load` is the machine's of the minute before it."""
-        self.outcomes[part] = outcome
-        self.seconds[part], self.loads[part] = seconds, load
+    @property
+    def outcomes(self) -> dict[Part, Outcome]:
+        """What was measured, by part."""
+        return {part: taken.outcome for part, taken in self.taken.items()}
 
     @property
     def figures(self) -> dict[str, float]:
@@ -43,12 +53,13 @@ class Report:
         return Sheet("Where and how", ("", ""), [*self.environment.items(), ("sizes", sizes)])
 
     def parts(self) -> Sheet:
-        """How long each part took, and the load of the machine before it."""
+        """When each part was measured and of which commit, the load before it, how long it took."""
         rows = [
-            (part.title, f"{seconds:.0f}", f"{self.loads[part]:.2f}")
-            for part, seconds in self.seconds.items()
+            (part.title, f"{one.seconds:.0f}", f"{one.load:.2f}", one.date, one.commit)
+            for part, one in self.taken.items()
         ]
-        return Sheet("How long the parts took", ("", "seconds", "load before"), rows)
+        head = ("", "seconds", "load before", "measured", "commit")
+        return Sheet("How long the parts took", head, rows)
 
 
 def write_figures(path: Path, figures: Mapping[str, float]) -> None:

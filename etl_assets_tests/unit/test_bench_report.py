@@ -1,6 +1,7 @@
 """The report of `make bench`: its forms, and the arithmetic of how things grow."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -8,10 +9,11 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.bounds import BOUNDS, Bound, bounds_sheet
-from benchmarks.part import Chart, Outcome, Part, Point, race_outcome
+from benchmarks.kept import conditions, keep, kept
+from benchmarks.part import Bench, Chart, Outcome, Part, Point, race_outcome
 from benchmarks.parts import PARTS
 from benchmarks.published import publish
-from benchmarks.report import Report
+from benchmarks.report import Report, Taken
 from benchmarks.report_markdown import markdown_of
 from benchmarks.runner import Contender
 from benchmarks.scaling import exponent, sizes_up_to
@@ -25,14 +27,24 @@ MEDIANS = {
 }
 
 
+def unmeasured(_bench: Bench) -> Outcome:
+    raise AssertionError("It was measured before.")
+
+
+SPEED = Part("speed", "Speed", unmeasured)
+
+
 def report() -> Report:
-    made = Report({"date": "2026-11-30 04:00 UTC", "commit": "abc"}, {"rows": 1000}, quick=False)
     race = race_outcome({"load_over_copy": 2.5}, MEDIANS, RACE, "rows of one day", "COPY")
     lines = [Point(10.0, 1.0, "ours"), Point(100.0, 12.0, "ours")]
     growth = Outcome({"scaling": 1.08}, [], [Chart("lines", "Growth", "rows", "seconds", lines)])
-    made.add(Part("speed", "Speed", lambda _: race), race, 12.4, 0.5)
-    made.add(Part("scaling", "Scaling", lambda _: growth), growth, 3.0, 0.75)
-    return made
+    taken = {
+        SPEED: Taken(race, 12.4, 0.5, "2026-11-30 04:00 UTC", "abc"),
+        Part("scaling", "Scaling", unmeasured): Taken(growth, 3.0, 0.75, "2026-11-29", "abb"),
+    }
+    return Report(
+        {"date": "2026-11-30 04:00 UTC", "commit": "abc"}, {"rows": 1000}, quick=False, taken=taken
+    )
 
 
 def test_a_race_is_told_in_the_seconds_of_its_first() -> None:
@@ -57,8 +69,9 @@ def test_the_markdown_has_every_part_its_tables_and_its_pictures() -> None:
     ]
     assert "| date | 2026-11-30 04:00 UTC |" in text
     assert "| ours \\| checked (once) | 2.50 | 5.00 | 4.25 | 200 | 300 |" in text
-    assert "| our raw load / binary COPY | 2.5 | 3.6 | holds |" in text
-    assert "| Speed | 12 | 0.50 |" in text
+    assert "| our raw load / binary COPY | 2.5 | 2.7 | holds |" in text
+    assert "| Speed | 12 | 0.50 | 2026-11-30 04:00 UTC | abc |" in text
+    assert "| Scaling | 3 | 0.75 | 2026-11-29 | abb |" in text
     assert "How to make it anew." in text
     assert [chart.kind for chart in kept] == ["bars", "lines"]
     assert "![Growth](pictures/2.svg)" in text
@@ -76,6 +89,36 @@ def test_the_files_need_nothing_else(tmp_path: Path) -> None:
     assert not re.findall(r"<script|<link|src=|@import|url\(http", text)
     publish(report(), tmp_path, page=False)
     assert sorted((tmp_path / "report").glob("*.svg")) == pictures, "old pictures are replaced"
+
+
+def test_a_part_that_was_kept_is_reported_as_it_was(tmp_path: Path) -> None:
+    under = conditions({"CPU": "two", "commit": "abc", "date": "today"}, {"rows": 1000})
+    for part, taken in report().taken.items():
+        keep(tmp_path, part, taken, under)
+    again = kept(tmp_path, report().taken, under)
+    same = replace(report(), taken=again)
+    assert markdown_of(same, "", lambda _: "") == markdown_of(report(), "", lambda _: "")
+
+
+@pytest.mark.parametrize(
+    ("environment", "sizes", "is_kept"),
+    [
+        ({"CPU": "two", "commit": "abd", "date": "tomorrow"}, {"rows": 1000}, True),
+        ({"CPU": "four", "commit": "abc", "date": "today"}, {"rows": 1000}, False),
+        ({"CPU": "two", "commit": "abc", "date": "today"}, {"rows": 2000}, False),
+    ],
+)
+def test_a_part_is_not_put_beside_others_that_were_measured_otherwise(
+    tmp_path: Path, environment: dict[str, str], sizes: dict[str, int], is_kept: bool
+) -> None:
+    under = conditions({"CPU": "two", "commit": "abc", "date": "today"}, {"rows": 1000})
+    keep(tmp_path, SPEED, report().taken[SPEED], under)
+    assert bool(kept(tmp_path, [SPEED], conditions(environment, sizes))) is is_kept
+
+
+def test_a_file_of_a_part_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    (tmp_path / "speed.json").write_text('{"conditions": {}}')
+    assert kept(tmp_path, [SPEED], {}) == {}
 
 
 def test_bounds_that_were_not_measured_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
