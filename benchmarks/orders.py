@@ -4,7 +4,6 @@ The same columns as the source's table (`source.py`), without a PostgreSQL to re
 read again is `batches.py`.
 """
 
-import uuid
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.source import DAY
+from benchmarks.staged import staged_day
 from benchmarks.table import RAW_ORDERS
 from etl_assets.core.contracts import polars_schema
-from etl_assets.core.state import PartitionState
-from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.publication import StagedDay
 
 BATCH_ROWS = 50_000
@@ -40,31 +38,17 @@ def order_frames(rows: int) -> Iterator[pl.DataFrame]:
         yield _orders(first, min(rows, first + BATCH_ROWS - 1))
 
 
-def staged_day(frames: Iterable[pl.DataFrame], folder: Path) -> StagedDay:
+def staged_orders(frames: Iterable[pl.DataFrame], folder: Path) -> StagedDay:
     """The frames in a spool in `folder`, ready for `Warehouse.stage`."""
-    good, aside = SpoolFiles(folder / "rows"), SpoolFiles(folder / "quarantine")
-    for frame in frames:
-        good.write(frame)
-    good.close()
-    now = datetime.now(UTC)
-    state = PartitionState(
-        table_name=RAW_ORDERS.path,
-        partition_key=DAY,
+    return staged_day(
+        RAW_ORDERS.path,
+        DAY,
+        frames,
+        folder,
+        source="postgres:public.orders",
         high_watermark=_MIDNIGHT,
         watermark_key="id=1",
-        row_count=good.rows,
-        source_count=good.rows,
-        quarantined_count=0,
-        checks_passed=1,
-        checks_failed=0,
-        as_of=now,
-        load_id=uuid.uuid4().hex,
-        run_id="bench",
-        seconds=0,
-        verified_through=None,
-        updated_at=now,
     )
-    return StagedDay(DAY, "postgres:public.orders", good, aside, state)
 
 
 def _orders(first: int, last: int) -> pl.DataFrame:

@@ -7,7 +7,8 @@ runs are in process and on PostgreSQL storage, as in the demo. The work is `work
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.part import Bench, Outcome, Part, Sheet
+from benchmarks.backfill_sheet import backfill_sheet
+from benchmarks.part import Bench, Outcome, Part
 from benchmarks.runner import measure, median_of
 from benchmarks.source import Source
 from benchmarks.task import Measured, Task
@@ -74,26 +75,10 @@ def _part(bench: Bench) -> Outcome:
     figures = measure_partitions(
         bench.source, bench.folder, days, bench.size("repeats"), bench.tell
     )
-    partitions, rows = figures["table_partitions"], []
-    for name, title in (
-        ("backfill", "etl-assets backfill"),
-        ("backfill_without_dagster", "without Dagster"),
-    ):
-        seconds = figures[f"{name}_seconds"]
-        rows.append(
-            (
-                title,
-                f"{seconds:.1f}",
-                f"{figures[f'{name}_cpu_seconds']:.1f}",
-                f"{1000 * seconds / partitions:.1f}",
-                f"{figures[f'{name}_peak_rss_mb']:,.0f}",
-            )
-        )
-    sheet = Sheet(
-        f"{days} days of the demo, {partitions:,.0f} days and tables of every layer",
-        ("", "seconds", "CPU s", "ms a day and table", "peak MB"),
-        rows,
-    )
+    partitions = figures["table_partitions"]
+    what = f"{days} days of the demo, {partitions:,.0f} days and tables of every layer"
+    names = {"ours": "backfill", "plain": "backfill_without_dagster"}
+    sheet = backfill_sheet(what, figures, partitions, **names)
     return Outcome(figures, [sheet])
 
 

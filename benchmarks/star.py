@@ -1,6 +1,5 @@
 """The dimension of the bench: changes of many keys, a day after the other, in a DuckDB file."""
 
-import uuid
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -8,15 +7,14 @@ from typing import Annotated, ClassVar
 import numpy as np
 import polars as pl
 
+from benchmarks.staged import staged_day
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import Contract, column
 from etl_assets.core.dimension import Changes, DimensionSpec
 from etl_assets.core.policies import Thresholds
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import TableSpec
-from etl_assets.core.state import PartitionState
 from etl_assets.pipeline.publish import publish_staged
-from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.publication import StagedDay
 
@@ -93,25 +91,4 @@ def _day(folder: Path, day: date, rows: int, keys: int, seed: int) -> StagedDay:
             "at": pl.Series(start + after).cast(pl.Datetime("us", "UTC")),
         }
     )
-    files = SpoolFiles(folder / uuid.uuid4().hex)
-    files.write(frame)
-    files.close()
-    now = datetime.now(UTC)
-    state = PartitionState(
-        table_name=CHANGES,
-        partition_key=day,
-        high_watermark=None,
-        watermark_key=None,
-        row_count=files.rows,
-        source_count=files.rows,
-        quarantined_count=0,
-        checks_passed=8,
-        checks_failed=0,
-        as_of=now,
-        load_id=uuid.uuid4().hex,
-        run_id="bench",
-        seconds=0.0,
-        verified_through=None,
-        updated_at=now,
-    )
-    return StagedDay(day, "bench", files, SpoolFiles(folder / uuid.uuid4().hex), state)
+    return staged_day(CHANGES, day, [frame], folder)

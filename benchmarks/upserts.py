@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.batches import batches
-from benchmarks.orders import staged_day, write_orders
+from benchmarks.orders import staged_orders, write_orders
 from benchmarks.part import Bench, Outcome, Part, race_outcome
 from benchmarks.runner import Contender, interleaved
 from benchmarks.source import Source
@@ -89,7 +89,7 @@ def _fill_template(source: Source, folder: Path, orders: Path, rows: int) -> Non
     url = source.server.url(_TEMPLATE)
     warehouse = open_warehouse(Settings(home=folder, warehouse_url=url))
     try:
-        staged = staged_day(every_other, folder / "template")
+        staged = staged_orders(every_other, folder / "template")
         publish_staged(warehouse, RAW_ORDERS, [staged], "bench")
     finally:
         warehouse.close()  # a database in use cannot be copied

@@ -13,7 +13,8 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from benchmarks.part import Bench, Outcome, Part, Sheet
+from benchmarks.backfill_sheet import backfill_sheet
+from benchmarks.part import Bench, Outcome, Part
 from benchmarks.runner import measure
 from benchmarks.task import Measured, Task
 from etl_assets.core.contracts import Contract, column
@@ -131,28 +132,13 @@ def _fill(url: str, rows: int) -> None:
 
 def _outcome(measured: dict[str, Measured], days: int, partitions: int) -> Outcome:
     figures: dict[str, float] = {"year_days": days, "year_table_partitions": partitions}
-    rows = []
-    for variant, title in (("dagster", "etl-assets backfill"), ("plain", "without Dagster")):
-        one = measured[variant]
-        each = 1000 * one.seconds / partitions
+    for variant, one in measured.items():
         figures[f"year_{variant}_seconds"] = one.seconds
         figures[f"year_{variant}_cpu_seconds"] = one.cpu_seconds
         figures[f"year_{variant}_peak_rss_mb"] = one.peak_rss_mb
-        figures[f"year_{variant}_partition_ms"] = each
-        rows.append(
-            (
-                title,
-                f"{one.seconds:.1f}",
-                f"{one.cpu_seconds:.1f}",
-                f"{each:.1f}",
-                f"{one.peak_rss_mb:,.0f}",
-            )
-        )
-    sheet = Sheet(
-        f"{days} days of {TABLES} tables in two layers, {ROWS_A_DAY} rows a day each",
-        ("", "seconds", "CPU s", "ms a day and table", "peak MB"),
-        rows,
-    )
+        figures[f"year_{variant}_partition_ms"] = 1000 * one.seconds / partitions
+    what = f"{days} days of {TABLES} tables in two layers, {ROWS_A_DAY} rows a day each"
+    sheet = backfill_sheet(what, figures, partitions, ours="year_dagster", plain="year_plain")
     return Outcome(figures, [sheet])
 
 

@@ -5,7 +5,7 @@ after each batch.
 import tempfile
 import time
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -13,6 +13,7 @@ import polars as pl
 
 from benchmarks.scd2.histories import Change, History, hours, moment
 from benchmarks.scd2.judging import Version
+from benchmarks.staged import staged_day
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.contracts import Contract, column, polars_schema
 from etl_assets.core.dimension import Changes, DimensionSpec
@@ -20,13 +21,10 @@ from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.policies import Thresholds
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import TableSpec
-from etl_assets.core.state import PartitionState
 from etl_assets.pipeline.dimensions.build import build_dimension
 from etl_assets.pipeline.publish import publish_staged
-from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.duckdb import DuckDBWarehouse
-from etl_assets.warehouse.publication import StagedDay
 
 _LENIENT = Thresholds(min_share_of_last=0.0)
 _CHANGES, _DIMENSION = "staged/changes", "enriched/dim_things"
@@ -123,35 +121,11 @@ def _publish(warehouse: Warehouse, folder: Path, frame: pl.DataFrame, days: set[
     """The days of the changes, whole, in one publication."""
     day_of = pl.col("moment").dt.date()
     staged = [
-        _staged(folder, day, frame.filter(day_of == day).select(_SCHEMA.names())) for day in days
+        staged_day(_CHANGES, day, [frame.filter(day_of == day).select(_SCHEMA.names())], folder)
+        for day in days
     ]
     if staged:
         publish_staged(warehouse, _CATALOG[_CHANGES], staged, "compare")
-
-
-def _staged(folder: Path, day: date, frame: pl.DataFrame) -> StagedDay:
-    files = SpoolFiles(folder / uuid.uuid4().hex)
-    files.write(frame)
-    files.close()
-    now = datetime.now(UTC)
-    state = PartitionState(
-        table_name=_CHANGES,
-        partition_key=day,
-        high_watermark=None,
-        watermark_key=None,
-        row_count=files.rows,
-        source_count=files.rows,
-        quarantined_count=0,
-        checks_passed=1,
-        checks_failed=0,
-        as_of=now,
-        load_id=uuid.uuid4().hex,
-        run_id="compare",
-        seconds=0.0,
-        verified_through=None,
-        updated_at=now,
-    )
-    return StagedDay(day, "compare", files, SpoolFiles(folder / uuid.uuid4().hex), state)
 
 
 def _versions(warehouse: Warehouse, folder: Path) -> list[Version]:

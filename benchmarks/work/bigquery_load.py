@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.batches import batches
-from benchmarks.orders import staged_day
+from benchmarks.orders import staged_orders
 from benchmarks.table import RAW_ORDERS
 from benchmarks.task import Task
 from etl_assets.config import read_settings
@@ -14,7 +14,7 @@ _warehouse = open_warehouse(read_settings())
 
 
 def run(task: Task) -> int:
-    staged = staged_day(batches(Path(task.url), task.rows), task.path / "spool")
+    staged = staged_orders(batches(Path(task.url), task.rows), task.path / "spool")
     publish_staged(_warehouse, RAW_ORDERS, [staged], "bench")
     (state,) = _warehouse.state(RAW_ORDERS)
     return state.row_count

@@ -8,9 +8,7 @@ import json
 import os
 import re
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -20,15 +18,13 @@ import dagster as dg
 from benchmarks.file_content import CSV
 from benchmarks.file_keys import BELOW, days_of
 from benchmarks.file_table import TABLE, file_orders, open_files
+from benchmarks.staged import staged_day
 from benchmarks.task import Task
 from etl_assets.core.lateness import Late
-from etl_assets.core.state import PartitionState
 from etl_assets.orchestration.build import build_definitions
 from etl_assets.pipeline.file_days import NEW
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.publish import publish_staged
-from etl_assets.spool import SpoolFiles
-from etl_assets.warehouse.publication import StagedDay
 from etl_assets_tests.s3_server import HEADERS
 
 _TOKEN = re.compile(rb"<NextContinuationToken>(.*?)</NextContinuationToken>")
@@ -93,30 +89,12 @@ def _bare_listing(host: str) -> int:
 
 def _publish(platform: Platform, late: Sequence[Late], folder: Path) -> None:
     """Every day as made of its objects, without their rows: the listing is what is measured."""
-    table, now = platform.catalog[TABLE], datetime.now(UTC)
-    staged = []
-    for one in late:
-        state = PartitionState(
-            table_name=table.path,
-            partition_key=one.day,
-            high_watermark=None,
-            watermark_key=None,
-            row_count=0,
-            source_count=0,
-            quarantined_count=0,
-            checks_passed=1,
-            checks_failed=0,
-            as_of=now,
-            load_id=uuid.uuid4().hex,
-            run_id="bench",
-            seconds=0,
-            verified_through=None,
-            updated_at=now,
-            made_of=one.wanted,
-        )
-        day = folder / "spool" / one.day.isoformat()
-        rows, aside = SpoolFiles(day / "rows"), SpoolFiles(day / "quarantine")
-        staged.append(StagedDay(one.day, "files", rows, aside, state))
+    table = platform.catalog[TABLE]
+    spool = folder / "spool"
+    staged = [
+        staged_day(table.path, one.day, [], spool, source="files", made_of=one.wanted)
+        for one in late
+    ]
     publish_staged(platform.warehouse, table, staged, "bench")
 
 

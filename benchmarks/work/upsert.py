@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.batches import batches
-from benchmarks.orders import staged_day
+from benchmarks.orders import staged_orders
 from benchmarks.table import RAW_ORDERS
 from benchmarks.task import Task
 from etl_assets.config import read_settings
@@ -18,7 +18,7 @@ _warehouse = open_warehouse(read_settings())
 
 
 def run(task: Task) -> int:
-    day = staged_day(batches(Path(task.url), task.rows), task.path / "spool")
+    day = staged_orders(batches(Path(task.url), task.rows), task.path / "spool")
     keys = pl.concat(pl.read_parquet(path, columns=["id"]) for path in day.files.files)
     staging = _warehouse.stage(RAW_ORDERS, [day], "bench")
     known = _warehouse.recorded(RAW_ORDERS)
