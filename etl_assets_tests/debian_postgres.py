@@ -35,6 +35,7 @@ def start_debian_postgres(folder: Path) -> str:
     _run(account, server / "initdb", "-D", str(data), "-U", "postgres", "--auth=trust", *icu)
     socket = socket_folder(data, account)
     options = f"-p {PORT} -k '{socket}' -c listen_addresses='' -c timezone=UTC -c fsync=off"
+    options += " -c full_page_writes=off -c autovacuum=off"
     log = ["-l", str(data / "server.log")]
     _run(account, server / "pg_ctl", *_at(data), *log, "-o", options, "start")
     return f"postgresql://postgres:@/postgres?host={quote(socket, safe='/')}&port={PORT}"

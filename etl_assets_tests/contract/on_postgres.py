@@ -1,7 +1,6 @@
 """The suite on PostgreSQL: a fresh database of the tests' server for every warehouse."""
 
 import json
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,12 @@ from sqlalchemy import make_url
 from etl_assets.core.table import LayerTable
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets_tests.contract.backends import Backend, Rows
+from etl_assets_tests.new_database import empty_database
 
 
 def _settings(request: pytest.FixtureRequest, folder: Path) -> dict[str, Any]:
     server: EmbeddedPostgres = request.getfixturevalue("postgres")
-    name = f"warehouse_{uuid.uuid4().hex[:12]}"
-    server.ensure_database(name)
-    return {"warehouse_url": server.url(name), "warehouse_wait_seconds": 30}
+    return {"warehouse_url": empty_database(server, "warehouse"), "warehouse_wait_seconds": 30}
 
 
 def _connect(folder: Path) -> psycopg.Connection:

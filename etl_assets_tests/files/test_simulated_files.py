@@ -5,7 +5,8 @@ while they are read, programs are started anew, days are loaded out of turn, cur
 for tables whose day is a part of the key, the day of arrival, or a column of the rows. What is late
 is found by ticks that list one key at a time. What a day should hold is known from how its objects
 were made, not by reading them.
-`HISTORIES=5000 SEED=7 make simulate` runs as many histories as one likes; the suite runs a few.
+`HISTORIES=5000 SEED=7 make simulate` runs as many histories as one likes, the soak 201, the default
+run a few.
 """
 
 import os
@@ -14,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,7 +41,9 @@ from etl_assets_tests.files.bucket_world import (
 )
 from etl_assets_tests.files.shipments import in_folder, key
 
-HISTORIES = int(os.environ.get("HISTORIES", "67"))  # of each kind: 201 in all
+GIVEN = os.environ.get("HISTORIES")
+HISTORIES, FEW = int(GIVEN or "67"), int(GIVEN or "20")
+"""Of each of the three kinds, in the soak and in the default run."""
 SEED = int(os.environ.get("SEED", "9"))
 PHASES = [Phase.generate, Phase.shrink] if "SHRINK" in os.environ else [Phase.generate]
 
@@ -49,6 +53,12 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is several blocks, so that rows of one that is refused at its end have come before."""
     monkeypatch.setattr("etl_assets.sources.files.source.LIMITS", Limits(block_bytes=16))
     monkeypatch.setattr("etl_assets.sources.files.local.PAGE", 1)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What broke off is tried again at once: nobody else is there who would need the time."""
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=lambda _seconds: None))
 
 
 objects = st.builds(key, st.sampled_from(DAYS), st.sampled_from(NAMES))
@@ -86,7 +96,13 @@ steps = st.lists(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_any_history_each_day_is_what_the_bucket_holds(tmp_path: Path, kind: str) -> None:
-    run_histories(tmp_path, KINDS[kind])
+    run_histories(tmp_path, KINDS[kind], FEW)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_any_of_many_histories_it_is_so_too(tmp_path: Path, kind: str) -> None:
+    run_histories(tmp_path, KINDS[kind], HISTORIES)
 
 
 def keep_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +167,7 @@ def test_histories_find_what_is_taken_out(
         run_histories(tmp_path, KINDS[kind], max(100, 5 * HISTORIES))
 
 
-def run_histories(tmp_path: Path, kind: Kind, most: int = HISTORIES) -> None:
+def run_histories(tmp_path: Path, kind: Kind, most: int) -> None:
     @seed(SEED)
     @settings(
         max_examples=most,
