@@ -14,9 +14,10 @@ from pathlib import Path
 from types import ModuleType
 
 from etl_assets.config import SHOP_TABLES
-from etl_assets.core.catalog import Broken, Catalog, Declared
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.dimension import DimensionSpec
 from etl_assets.core.errors import ConfigError, SpecError
+from etl_assets.core.placing import Broken, Declared
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Layer, file_of
 from etl_assets.yaml_tables.files import yaml_files

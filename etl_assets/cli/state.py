@@ -130,7 +130,7 @@ def history(table: str, most: int) -> None:
 @json_option
 def rewind(table: str, place: datetime | int | None, everything: bool) -> None:
     """Set the position of TABLE back, so that its next sync reads again what changed since."""
-    from etl_assets.pipeline.sync_log import rewind as set_back
+    from etl_assets.pipeline.rewind import rewind as set_back
 
     if (place is None) is not everything:
         raise click.UsageError("Say how far, in one way: --to <moment>, or --everything.")
@@ -151,13 +151,13 @@ def rewind(table: str, place: datetime | int | None, everything: bool) -> None:
 @json_option
 def accept(table: str) -> None:
     """Take the source columns of TABLE, whose drift policy freezes them, as they are now."""
-    from etl_assets.pipeline.sync_log import accept as take
+    from etl_assets.pipeline.sync_log import remember_columns
 
     platform = open_platform()
     (found,) = sources(catalog_of(platform), (table,))
     with closing(platform), platform.source(found).again(None).open() as snapshot:
         columns = snapshot.columns
-        take(platform.warehouse, found, columns, "accepted")
+        remember_columns(platform.warehouse, found, columns, "accepted")
     told = ", ".join(f"{name} ({shown})" for name, shown in columns)
     record = {"table": found.path, "columns": dict(columns)}
     print_done(record, f"{found.path}: accepted {told}.")

@@ -12,8 +12,9 @@ import dagster as dg
 from pydantic import BaseModel, Field
 
 from etl_assets.config import read_settings
-from etl_assets.core.catalog import Catalog, Declared
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import SpecError
+from etl_assets.core.placing import Declared
 from etl_assets.orchestration.build import arrival_checks, table_assets
 from etl_assets.orchestration.places import source_uri
 from etl_assets.orchestration.source_assets import source_asset

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 from etl_assets.core.reload_reasons import forgotten
 from etl_assets.core.table import LayerTable
-from etl_assets.pipeline.sync_log import change_reloads
+from etl_assets.pipeline.reloads import change_reloads
 from etl_assets.pipeline.turns import in_turn
 from etl_assets.warehouse.base import Warehouse
 

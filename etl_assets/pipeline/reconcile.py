@@ -31,8 +31,9 @@ from etl_assets.pipeline.day_check import Origin
 from etl_assets.pipeline.differences import Differences
 from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.publish import Committed
+from etl_assets.pipeline.reloads import change_reloads
 from etl_assets.pipeline.run_days import Reloaded, reload
-from etl_assets.pipeline.sync_log import Log, Remembered, change_reloads, position_of
+from etl_assets.pipeline.sync_log import Log, Remembered, position_of
 from etl_assets.pipeline.sync_part import complete, found_of
 from etl_assets.pipeline.turns import in_turn
 from etl_assets.sources.base import Source

@@ -15,7 +15,7 @@ from etl_assets.core.reload_reasons import refused
 from etl_assets.core.table import LayerTable
 from etl_assets.core.wording import count_of, is_or_are
 from etl_assets.pipeline.days import FailedDay, LoadedDay
-from etl_assets.pipeline.sync_log import put_reloads
+from etl_assets.pipeline.reloads import put_reloads
 from etl_assets.pipeline.turns import in_turn
 from etl_assets.warehouse.base import Warehouse
 

@@ -27,7 +27,7 @@ from etl_assets.pipeline.equal_parts import equal_parts
 from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.load import load_days
 from etl_assets.pipeline.publish import Committed, publish_days, published_counts
-from etl_assets.pipeline.sync_log import change_reloads, forget_reloads
+from etl_assets.pipeline.reloads import change_reloads, forget_reloads
 from etl_assets.sources.base import Source
 from etl_assets.sources.reads import DaySource
 from etl_assets.spool import SpoolFiles

@@ -23,12 +23,7 @@ from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.change_set import ChangeSet, Outcome
 from etl_assets.pipeline.day_check import Origin
 from etl_assets.pipeline.gained import bring_columns, is_news
-from etl_assets.pipeline.sync_log import (
-    Remembered,
-    columns_seen,
-    mark_of,
-    refuse_future,
-)
+from etl_assets.pipeline.sync_log import Remembered, columns_seen, mark_of, refuse_future
 from etl_assets.pipeline.sync_part import (
     Part,
     Stop,

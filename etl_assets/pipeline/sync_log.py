@@ -1,20 +1,19 @@
 """What is remembered between syncs, in a table's row of `etl_tables`, and the log of its changes.
 
 The position, the source's columns, the days of the platform and the days that must be loaded whole
-are read here and written with the rows that they belong to (`sync.py`); `rewind` and `accept` are
-what a person does.
+are read here and written with the rows that they belong to (`sync.py`). Setting the position back
+is `rewind.py`, changing the list of days `reloads.py`.
 """
 
 import json
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from etl_assets.core import drift
-from etl_assets.core.cursor import FIRST
 from etl_assets.core.drift import SourceColumns
-from etl_assets.core.errors import ConfigError, StateError
+from etl_assets.core.errors import StateError
 from etl_assets.core.position import Horizon, Position, cursor_in
 from etl_assets.core.reload_reasons import then
 from etl_assets.core.scope import Scope
@@ -75,7 +74,7 @@ def is_of_another_cursor(table: LayerTable, state: TableState | None) -> bool:
         stored = cursor_in(state.watermark_key)
     except ValueError:
         return False  # which `position_of` refuses
-    return stored != _named(table)
+    return stored != named(table)
 
 
 def refuse_future(table: LayerTable, position: Position | None, horizon: Horizon) -> None:
@@ -88,7 +87,7 @@ def refuse_future(table: LayerTable, position: Position | None, horizon: Horizon
         )
 
 
-def _named(table: LayerTable) -> str | None:
+def named(table: LayerTable) -> str | None:
     """What a stored position names its cursor; None where it is a single column of moments."""
     return None if table.cursor is None or table.cursor.is_plain else table.cursor.identity
 
@@ -124,7 +123,7 @@ class Remembered:
         state = replace(
             before,
             high_watermark=mark.moment if mark else None,
-            watermark_key=mark.as_text(_named(table)) if mark else None,
+            watermark_key=mark.as_text(named(table)) if mark else None,
         )
         if self.source_columns is not None:
             state = replace(state, source_columns=drift.to_json(self.source_columns))
@@ -201,119 +200,6 @@ def with_token(state: TableState, run_id: str, as_of: datetime | None = None) ->
         as_of=max(as_of, state.as_of) if as_of else state.as_of,
         updated_at=datetime.now(UTC),
     )
-
-
-def change_reloads(
-    warehouse: Warehouse,
-    table: LayerTable,
-    reasons: Mapping[date, str],
-    run_id: str,
-    *,
-    adding: bool = False,
-) -> None:
-    """Give days that must be loaded whole these reasons; raises LostTurn.
-
-    Days that are not on the list any more, because somebody published them, stay off it, unless
-    `adding`. Nothing is written where that changes nothing, or the table was never published.
-    """
-    state = warehouse.table_state(table)
-    if state is None:
-        return
-    known = state.reload_reasons
-    told = {day: why for day, why in reasons.items() if adding or day in known}
-    put_reloads(warehouse, table, state, {**known, **told}, run_id)
-
-
-def forget_reloads(
-    warehouse: Warehouse, table: LayerTable, days: Collection[date], run_id: str
-) -> None:
-    """Take days off the list of those that must be loaded whole; raises LostTurn."""
-    state = warehouse.table_state(table)
-    if state is not None:
-        kept = {day: why for day, why in state.reload_reasons.items() if day not in days}
-        put_reloads(warehouse, table, state, kept, run_id)
-
-
-def put_reloads(
-    warehouse: Warehouse,
-    table: LayerTable,
-    before: TableState | None,
-    reasons: Mapping[date, str],
-    run_id: str,
-) -> None:
-    """Let exactly these be the days that must be loaded whole; raises LostTurn.
-
-    `before` is the table's row that this was decided on, None where nothing was ever published.
-    """
-    base = before or blank(table, run_id, datetime.now(UTC))
-    after = base.with_days_to_reload(reasons)
-    if after == base:
-        return
-    entry = Log(table, run_id).entry(Happening.RELOAD, after.days_to_reload or "{}")
-    warehouse.move(with_token(after, run_id), before.load_id if before else None, [entry])
-
-
-def rewind(
-    warehouse: Warehouse,
-    table: LayerTable,
-    to: datetime | int | None,
-    why: str = "set back by hand",
-) -> Position | None:
-    """Set the position back to a moment (UTC) or, of a cursor that is a version, to a number; None
-    is before everything. Returns where it stood.
-
-    Everything that changed since is read again; what is published already is left as it is. Raises
-    ConfigError for a place that is not before the position, LostTurn where a sync is at work.
-    """
-    state = warehouse.table_state(table)
-    if state is None:
-        raise ConfigError(f"{table.path} was never published.", "There is nothing to set back.")
-    try:
-        before = stood = position_of(table, state)
-    except StateError:  # what is damaged is set back by this
-        if isinstance(to, int):
-            raise ConfigError(
-                f"Where {table.path} stood is not known: its position is damaged.",
-                "Go on from the beginning: --everything.",
-            ) from None
-        before, stood = None, Position(state.high_watermark or FIRST)
-    now = _place(table, to, stood.moment if stood else FIRST)
-    if stood and now and now.place >= stood.place:
-        raise ConfigError(
-            f"The position of {table.path} is {_shown(stood)}; {_shown(now)} is not before it, and "
-            "what lies between would never be read.",
-            "Name an earlier place.",
-        )
-    moved = replace(
-        state,
-        high_watermark=now.moment if now else None,
-        watermark_key=now.as_text(_named(table)) if now else None,
-    )
-    entry = Log(table, "rewind").moved(before, now, why, 0)
-    warehouse.move(with_token(moved, "rewind"), state.load_id, [entry])
-    return stood
-
-
-def _place(table: LayerTable, to: datetime | int | None, stood: datetime) -> Position | None:
-    """The position of what somebody named; `stood` is the moment of a version's position."""
-    if to is None:
-        return None
-    is_number = table.cursor is not None and not table.cursor.has_moments
-    if isinstance(to, int) is not is_number:
-        raise ConfigError(
-            f"The cursor of {table.path} is {'a version' if is_number else 'a moment'}.",
-            f"Name {'its number: --to 1200' if is_number else 'a moment: --to 2024-01-31T12:00'}.",
-        )
-    return Position(stood, number=to) if isinstance(to, int) else Position(to)
-
-
-def _shown(position: Position) -> str:
-    return position.moment.isoformat() if position.number is None else position.shown
-
-
-def accept(warehouse: Warehouse, table: LayerTable, columns: SourceColumns, run_id: str) -> None:
-    """Put the source's columns on record as they are now: a table that freezes them goes on."""
-    remember_columns(warehouse, table, columns, run_id)
 
 
 def remember_columns(

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl_assets.core.catalog import Catalog, Declared
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import EtlError, SourceError
+from etl_assets.core.placing import Declared
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import TableSpec
 from etl_assets.core.wording import count_of

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from etl_assets.config import Settings
 from etl_assets.core.audit_columns import AUDIT_COLUMNS
-from etl_assets.core.catalog import Broken, Catalog
+from etl_assets.core.catalog import Catalog
+from etl_assets.core.placing import Broken
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.table import LayerTable
 from etl_assets.core.wording import count_of

@@ -8,9 +8,10 @@ import click
 import pytest
 
 from etl_assets.cli.tables import chosen, sources, syncing
-from etl_assets.core.catalog import Broken, Catalog
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import SpecError
 from etl_assets.core.near_names import near
+from etl_assets.core.placing import Broken
 from etl_assets.core.table import LayerTable
 from etl_assets.table_modules import tables_from
 

@@ -13,8 +13,9 @@ from etl_assets.orchestration.commands import run_job
 from etl_assets.orchestration.syncs import SYNC_JOB
 from etl_assets.pipeline.idle import idle_syncs, is_behind
 from etl_assets.pipeline.platform import Platform
+from etl_assets.pipeline.reloads import change_reloads
+from etl_assets.pipeline.rewind import rewind
 from etl_assets.pipeline.sync import Sync
-from etl_assets.pipeline.sync_log import change_reloads, rewind
 from etl_assets.pipeline.sync_report import SyncReport
 from etl_assets_tests.orchestration.shop import DAYS, Shop
 

@@ -15,10 +15,11 @@ from uuid import uuid4
 import polars as pl
 
 from etl_assets.config import Settings
-from etl_assets.core.catalog import Catalog, Spec
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.dimension import Changes, DimensionSpec
 from etl_assets.core.errors import EtlError
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.placing import Spec
 from etl_assets.core.policies import Thresholds
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec

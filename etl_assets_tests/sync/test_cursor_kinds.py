@@ -14,7 +14,8 @@ from etl_assets.core import settling
 from etl_assets.core.cursor import LAST, Cursor, CursorKind, Version, midnight
 from etl_assets.core.errors import ConfigError
 from etl_assets.core.position import Horizon, Position
-from etl_assets.pipeline.sync_log import position_of, rewind
+from etl_assets.pipeline.rewind import rewind
+from etl_assets.pipeline.sync_log import position_of
 from etl_assets_tests.open_transactions import writer
 from etl_assets_tests.sync.kinds import KINDS, Kind, shelf_of
 from etl_assets_tests.sync.shelf import Shelf

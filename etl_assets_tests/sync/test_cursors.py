@@ -10,7 +10,7 @@ import pytest
 
 from etl_assets.core.checks import CURSORS
 from etl_assets.core.state import Happening
-from etl_assets.pipeline.sync_log import rewind
+from etl_assets.pipeline.rewind import rewind
 from etl_assets_tests.open_transactions import writer
 from etl_assets_tests.source_tables import reader_of
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put

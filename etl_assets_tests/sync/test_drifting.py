@@ -15,7 +15,7 @@ from etl_assets.core.state import Happening
 from etl_assets.pipeline.days import LoadedDay
 from etl_assets.pipeline.publish import publish_days
 from etl_assets.pipeline.sync import Chunk
-from etl_assets.pipeline.sync_log import accept
+from etl_assets.pipeline.sync_log import remember_columns
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
 
@@ -69,7 +69,7 @@ def test_c11_a_frozen_table_stops_before_anything_is_published(shelf: Shelf) -> 
     assert (shelf.published(), shelf.warehouse.table_state(shelf.table)) == before
 
     with shelf.reader.snapshot(shelf.table) as snapshot:
-        accept(shelf.warehouse, shelf.table, snapshot.columns, "accepted")
+        remember_columns(shelf.warehouse, shelf.table, snapshot.columns, "accepted")
     shelf.sync()
     assert shelf.published() == shelf.wanted()
     shelf.sync()  # what it knows now is what stays frozen

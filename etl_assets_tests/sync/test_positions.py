@@ -10,7 +10,7 @@ from etl_assets.core.errors import ConfigError, LostTurn, StateError
 from etl_assets.core.position import Position
 from etl_assets.core.scope import Scope
 from etl_assets.core.state import Happening, TableState
-from etl_assets.pipeline.sync_log import rewind
+from etl_assets.pipeline.rewind import rewind
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
 
 

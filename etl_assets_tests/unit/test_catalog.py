@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl_assets.core.catalog import Catalog, Declared
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.errors import ConfigError, SpecError, UnknownTable
+from etl_assets.core.placing import Declared
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import EnrichedSpec, TableSpec
 from etl_assets.core.table import Input, Layer, LayerTable
