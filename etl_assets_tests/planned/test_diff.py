@@ -37,15 +37,14 @@ def counts(found: Difference) -> tuple[int, int, int]:
     [pytest.param(200_000, marks=pytest.mark.share, id="whole"), pytest.param(2, id="in buckets")],
 )
 def test_rows_are_compared_by_key_and_column(
-    build: Built,
+    load: Built,
     backend: Backend,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     bucket: int,
 ) -> None:
     monkeypatch.setattr(of_rows, "BUCKET_ROWS", bucket)
-    world = build()
-    assert world.load_all() == {}
+    world = load()
     before = everything(backend, tmp_path)
 
     def other(raw: pl.LazyFrame) -> pl.LazyFrame:
@@ -116,10 +115,9 @@ def test_the_same_code_makes_the_same_rows_also_of_windows_and_running_sums(
 
 
 def test_versions_of_a_dimension_are_compared(
-    build: Built, backend: Backend, tmp_path: Path
+    load: Built, backend: Backend, tmp_path: Path
 ) -> None:
-    world = build()
-    world.load_all()
+    world = load()
     world.sql("UPDATE customers SET tier = 'plain', updated_at = now() WHERE id = 2")
     for _chunk in world.platform.sync(
         world.platform.catalog["raw/customers"], world._folder(), "run"
@@ -136,9 +134,8 @@ def test_versions_of_a_dimension_are_compared(
     assert everything(backend, tmp_path) == before
 
 
-def test_a_day_that_cannot_be_made_is_named_with_the_reason(build: Built, tmp_path: Path) -> None:
-    world = build()
-    world.load_all()
+def test_a_day_that_cannot_be_made_is_named_with_the_reason(load: Built, tmp_path: Path) -> None:
+    world = load()
     world = world.with_code(changed(SHOP, raw=CHANNEL, staged=CHANNEL))
     found = difference(world, "staged/orders", tmp_path)
     assert set(found.failed) == set(DAYS)
@@ -147,10 +144,9 @@ def test_a_day_that_cannot_be_made_is_named_with_the_reason(build: Built, tmp_pa
 
 
 def test_published_rows_are_held_against_a_contract_with_more_columns(
-    build: Built, tmp_path: Path
+    load: Built, tmp_path: Path
 ) -> None:
-    world = build()
-    world.load_all()
+    world = load()
     options = {"id": REQUIRED, "amount": {"nullable": False, "ge": 50}, "channel": REQUIRED}
     world = world.with_code(changed(SHOP, raw=CHANNEL, raw_options=options))
     found = difference(world, "raw/orders", tmp_path)

@@ -40,11 +40,10 @@ def parts(plans: dict[str, TablePlan]) -> tuple[set[tuple[str, date]], set[tuple
     ],
 )
 def test_a_plan_is_what_then_happens(
-    build: Built, backend: Backend, tmp_path: Path, kind: str
+    load: Built, backend: Backend, tmp_path: Path, kind: str
 ) -> None:
     case = KINDS[kind]
-    world = build(case.before)
-    assert world.load_all() == {}
+    world = load(case.before)
     before, loads = columns(backend, tmp_path), world.loads()
 
     world = world.with_code(case.after, **case.settings)
@@ -102,11 +101,10 @@ def test_planning_changes_nothing(build: Built, backend: Backend, tmp_path: Path
 
 @pytest.mark.soak_for("bigquery", "postgres")
 def test_a_cursor_that_changed_reads_every_row_and_a_dimension_says_when_it_is_rebuilt(
-    build: Built,
+    load: Built,
 ) -> None:
     case = KINDS["the cursor changed"]
-    world = build(case.before)
-    world.load_all()
+    world = load(case.before)
     (told,) = [one for one in planned(world.with_code(case.after)).values() if one.reads_all]
     assert (told.table, told.reads_all) == ("raw/orders", "the table has another cursor")
     assert told.reading.rows == 9
@@ -115,10 +113,9 @@ def test_a_cursor_that_changed_reads_every_row_and_a_dimension_says_when_it_is_r
 @pytest.mark.soak_for("postgres")
 @pytest.mark.parametrize("backend", ["duckdb", "postgres"], indirect=True)
 def test_a_table_without_a_declaration_says_so(
-    build: Built, backend: Backend, tmp_path: Path
+    load: Built, backend: Backend, tmp_path: Path
 ) -> None:
-    world = build()
-    world.load_all()
+    world = load()
     world.platform.close()
     backend.run(tmp_path, "UPDATE etl.etl_tables SET declaration = NULL")
     told = planned(world)["raw/orders"]
@@ -128,10 +125,9 @@ def test_a_table_without_a_declaration_says_so(
 
 
 @pytest.mark.soak_for("bigquery", "postgres")
-def test_rows_to_read_again_are_those_of_the_inputs_each_once(build: Built) -> None:
+def test_rows_to_read_again_are_those_of_the_inputs_each_once(load: Built) -> None:
     case = KINDS["a column added through both layers"]
-    world = build(case.before)
-    world.load_all()
+    world = load(case.before)
     plans = planned(world.with_code(case.after))
     assert plans["raw/orders"].reading.rows == 9
     assert plans["staged/orders"].reading.rows == 9
