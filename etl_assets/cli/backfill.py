@@ -30,6 +30,7 @@ from etl_assets.core.wording import count_of
 if TYPE_CHECKING:
     from etl_assets.core.partitions import Window
     from etl_assets.orchestration.backfill import BackfillResult
+    from etl_assets.pipeline.platform import Platform
 
 
 @click.command()
@@ -37,20 +38,24 @@ if TYPE_CHECKING:
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: the first of all.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC); default: the newest.")
 @click.option("--even-closed", is_flag=True, help="Load closed days (keep_before) again, too.")
+@click.option("--force", is_flag=True, help="Make days again of which nothing changed.")
 @json_option
 def backfill(
-    tables: tuple[str, ...], first: date | None, last: date | None, even_closed: bool
+    tables: tuple[str, ...], first: date | None, last: date | None, even_closed: bool, force: bool
 ) -> None:
     """Load TABLES (raw/orders staged/orders …; default: all) for a range of days.
 
     Without --from and --to a staged or enriched table is made for the days that the tables that it
     is made of have; days that are named must be there. Closed days (keep_before) that are published
-    are passed over, or refused if they are named.
+    are passed over, or refused if they are named. Days that are read are read again; staged and
+    enriched days are left as they are unless their inputs, code or contract changed.
     """
     settings = read_settings()
     window = window_of(settings, first, last)
     every_day = bool(first or last)
-    result = load(settings, tables, [window], every_day=every_day, even_closed=even_closed)
+    result = load(
+        settings, tables, [window], every_day=every_day, even_closed=even_closed, force=force
+    )
     if wants_json():
         print_json(result_rows(result))
     if not result.succeeded:
@@ -64,6 +69,7 @@ def load(
     *,
     every_day: bool = True,
     even_closed: bool = False,
+    force: bool = False,
 ) -> "BackfillResult":
     """Load the tables for these ranges of days, and show how far it is; what went wrong is printed.
 
@@ -71,6 +77,7 @@ def load(
     """
     from etl_assets.orchestration.backfill import BackfillResult, home_instance
     from etl_assets.orchestration.backfill import backfill as run
+    from etl_assets.orchestration.expected_days import ExpectedDays
     from etl_assets.orchestration.partitions import check_window
 
     for window in windows:
@@ -80,12 +87,11 @@ def load(
     with closing(open_platform(settings)) as platform:
         tables = chosen(catalog_of(platform), names)
         print_sources(platform, tables)
-        days = sum((window.last - window.first).days + 1 for window in windows)
-        parts = sum(days if table.has_days else len(windows) for table in tables)
+        expected = ExpectedDays.of(platform, tables, windows)
         paths = [table.path for table in tables]
         platform.on_note = notes.append
-        with progress("day", parts, "starting Dagster", done="Loaded") as shown:
-            platform.on_day = shown.on_day
+        with progress("day", expected.total, "starting Dagster", done="Loaded") as shown:
+            platform.on_day, platform.on_work = shown.on_day, shown.on_work
             with home_instance(settings) as instance:
                 for window in windows:
                     result.add(
@@ -96,12 +102,30 @@ def load(
                             instance,
                             every_day=every_day,
                             even_closed=even_closed,
+                            force=force,
+                            expected=expected,
                         )
                     )
     for note in dict.fromkeys(notes):
         print_warning(note)
+    print_unchanged(platform, result)
     print_result(result)
     return result
+
+
+def print_unchanged(platform: "Platform", result: "BackfillResult") -> None:
+    """How many days were left as they are, because they were read or would be made the same."""
+    from etl_assets.pipeline.status_notes import some_named
+
+    left = {path: days for path, days in result.unchanged.items() if days}
+    for is_derived, told in (
+        (False, "{days} read again and found unchanged; nothing was published of them."),
+        (True, "{days} unchanged, and not made again; --force makes them."),
+    ):
+        of_kind = [path for path in left if platform.catalog[path].is_derived is is_derived]
+        if of_kind:
+            days = count_of(sum(len(left[path]) for path in of_kind), "day")
+            click.echo(f"{some_named(of_kind)}: {told.format(days=days)}", err=True)
 
 
 def print_result(result: "BackfillResult") -> None:
@@ -133,6 +157,7 @@ def result_rows(result: "BackfillResult") -> list[dict[str, Any]]:
             "failed": _days(result.failed.get(path)),
             "skipped": _days(result.skipped.get(path)),
             "closed": _days(result.closed.get(path)),
+            "unchanged": _days(result.unchanged.get(path)),
         }
         for path in paths
     ]

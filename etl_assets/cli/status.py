@@ -159,6 +159,7 @@ def _seen(platform: "Platform", catalog: "Catalog", *, with_files: bool) -> _See
     from etl_assets.core.gained import lacking_by_table, lacking_note
     from etl_assets.core.keeping import open_from
     from etl_assets.pipeline.kept_rows import kept_counts
+    from etl_assets.pipeline.other_code import of_other_code
     from etl_assets.pipeline.status import summarise
 
     now = datetime.now(UTC)
@@ -170,6 +171,7 @@ def _seen(platform: "Platform", catalog: "Catalog", *, with_files: bool) -> _See
         kept = kept_counts(warehouse.seen, catalog.values(), states)
     derived = platform.late_of(states, tables)
     late = Counter(one.table for one in derived) + Counter(late_files)
+    opened = {path: first for path, table in catalog.items() if (first := open_from(table, now))}
     lines = summarise(
         states,
         catalog,
@@ -180,9 +182,7 @@ def _seen(platform: "Platform", catalog: "Catalog", *, with_files: bool) -> _See
         late=late,
         of_files={table.path for table in of_files},
         syncing={table.path for table in catalog.values() if table.syncs},
-        open_from={
-            path: first for path, table in catalog.items() if (first := open_from(table, now))
-        },
+        open_from=opened,
         kept=kept,
         undeclared=_undeclared(catalog, tables),
         lacking={
@@ -190,6 +190,7 @@ def _seen(platform: "Platform", catalog: "Catalog", *, with_files: bool) -> _See
             for path, days in lacking_by_table(catalog, states, tables).items()
             if catalog[path].source is not None
         },
+        other_code=of_other_code(catalog, states, platform.scope, opened),
     )
     others = {path: late[path] for path in sorted(late.keys() - {line.table for line in lines})}
     return _Seen(

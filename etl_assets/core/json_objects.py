@@ -89,3 +89,11 @@ def written(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(written, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def json_value(text: str) -> str:
+    """One text for each value, however it was laid out; the text itself if it is no JSON."""
+    try:
+        return json.dumps(json.loads(text), sort_keys=True)
+    except ValueError:
+        return text

@@ -24,7 +24,8 @@ class PartitionState:
     `checks_failed` counts warnings, which `failed_checks` names, separated by commas: a part that
     fails a blocking check is not published. `verified_through` is the moment up to which a
     reconciliation found source and warehouse equal. `made_of` is a digest of the upstream loads
-    that a derived part was made of (`core/lateness.py`), None for a part that was read."""
+    that a derived part was made of (`core/lateness.py`), None for a part that was read. `made_by`
+    is the code that made it (`core/declared/code_version.py`), None where that is not known."""
 
     table_name: str
     partition_key: date
@@ -43,6 +44,7 @@ class PartitionState:
     updated_at: datetime
     made_of: str | None = None
     failed_checks: str | None = None
+    made_by: str | None = None
 
     @property
     def is_of_versions(self) -> bool:

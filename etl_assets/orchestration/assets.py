@@ -5,19 +5,20 @@ even where others are refused, and the run fails naming those. The asset has its
 load needs no step of its own for them; asked for checks alone it loads nothing (`checks_alone.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from etl_assets.config import Settings
 from etl_assets.core.catalog import Catalog
+from etl_assets.core.declared.code_version import code_version
 from etl_assets.core.errors import EtlError, StalePublication
 from etl_assets.core.keeping import CLOSED_TAG, LOAD_CLOSED
 from etl_assets.core.table import LayerTable
 from etl_assets.orchestration.checks import check_outputs, check_specs, verdicts
 from etl_assets.orchestration.checks_alone import only_checks, run_checks
-from etl_assets.orchestration.code_versions import code_version, output_of, provenance
+from etl_assets.orchestration.code_versions import output_of
 from etl_assets.orchestration.failures import failure_of, overtaken, refused_days
 from etl_assets.orchestration.freshness import policy_of
 from etl_assets.orchestration.inputs import deps_of, source_of
@@ -33,12 +34,20 @@ from etl_assets.orchestration.partitions import (
 from etl_assets.orchestration.refused_days import count_refused_days, refused_last
 from etl_assets.orchestration.source_assets import seen_in_load
 from etl_assets.orchestration.started_by import note_who_started
+from etl_assets.orchestration.unchanged import (
+    States,
+    left_as_they_are,
+    left_metadata,
+    materialisations,
+    verdicts_of_left,
+)
 from etl_assets.orchestration.versions import version_events
 from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.days import FailedDay, LoadedDay
     from etl_assets.pipeline.publish import Committed
+    from etl_assets.pipeline.run_days import Loaded
     from etl_assets.sources.reads import DaySource
 
 OUTPUT = "result"
@@ -91,24 +100,25 @@ def build_asset(
 
 def _load(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any]:
     """Load the parts, let the good ones be published, and put on record what came of each."""
-    from etl_assets.pipeline.publish import Committed
-    from etl_assets.pipeline.run_days import load
+    from etl_assets.pipeline.run_days import Loaded, load
 
     platform: Platform = context.resources.platform
-    manager: WarehouseIOManager = context.resources.warehouse_io_manager
+    parts = parts_of(table, context)
+    left = left_as_they_are(context, platform, table, parts)
+    wanted, loaded, source = [part for part in parts if part not in left], Loaded(), None
     with platform.spool(context.run_id, step_of(table)) as folder:
-        parts = parts_of(table, context)
-        source = source_of(platform, table, parts, folder / "in", context.run_id)
-        loaded = load(
-            table,
-            source,
-            platform.warehouse,
-            parts,
-            folder,
-            context.run_id,
-            context.log.info,
-            even_closed=context.run.tags.get(CLOSED_TAG) == LOAD_CLOSED,
-        )
+        if wanted:
+            source = source_of(platform, table, wanted, folder / "in", context.run_id)
+            loaded = load(
+                table,
+                source,
+                platform.warehouse,
+                wanted,
+                folder,
+                context.run_id,
+                context.log.info,
+                even_closed=context.run.tags.get(CLOSED_TAG) == LOAD_CLOSED,
+            )
         for day in (*loaded.good, *loaded.refused):
             platform.on_day(table.path, day.day, day in loaded.good)
         for note in loaded.notes(table):
@@ -116,25 +126,14 @@ def _load(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any]
             platform.on_note(note)
         refused = list(verdicts(context.instance, table, loaded.audited))
         yield from refused
-        committed = Committed()
-        if not loaded.refused:
-            yield output_of(loaded.good, OUTPUT, context.run_id)  # the IO manager publishes
-            committed = manager.committed(context.run_id, table)
-        elif loaded.good:
-            # Day by day on record: an Output would materialise the refused days too.
-            committed, described = manager.publish(table, loaded.good, context.run_id)
-            for partition, metadata in described.items():
-                yield dg.AssetMaterialization(
-                    context.asset_key,
-                    partition=partition,
-                    metadata=metadata,
-                    tags=provenance(table, context.run_id),
-                )
+        committed = yield from _publish(context, table, loaded, left)
         yield from beside(table, loaded.good, committed)
         yield from seen_in_load(table, [*loaded.good, *loaded.audited])
         # Last, because a verdict counts for the materialisation that it names.
+        yield from verdicts_of_left(context.instance, table, left)
         yield from verdicts(context.instance, table, loaded.good)
-    _remember_columns(platform, table, source, context.run_id)
+    if source is not None:
+        _remember_columns(platform, table, source, context.run_id)
     if loaded.refused:
         _remember_refusals(context, platform, table, loaded.refused)
         refused_last(context, refused, parts)
@@ -142,6 +141,37 @@ def _load(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any]
     if loaded.refused:
         raise refused_days(table, loaded.good, loaded.refused)
     yield from check_outputs(context)
+
+
+def _publish(
+    context: dg.AssetExecutionContext, table: LayerTable, loaded: "Loaded", left: States
+) -> Generator[Any, None, "Committed"]:
+    """Publish the good parts, and materialise them and those that are left as they are."""
+    from etl_assets.pipeline.publish import Committed
+
+    platform: Platform = context.resources.platform
+    manager: WarehouseIOManager = context.resources.warehouse_io_manager
+    described = left_metadata(platform, table, left)
+    if loaded.refused:
+        # Day by day on record: an Output would materialise the refused days too.
+        committed = Committed()
+        if loaded.good:
+            committed, made = manager.publish(table, loaded.good, context.run_id)
+            described |= made
+        yield from materialisations(context, table, described, {**left, **committed.same})
+        return committed
+    for partition, metadata in described.items():
+        context.add_asset_metadata(metadata, context.asset_key, partition_key=partition)
+    runs = {context.run_id} if loaded.good else {state.run_id for state in left.values()}
+    version = min(runs) if len(runs) == 1 else context.run_id
+    yield output_of(loaded.good, OUTPUT, version)  # the IO manager publishes
+    committed, made = manager.committed(context.run_id, table)
+    # An output has one version for all of its days: what is older data is said once more.
+    same = {**left, **committed.same}
+    older = {partition_of(day) for day, state in same.items() if state.run_id != version}
+    again = {key: told for key, told in {**described, **made}.items() if key in older}
+    yield from materialisations(context, table, again, same)
+    return committed
 
 
 def beside(

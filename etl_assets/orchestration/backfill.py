@@ -20,11 +20,14 @@ from etl_assets.core.partitions import WHOLE, Window, windows_of
 from etl_assets.core.table import LayerTable
 from etl_assets.core.wording import count_of
 from etl_assets.orchestration.build import build_definitions
+from etl_assets.orchestration.expected_days import ExpectedDays
 from etl_assets.orchestration.failures import raise_if_interrupted
 from etl_assets.orchestration.names import key_of_path, path_of
 from etl_assets.orchestration.ranges import range_tags
 from etl_assets.orchestration.started_by import TERMINAL, started_by
+from etl_assets.orchestration.unchanged import UNCHANGED
 from etl_assets.pipeline.platform import Platform
+from etl_assets.pipeline.unchanged import FORCE, FORCE_TAG
 
 INSTANCE_FILE = Path(__file__).parent / "dagster.yaml"
 """What Dagster's instance is, for every way to start it."""
@@ -39,12 +42,14 @@ QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITIC
 @dataclass
 class BackfillResult:
     """What came of it: the days that each table got, did not get and was spared, those that are
-    published and closed although they were named, and why not."""
+    published and closed although they were named, and why not. Of those that it got some may be
+    `unchanged`: nothing was published of them, because they are published as they would be made."""
 
     done: dict[str, set[date]] = field(default_factory=dict)
     failed: dict[str, set[date]] = field(default_factory=dict)
     skipped: dict[str, set[date]] = field(default_factory=dict)
     closed: dict[str, set[date]] = field(default_factory=dict)
+    unchanged: dict[str, set[date]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
 
     @property
@@ -60,6 +65,7 @@ class BackfillResult:
             (self.failed, other.failed),
             (self.skipped, other.skipped),
             (self.closed, other.closed),
+            (self.unchanged, other.unchanged),
         ):
             for path, days in theirs.items():
                 mine.setdefault(path, set()).update(days)
@@ -74,14 +80,18 @@ def backfill(
     *,
     every_day: bool = True,
     even_closed: bool = False,
+    force: bool = False,
+    expected: ExpectedDays | None = None,
 ) -> BackfillResult:
     """Load these tables for these days, layer by layer; what is downstream of a failure is skipped.
 
     Days of a derived table that its inputs have not published cannot be made: they failed, or with
     `every_day` False, for a range that nobody named, they are passed over; but where that leaves
     none, and the input is not loaded here as well, they failed too. Published days that are closed
-    are passed over likewise, unless `even_closed`. A table without days is loaded whole. Errors of
-    a run are in the result's messages; only what keeps Dagster from running is raised.
+    are passed over likewise, unless `even_closed`. Derived days of which nothing changed are not
+    made again, unless with `force`. A table without days is loaded whole. Errors of a run are in
+    the result's messages; only what keeps Dagster from running is raised. `expected` is told of the
+    days of each table.
     """
     result = BackfillResult()
     wanted = set(paths)
@@ -105,9 +115,13 @@ def backfill(
             result.messages.append(str(closed_days(table, closed)))
         elif closed:
             platform.on_note(str(closed_days(table, closed)))
-        return [day for day in whole if day not in spared | unmakeable | closed]
+        left = [day for day in whole if day not in spared | unmakeable | closed]
+        if expected is not None:
+            expected.settle(table, window, left)
+        return left
 
     tags = {CLOSED_TAG: LOAD_CLOSED} if even_closed else {}
+    tags |= {FORCE_TAG: FORCE} if force else {}
     make_by_layer(platform, wanted, instance, days_of, result, tags)
     return result
 
@@ -176,7 +190,10 @@ def _run(
             assert event.asset_key is not None  # noqa: S101 - a materialisation has one
             done = result.done.get(path_of(event.asset_key))
             if done is not None:  # versions are materialised beside their table
-                done.add(date.fromisoformat(event.partition) if event.partition else WHOLE)
+                day = date.fromisoformat(event.partition) if event.partition else WHOLE
+                done.add(day)
+                if UNCHANGED in event.step_materialization_data.materialization.metadata:
+                    result.unchanged.setdefault(path_of(event.asset_key), set()).add(day)
         if event.event_type is DagsterEventType.STEP_FAILURE:
             result.messages.append(_message(event))
     for path in paths:

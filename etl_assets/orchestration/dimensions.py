@@ -11,12 +11,12 @@ import dagster as dg
 
 from etl_assets.config import Settings
 from etl_assets.core.catalog import Catalog
+from etl_assets.core.declared.code_version import code_version
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
 from etl_assets.core.wording import count_of
 from etl_assets.orchestration.checks import check_outputs, check_specs, verdicts
 from etl_assets.orchestration.checks_alone import only_checks, run_checks
-from etl_assets.orchestration.code_versions import code_version
 from etl_assets.orchestration.failures import failure_of, refused_days
 from etl_assets.orchestration.inputs import deps_of
 from etl_assets.orchestration.metadata import (
@@ -30,7 +30,10 @@ from etl_assets.orchestration.names import key_of, step_of
 from etl_assets.orchestration.partitions import every_day_of
 from etl_assets.orchestration.refused_days import count_refused_days
 from etl_assets.orchestration.started_by import note_who_started
+from etl_assets.orchestration.unchanged import unchanged_metadata
 from etl_assets.pipeline.platform import Platform
+
+NOT_MADE_DIMENSION = "No key of its input changed, so nothing was made."
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.dimensions.build import DimensionRun
@@ -95,7 +98,8 @@ def _build(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any
             remember(platform.warehouse, table, [run.loaded], context.run_id)
             yield count_refused_days(platform, table)
             raise refused_days(table, [], [run.loaded])
-        version = dg.DataVersion(context.run_id)
+        same = run.committed.same.get(WHOLE) if run.committed else None
+        version = dg.DataVersion(same.run_id if same else context.run_id)
         yield dg.MaterializeResult(metadata=_described(platform, run), data_version=version)
         if run.loaded is not None:
             # Last, because a verdict counts for the materialisation that it names.
@@ -108,7 +112,8 @@ def _described(platform: Platform, run: "DimensionRun") -> Metadata:
     committed = run.committed
     assert committed is not None  # noqa: S101 - a refused run describes nothing
     if run.loaded is None:
-        return {"dagster/row_count": committed.total_rows, "unchanged": True}
+        unchanged = unchanged_metadata(committed.same.get(WHOLE), NOT_MADE_DIMENSION)
+        return {"dagster/row_count": committed.total_rows, **unchanged}
     late = {path: sorted(days) for path, days in run.marks.items() if days}
     told = "; ".join(
         f"{path}: {count_of(len(days), 'day')} from {days[0]} to {days[-1]}"

@@ -15,6 +15,7 @@ from etl_assets.orchestration.failures import overtaken, told_as_failures
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
 from etl_assets.orchestration.names import path_of, step_of
 from etl_assets.orchestration.partitions import partition_of
+from etl_assets.orchestration.unchanged import EQUAL, unchanged_metadata
 from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class WarehouseIOManager(dg.IOManager):
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._committed: dict[tuple[str, str], Committed] = {}
+        self._committed: dict[tuple[str, str], tuple[Committed, dict[str | None, Metadata]]] = {}
 
     def load_input(self, context: dg.InputContext) -> NoReturn:
         """Nothing is read this way. Raises TypeError."""
@@ -47,14 +48,17 @@ class WarehouseIOManager(dg.IOManager):
                 if isinstance(error, StalePublication):
                     raise overtaken(table, error) from None
                 raise
-        self._committed[run_id, table.path] = committed
+        self._committed[run_id, table.path] = committed, described
         for day, metadata in described.items():
             context.step_context.add_asset_metadata(
                 metadata=metadata, asset_key=context.asset_key, partition_key=day
             )
 
-    def committed(self, run_id: str, table: LayerTable) -> "Committed":
-        """What the publication of a run's output left behind; to be asked for once."""
+    def committed(
+        self, run_id: str, table: LayerTable
+    ) -> "tuple[Committed, dict[str | None, Metadata]]":
+        """What the publication of a run's output left behind, and the metadata of each part; to be
+        asked for once."""
         return self._committed.pop((run_id, table.path))
 
     def publish(
@@ -67,7 +71,6 @@ class WarehouseIOManager(dg.IOManager):
         from etl_assets.pipeline.publish import publish_days
 
         committed = publish_days(self._platform.warehouse, table, days, run_id)
-        told = {"unchanged": True} if committed.unchanged else {}
         return committed, {
             partition_of(loaded.day): day_metadata(
                 self._platform.catalog,
@@ -76,6 +79,6 @@ class WarehouseIOManager(dg.IOManager):
                 publish_seconds=committed.seconds / len(days),
             )
             | cost_metadata(committed.jobs, len(days))
-            | told
+            | unchanged_metadata(committed.same.get(loaded.day), EQUAL)
             for loaded in days
         }

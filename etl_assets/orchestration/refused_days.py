@@ -67,6 +67,8 @@ def _told(table: LayerTable, reasons: Mapping[date, str]) -> dict[str, Any]:
     what = (
         f"{table.path} is not published as it should be: {newest}."
         if days == [WHOLE]
+        else f"{days[-1]} is not published as it should be: {newest}."
+        if len(days) == 1
         else f"{len(days):,} of its days are not published as they should be. The newest is "
         f"{days[-1]}: {newest}."
     )

@@ -201,7 +201,10 @@ class ChangeSet:
     def _state(self, day: LoadedDay, load_id: str, now: datetime) -> PartitionState:
         before = self.before.states.get(day.day)
         state = state_of(day, load_id, self.run_id, now)
-        return replace(state, verified_through=before.verified_through if before else None)
+        if before is None:
+            return state
+        # The rows that did not change are those of the code that made the part.
+        return replace(state, verified_through=before.verified_through, made_by=before.made_by)
 
     def _tombstones(self, plan: Plan, now: datetime) -> pl.DataFrame:
         """The last versions of rows that left for good, if the table's policy is to keep them."""

@@ -4,7 +4,6 @@ Pure Polars, in the memory of one chunk of changes. Whether the rows are good is
 `day_check.py`. Keys are compared with NULL equal to NULL throughout.
 """
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -13,6 +12,7 @@ import polars as pl
 
 from etl_assets.core.contracts import Column
 from etl_assets.core.frames import COUNT, DAY, POSITION, numbered
+from etl_assets.core.json_objects import json_value
 from etl_assets.core.keeping import marked, stays
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.rows import keys_of
@@ -183,11 +183,4 @@ def _equal(column: Column, values: pl.Series, older: pl.Series) -> pl.Series:
 
 
 def _is_same_json(one: str | None, other: str | None) -> bool:
-    return one is not None and other is not None and _json_value(one) == _json_value(other)
-
-
-def _json_value(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text), sort_keys=True)
-    except ValueError:
-        return text
+    return one is not None and other is not None and json_value(one) == json_value(other)

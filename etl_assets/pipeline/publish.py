@@ -5,13 +5,14 @@ get into a warehouse is its backend. Changes of parts are published by `change_s
 
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 
+from etl_assets.core.declared.code_version import made_by
 from etl_assets.core.fingerprint import fingerprint
 from etl_assets.core.ledger import ledger_frame
 from etl_assets.core.policies import Deletes
@@ -20,7 +21,10 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.kept_rows import KeptRows
+from etl_assets.pipeline.note_same import note_same
+from etl_assets.pipeline.same_rows import same_parts
 from etl_assets.pipeline.turns import in_turn
+from etl_assets.pipeline.unchanged import as_counted
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.contract_tables import schema_version
@@ -33,8 +37,8 @@ class Committed:
     """What a publication left behind: the states of the parts that it touched, and its costs.
 
     `states` are of the table itself, `versions` of the parts of its versions table that gained
-    rows. `total_rows` is of the whole table, `seconds` the time of the publication. A publication
-    that is `unchanged` was left out: the rows of a table without days are as they are published.
+    rows. `total_rows` is of the whole table, `seconds` the time of the publication. `same` are the
+    parts that were left as they are published, because nothing of them changed, with their states.
     """
 
     states: Sequence[PartitionState] = ()
@@ -42,13 +46,20 @@ class Committed:
     total_rows: int = 0
     seconds: float = 0.0
     jobs: Sequence[JobCost] = ()
-    unchanged: bool = False
+    same: Mapping[date, PartitionState] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: Publication, jobs: Sequence[JobCost], began: float) -> "Committed":
+    def of(
+        cls,
+        plan: Publication,
+        jobs: Sequence[JobCost],
+        began: float,
+        same: Mapping[date, PartitionState] | None = None,
+    ) -> "Committed":
         """What a plan left behind that was carried out; `began` is of `time.perf_counter`."""
         path = plan.table.path
         return cls(
+            same=same or {},
             states=[state for state in plan.states if state.table_name == path],
             versions=[state for state in plan.states if state.table_name != path],
             total_rows=plan.table_state.row_count,
@@ -77,9 +88,10 @@ def publish_days(
 ) -> Committed:
     """Publish the parts, which must all be good, in one transaction.
 
-    Where another run publishes to the table meanwhile, the publication is planned anew on what that
-    left behind. Raises StalePublication, WarehouseError and what else `Rows.publish` raises;
-    then nothing has changed.
+    Parts that were read from a source and are as they are published stay; they are only noted to
+    have been read again. Where another run publishes to the table meanwhile, the publication is
+    planned anew on what that left behind. Raises StalePublication, WarehouseError and what else
+    `Rows.publish` raises; then nothing has changed.
     """
     refused = [str(loaded.day) for loaded in days if not loaded.is_good]
     if refused:
@@ -105,24 +117,25 @@ def publish_days(
 def publish_staged(
     warehouse: Warehouse, table: LayerTable, days: Sequence[StagedDay], run_id: str
 ) -> Committed:
-    """Let the staged parts take the place of what is published of them."""
+    """Let the staged parts take the place of what is published of them; those that are the same
+    stay."""
     if not days:
         return Committed()
     began = time.perf_counter()
     bring_columns(warehouse, table, run_id)
-    content = None
-    if not table.has_days:
-        content = _content(table, days[0])
-        known = warehouse.table_state(table)
-        # Of a table of files the objects may be others, or its day forgotten: that is to be noted.
-        if known is not None and known.content == content and not table.is_of_files:
-            in_turn(lambda: _note_made_of(warehouse, table, days[0].state, run_id))
-            return Committed(total_rows=known.row_count, unchanged=True)
+    content = None if table.has_days else _content(table, days[0])
+    alike = _alike(warehouse, table, days, content)
+    same = note_same(warehouse, table, days, alike, run_id) if alike else {}
+    days = [staged for staged in days if staged.day not in same]
+    if not days:
+        row = warehouse.table_state(table)
+        seconds = time.perf_counter() - began
+        return Committed(total_rows=row.row_count if row else 0, seconds=seconds, same=same)
     staging = warehouse.stage(table, days, run_id)
 
     def attempt() -> Committed:
         plan = _planned(warehouse, staging, content)
-        return Committed.of(plan, warehouse.publish(plan), began)
+        return Committed.of(plan, warehouse.publish(plan), began, same)
 
     try:
         return in_turn(attempt)
@@ -130,26 +143,21 @@ def publish_staged(
         warehouse.discard(staging)
 
 
-def _note_made_of(
-    warehouse: Warehouse, table: LayerTable, made: PartitionState, run_id: str
-) -> None:
-    """Let rows that are as they were say what they are made of now, or they would stay late.
-
-    Their load stays as well: nothing that is made of them has to be made again.
-    """
-    recorded = warehouse.recorded(table)
-    before = recorded.states.get(made.partition_key)
-    if recorded.table_state is None or before is None or before.made_of == made.made_of:
-        return
-    token = replace(
-        recorded.table_state, load_id=made.load_id, run_id=run_id, updated_at=made.updated_at
-    )
-    state = replace(before, made_of=made.made_of, as_of=max(before.as_of, made.as_of))
-    staging = warehouse.stage(table, [], run_id)
-    try:
-        warehouse.publish(Publication(staging, recorded.token, token, [state]))
-    finally:
-        warehouse.discard(staging)
+def _alike(
+    warehouse: Warehouse, table: LayerTable, days: Sequence[StagedDay], content: str | None
+) -> Mapping[date, PartitionState]:
+    """The parts that are as they are published; `content` is the digest of a table without days."""
+    if content is None:
+        return same_parts(warehouse, table, days)
+    known = warehouse.table_state(table)
+    if known is None or known.content != content:
+        return {}
+    new, states = days[0].state, {s.partition_key: s for s in warehouse.state(table)}
+    if table.is_of_files and any(
+        (state.made_of, state.made_by) != (new.made_of, new.made_by) for state in states.values()
+    ):
+        return {}  # the ledger has to say what became of other objects
+    return as_counted(warehouse, table, states)
 
 
 def _content(table: LayerTable, whole: StagedDay) -> str:
@@ -201,4 +209,5 @@ def state_of(loaded: LoadedDay, load_id: str, run_id: str, now: datetime) -> Par
         updated_at=now,
         made_of=loaded.made_of,
         failed_checks=",".join(failed) or None,
+        made_by=made_by(loaded.table),
     )

@@ -35,6 +35,7 @@ class TableStatus:
     source; None where one was never compared. Days before `open_from` are closed, and are not
     compared: these do not count for it. `days_closed` of them are published, None where the table
     closes none. `kept` counts rows that the source no longer has, None where nobody looked.
+    `days_of_other_code` were made by another transform, contract or source definition.
     `not_in_contract` are columns that the source had when it was seen last, which the contract
     neither has nor ignores; a warning of them is not counted by day.
     """
@@ -63,6 +64,7 @@ class TableStatus:
     days_closed: int | None = None
     kept: int | None = None
     reload_reasons: Mapping[date, str] = field(default_factory=dict)
+    days_of_other_code: Sequence[date] = ()
 
     def facts(self) -> list[str]:
         """What is as it should be and worth knowing, a sentence or two each."""
@@ -100,6 +102,9 @@ class TableStatus:
             "days_forgotten": list(self.days_forgotten),
             "days_outside": list(self.days_outside),
             "late_days": self.late_days,
+            "days_of_other_code": [
+                None if day == WHOLE else day for day in self.days_of_other_code
+            ],
             "high_watermark": self.high_watermark,
             "verified_through": self.verified_through,
             "fresh_seconds": (
@@ -127,6 +132,7 @@ def summarise(
     kept: Mapping[str, int] | None = None,
     undeclared: Mapping[str, Sequence[str]] | None = None,
     lacking: Mapping[str, str] | None = None,
+    other_code: Mapping[str, Sequence[date]] | None = None,
 ) -> list[TableStatus]:
     """A line for each table of `order` that has published or refused partitions, then for all
     others.
@@ -138,7 +144,8 @@ def summarise(
     tables that close days, and `kept` how many rows are there that the source no longer has.
     `undeclared` are the columns that the sources have and the contracts do not, of each table whose
     source columns are on record.
-    `lacking` says of tables that parts lack columns.
+    `lacking` says of tables that parts lack columns; `other_code` has the parts of each table that
+    other code made.
     """
     reloads = reloads or {}
     by_table: dict[str, list[PartitionState]] = {path: [] for path in order}
@@ -164,6 +171,7 @@ def summarise(
             open_from=(open_from or {}).get(path),
             kept=(kept or {}).get(path),
             undeclared=(undeclared or {}).get(path),
+            other_code=(other_code or {}).get(path, ()),
         )
         for path, found in by_table.items()
         if found or reloads.get(path)
@@ -185,6 +193,7 @@ def _line(
     open_from: date | None,
     kept: int | None,
     undeclared: Sequence[str] | None,
+    other_code: Sequence[date],
 ) -> TableStatus:
     warnings = _warnings(states)
     # Columns are of the table; the days that were loaded when they were new say nothing of today.
@@ -216,6 +225,7 @@ def _line(
         days_closed=sum(day < open_from for day in days) if open_from else None,
         kept=kept,
         reload_reasons={day: shown_reason(reasons[day]) for day in sorted(reasons)},
+        days_of_other_code=other_code,
     )
 
 

@@ -28,6 +28,7 @@ def notes_of(lines: "Sequence[TableStatus]") -> list[str]:
         (_forgotten, None),
         (_outside, _all_outside),
         (_late, _all_late),
+        (_other_code, _all_other_code),
         (_undeclared, _all_undeclared),
     ):
         told = {line.table: text for line in lines if (text := alone(line))}
@@ -42,7 +43,7 @@ def never_made_notes(days: Mapping[str, int]) -> list[str]:
     """What a person should know of derived tables that were never made, by table their days."""
     if len(days) < 2:
         return [never_made_note(table, number) for table, number in days.items()]
-    named = _named(f"{table} ({count_of(number, 'day')})" for table, number in days.items())
+    named = some_named(f"{table} ({count_of(number, 'day')})" for table, number in days.items())
     return [f"Never made: {named}. Make them: etl-assets derive."]
 
 
@@ -68,7 +69,7 @@ def _warnings(line: "TableStatus") -> str:
 
 
 def _all_warnings(lines: "Iterable[TableStatus]") -> list[str]:
-    named = _named(f"{line.table} ({_by_check(line)})" for line in lines)
+    named = some_named(f"{line.table} ({_by_check(line)})" for line in lines)
     return [f"Checks that warn: {named}."]
 
 
@@ -131,7 +132,9 @@ def _outside(line: "TableStatus") -> str:
 
 
 def _all_outside(lines: "Iterable[TableStatus]") -> list[str]:
-    named = _named(f"{line.table} ({count_of(len(line.days_outside), 'day')})" for line in lines)
+    named = some_named(
+        f"{line.table} ({count_of(len(line.days_outside), 'day')})" for line in lines
+    )
     return [
         f"Published outside ETL_FIRST_DAY and ETL_LAST_DAY: {named}. Nothing brings these days up "
         "to date."
@@ -157,11 +160,47 @@ def _all_late(lines: "Iterable[TableStatus]") -> list[str]:
     derived = {line.table: line.late_days for line in several if not line.is_of_files}
     told = [late_files_note(line.table, line.late_days) for line in files]
     if derived:
-        named = _named(f"{table} ({count_of(days, 'day')})" for table, days in derived.items())
+        named = some_named(f"{table} ({count_of(days, 'day')})" for table, days in derived.items())
         told.append(
             f"Late, as inputs were published since: {named}. Make them again: etl-assets derive."
         )
     return told
+
+
+def _other_code(line: "TableStatus") -> str:
+    if not line.days_of_other_code:
+        return ""
+    what = (
+        f"{line.table} was made by other code"
+        if line.days_of_other_code == [WHOLE]
+        else f"{line.table}: {count_of(len(line.days_of_other_code), 'day')} made by other code"
+    )
+    return f"{what} {_THAN_NOW} Make it again: {_made_again(line)}."
+
+
+def _all_other_code(lines: "Iterable[TableStatus]") -> list[str]:
+    several = list(lines)
+    tables = some_named(
+        line.table
+        if line.days_of_other_code == [WHOLE]
+        else f"{line.table} ({count_of(len(line.days_of_other_code), 'day')})"
+        for line in several
+    )
+    paths = " ".join(line.table for line in several)
+    days = [day for line in several for day in line.days_of_other_code if day != WHOLE]
+    span = f" --from {min(days)} --to {max(days)}" if days else ""
+    return [
+        f"Made by other code {_THAN_NOW[:-1]}: {tables}. Make them again: etl-assets backfill "
+        f"{paths}{span}."
+    ]
+
+
+_THAN_NOW = "than that at hand (transform, contract or source)."
+
+
+def _made_again(line: "TableStatus") -> str:
+    days = line.days_of_other_code
+    return _backfill(line.table) if days == [WHOLE] else _backfill(line.table, days[0], days[-1])
 
 
 def _undeclared(line: "TableStatus") -> str:
@@ -169,10 +208,10 @@ def _undeclared(line: "TableStatus") -> str:
 
 
 def _all_undeclared(lines: "Iterable[TableStatus]") -> list[str]:
-    return [f"Published, and no module declares them: {_named(line.table for line in lines)}."]
+    return [f"Published, and no module declares them: {some_named(line.table for line in lines)}."]
 
 
-def _named(texts: Iterable[str]) -> str:
+def some_named(texts: Iterable[str]) -> str:
     """The first of them, and how many others there are."""
     every = list(texts)
     more = len(every) - MOST_TABLES

@@ -11,10 +11,10 @@ from enum import StrEnum
 SYSTEM_DATASET = "etl"
 """The dataset (BigQuery) or schema that holds these tables."""
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """What this release writes into `etl_schema`. Releases before version 4 kept no such table; version
 5 added `etl_files`, version 6 `etl_file_days`, version 7 `etl_fields`, version 8 `columns` of
-`etl_tables`, version 9 its `declaration`."""
+`etl_tables`, version 9 its `declaration`, version 10 `made_by` of `etl_state`."""
 
 
 class Kind(StrEnum):
@@ -105,6 +105,7 @@ STATE = SystemTable(
         "updated_at moment",
         "made_of text?",
         "failed_checks text?",
+        "made_by text?",
     ),
     index=("table_name", "partition_key"),
 )

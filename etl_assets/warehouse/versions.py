@@ -15,6 +15,7 @@ VERSIONS: Final[Mapping[int, str]] = {
     7: "etl_fields, a register of the fields of JSON columns",
     8: "the column columns of etl_tables, which remembers a contract's columns",
     9: "the column declaration of etl_tables, which remembers what a table declared, for plan",
+    10: "the column made_by of etl_state, which remembers the code that made a part",
 }
 """By version, what is new in it; a release that changes the tables adds a line."""
 

@@ -158,6 +158,7 @@ def test_a_row_whose_input_was_published_again_is_late(told: Shop, tmp_path: Pat
     copy.write_bytes((told.folder / "warehouse.duckdb").read_bytes())
     changed = {"WAREHOUSE_URL": f"duckdb://{copy}"}
     other = replace(told, environment={**told.environment, **changed})
+    run(told.url, "UPDATE orders SET note = 'x' WHERE id = 11")
     loaded = other.run("backfill", "raw/orders")
     assert loaded.exit_code == 0, loaded.output
     trace = as_json(other, "staged/orders", "12")

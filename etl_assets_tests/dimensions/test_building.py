@@ -39,7 +39,7 @@ def test_a_run_with_nothing_new_publishes_nothing(world: World) -> None:
     before = world.warehouse.table_state(world.catalog["enriched/dim_things"])
     again = world.build()
     assert again.committed is not None
-    assert again.committed.unchanged
+    assert again.committed.same
     assert world.warehouse.table_state(world.catalog["enriched/dim_things"]) == before
     assert [one.table for one in world.late()] == []
 

@@ -20,6 +20,7 @@ from etl_assets_tests.e2e.browser import (
     RUN_MS,
     choose_partitions,
     expand_graph,
+    fit_graph,
     open_page,
     picture,
     watch_run,
@@ -93,6 +94,7 @@ def test_the_lineage_of_a_table_begins_at_its_sources(page: Page) -> None:
         page.goto(f"/assets/enriched/{table}?view=lineage&lineageScope=upstream&lineageDepth=5")
         expect(page.locator("svg").get_by_text(table, exact=True).first).to_be_visible()
         expect(page.locator("svg").get_by_text(first, exact=True).first).to_be_visible()
+        fit_graph(page)
         picture(page, name)
 
 
@@ -272,5 +274,7 @@ def test_the_page_of_a_table_with_a_refused_day_is_red_and_shows_the_evidence(pa
     expect(page.get_by_text("currency: str_length").first).to_be_visible()
     picture(page, "red-check")
     page.goto("/assets/raw/orders?view=checks&checkDetail=days_refused")
-    expect(page.get_by_text(re.compile("1 of its days are not published")).first).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(f"{BAD} is not published as it should be")).first
+    ).to_be_visible()
     picture(page, "days-refused")

@@ -33,13 +33,15 @@ def on_record(shop: Shop, path: str) -> dict[str, str]:
 
 @pytest.fixture(params=["raw/orders", "staged/orders"])
 def refused(request: pytest.FixtureRequest, shop: Shop) -> tuple[Shop, str, Callable[[], None]]:
-    """A shop whose day is bad in that table after a good load, the table, and how to mend it."""
+    """A shop whose day is bad in that table after a good load, and whose other days changed; the
+    table, and how to mend the day."""
     before, bad, good = {
         "raw/orders": ([], "currency = '€'", "currency = 'EUR'"),
         "staged/orders": (["raw/orders"], "status = 'lost'", "status = 'paid'"),
     }[request.param]
     assert shop.load("raw/orders", "staged/orders").success
     spoil_orders(shop, bad)
+    shop.sql(f"UPDATE orders SET note = 'x' WHERE created_at::date <> '{BAD}'")
     if before:
         assert shop.load(*before).success
     return shop, request.param, lambda: spoil_orders(shop, good)

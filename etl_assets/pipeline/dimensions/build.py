@@ -113,7 +113,7 @@ class _Build:
         readers = readers_of(self.catalog, self.table)
         if known is not None and known.made_of == target and goal.is_nothing:
             rows = before.table_state.row_count if before.table_state else 0
-            return DimensionRun(None, Committed(total_rows=rows, unchanged=True))
+            return DimensionRun(None, Committed(total_rows=rows, same={WHOLE: known}))
         making = Making(
             self.warehouse, self.table, self.dimension, upstream, before, self.folder, self.run_id
         )
