@@ -30,7 +30,6 @@ from etl_assets.core.wording import count_of
 if TYPE_CHECKING:
     from etl_assets.core.partitions import Window
     from etl_assets.orchestration.backfill import BackfillResult
-    from etl_assets.pipeline.platform import Platform
 
 
 @click.command()
@@ -108,24 +107,26 @@ def load(
                     )
     for note in dict.fromkeys(notes):
         print_warning(note)
-    print_unchanged(platform, result)
+    print_unchanged(result)
     print_result(result)
     return result
 
 
-def print_unchanged(platform: "Platform", result: "BackfillResult") -> None:
-    """How many days were left as they are, because they were read or would be made the same."""
+def print_unchanged(result: "BackfillResult") -> None:
+    """How many days were left as they are, because they came out the same or were not even made."""
     from etl_assets.pipeline.status_notes import some_named
 
-    left = {path: days for path, days in result.unchanged.items() if days}
-    for is_derived, told in (
-        (False, "{days} read again and found unchanged; nothing was published of them."),
-        (True, "{days} unchanged, and not made again; --force makes them."),
+    same = {
+        path: days - result.not_made.get(path, set()) for path, days in result.unchanged.items()
+    }
+    for found, told in (
+        (same, "loaded again and found unchanged; nothing was published of them."),
+        (result.not_made, "unchanged, and not made again; --force makes them."),
     ):
-        of_kind = [path for path in left if platform.catalog[path].is_derived is is_derived]
-        if of_kind:
-            days = count_of(sum(len(left[path]) for path in of_kind), "day")
-            click.echo(f"{some_named(of_kind)}: {told.format(days=days)}", err=True)
+        named = [path for path, days in found.items() if days]
+        if named:
+            days = count_of(sum(len(found[path]) for path in named), "day")
+            click.echo(f"{some_named(named)}: {days} {told}", err=True)
 
 
 def print_result(result: "BackfillResult") -> None:

@@ -25,7 +25,7 @@ from etl_assets.orchestration.failures import raise_if_interrupted
 from etl_assets.orchestration.names import key_of_path, path_of
 from etl_assets.orchestration.ranges import range_tags
 from etl_assets.orchestration.started_by import TERMINAL, started_by
-from etl_assets.orchestration.unchanged import UNCHANGED
+from etl_assets.orchestration.unchanged import NOT_MADE, UNCHANGED
 from etl_assets.pipeline.platform import Platform
 from etl_assets.pipeline.unchanged import FORCE, FORCE_TAG
 
@@ -43,13 +43,15 @@ QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITIC
 class BackfillResult:
     """What came of it: the days that each table got, did not get and was spared, those that are
     published and closed although they were named, and why not. Of those that it got some may be
-    `unchanged`: nothing was published of them, because they are published as they would be made."""
+    `unchanged`: nothing was published of them. Of these some are `not_made`, because nothing that
+    they are made of changed; the others were loaded, and are what is published."""
 
     done: dict[str, set[date]] = field(default_factory=dict)
     failed: dict[str, set[date]] = field(default_factory=dict)
     skipped: dict[str, set[date]] = field(default_factory=dict)
     closed: dict[str, set[date]] = field(default_factory=dict)
     unchanged: dict[str, set[date]] = field(default_factory=dict)
+    not_made: dict[str, set[date]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
 
     @property
@@ -66,6 +68,7 @@ class BackfillResult:
             (self.skipped, other.skipped),
             (self.closed, other.closed),
             (self.unchanged, other.unchanged),
+            (self.not_made, other.not_made),
         ):
             for path, days in theirs.items():
                 mine.setdefault(path, set()).update(days)
@@ -192,12 +195,21 @@ def _run(
             if done is not None:  # versions are materialised beside their table
                 day = date.fromisoformat(event.partition) if event.partition else WHOLE
                 done.add(day)
-                if UNCHANGED in event.step_materialization_data.materialization.metadata:
-                    result.unchanged.setdefault(path_of(event.asset_key), set()).add(day)
+                _note_unchanged(result, event, day)
         if event.event_type is DagsterEventType.STEP_FAILURE:
             result.messages.append(_message(event))
     for path in paths:
         result.failed.setdefault(path, set()).update(set(window.days()) - result.done[path])
+
+
+def _note_unchanged(result: BackfillResult, event: dg.DagsterEvent, day: date) -> None:
+    metadata = event.step_materialization_data.materialization.metadata
+    if UNCHANGED not in metadata or event.asset_key is None:
+        return
+    path = path_of(event.asset_key)
+    result.unchanged.setdefault(path, set()).add(day)
+    if metadata["why"].value == NOT_MADE:
+        result.not_made.setdefault(path, set()).add(day)
 
 
 def _message(event: dg.DagsterEvent) -> str:

@@ -26,7 +26,7 @@ from etl_assets.pipeline.unchanged import FORCE, FORCE_TAG, unchanged_parts
 
 UNCHANGED: Final = "unchanged"
 """The name of the metadata by which such a materialisation is known."""
-EQUAL: Final = "It was read again, and is what was published before. Nothing was published."
+EQUAL: Final = "It was loaded again, and is what was published before. Nothing was published."
 NOT_MADE: Final = (
     "Its inputs, its code and its contract did not change, so it was not made again. A run with "
     f"the tag {FORCE_TAG} and the value {FORCE} makes it all the same."

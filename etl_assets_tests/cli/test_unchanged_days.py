@@ -52,7 +52,7 @@ def test_days_that_are_read_again_and_are_the_same_are_not_published(made: Shop)
     again = line_of(made, "raw/orders", "--from", DAYS[0], "--to", DAYS[1])
     assert again["unchanged"] == DAYS
     told = made.run("backfill", "raw/orders", "--from", DAYS[0], "--to", DAYS[1]).stderr
-    assert "raw/orders: 2 days read again and found unchanged; nothing was published" in told
+    assert "raw/orders: 2 days loaded again and found unchanged; nothing was published" in told
     assert json.loads(made.run("status", "--json").stdout)["late"] == [
         {"table": "enriched/dim_date", "day": None, "because": "was never made"}
     ]

@@ -195,15 +195,18 @@ def test_a_backfill_loads_its_days_again_and_nothing_else(demo: Demo) -> None:
     file = demo.home / "warehouse.duckdb"
     # The first day of all is that of a table's own row, which every publication changes.
     query = (
-        "SELECT table_name, partition_key::text, load_id FROM etl.etl_state "
+        "SELECT table_name, partition_key::text, as_of FROM etl.etl_state "
         "WHERE partition_key > '0001-01-01'"
     )
+    loads = "SELECT table_name, partition_key, load_id FROM etl.etl_state ORDER BY ALL"
+    published = warehouse(file, loads)
     before = set(warehouse(file, query))
     days = ["--from", "2024-01-05", "--to", "2024-01-06"]
     done = demo.commands.etl_assets("backfill", "raw/orders", *days)
     assert done.code == 0, done.err
     changed = {row[:2] for row in set(warehouse(file, query)) - before}
     assert changed == {("raw/orders", "2024-01-05"), ("raw/orders", "2024-01-06")}
+    assert warehouse(file, loads) == published, "the shop did not change: nothing is published"
     assert summary(demo.commands.etl_assets("status").out) == summary(demo.outcome.out)
 
 
