@@ -151,7 +151,7 @@ def _publish(
 
     platform: Platform = context.resources.platform
     manager: WarehouseIOManager = context.resources.warehouse_io_manager
-    described = left_metadata(platform, table, left)
+    described = left_metadata(context.instance, platform, table, left)
     if loaded.refused:
         # Day by day on record: an Output would materialise the refused days too.
         committed = Committed()

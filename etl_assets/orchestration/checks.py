@@ -106,10 +106,17 @@ def materialised(
     instance: dg.DagsterInstance, table: LayerTable, days: Sequence[date]
 ) -> Mapping[str | None, Target]:
     """The newest materialisation of each of the days that has one, by partition key, if any."""
+    return {key: _target(one) for key, one in newest_records(instance, table, days).items()}
+
+
+def newest_records(
+    instance: dg.DagsterInstance, table: LayerTable, days: Sequence[date]
+) -> Mapping[str | None, dg.EventLogRecord]:
+    """The same as records, with their metadata."""
     key = key_of(table)
     if not table.has_days:
         records = instance.fetch_materializations(key, limit=1).records
-        return {None: _target(records[0])} if records else {}
+        return {None: records[0]} if records else {}
     newest = instance.get_latest_storage_id_by_partition(
         key, DagsterEventType.ASSET_MATERIALIZATION, {day.isoformat() for day in days}
     )
@@ -118,9 +125,7 @@ def materialised(
     found = instance.fetch_materializations(
         dg.AssetRecordsFilter(key, storage_ids=list(newest.values())), limit=len(newest)
     )
-    return {
-        record.partition_key: _target(record) for record in found.records if record.partition_key
-    }
+    return {record.partition_key: record for record in found.records if record.partition_key}
 
 
 def _target(record: dg.EventLogRecord) -> Target:

@@ -30,7 +30,7 @@ from etl_assets.orchestration.names import key_of, step_of
 from etl_assets.orchestration.partitions import every_day_of
 from etl_assets.orchestration.refused_days import count_refused_days
 from etl_assets.orchestration.started_by import note_who_started
-from etl_assets.orchestration.unchanged import unchanged_metadata
+from etl_assets.orchestration.unchanged import unchanged_metadata, verdicts_of_left
 from etl_assets.pipeline.platform import Platform
 
 NOT_MADE_DIMENSION = "No key of its input changed, so nothing was made."
@@ -104,6 +104,9 @@ def _build(context: dg.AssetExecutionContext, table: LayerTable) -> Iterator[Any
         if run.loaded is not None:
             # Last, because a verdict counts for the materialisation that it names.
             yield from verdicts(context.instance, table, [run.loaded])
+        elif same is not None:
+            left = {WHOLE: same}
+            yield from verdicts_of_left(context.instance, table, left, NOT_MADE_DIMENSION)
         yield count_refused_days(platform, table)
         yield from check_outputs(context)
 

@@ -15,7 +15,7 @@ from etl_assets.core.checks import CHECKS, Severity
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import LayerTable
 from etl_assets.core.wording import count_of
-from etl_assets.orchestration.checks import materialised
+from etl_assets.orchestration.checks import materialised, newest_records
 from etl_assets.orchestration.code_versions import provenance_in
 from etl_assets.orchestration.lineage import column_lineage
 from etl_assets.orchestration.metadata import Metadata, table_metadata
@@ -63,14 +63,20 @@ def unchanged_metadata(state: PartitionState | None, why: str) -> Metadata:
 
 
 def left_metadata(
-    platform: Platform, table: LayerTable, left: States
+    instance: dg.DagsterInstance, platform: Platform, table: LayerTable, left: States
 ) -> dict[str | None, Metadata]:
-    """The metadata of parts that were not made, by partition key, if any."""
+    """The metadata of parts that were not made, by partition key, if any: what was said of them
+    last, so that pages and plots have no gaps, and that they are unchanged."""
     if not left:
         return {}
+    records = newest_records(instance, table, list(left))
     row, lineage = platform.warehouse.table_state(table), column_lineage(platform.catalog, table)
-    return {
-        partition_of(part): {
+    described = {}
+    for part, state in left.items():
+        last = records.get(partition_of(part))
+        said = last.asset_materialization.metadata if last and last.asset_materialization else {}
+        described[partition_of(part)] = {
+            **said,
             **table_metadata(table),
             **({"dagster/row_count": row.row_count} if row else {}),
             **({"dagster/column_lineage": lineage} if lineage else {}),
@@ -78,8 +84,7 @@ def left_metadata(
             "quarantined_rows": state.quarantined_count,
             **unchanged_metadata(state, NOT_MADE),
         }
-        for part, state in left.items()
-    }
+    return described
 
 
 def materialisations(
@@ -102,9 +107,10 @@ def materialisations(
 
 
 def verdicts_of_left(
-    instance: dg.DagsterInstance, table: LayerTable, left: States
+    instance: dg.DagsterInstance, table: LayerTable, left: States, why: str = NOT_MADE
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """The verdicts that the parts were published with, on what was materialised of them last."""
+    """The verdicts that the parts were published with, on what was materialised of them last; the
+    UI shows those on an earlier materialisation as missing."""
     targets = materialised(instance, table, list(left)) if left else {}
     for part, state in left.items():
         warned = set(filter(None, (state.failed_checks or "").split(",")))
@@ -114,7 +120,7 @@ def verdicts_of_left(
                 asset_key=key_of(table),
                 check_name=check.name,
                 passed=check.name not in warned,
-                metadata=unchanged_metadata(state, NOT_MADE),
+                metadata=unchanged_metadata(state, why),
                 target_materialization_data=targets.get(partition_of(part)),
                 severity=dg.AssetCheckSeverity.ERROR
                 if severity is Severity.ERROR and check.name not in warned

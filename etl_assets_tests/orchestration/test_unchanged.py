@@ -1,5 +1,6 @@
 """Days that are asked for although nothing changed: what is made of them, and what is not."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -93,6 +94,7 @@ def test_a_day_of_which_nothing_changed_is_green_and_says_since_when(published: 
     assert told["unchanged_since"] == pytest.approx(first[DAYS[0]].updated_at.timestamp())
     assert FORCE_TAG in told["why"]
     assert told["dagster/partition_row_count"] == len(rows[DAYS[0]])
+    assert told["bytes"] > 0, "what was said of it stays, or the plots would have gaps"
     assert shop.state(STAGED) == first
     assert {day: shop.published(STAGED, day) for day in DAYS} == rows
     for check in ("value_rules", "unique_key", "row_count_against_source"):
@@ -233,3 +235,8 @@ def test_a_table_without_days_is_left_as_it_is_likewise(full_shop: Shop) -> None
     assert result.succeeded
     assert loads(full_shop) == before
     assert len(result.unchanged) > len(whole) / 2
+    for path in ("enriched/dim_customers", "staged/countries"):
+        key = dg.AssetCheckKey(dg.AssetKey(path.split("/")), "value_rules")
+        found = full_shop.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
+        context = LoadingContextForTest(full_shop.instance)
+        assert asyncio.run(found[key].targets_latest_materialization(context)), "else it is grey"
