@@ -65,8 +65,10 @@ def diff(
     them it would refuse. Personal values are hidden. It ends with 1 where anything differs.
     """
     from etl_assets.pipeline.diff.tables import by_code, published_sides
+    from etl_assets.pipeline.planned.migration import migration_of
 
     platform = open_platform(settings_of(env))
+    migration_of(platform.warehouse)  # what is too old to be planned on cannot be compared either
     (found,) = chosen(catalog_of(platform), [table])
     production = of_production(platform, against)
     side = platform.warehouse if production else platform.warehouse.seen

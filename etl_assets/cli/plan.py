@@ -43,28 +43,36 @@ def plan(tables: tuple[str, ...], env: str | None, against: str | None, exit_cod
     read for it, and what each change of a contract means. No source is asked: etl-assets doctor
     compares it with the contracts.
     """
+    from etl_assets.pipeline.planned.migration import migration_of
     from etl_assets.pipeline.planned.plan import plan as planned
     from etl_assets.pipeline.planned.plan import what_changes
 
     platform = open_platform(settings_of(env))
     catalog = catalog_of(platform)
     warehouse = of_production(platform, against) or platform.warehouse
+    migration = migration_of(warehouse, of_production=against is not None)
     found = what_changes(planned(platform, warehouse, chosen(catalog, tables)))
     if wants_json():
         print_json(
             {
                 "environment": None if against else platform.settings.environment,
+                "migration": migration,
                 "tables": [one.as_dict() for one in found],
                 "left_out": list(catalog.errors),
             }
         )
     else:
-        _print(found)
-    if exit_code and found:
+        _print(found, migration)
+    if exit_code and (found or migration):
         sys.exit(3 if any(one.breaks for one in found) else 2)
 
 
-def _print(plans: "Sequence[TablePlan]") -> None:
+def _print(plans: "Sequence[TablePlan]", migration: str | None) -> None:
+    if migration:
+        tell(migration)
+    if migration and not plans:
+        tell("Nothing else to do: the warehouse is what the code says. Nothing was done.")
+        return
     if not plans:
         tell("Nothing to do: the warehouse is what the code says.")
         return

@@ -6,10 +6,11 @@ sensors work off (`run_days.py`), so many at a time.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
+from etl_assets.core.catalog import Catalog
 from etl_assets.core.declared.declaration import day_declared, declaration_text
 from etl_assets.core.errors import WarehouseError
 from etl_assets.core.frames import DAY
@@ -67,6 +68,27 @@ def is_news(table: LayerTable, state: TableState) -> bool:
     """Whether the contract gained a column since the last publication, or requires one more."""
     unknown = state.published_columns is None
     return unknown or bool(gained_columns(table, state) or stricter_columns(table, state))
+
+
+def with_columns_there(
+    warehouse: Warehouse, catalog: Catalog, rows: Iterable[TableState]
+) -> list[TableState]:
+    """The same rows of tables, of which each derived one says what columns it was published with.
+
+    A release before version 8 of the platform's tables did not remember them: then they are those
+    of the contract that the published table has. Without them nobody would see that its parts lack
+    a column. It costs a look at the table, until its next publication.
+    """
+    found = []
+    for row in rows:
+        table = catalog.get(row.table_name)
+        if table is not None and table.is_derived and row.published_columns is None:
+            fit = warehouse.fit(table)
+            if fit is not None and fit.error is None:
+                there = table.required_columns.items()
+                row = row.with_columns({n: r for n, r in there if n not in fit.added})
+        found.append(row)
+    return found
 
 
 @dataclass(frozen=True)

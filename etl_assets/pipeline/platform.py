@@ -142,8 +142,11 @@ class Platform:
 
         Days that it does not have, or that have not come yet, are none of them.
         """
+        from etl_assets.pipeline.gained import with_columns_there
+
         seen = self.warehouse.seen
-        return self.late_of(seen.state(), seen.table_states())
+        rows = with_columns_there(self.warehouse, self.catalog, seen.table_states())
+        return self.late_of(seen.state(), rows)
 
     def late_of(
         self, states: "Iterable[PartitionState]", tables: "Iterable[TableState]"

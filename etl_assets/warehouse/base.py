@@ -199,5 +199,13 @@ class Warehouse(Rows, StateStore):
         return [], None
 
     @abstractmethod
+    def tables_version(self) -> int | None:
+        """The version of the platform's own tables as they are: 3 for any release before version
+        4, None where nobody ever published. Nothing is brought up to this release.
+
+        Raises WarehouseError for one of a newer release.
+        """
+
+    @abstractmethod
     def migrate(self) -> str:
         """Bring the platform's own tables up to this release; what that took, in one line."""

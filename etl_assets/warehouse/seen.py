@@ -291,6 +291,10 @@ class Seen(Warehouse):
         del parts, found
         raise _refused(table.path)
 
+    def tables_version(self) -> int | None:
+        """See `Warehouse.tables_version`: of the one that would be written to."""
+        return self.own.tables_version()
+
     def migrate(self) -> NoReturn:
         """Refused."""
         raise _refused("the platform's own tables")

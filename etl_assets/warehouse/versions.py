@@ -26,8 +26,12 @@ def migrated(before: int | None) -> str:
         return f"Nothing to migrate: the platform's tables are of version {SCHEMA_VERSION}."
     if before is None:
         return f"Made the platform's tables, in version {SCHEMA_VERSION}."
-    brought = [f"{VERSIONS[number]} ({number})" for number in range(before + 1, SCHEMA_VERSION + 1)]
     return (
         f"Migrated the platform's tables from version {before} to {SCHEMA_VERSION}. "
-        f"New: {'; '.join(brought)}. Published tables and what is in them did not change."
+        f"New: {brought(before)}. Published tables and what is in them did not change."
     )
+
+
+def brought(before: int) -> str:
+    """What is new since a version, each with its number."""
+    return "; ".join(f"{VERSIONS[n]} ({n})" for n in range(before + 1, SCHEMA_VERSION + 1))

@@ -98,6 +98,9 @@ class Table:
     name: str
     deletes: Deletes
     two_keys: bool
+    # What the warehouse cannot hold is declared as its messages say.
+    tags_as_text: bool = False
+    published_as: str | None = None
 
     def __str__(self) -> str:
         key = "two keys" if self.two_keys else "id"
@@ -133,6 +136,8 @@ class Table:
         cursor, of_cursor = _CURSORS[self.cursor]
         keeps = self.deletes is Deletes.KEEP
         dtypes = {"id": pl.Int64, "region": pl.String, **of_day, **of_cursor, **_PLAIN}
+        if self.tags_as_text:
+            dtypes["tags"] = pl.String
         if keeps:
             dtypes["gone_at"] = UTC_MOMENT
         options: dict[str, dict[str, Any]] = {name: {"nullable": False} for name in self.key}
@@ -140,6 +145,7 @@ class Table:
             options["local_at"] = {"source_zone": "Europe/Berlin", "ambiguous": "earliest"}
         name = f"{self.name} {self.number}"
         made = layer_table(dtypes, options, name=name, partition="id", key=self.key, schema="s ö")
+        made = replace(made, name=self.published_as or name)
         computed = {
             "business": {"day": DayIn("created_at", "Europe/Berlin")},
             "digits": {"day": day_of_digits("ref")},
@@ -246,6 +252,8 @@ class Table:
 
     def _expression(self, name: str) -> str:
         zoned = "zoned" in (self.day, self.cursor)
+        if name == "tags" and self.tags_as_text:
+            return "t.tags::text"
         if name == "local_at" and zoned:
             return _SQL["zoned local_at"]
         return _SQL.get(f"{self.day} {name}", _SQL.get(name, f"t.{quoted(name)}"))

@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from etl_assets.core.errors import WarehouseError
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.policies import Deletes
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
+from etl_assets.warehouse.names import BIGQUERY_TABLE
 from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.faults.road import Road
 from etl_assets_tests.kinds.schema import Table, tables
@@ -77,11 +80,37 @@ def roads(backend: Backend, database_url: str, tmp_path: Path) -> Iterator[Any]:
     warehouse.close()
 
 
+def refusals(road: Road) -> str:
+    """The sentences with which the warehouse refuses the table's first load."""
+    with pytest.raises(WarehouseError) as refused:
+        settle(road)
+    return str(refused.value)
+
+
+def as_bigquery_takes_it(paved: Any, kind: Table) -> Road:
+    """The table as the refusals say to declare it: BigQuery takes neither some of the names nor a
+    NULL in an array, and says so before anything is published."""
+    road = paved(kind)
+    if not BIGQUERY_TABLE.fullmatch(road.table.name):
+        told = refusals(road)
+        assert f"BigQuery takes no such name: table {road.table.name!r}" in told
+        assert "Use letters, digits, spaces, _ and -" in told
+        kind = replace(kind, published_as=f"named {kind.number}")
+        road = replace(road, table=kind.spec())
+    told = refusals(road)
+    assert f"Column 'tags' of {road.table.path} has an array with a NULL in it" in told
+    assert "declare the column as plain pl.String" in told
+    return replace(road, table=replace(kind, tags_as_text=True).spec())
+
+
 @pytest.mark.soak_for("bigquery", "postgres", *(f"turn{n}" for n in range(len(TURNS)) if n % 3))
 @pytest.mark.parametrize("turn", range(len(TURNS)), ids=lambda n: f"turn{n}")
-def test_tables_of_every_kind_are_what_their_source_is(roads: Any, turn: int) -> None:
-    for kind in TURNS[turn]:
-        road = roads(kind)
+def test_tables_of_every_kind_are_what_their_source_is(
+    roads: Any, backend: Backend, turn: int
+) -> None:
+    for asked in TURNS[turn]:
+        road = as_bigquery_takes_it(roads, asked) if backend.name == "bigquery" else roads(asked)
+        kind = replace(asked, tags_as_text=backend.name == "bigquery")
         before = in_source(road, kind)
         assert before, str(kind)
         settle(road)

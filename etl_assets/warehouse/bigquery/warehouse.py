@@ -316,6 +316,11 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors("reading etl_history"):
             return self._states.history(table, kind, most)
 
+    def tables_version(self) -> int | None:
+        """See `Warehouse.tables_version`."""
+        with bigquery_errors("looking at the platform's tables"):
+            return self._system.version()
+
     @_writing
     def migrate(self) -> str:
         """See `Warehouse.migrate`."""

@@ -39,7 +39,7 @@ from etl_assets.warehouse.duckdb.file_turns import busy, turn, unusable
 from etl_assets.warehouse.duckdb.memory import USUAL_BYTES, grows
 from etl_assets.warehouse.duckdb.publication import publish
 from etl_assets.warehouse.duckdb.schema import ensure, exists, fit
-from etl_assets.warehouse.duckdb.system import upgrade
+from etl_assets.warehouse.duckdb.system import upgrade, version_of
 from etl_assets.warehouse.duckdb.types import within
 from etl_assets.warehouse.publication import (
     Facts,
@@ -307,6 +307,11 @@ class DuckDBWarehouse(Warehouse):
         """See `StateStore.history`."""
         with self._look("reading etl_history") as connection:
             return states.history(connection, table, kind, most)
+
+    def tables_version(self) -> int | None:
+        """See `Warehouse.tables_version`."""
+        with self._look("looking at the platform's tables") as connection:
+            return version_of(connection)
 
     def migrate(self) -> str:
         """See `Warehouse.migrate`."""

@@ -285,6 +285,10 @@ class PostgresWarehouse(Warehouse):
         """See `StateStore.history`."""
         return self._look("reading etl_history", lambda c: states.history(c, table, kind, most))
 
+    def tables_version(self) -> int | None:
+        """See `Warehouse.tables_version`."""
+        return self._look("looking at the platform's tables", system.version_of)
+
     def migrate(self) -> str:
         """See `Warehouse.migrate`."""
         before = system.upgrade(self.transactions)
@@ -332,15 +336,12 @@ class PostgresWarehouse(Warehouse):
     def _bring_over(self) -> None:
         """Upgrade what an earlier release wrote, since work goes on from it; nothing is made where
         nobody published."""
-        if not self._is_prepared and self._version_there() is not None:
+        if not self._is_prepared and self.tables_version() is not None:
             self._prepare()
 
     def _prepare(self) -> None:
         """Upgrade a database that is new or behind, once a process."""
         if not self._is_prepared:
-            if self._version_there() != SCHEMA_VERSION:
+            if self.tables_version() != SCHEMA_VERSION:
                 system.upgrade(self.transactions)
             self._is_prepared = True
-
-    def _version_there(self) -> int | None:
-        return self._look("looking at the platform's tables", system.version_of)
