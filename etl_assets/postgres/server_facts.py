@@ -15,6 +15,8 @@ from etl_assets.core.wording import count_of
 
 OLDEST_SUPPORTED = 13
 """The oldest major version that the project of PostgreSQL still mended when this was written."""
+_SCANS_PAGES = 14
+"""Since this version a server finds the rows of a range of pages (`sources/postgres/slices.py`)."""
 _FEW_CONNECTIONS = 5
 _LONG_ENOUGH = 600  # seconds that a read may wait for whatever it hands its rows to
 # A hidden session has its database and role, and NULL for the rest.
@@ -113,6 +115,13 @@ def findings_of_source(where: str, facts: ServerFacts, statement_seconds: int) -
             "statement_timeout",
             f"{told.statement_seconds:,} s for this role, and {statement_seconds:,} s for ours "
             "(ETL_STATEMENT_TIMEOUT_SECONDS counts)",
+        )
+    if told.version // 10_000 < _SCANS_PAGES:
+        yield Finding(
+            where,
+            "large tables",
+            f"before PostgreSQL {_SCANS_PAGES} a large table is read by one connection, whatever "
+            "ETL_READ_WORKERS says, unless an index finds its day",
         )
     if told.is_standby:
         yield _standby(where, facts)

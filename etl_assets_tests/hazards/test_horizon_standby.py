@@ -1,50 +1,20 @@
 """A standby does not show the primary's open transactions (C3): a real one, by streaming."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-import pytest
 
 from etl_assets.core.findings import Finding, Level
 from etl_assets.core.position import Horizon
-from etl_assets.demo.os_account import let_in, server_account
-from etl_assets.demo.server import EmbeddedPostgres, _run, start_postgres
-from etl_assets.demo.socket_folder import PORT
+from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.postgres.server_facts import findings_of_source, read_facts
 from etl_assets.sources.postgres.horizon import HorizonPolicy, read_horizon
 from etl_assets_tests.source_tables import run
 
 LAG = timedelta(minutes=10)
 WATERMARK = datetime(2024, 5, 17, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A server on which nobody commits but the test."""
-    server = start_postgres(tmp_path_factory.mktemp("primary") / "postgres")
-    run(server.url("postgres"), "ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
-    yield server
-    server.stop(immediately=True)
-
-
-@pytest.fixture(scope="module")
-def standby(
-    primary: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedPostgres]:
-    folder = tmp_path_factory.mktemp("standby") / "postgres"
-    account = server_account(folder)
-    if account.uid is not None:
-        let_in(account, folder.parent)
-    folder.mkdir()
-    account.own(folder)
-    where = ["-h", primary.socket_dir, "-p", str(PORT), "-U", "postgres", "-D", str(folder)]
-    _run(account, "pg_basebackup", *where, "-R", "-X", "stream", "-c", "fast", "--no-sync")
-    server = start_postgres(folder)
-    yield server
-    server.stop(immediately=True)
 
 
 def look(url: str) -> Horizon:

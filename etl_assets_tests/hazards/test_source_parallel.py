@@ -19,6 +19,7 @@ from polars.testing import assert_frame_equal
 
 from etl_assets.core.computed import Sql
 from etl_assets.core.errors import SourceError
+from etl_assets.core.findings import Level
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.source_specs import Parent, PostgresTable
 from etl_assets.core.table import LayerTable
@@ -26,6 +27,7 @@ from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.load import load_days
 from etl_assets.postgres import copy
+from etl_assets.postgres.server_facts import findings_of_source
 from etl_assets.sources.postgres import parallel, reader, slices
 from etl_assets.sources.postgres.reader import PostgresReader
 from etl_assets.sources.postgres.source import PostgresSource
@@ -261,6 +263,43 @@ def test_a_day_without_an_index_is_not_read_once_for_each_slice(
     run(database_url, RENAMED, "CREATE VIEW things AS SELECT * FROM base")
     assert sum(f.height for f in frames(database_url, BY_DAY, 2)) == 100_000
     assert seen.slices == []
+
+
+def test_a_server_that_cannot_scan_a_range_of_pages_is_read_by_one_or_by_the_days_index(
+    database_url: str, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a PostgreSQL before 14, to which a range of pages is a filter over all rows."""
+    monkeypatch.setattr(slices, "_MOST_COST", 1.5)
+    monkeypatch.setattr(slices, "SLICE_BYTES", 1 << 20)
+    fill(database_url, 100_000)
+    name = database_url.split("/")[3].split("?")[0]
+    assert sum(f.height for f in frames(database_url, PLAIN, 2)) == 100_000
+    assert len(seen.connections) == 1
+    run(database_url, f'ALTER DATABASE "{name}" SET enable_tidscan = off')
+    assert sum(f.height for f in frames(database_url, PLAIN, 2)) == 100_000
+    assert sum(f.height for f in frames(database_url, BY_DAY, 2)) == 100_000
+    assert len(seen.connections) == 1, "by one"
+    run(
+        database_url,
+        "INSERT INTO things SELECT n, '2024-06-01Z', 'x' FROM generate_series(200000, 700000) n",
+        "CREATE INDEX ON things (day_at)",
+        "ANALYZE things",
+    )
+    assert sum(f.height for f in frames(database_url, BY_DAY, 2)) == 100_000
+    assert len(seen.connections) == 2, "by spans of the day"
+
+
+@pytest.mark.parametrize(("version", "says"), [("13.20", True), ("14.1", False)])
+def test_doctor_says_what_a_server_before_14_reads_by_one(
+    database_url: str, version: str, says: bool
+) -> None:
+    with reader_of(database_url) as plain:
+        facts = plain.facts()
+    number = int(version.split(".")[0]) * 10_000
+    facts = replace(facts, told=facts.told._replace(version=number, shown_version=version))
+    found = [f for f in findings_of_source("source", facts, 3600) if f.check == "large tables"]
+    told = "before PostgreSQL 14 a large table is read by one connection"
+    assert [(f.level, told in f.found) for f in found] == ([(Level.OK, True)] if says else [])
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
