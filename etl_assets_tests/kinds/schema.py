@@ -253,7 +253,7 @@ class Table:
     def _expression(self, name: str) -> str:
         zoned = "zoned" in (self.day, self.cursor)
         if name == "tags" and self.tags_as_text:
-            return "t.tags::text"
+            return "array_to_json(t.tags)::text"
         if name == "local_at" and zoned:
             return _SQL["zoned local_at"]
         return _SQL.get(f"{self.day} {name}", _SQL.get(name, f"t.{quoted(name)}"))

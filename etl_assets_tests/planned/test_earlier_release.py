@@ -8,6 +8,7 @@ import pytest
 from etl_assets.pipeline.planned.migration import migration_of
 from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 from etl_assets_tests.contract.backends import Backend
+from etl_assets_tests.contract.on_bigquery import BIGQUERY, _prefix
 from etl_assets_tests.planned.conftest import Built
 from etl_assets_tests.planned.foreseeing import Before, assert_it_happened, planned
 from etl_assets_tests.planned.kinds import KINDS
@@ -27,22 +28,22 @@ CHANGES = [
 ]
 
 
-@pytest.mark.soak_for("bigquery")
+@pytest.mark.soak_for("bigquery", "postgres-7", *(f"postgres-8-{c}" for c in CHANGES[2:]))
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("version", EARLIER)
 def test_a_plan_names_the_migration_and_foresees_the_rest(
-    build: Built, backend: Backend, tmp_path: Path, version: int, change: str
+    load: Built, backend: Backend, tmp_path: Path, version: int, change: str
 ) -> None:
     case = KINDS[change]
-    world = build(case.before)
-    assert world.load_all() == {}
+    world = load(case.before)
     assert migration_of(world.platform.warehouse) is None
     world.platform.close()
+    dataset = f"{_prefix(tmp_path)}etl" if backend is BIGQUERY else "etl"
     for statement in (
         *EARLIER[version],
         f"UPDATE etl.etl_schema SET version = {version} WHERE 1=1",
     ):
-        backend.run(tmp_path, statement)
+        backend.run(tmp_path, statement.replace(" etl.", f" {dataset}."))
     world = world.with_code(case.after, **case.settings)
     before, there = Before.of(world, backend, tmp_path), everything(backend, tmp_path)
 
