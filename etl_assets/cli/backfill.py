@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--from", "first", type=Day(), help="First day (UTC); default: the first of all.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC); default: the newest.")
 @click.option("--even-closed", is_flag=True, help="Load closed days (keep_before) again, too.")
-@click.option("--force", is_flag=True, help="Make days again of which nothing changed.")
+@click.option("--force", is_flag=True, help="Make and publish days again of which nothing changed.")
 @json_option
 def backfill(
     tables: tuple[str, ...], first: date | None, last: date | None, even_closed: bool, force: bool

@@ -12,7 +12,7 @@ from etl_assets.config import read_settings
 def dev(port: int) -> None:
     """Open the platform in the Dagster UI, on this machine only."""
     from etl_assets.orchestration.backfill import home_instance
-    from etl_assets.orchestration.development import run_ui
+    from etl_assets.orchestration.development import begin_after_older_runs, run_ui
 
     def announce() -> None:
         # Dagster's own first page is a timeline of runs, which is empty where nothing ran today.
@@ -21,6 +21,7 @@ def dev(port: int) -> None:
 
     settings = read_settings()
     with home_instance(settings) as instance:  # keeps the embedded server running meanwhile
+        begin_after_older_runs(instance)
         try:
             code = run_ui(settings, port, announce)
         finally:

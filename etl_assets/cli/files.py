@@ -135,7 +135,7 @@ def replay(table: str, first: date | None, last: date | None) -> None:
         print_error(f"{found.path} has no object from {window.first} to {window.last}.")
         sys.exit(1)
     # The days in between, of which there is no object, stay as they are.
-    result = load(settings, [found.path], windows_of(days) or [window])
+    result = load(settings, [found.path], windows_of(days) or [window], force=True)
     if wants_json():
         print_json(result_rows(result))
     if not result.succeeded:

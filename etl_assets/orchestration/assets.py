@@ -36,6 +36,7 @@ from etl_assets.orchestration.source_assets import seen_in_load
 from etl_assets.orchestration.started_by import note_who_started
 from etl_assets.orchestration.unchanged import (
     States,
+    is_forced,
     left_as_they_are,
     left_metadata,
     materialisations,
@@ -156,7 +157,10 @@ def _publish(
         # Day by day on record: an Output would materialise the refused days too.
         committed = Committed()
         if loaded.good:
-            committed, made = manager.publish(table, loaded.good, context.run_id)
+            even_same = is_forced(context.run.tags)
+            committed, made = manager.publish(
+                table, loaded.good, context.run_id, even_same=even_same
+            )
             described |= made
         yield from materialisations(context, table, described, {**left, **committed.same})
         return committed

@@ -16,6 +16,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dagster as dg
+from dagster._daemon.auto_run_reexecution.event_log_consumer import DAGSTER_EVENT_TYPES
+
 from etl_assets.config import Settings, child_environment
 from etl_assets.core.errors import ConfigError
 from etl_assets.orchestration.backfill import WORKSPACE_FILE, dagster_home
@@ -47,6 +50,19 @@ def _workspace(settings: Settings) -> Path:
     """The project's, whose code location may have more than tables, else that of this package."""
     own = settings.project and settings.project / WORKSPACE_FILE.name
     return own if own and own.is_file() else WORKSPACE_FILE
+
+
+def begin_after_older_runs(instance: dg.DagsterInstance) -> None:
+    """Let the daemon that tries killed runs again begin with the runs that are still to come.
+
+    It would do the same by itself, with two warnings in the log of the first `dev` of an instance.
+    """
+    cursors = instance.daemon_cursor_storage
+    keys = {f"EVENT_LOG_CONSUMER_CURSOR-{kind.value}" for kind in DAGSTER_EVENT_TYPES}
+    missing = keys - cursors.get_cursor_values(keys).keys()
+    if missing:
+        newest = instance.event_log_storage.get_maximum_record_id() or 0
+        cursors.set_cursor_values(dict.fromkeys(missing, str(newest)))
 
 
 class _Stop(Exception):

@@ -15,7 +15,7 @@ from etl_assets.orchestration.failures import overtaken, told_as_failures
 from etl_assets.orchestration.metadata import Metadata, cost_metadata, day_metadata
 from etl_assets.orchestration.names import path_of, step_of
 from etl_assets.orchestration.partitions import partition_of
-from etl_assets.orchestration.unchanged import EQUAL, unchanged_metadata
+from etl_assets.orchestration.unchanged import EQUAL, is_forced, unchanged_metadata
 from etl_assets.pipeline.platform import Platform
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class WarehouseIOManager(dg.IOManager):
         run_id = context.step_context.run_id
         with told_as_failures():
             try:
-                committed, described = self.publish(table, obj, run_id)
+                even_same = is_forced(context.step_context.run_tags)
+                committed, described = self.publish(table, obj, run_id, even_same=even_same)
             except BaseException as error:
                 self._platform.end_spool(run_id, step_of(table))
                 if isinstance(error, StalePublication):
@@ -62,7 +63,12 @@ class WarehouseIOManager(dg.IOManager):
         return self._committed.pop((run_id, table.path))
 
     def publish(
-        self, table: LayerTable, days: "Sequence[LoadedDay]", run_id: str
+        self,
+        table: LayerTable,
+        days: "Sequence[LoadedDay]",
+        run_id: str,
+        *,
+        even_same: bool = False,
     ) -> "tuple[Committed, dict[str | None, Metadata]]":
         """Publish good days in one transaction; the metadata of each by partition key, if any.
 
@@ -70,7 +76,8 @@ class WarehouseIOManager(dg.IOManager):
         """
         from etl_assets.pipeline.publish import publish_days
 
-        committed = publish_days(self._platform.warehouse, table, days, run_id)
+        warehouse = self._platform.warehouse
+        committed = publish_days(warehouse, table, days, run_id, even_same=even_same)
         return committed, {
             partition_of(loaded.day): day_metadata(
                 self._platform.catalog,

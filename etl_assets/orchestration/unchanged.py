@@ -34,12 +34,17 @@ NOT_MADE: Final = (
 States = Mapping[date, PartitionState]
 
 
+def is_forced(tags: Mapping[str, str]) -> bool:
+    """Whether the tags of a run say that it makes and publishes also what did not change."""
+    return tags.get(FORCE_TAG) == FORCE
+
+
 def left_as_they_are(
     context: dg.AssetExecutionContext, platform: Platform, table: LayerTable, parts: Sequence[date]
 ) -> States:
     """The parts of a derived table that the run need not make, with their states; none where the
     run's tag asks for all of them."""
-    if context.run.tags.get(FORCE_TAG) == FORCE:
+    if is_forced(context.run.tags):
         return {}
     left = unchanged_parts(platform.warehouse, platform.catalog, table, parts)
     for part in left:

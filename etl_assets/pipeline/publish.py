@@ -22,7 +22,7 @@ from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.kept_rows import KeptRows
 from etl_assets.pipeline.note_same import note_same
-from etl_assets.pipeline.same_rows import same_parts
+from etl_assets.pipeline.same_rows import is_news_of_files, same_parts
 from etl_assets.pipeline.turns import in_turn
 from etl_assets.pipeline.unchanged import as_counted
 from etl_assets.spool import SpoolFiles
@@ -84,14 +84,19 @@ def published_counts(warehouse: Warehouse, table: LayerTable) -> Published:
 
 
 def publish_days(
-    warehouse: Warehouse, table: LayerTable, days: Sequence[LoadedDay], run_id: str
+    warehouse: Warehouse,
+    table: LayerTable,
+    days: Sequence[LoadedDay],
+    run_id: str,
+    *,
+    even_same: bool = False,
 ) -> Committed:
     """Publish the parts, which must all be good, in one transaction.
 
-    Parts that were read from a source and are as they are published stay; they are only noted to
-    have been read again. Where another run publishes to the table meanwhile, the publication is
-    planned anew on what that left behind. Raises StalePublication, WarehouseError and what else
-    `Rows.publish` raises; then nothing has changed.
+    Parts that were read from a source and are as they are published stay, unless `even_same`; they
+    are only noted to have been read again. Where another run publishes to the table meanwhile, the
+    publication is planned anew on what that left behind. Raises StalePublication, WarehouseError
+    and what else `Rows.publish` raises; then nothing has changed.
     """
     refused = [str(loaded.day) for loaded in days if not loaded.is_good]
     if refused:
@@ -111,20 +116,25 @@ def publish_days(
         )
         for loaded in days
     ]
-    return publish_staged(warehouse, table, staged, run_id)
+    return publish_staged(warehouse, table, staged, run_id, even_same=even_same)
 
 
 def publish_staged(
-    warehouse: Warehouse, table: LayerTable, days: Sequence[StagedDay], run_id: str
+    warehouse: Warehouse,
+    table: LayerTable,
+    days: Sequence[StagedDay],
+    run_id: str,
+    *,
+    even_same: bool = False,
 ) -> Committed:
     """Let the staged parts take the place of what is published of them; those that are the same
-    stay."""
+    stay, unless `even_same`."""
     if not days:
         return Committed()
     began = time.perf_counter()
     bring_columns(warehouse, table, run_id)
     content = None if table.has_days else _content(table, days[0])
-    alike = _alike(warehouse, table, days, content)
+    alike = {} if even_same else _alike(warehouse, table, days, content)
     same = note_same(warehouse, table, days, alike, run_id) if alike else {}
     days = [staged for staged in days if staged.day not in same]
     if not days:
@@ -153,10 +163,8 @@ def _alike(
     if known is None or known.content != content:
         return {}
     new, states = days[0].state, {s.partition_key: s for s in warehouse.state(table)}
-    if table.is_of_files and any(
-        (state.made_of, state.made_by) != (new.made_of, new.made_by) for state in states.values()
-    ):
-        return {}  # the ledger has to say what became of other objects
+    if table.is_of_files and any(is_news_of_files(known, state, new) for state in states.values()):
+        return {}
     return as_counted(warehouse, table, states)
 
 

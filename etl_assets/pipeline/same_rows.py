@@ -13,7 +13,8 @@ import polars as pl
 from etl_assets.core.json_objects import json_value
 from etl_assets.core.partitions import Window
 from etl_assets.core.policies import Deletes
-from etl_assets.core.state import PartitionState
+from etl_assets.core.reload_reasons import forgotten_of
+from etl_assets.core.state import PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
@@ -34,10 +35,14 @@ def same_parts(
     if table.source is None or not table.has_days or table.deletes is Deletes.KEEP:
         return {}
     known = {state.partition_key: state for state in warehouse.state(table)}
+    row = warehouse.table_state(table) if known else None
     found = {
         staged.day: state
         for staged in days
-        if (state := known.get(staged.day)) is not None and _may_be_same(table, staged, state)
+        if row is not None
+        and (state := known.get(staged.day)) is not None
+        and _may_be_same(staged, state)
+        and not (table.is_of_files and is_news_of_files(row, state, staged.state))
     }
     fit = warehouse.fit(table) if found else None
     if fit is None or fit.error is not None:
@@ -49,14 +54,18 @@ def same_parts(
     }
 
 
-def _may_be_same(table: LayerTable, staged: StagedDay, state: PartitionState) -> bool:
+def is_news_of_files(row: TableState, before: PartitionState, after: PartitionState) -> bool:
+    """Whether the ledger has something new to say of a part of a table of files: what became of
+    other objects, what other code made of them, or that a forgotten part was loaded again."""
+    if forgotten_of(row.reload_reasons.get(after.partition_key, "")):
+        return True
+    return (before.made_of, before.made_by) != (after.made_of, after.made_by)
+
+
+def _may_be_same(staged: StagedDay, state: PartitionState) -> bool:
     new = staged.state
     counts = (new.row_count, new.quarantined_count, new.high_watermark)
-    if counts != (state.row_count, state.quarantined_count, state.high_watermark):
-        return False
-    # The ledger says of each object what became of it: it is the same of the same objects.
-    is_same_origin = (new.made_of, new.made_by) == (state.made_of, state.made_by)
-    return is_same_origin or not table.is_of_files
+    return counts == (state.row_count, state.quarantined_count, state.high_watermark)
 
 
 def _is_same(warehouse: Warehouse, table: LayerTable, staged: StagedDay) -> bool:

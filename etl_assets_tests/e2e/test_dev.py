@@ -128,6 +128,7 @@ def test_m7_a_signal_to_dev_alone_ends_all_that_it_started(
         said = dev.log.read_text()
         assert "dagster.yaml" not in said
         assert " DEBUG " not in said
+        assert "WARNING" not in said
         assert "Traceback" not in said
         if number != signal.SIGKILL:
             with psycopg.connect(postgres.url(f"dev_{number.name.lower()}_dagster")) as connection:
