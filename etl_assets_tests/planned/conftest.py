@@ -65,14 +65,16 @@ def load(
     """Makes a world with this code in which all was loaded; of the default shop on DuckDB a copy of
     the one that the first test loaded."""
 
-    def loaded(shop: Shop | None = None) -> World:
-        is_default = backend.name == "duckdb" and shop in (None, DEFAULT)
+    def loaded(shop: Shop | None = None, **settings: object) -> World:
+        is_default = (
+            backend.name == "duckdb" and shop in (None, DEFAULT) and not any(settings.values())
+        )
         file = tmp_path / "warehouse.duckdb"
         if is_default and kept.database:
             shutil.copy(kept.file, file)
             url = empty_database(postgres, "test", template=kept.database)
             return _opened(World.of(url, tmp_path, DEFAULT), opened)
-        world = build(shop)
+        world = build(shop, **settings)
         assert world.load_all() == {}
         if is_default:
             world.platform.close()

@@ -16,7 +16,14 @@ from etl_assets.core.policies import Deletes, Drift, Thresholds
 from etl_assets.core.source_specs import PostgresTable
 from etl_assets.core.spec import EnrichedSpec
 from etl_assets.core.table import Input
-from etl_assets_tests.planned.world import REQUIRED, Shop, changed, of_both, of_orders
+from etl_assets_tests.planned.world import (
+    BESIDE_ORDERS,
+    REQUIRED,
+    Shop,
+    changed,
+    of_both,
+    of_orders,
+)
 from etl_assets_tests.source_tables import UTC_MOMENT, contract_of
 
 SHOP = Shop()
@@ -68,6 +75,11 @@ KINDS: Mapping[str, Kind] = {
     ),
     "a column added through both layers": Kind(
         changed(SHOP, raw=CHANNEL, staged=CHANNEL), impacts=[HARMLESS, HARMLESS, VALUES]
+    ),
+    "a column added to orders alone": Kind(
+        changed(SHOP, raw=CHANNEL, staged=CHANNEL, without=BESIDE_ORDERS),
+        before=changed(SHOP, without=BESIDE_ORDERS),
+        impacts=[HARMLESS, HARMLESS, VALUES],
     ),
     "a column added with a default": Kind(
         changed(

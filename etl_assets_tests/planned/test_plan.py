@@ -11,7 +11,7 @@ from etl_assets_tests.planned.foreseeing import Before, assert_it_happened, plan
 from etl_assets_tests.planned.kinds import KINDS
 from etl_assets_tests.planned.physical import everything
 
-IN_EVERY_WAREHOUSE = "a column added through both layers"
+IN_EVERY_WAREHOUSE = "a column added to orders alone"
 """The others are of DuckDB in the default run, and of all warehouses in the soak."""
 
 
