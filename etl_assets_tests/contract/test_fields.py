@@ -53,6 +53,7 @@ def test_what_is_put_replaces_these_parts_of_this_table_alone(warehouse: Warehou
     assert set(warehouse.fields(OTHER)) == set(elsewhere)
 
 
+@pytest.mark.soak_for("bigquery")  # its own `test_upgrade.py` has others
 def test_a_warehouse_of_version_6_gains_the_register_and_loses_nothing(
     backend: Backend, warehouse: Warehouse, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_records_without_a_day_belong_to_the_day_of_most_rows() -> None:
     assert NO_DAY.home is None
 
 
+@pytest.mark.soak_for("bigquery")  # its own `test_upgrade.py` has others
 def test_a_warehouse_of_version_5_gains_an_index_and_loses_nothing(
     backend: Backend, warehouse: Warehouse, tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ def ids(road: Road) -> list[int]:
     return [number for number, *_ in road.published()]
 
 
-@pytest.mark.share
+@pytest.mark.soak_for("bigquery")  # it is the source that tells the hours apart
 def test_b3_the_hour_that_comes_twice_or_never_sets_its_row_aside_and_no_other(
     pave: Paved,
 ) -> None:
