@@ -16,7 +16,6 @@ from etl_assets.demo.billing import fill_billing
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.demo.shop import fill_shop
 from etl_assets.table_modules import tables_from
-from etl_assets_tests.new_database import dagster_database
 from etl_assets_tests.partner_files import partner_files
 from etl_assets_tests.source_tables import carry
 
@@ -33,14 +32,9 @@ class Shop:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, **changes: str) -> Result:
-        """A command in this process, with none of the caller's own settings.
-
-        Dagster's own database is one on the server of `url`, for each ETL_HOME another.
-        """
+        """A command in this process, with none of the caller's own settings."""
         others = {n: None for n in os.environ if n.startswith(OURS)}
         given: dict[str, Any] = {**others, **self.environment, **changes}
-        if given.get("ETL_HOME") and "DAGSTER_POSTGRES_URL" not in given:
-            given["DAGSTER_POSTGRES_URL"] = dagster_database(self.url, given["ETL_HOME"])
         return CliRunner().invoke(main, list(arguments), env=given, catch_exceptions=False)
 
     def with_environment(self, **changes: str) -> "Shop":

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 
 from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets_tests.cli.conftest import Shop
 from etl_assets_tests.importable import importable
-from etl_assets_tests.new_database import empty_database
+from etl_assets_tests.new_database import dagster_database, empty_database
 from etl_assets_tests.source_tables import run
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +61,11 @@ ROWS = [
 
 class Company(Shop):
     """Commands that must do well, and modules that are read anew by each, as in a terminal."""
+
+    def run(self, *arguments: str, **changes: str) -> Result:
+        """As any command, with Dagster's database on the server of the tests."""
+        dagster = dagster_database(self.url, self.environment["ETL_HOME"])
+        return super().run(*arguments, **{"DAGSTER_POSTGRES_URL": dagster, **changes})
 
     def done(self, *arguments: str) -> str:
         self.read_modules_anew()
