@@ -65,6 +65,7 @@ def sync(tables: tuple[str, ...], derive: bool | None) -> None:
     with progress("table", busy, "starting Dagster", done="Synced") as shown:
         platform.on_sync = lambda report: shown.step(report.table)
         platform.on_day, platform.on_work = shown.on_day, shown.on_work
+        platform.on_wait = shown.at
         synced = run_sync(platform, chosen, derive=derive, idle=idle)
     reports = idle | {report.table: report for report in synced.reports}
     _print([reports[table.path] for table in chosen if table.path in reports], synced.derived)

@@ -50,7 +50,8 @@ class Platform:
     was loaded and checked: table path, day, whether it is good; `on_note` of what a person should
     know of a load that went well; `on_sync` and `on_reconciled` of each table; `on_failure` of each
     op that failed for good. `on_work` is told of the steps that follow: what a step is (in the
-    singular), how many there are (None where nobody knows), and what is done.
+    singular), how many there are (None where nobody knows), and what is done; `on_wait` of what a
+    sync waits for.
     """
 
     settings: Settings
@@ -60,6 +61,7 @@ class Platform:
     on_reconciled: "Callable[[Reconciliation], None]" = lambda _found: None
     on_failure: Callable[[str, str], None] = lambda _op, _message: None
     on_work: Callable[[str, int | None, str], None] = lambda _unit, _total, _label: None
+    on_wait: Callable[[str], None] = lambda _told: None
     given_catalog: Catalog | None = None
     google: "Connect | None" = None
     sources: Sources = field(init=False)
@@ -249,6 +251,7 @@ class Platform:
             chunk_rows=sync.chunk_rows,
             chunk_bytes=sync.chunk_bytes,
             patience=timedelta(seconds=sync.patience),
+            on_wait=self.on_wait,
         )
 
     def close(self) -> None:

@@ -35,6 +35,7 @@ from etl_assets.pipeline.sync_part import (
 from etl_assets.sources.base import Source
 from etl_assets.warehouse.base import Warehouse
 
+_SHORT_WAITS = 2
 _IDLE_ROWS = 1_000  # of the look-back at most; with more than that a sync is not idle
 
 
@@ -79,6 +80,7 @@ class Sync:
             retry=tenacity.retry_if_exception(may_pass),
             stop=tenacity.stop_after_delay(self.policy.patience.total_seconds()),
             wait=tenacity.wait_exponential_jitter(initial=0.2, max=15),
+            before_sleep=self._waits,
             reraise=True,
         )
         bring_columns(self.warehouse, self.table, self.run_id)
@@ -87,6 +89,12 @@ class Sync:
             chunk, stop = attempts(self._chunk, stop, mark)
             mark = chunk.mark
             yield chunk
+
+    def _waits(self, attempt: tenacity.RetryCallState) -> None:
+        """Tell of a wait; the first two are over within a second, and nobody asks about them."""
+        error = attempt.outcome.exception() if attempt.outcome else None
+        if attempt.attempt_number > _SHORT_WAITS and error is not None:
+            self.policy.on_wait(f"{self.table.path} waits, and tries again. {error}")
 
     def idle(self) -> Chunk | None:
         """The only chunk of a sync that changes nothing, not even the position; else None.

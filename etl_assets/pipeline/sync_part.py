@@ -3,7 +3,7 @@
 Which chunks there are, and what becomes of them, is `sync.py`; how a source is read is `sources/`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,11 +23,15 @@ from etl_assets.sources.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class SyncPolicy:
-    """How much a chunk holds at most, and how long trouble that may pass is sat out."""
+    """How much a chunk holds at most, and how long trouble that may pass is sat out.
+
+    `on_wait` is told of a wait that is longer than a moment: which table waits, and for what.
+    """
 
     chunk_rows: int = 50_000
     chunk_bytes: int = 64 << 20
     patience: timedelta = timedelta(minutes=2)
+    on_wait: Callable[[str], None] = lambda _told: None
 
 
 class Slice(StrEnum):

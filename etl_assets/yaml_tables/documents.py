@@ -4,7 +4,6 @@ them, each in a sentence with file, line and field.
 What may be written is `table.py`. Documents of other components are Dagster's and not read here.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 from etl_assets.core.errors import SpecError
 from etl_assets.core.spec import TableSpec
 from etl_assets.yaml_tables.table import SOURCES, SourceTableYaml
+from etl_assets.yaml_tables.words import in_yaml
 
 TYPE: Final = "etl_assets.SourceTable"
 _BESIDE = ("type", "attributes", "requirements")
@@ -95,7 +95,7 @@ class _Document:
             return Wrong(" ".join(dict.fromkeys(sentences)), name)
         except SpecError as error:
             told = str(error).removeprefix(f"TableSpec {error.table}: ")
-            told = re.sub(r"\bNone\b", "null", told)
+            told = in_yaml(told)
             if error.field is None:
                 return self._wrong(("attributes",), told, error.table)
             fields = {**_FIELDS, "source": next((s for s in SOURCES if s in (given or {})), "")}

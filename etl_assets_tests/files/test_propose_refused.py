@@ -1,5 +1,6 @@
 """`files propose` where there is nothing to propose, or no file tells what its format is."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,3 +99,25 @@ def test_a_bucket_is_looked_at_and_the_setting_is_not_written_again(s3: S3Server
     assert f'location="s3://{bucket}/drop"' in written(beside)
     with pytest.raises(EtlError, match="has no object"):
         proposed(settings, f"s3://{bucket}/elsewhere")
+
+
+def test_a_file_that_is_cut_is_passed_over_and_told_of(tmp_path: Path, write: Write) -> None:
+    rows = [["id", "name"], ["1", "a"], ["2", "b"]]
+    cut = gzip.compress(csv_file(rows))[:20]
+    write("2024-01-01.csv", csv_file(rows))
+    write("2024-01-02.csv.gz", cut)
+    found = proposed(ObjectStoreSettings(), str(tmp_path), None)
+    told = " ".join(found.proposal.notes)
+    assert "'2024-01-02.csv.gz'" in told
+    assert "It was not looked at." in told
+
+
+def test_a_file_that_gained_a_column_has_no_line_above_its_header(
+    tmp_path: Path, write: Write
+) -> None:
+    rows = [["id", "name"], ["1", "a"], ["2", "b"], ["3", "c"]]
+    write("2024-01-01.csv", csv_file(rows))
+    write("2024-01-02.csv", csv_file([["id", "name", "extra"], ["4", "d", "x"]]))
+    found = proposed(ObjectStoreSettings(), str(tmp_path), None)
+    assert "cannot be loaded" not in " ".join(found.proposal.notes)
+    assert "extra" in str(found.proposal.sampled)

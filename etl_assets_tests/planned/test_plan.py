@@ -92,6 +92,12 @@ def test_a_table_without_a_declaration_says_so(
     assert told.changes is None
     assert not told.does_something
     assert "An earlier release published it last" in " ".join(told.sentences())
+    # One of which every load was refused has a row as well, and no release published it.
+    world.platform.close()
+    backend.run(tmp_path, "DELETE FROM etl.etl_state WHERE table_name = 'raw/orders'")
+    told = planned(world)["raw/orders"]
+    assert told.changes == ()
+    assert "earlier release" not in " ".join(told.sentences())
 
 
 @pytest.mark.soak_for("bigquery", "postgres")

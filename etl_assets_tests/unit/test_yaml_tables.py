@@ -302,6 +302,13 @@ WRONG = [
     ("deletes: tombstone", "deletes: maybe", "line 16: deletes: 'maybe' is none of them."),
     ("updated_at\n  deletes", "changed\n  deletes", "line 15: cursor_column: payments has no"),
     ("partition_column: day", "partition_column: tags", "line 14: partition_column: "),
+    ("  deletes: tombstone", "  kept_column: gone_at", "kept_column: "),
+    ("  deletes: tombstone", "  drift: evolve", "line 16: drift: evolve keeps new columns"),
+    (
+        "  thresholds: {max_bad_share: 0.1}",
+        "  thresholds: {severities: {no_such: warn}}",
+        "line 21: thresholds: ",
+    ),
     ("max_null_ratio: 0.1", "max_null_ratio: 3", "line 27: columns[2].max_null_ratio: "),
     ("nullable: true, max_null", "max_null", "line 27: columns[2]: max_null_ratio is for a column"),
     ("Berlin}\n  key", "Berlim}\n  key", "line 6: postgres: computed: the zone 'Europe/Berlim'"),
@@ -326,6 +333,8 @@ def test_what_is_wrong_is_a_sentence_with_file_line_and_field(
     assert error.startswith("yaml_company/tables/payments/defs.yaml, line ")
     assert told in error
     assert not re.search(r"Traceback|pydantic|ValidationError", error)
+    python = r"Config\.|Severity\.|Deletes\.|Drift\.|\bpl\.|column\(|=None|\bNone\b"
+    assert not re.search(python, error)
     assert list(catalog) == ["raw/good", "staged/good"]
 
 

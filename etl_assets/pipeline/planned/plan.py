@@ -126,7 +126,7 @@ class _Planning:
         makes = self.all.made.get(path, {})
         unsure = {day for day, why in loads.items() if not _is_sure(table, why)}
         unsure |= {day for day in makes if (path, day) not in self.sure.anew}
-        changes = _changed(table, row)
+        changes = _changed(table, row if _parts_of(self.now, path) else None)
         created = self._created(table, look, does=bool(loads or makes) or row is None)
         found = TablePlan(
             table=path,

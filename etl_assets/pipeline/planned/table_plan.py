@@ -98,8 +98,8 @@ class TablePlan:
         ]
         if self.unsure:
             told.append(
-                f"{_parts(dict.fromkeys(self.unsure, ''))} of these only if what "
-                f"{'it is' if len(self.unsure) == 1 else 'they are'} made of is not as it was."
+                f"Of these only if rows differ: {_parts(dict.fromkeys(self.unsure, ''))}. "
+                "What comes out as it was is not published again."
             )
         if self.marks and (self.makes or self.rebuilt):
             told.append(f"Days of {', '.join(self.marks)} whose rows see another version follow.")

@@ -52,14 +52,16 @@ def dialect_of(begins: Sequence[Begin]) -> Dialect:
             "Is it CSV? Say --format if it is something else.",
         )
     csv = replace(_signs(texts), encoding=encoding)
-    found = [record for text in texts for record in records_of(text, csv, _TRIED)]
+    by_file = [records for text in texts if (records := records_of(text, csv, _TRIED))]
+    found = [record for records in by_file for record in records]
     if not found:
         raise SourceError(
             f"{begins[0].key!r} has no record: its lines are blank, or none of them is whole.",
             "Is it CSV? Say --format if it is something else.",
         )
-    width = Counter(len(record.fields) for record in found).most_common(1)[0][0]
-    first = next(iter(records_of(next(filter(None, texts)), csv, 1)))
+    first = by_file[0][0]
+    # Each file is held against itself: one that gained a column is as whole as those before it.
+    width = _width(by_file[0])
     if len(first.fields) != width:
         raise SourceError(
             f"The first record of {begins[0].key!r} has {count_of(len(first.fields), 'field')}, "
@@ -69,7 +71,7 @@ def dialect_of(begins: Sequence[Begin]) -> Dialect:
         )
     if width == 1:
         notes.append("One column: no delimiter was found, so that any of them would do.")
-    odd = sum(len(record.fields) != width for record in found)
+    odd = sum(len(one.fields) != _width(records) for records in by_file for one in records)
     if odd:
         notes.append(
             f"{odd:,} of the {count_of(len(found), 'record')} of the sample cannot be loaded: "
@@ -82,6 +84,12 @@ def dialect_of(begins: Sequence[Begin]) -> Dialect:
             "A file of the sample has no line end after its last line: it would be refused as cut."
         )
     return Dialect(replace(csv, header=header), [*notes, *why])
+
+
+def _width(records: Sequence[Record]) -> int:
+    """How many fields most records of a file have; of two numbers the first record's."""
+    counts = Counter(len(record.fields) for record in records)
+    return max(counts, key=lambda number: (counts[number], number == len(records[0].fields)))
 
 
 def records_of(text: str, csv: Csv, most: int) -> list[Record]:

@@ -64,10 +64,11 @@ def propose(store: ObjectStore, kind: Kind | None = None, bounds: Bounds | None 
     bounds = bounds or Bounds()
     found = listed(store, bounds)
     chosen, notes = _of_one_kind(found, kind)
-    begins, groups = _begins(store, chosen, kind, bounds)
+    begins, groups, refused = _begins(store, chosen, kind, bounds)
     known = kind or kind_of(begins[0].key) or sniffed(begins[0])
     if known is Kind.PARQUET and not all(begin.is_whole for begin in begins):
-        begins, groups = _begins(store, chosen, known, bounds)
+        begins, groups, refused = _begins(store, chosen, known, bounds)
+    notes += refused
     read, columns = _names(begins, known)
     same = [
         begin for begin in read if overlap(columns[begin.key], columns[read[0].key]) >= _SAME_TABLE
@@ -114,8 +115,12 @@ def _of_one_kind(found: Listed, kind: Kind | None) -> tuple[list[StoredObject], 
 
 def _begins(
     store: ObjectStore, chosen: Sequence[StoredObject], kind: Kind | None, bounds: Bounds
-) -> tuple[list[Begin], Counter[str]]:
-    """The begins of some objects: the newest key of each shape, then more of the usual shape."""
+) -> tuple[list[Begin], Counter[str], list[str]]:
+    """The begins of some objects: the newest key of each shape, then more of the usual shape.
+
+    One that cannot be expanded is passed over with a note, for its day alone will be refused;
+    raises SourceError where none can.
+    """
     groups = Counter(shape_of(stored.key) for stored in chosen)
     newest = {shape_of(stored.key): stored for stored in chosen}
     picked = [newest[shape] for shape, _ in groups.most_common(bounds.objects)]
@@ -125,7 +130,15 @@ def _begins(
     room = bounds.objects - len(picked)
     picked += [usual[n * len(usual) // room] for n in range(room)] if len(usual) > room else usual
     unique = dict.fromkeys(picked)
-    return [begin_of(store, one, kind or kind_of(one.key), bounds) for one in unique], groups
+    begins, refused = [], []
+    for one in unique:
+        try:
+            begins.append(begin_of(store, one, kind or kind_of(one.key), bounds))
+        except SourceError as error:
+            refused.append(error)
+    if not begins:
+        raise refused[0]
+    return begins, groups, [f"{error} It was not looked at." for error in refused]
 
 
 def _names(begins: Sequence[Begin], kind: Kind) -> tuple[list[Begin], dict[str, list[str]]]:
