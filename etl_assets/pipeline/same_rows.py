@@ -70,10 +70,10 @@ def _may_be_same(staged: StagedDay, state: PartitionState) -> bool:
 
 def _is_same(warehouse: Warehouse, table: LayerTable, staged: StagedDay) -> bool:
     names = [column.name for column in table.columns]
-    folder = staged.files.folder.parent / f"same-{staged.day}"
+    folder = staged.files.folder.with_name(f"{staged.files.folder.name}-published")
     there = warehouse.read(table, [Window.of(staged.day)], folder / "read").frames[0]
     json_columns = [column.name for column in table.columns if column.logical == "json"]
-    ours = _spooled(there.select(names), json_columns, folder / "published")
+    ours = _spooled(there.select(names), json_columns, folder / "there")
     theirs = staged.files
     if json_columns and theirs.files:
         read = pl.scan_parquet(theirs.files, glob=False).select(names)

@@ -31,8 +31,10 @@ __all__ = ["cut_small", "seen"]
 
 
 def until_replayed(primary: EmbeddedPostgres, standby: EmbeddedPostgres) -> None:
-    """Wait until the standby shows all that was committed on the primary."""
-    ((written,),) = run(primary.url("postgres"), "SELECT pg_current_wal_flush_lsn()::text")
+    """Wait until the standby shows all that was done on the primary."""
+    # What a vacuum removes is not flushed at its end, but with the next commit.
+    flush = "SELECT pg_logical_emit_message(true, 'tests', 'until here')"
+    ((written,),) = run(primary.url("postgres"), flush, "SELECT pg_current_wal_flush_lsn()::text")
     deadline = time.monotonic() + 30
     asked = f"SELECT pg_last_wal_replay_lsn() >= '{written}'"
     while run(standby.url("postgres"), asked) != [(True,)]:

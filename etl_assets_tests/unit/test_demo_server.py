@@ -66,10 +66,10 @@ def wait_for_the_end(processes: list[psutil.Process]) -> None:
 
 
 def test_its_url_works_in_psycopg_and_in_sqlalchemy_whatever_pgport_says(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+    own_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPORT", "1")
-    url = server.url("postgres")
+    url = own_server.url("postgres")
     assert query(url, "SHOW listen_addresses") == [("",)]
     assert query(url, "SHOW fsync") == [("on",)]
     engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
