@@ -16,7 +16,7 @@ class Bound:
 
 
 BOUNDS = (
-    Bound("reader_over_copy", 1.75, "our reader / binary COPY"),
+    Bound("reader_over_copy", 2.0, "our reader / binary COPY"),
     Bound("load_over_copy", 2.7, "our raw load / binary COPY"),
     Bound("load_over_best_dlt", 1.0, "our raw load / the faster dlt"),
     Bound("load_over_best_peer", 1.0, "our raw load / the fastest of all others, unchecked too"),
