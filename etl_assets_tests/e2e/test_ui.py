@@ -134,7 +134,7 @@ def test_one_day_is_materialised_from_the_ui(ui: DagsterUI, page: Page) -> None:
     status, materialised, verdicts = ui.run(watch_run(page))
     expect(page.get_by_text("expected outputs")).to_have_count(0)
     picture(page, "run")
-    # A day that is found to be as it is published is said twice: read again, and since when it is so.
+    # A day that is as it is published is said twice: read again, and since when it is so.
     assert (status, set(materialised)) == ("SUCCESS", {KEYS[1]})
     assert verdicts == [(KEYS[1], name, True) for name in check_names("raw/customers")]
     page.goto("/runs")
