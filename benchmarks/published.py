@@ -12,7 +12,7 @@ from benchmarks.report_markdown import markdown_of
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 TITLE = "Performance"
 AGAIN = (
-    "This page is written by `make bench ARGS=--publish`, which takes about an hour of an idle "
+    "This page is written by `make bench ARGS=--publish`, which takes half an hour of an idle "
     "machine; do not edit it.\n`make bench` alone writes the same report, and an HTML file that "
     "needs nothing else, into the data folder\n(`.etl/bench`); `make bench ARGS='--only speed'` "
     "measures one part again, and reports the others as they were\nmeasured last on this machine, "
