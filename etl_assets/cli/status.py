@@ -166,7 +166,7 @@ def _seen(platform: "Platform", catalog: "Catalog", *, with_files: bool) -> _See
     of_files = [table for table in catalog.values() if table.is_of_files]
     with closing(platform.warehouse) as warehouse:
         states = warehouse.seen.state()
-        tables = warehouse.seen.table_states()
+        tables = platform.table_rows()
         late_files = _late_files(platform, of_files) if with_files else {}
         kept = kept_counts(warehouse.seen, catalog.values(), states)
     derived = platform.late_of(states, tables)

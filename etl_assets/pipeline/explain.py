@@ -111,8 +111,8 @@ class Explainer:
         for state in self._warehouse.state():
             self._states.setdefault(state.table_name, {})[state.partition_key] = state
         states = [state for found in self._states.values() for state in found.values()]
-        tables = self._warehouse.table_states()
-        self._late = {(late.table, late.day) for late in platform.late_of(states, tables)}
+        late = platform.late_of(states, platform.table_rows())
+        self._late = {(one.table, one.day) for one in late}
         self._stones: dict[str, list[tuple[str, datetime]]] = {}
         self._quarantine: dict[tuple[str, date | None], list[tuple[date, str, str, str]]] = {}
 

@@ -144,11 +144,13 @@ class Platform:
 
         Days that it does not have, or that have not come yet, are none of them.
         """
+        return self.late_of(self.warehouse.seen.state(), self.table_rows())
+
+    def table_rows(self) -> "list[TableState]":
+        """What is published of each table; each derived one says with which columns."""
         from etl_assets.pipeline.gained import with_columns_there
 
-        seen = self.warehouse.seen
-        rows = with_columns_there(self.warehouse, self.catalog, seen.table_states())
-        return self.late_of(seen.state(), rows)
+        return with_columns_there(self.warehouse, self.catalog, self.warehouse.seen.table_states())
 
     def late_of(
         self, states: "Iterable[PartitionState]", tables: "Iterable[TableState]"

@@ -2,8 +2,8 @@
 
 A thread pumps the bytes into a pipe while pyarrow parses: a quarter faster than reading in the
 parser's own thread, and the memory is bounded by the block. A row that is longer than a block goes
-to the parser as one block of its size (`copy_pump.py`). pyarrow parses in a thread as
-well, so that a signal reaches the one that waits. What is selected is decided elsewhere.
+to the parser as one block of its size (`copy_pump.py`). pyarrow parses in a thread as well, so that
+a signal reaches the one that waits. What is selected is decided elsewhere.
 """
 
 import re

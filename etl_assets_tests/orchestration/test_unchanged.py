@@ -185,6 +185,19 @@ def test_what_somebody_removed_from_the_warehouse_is_made_again(published: Shop)
     assert len(shop.published(STAGED, BAD)) == len(rows[STAGED])
 
 
+def test_rows_that_somebody_removed_from_a_derived_day_alone_are_made_again(
+    published: Shop,
+) -> None:
+    shop = published
+    before = len(shop.published(STAGED, BAD))
+    shop.platform.close()
+    one = f"SELECT min(order_id) FROM staged.orders WHERE created_at::DATE = '{BAD}'"
+    shop.warehouse(f"DELETE FROM staged.orders WHERE order_id = ({one})", write=True)
+    assert len(shop.published(STAGED, BAD)) == before - 1
+    assert left(shop.load(STAGED), STAGED) == {*KEYS} - {str(BAD)}
+    assert len(shop.published(STAGED, BAD)) == before
+
+
 def test_a_day_with_rows_in_quarantine_is_unchanged_until_these_change(shop: Shop) -> None:
     one = f"id = (SELECT min(id) FROM orders WHERE created_at::date = '{BAD}')"
     shop.sql(f"UPDATE orders SET status = 'lost', currency = '€' WHERE {one}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from etl_assets.cli.status import print_status
 from etl_assets.pipeline.planned.migration import migration_of
 from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 from etl_assets_tests.contract.backends import Backend
@@ -38,12 +39,7 @@ def test_a_plan_names_the_migration_and_foresees_the_rest(
     world = load(case.before)
     assert migration_of(world.platform.warehouse) is None
     world.platform.close()
-    dataset = f"{_prefix(tmp_path)}etl" if backend is BIGQUERY else "etl"
-    for statement in (
-        *EARLIER[version],
-        f"UPDATE etl.etl_schema SET version = {version} WHERE 1=1",
-    ):
-        backend.run(tmp_path, statement.replace(" etl.", f" {dataset}."))
+    make_earlier(backend, tmp_path, version)
     world = world.with_code(case.after, **case.settings)
     before, there = Before.of(world, backend, tmp_path), everything(backend, tmp_path)
 
@@ -60,3 +56,31 @@ def test_a_plan_names_the_migration_and_foresees_the_rest(
     world.load_all()
     assert_it_happened(plans, world, backend, tmp_path, before)
     assert migration_of(world.platform.warehouse) is None, "a publication brings it over"
+
+
+@pytest.mark.soak_for("bigquery", "postgres")
+def test_status_sees_the_late_days_that_the_sensor_makes(
+    load: Built, backend: Backend, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Version 7 did not remember with which columns a derived table was published."""
+    case = KINDS["a column added through both layers"]
+    world = load(case.before)
+    world.platform.close()
+    make_earlier(backend, tmp_path, 7)
+    world = world.with_code(case.after, **case.settings)
+    late = [one for one in world.platform.late() if one.table == "staged/orders"]
+    assert late, "it lacks the new column"
+
+    print_status(world.platform)
+    (note,) = [line for line in capsys.readouterr().err.splitlines() if "staged/orders: " in line]
+    assert str(len(late)) in note, "as many days are late"
+
+
+def make_earlier(backend: Backend, folder: Path, version: int) -> None:
+    """Let the platform's own tables be those of an earlier version."""
+    dataset = f"{_prefix(folder)}etl" if backend is BIGQUERY else "etl"
+    for statement in (
+        *EARLIER[version],
+        f"UPDATE etl.etl_schema SET version = {version} WHERE 1=1",
+    ):
+        backend.run(folder, statement.replace(" etl.", f" {dataset}."))

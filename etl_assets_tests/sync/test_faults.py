@@ -92,7 +92,11 @@ def test_c15_a_source_that_refuses_connections_for_a_while_is_waited_for(
         opening.daemon = True
         opening.start()
         refused = impatient(refused, REFUSED_SECONDS + 30)
+        told: list[str] = []
+        refused = replace(refused, policy=replace(refused.policy, on_wait=told.append))
         refused.sync()
+        assert told, "whoever waits is told of it"
+        assert all(re.match(r"raw/shelf waits, and tries again\. .*reached", one) for one in told)
         assert time.monotonic() - began >= REFUSED_SECONDS
     listeners[0].shutdown(socket.SHUT_RDWR)
     listeners[0].close()
