@@ -61,9 +61,7 @@ def add_all(
         print_json([_told(one) for one in found])
     else:
         _print_plan(target, good, skipped)
-    for one in found:
-        if one.refusal:
-            print_warning(str(one.refusal))
+    _print_refusals(found)
     bad = len(found) - len(good)
     if not yes:
         tell(
@@ -107,6 +105,18 @@ def _print_plan(target: "Target", good: "Sequence[Addition]", skipped: Sequence[
     for one in good:
         for warning in (*(one.proposed.warnings if one.proposed else ()), *one.notes):
             click.echo(f"{one.place}: {warning}")
+
+
+def _print_refusals(found: "Sequence[Addition]") -> None:
+    """Why tables cannot be added; a reason that several share, as a missing right, once."""
+    from etl_assets.pipeline.status_notes import some_named
+
+    places: dict[str, list[str]] = {}
+    for one in found:
+        if one.refusal:
+            places.setdefault(str(one.refusal), []).append(one.place)
+    for why, same in places.items():
+        print_warning(why if len(same) == 1 else f"{some_named(same)}: {why}")
 
 
 def _told(one: "Addition") -> Mapping[str, Any]:

@@ -105,6 +105,7 @@ def load(
                             expected=expected,
                         )
                     )
+            shown.has_errors = not result.succeeded
     for note in dict.fromkeys(notes):
         print_warning(note)
     print_unchanged(result)

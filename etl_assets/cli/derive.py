@@ -40,6 +40,7 @@ def derive(tables: tuple[str, ...]) -> None:
             platform.on_day, platform.on_work = shown.on_day, shown.on_work
             with home_instance(settings) as instance:
                 result = derive_late_days(platform, paths, instance)
+            shown.has_errors = not result.succeeded
     print_derived(result)
     print_result(result)
     if wants_json():

@@ -42,7 +42,8 @@ class Shown(Protocol):
 class Progress:
     """Steps that are done of so many; None where nobody knows how many there are.
 
-    `unit` is what a step is, in the singular; `label` what is being worked at.
+    `unit` is what a step is, in the singular; `label` what is being worked at. A step is counted
+    when it was tried: one who knows that some failed sets `has_errors`.
     """
 
     unit: str
@@ -53,6 +54,7 @@ class Progress:
     before: Reading = field(default_factory=METER.read)
     past: list[str] = field(default_factory=list)
     shown: Shown | None = None
+    has_errors: bool = False
 
     def step(self, label: str, steps: int = 1) -> None:
         """So many steps more are done, the last of them at `label`."""
@@ -112,14 +114,15 @@ def progress(
 ) -> Iterator[Progress]:
     """Show a progress until the context ends, and then the line that says what came of it.
 
-    `done` begins that line. Work that an error or Ctrl-C ends has a line that says so, too.
+    `done` begins that line. Work with errors, or that an error or Ctrl-C ends, has a line that says
+    so instead.
     """
     shown = Progress(unit, total, label)
     over = "Stopped"
     try:
         with _Bar(shown) if is_live(sys.stderr) else _Lines(shown) as shown.shown:
             yield shown
-        over = done
+        over = "Ended with errors" if shown.has_errors else done
     finally:
         shown.shown = None
         click.echo(f"{over} after {_shown(_waited())}: {shown.result()}.", err=True)

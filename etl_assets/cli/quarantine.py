@@ -52,14 +52,30 @@ def quarantine() -> None:
 @click.argument("tables", nargs=-1)
 @json_option
 def list_(tables: tuple[str, ...]) -> None:
-    """How many rows each rule set aside, of TABLES (default: all)."""
+    """How many rows each rule set aside, of TABLES (default: all).
+
+    A day that a check refuses is not published, and none of its rows are set aside: these days are
+    only named.
+    """
+    from etl_assets.core.reload_reasons import refused_of
     from etl_assets.pipeline.quarantine import counts
+    from etl_assets.pipeline.status_notes import some_named
 
     platform = open_platform()
-    found = counts(platform.warehouse.seen, chosen(catalog_of(platform), tables))
-    rows = [vars(one) for one in found]
+    wanted = chosen(catalog_of(platform), tables)
+    rows = [vars(one) for one in counts(platform.warehouse.seen, wanted)]
     empty = "Nothing is in quarantine."
     print_rows(Table("quarantine", "Rows in quarantine", _COLUMNS, rows, wraps="rule", empty=empty))
+    refused = {
+        table.path: sum(map(bool, map(refused_of, platform.reload_reasons(table).values())))
+        for table in wanted
+    }
+    named = [f"{path} ({count_of(days, 'day')})" for path, days in refused.items() if days]
+    if named:
+        tell(
+            f"Refused as a whole, so that none of their rows are here: {some_named(named)}. "
+            "etl-assets status says why."
+        )
 
 
 @quarantine.command()

@@ -54,6 +54,7 @@ def reconcile(tables: tuple[str, ...], repair: bool, confirm_deletes: bool) -> N
             reports, found, failures = run_reconcile(
                 platform, chosen, repair=repair, confirm_deletes=confirm_deletes
             )
+            shown.has_errors = bool(failures)
     print_notes(reports)
     _print_reconciliations(found)
     for path in left_out:

@@ -67,6 +67,7 @@ def sync(tables: tuple[str, ...], derive: bool | None) -> None:
         platform.on_day, platform.on_work = shown.on_day, shown.on_work
         platform.on_wait = shown.at
         synced = run_sync(platform, chosen, derive=derive, idle=idle)
+        shown.has_errors = bool(synced.failures) or not synced.derived.succeeded
     reports = idle | {report.table: report for report in synced.reports}
     _print([reports[table.path] for table in chosen if table.path in reports], synced.derived)
     end([*synced.failures.values(), *synced.derived.messages])

@@ -48,10 +48,15 @@ class KeyPattern:
                 raise ValueError(f"The day {form!r} of a pattern needs year, month and day.")
             pattern_of(form)
 
+    @cached_property
+    def form(self) -> str | None:
+        """The format of the day in keys: `%Y/%m/%d`; None where they say none."""
+        return next((part["form"] for part in self._parts if part["form"] is not None), None)
+
     @property
     def has_day(self) -> bool:
         """Whether keys say the day of their rows."""
-        return self._form is not None
+        return self.form is not None
 
     @property
     def prefix(self) -> str:
@@ -69,7 +74,7 @@ class KeyPattern:
         if at is None or at > 1 or at + 1 == len(self._parts):
             return None
         before, behind = self._parts[:at], self._parts[at + 1]["text"] or ""
-        is_plain = "".join(_OF_DAY.findall(self._form or "")) == self._form
+        is_plain = "".join(_OF_DAY.findall(self.form or "")) == self.form
         if not is_plain or not behind.startswith("/") or any(not part["text"] for part in before):
             return None
         return self.text[: self._parts[at].end() + 1]
@@ -89,7 +94,7 @@ class KeyPattern:
             "%j": {f"{day:%j}"},
         }
         begins = self.text[: self.text.index("{")]
-        parts = [sorted(texts.get(part, {part})) for part in _OF_DAY.findall(self._form or "")]
+        parts = [sorted(texts.get(part, {part})) for part in _OF_DAY.findall(self.form or "")]
         return tuple(f"{begins}{''.join(chosen)}/" for chosen in product(*parts))
 
     def matches(self, key: str) -> bool:
@@ -99,17 +104,13 @@ class KeyPattern:
     def day_of(self, key: str) -> date | None:
         """The day that a key of the table says; None for one that is no date, as 2024-02-30."""
         found = self._regex.fullmatch(key)
-        if found is None or self._form is None:
+        if found is None or self.form is None:
             return None
-        return _date_of(found["day"], self._form)
+        return _date_of(found["day"], self.form)
 
     @cached_property
     def _parts(self) -> list[re.Match[str]]:
         return list(_PART.finditer(self.text))
-
-    @cached_property
-    def _form(self) -> str | None:
-        return next((part["form"] for part in self._parts if part["form"] is not None), None)
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:

@@ -42,7 +42,7 @@ def open_warehouse(settings: Settings, google: "Connect | None" = None) -> Wareh
         raise ConfigError(
             "WAREHOUSE_URL names no warehouse that this release has.",
             f"Write one of: {', '.join(f'{name}://…' for name in _BACKENDS)}; "
-            "for example duckdb:///path/to/warehouse.duckdb.",
+            "for example duckdb:////path/to/warehouse.duckdb.",
         )
     make, name = _BACKENDS[scheme], settings.environment
     own = make(url, settings, google, Wanted(name))

@@ -16,13 +16,13 @@ def warehouse_url(settings: Settings) -> str:
 
 def duckdb_file(url: str) -> Path:
     """The file of a URL of DuckDB; raises ConfigError where it names none."""
-    # The path after the three slashes is absolute: duckdb:///data/w.duckdb is /data/w.duckdb.
+    # The path is absolute after four slashes, and after three: duckdb:///data/w is /data/w.
     # Anything before them would be a host, after ? or # no path: neither is dropped in silence.
-    found = re.fullmatch(r"duckdb://(/[^?#]*[^?#/])", url)
+    found = re.fullmatch(r"duckdb://(?:/)?(/[^?#]*[^?#/])", url)
     if found:
         return Path(unquote(found[1]))
     raise ConfigError(
         "WAREHOUSE_URL names no DuckDB file.",
-        "Write duckdb:///path/to/warehouse.duckdb, with special characters percent-encoded "
+        "Write duckdb:////path/to/warehouse.duckdb, with special characters percent-encoded "
         "(? is %3F, # is %23).",
     )

@@ -54,6 +54,15 @@ def test_steps_of_another_kind_begin_anew_and_are_both_in_the_last_line(
     assert re.fullmatch(r"Synced after \d+:\d\d:\d\d: 2 of 2 tables, 1 of 3 late days\.", last)
 
 
+def test_work_with_errors_is_not_said_to_be_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("day", 1, done="Loaded") as shown:
+        shown.on_day("raw/orders")
+        shown.has_errors = True
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("Ended with errors after ")
+    assert "1 of 1 day" in last
+
+
 def test_work_that_an_error_ends_is_not_said_to_be_done(capsys: pytest.CaptureFixture[str]) -> None:
     def work() -> None:
         with progress("day", 5, done="Loaded") as shown:

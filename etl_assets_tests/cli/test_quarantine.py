@@ -31,7 +31,8 @@ MODULE = """
             unique = ["id"]
 
     TABLE = TableSpec(name="payments", source=PostgresTable("payments"), raw=Raw, staged=Raw,
-        stage=lambda raw: raw, description="Payments.", thresholds=Thresholds(max_bad_share=1.0))
+        stage=lambda raw: raw, description="Payments.",
+        thresholds=Thresholds(max_bad_share={share}))
 """
 SECRET = "somebody@example.com"
 RULE = "amount: greater_than_or_equal_to(0)"
@@ -40,10 +41,15 @@ RULE = "amount: greater_than_or_equal_to(0)"
 @pytest.fixture
 def company(database_url: str, tmp_path: Path) -> Iterator[Shop]:
     """Four payments on two days: two negative ones and one that no decimal holds are set aside."""
-    for name, bound in (("payments_strict", "ge=0"), ("payments_mended", "ge=-100")):
+    for name, bound, share in (
+        ("payments_strict", "ge=0", 1.0),
+        ("payments_exact", "ge=0", 0.1),
+        ("payments_mended", "ge=-100", 1.0),
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
-        (tmp_path / name / "payments.py").write_text(textwrap.dedent(MODULE.format(bound=bound)))
+        module = textwrap.dedent(MODULE.format(bound=bound, share=share))
+        (tmp_path / name / "payments.py").write_text(module)
     run(
         database_url,
         "CREATE TABLE payments (id bigint PRIMARY KEY, amount numeric, email text, "
@@ -89,6 +95,21 @@ def test_rows_are_counted_by_rule_and_shown_without_what_is_personal(company: Sh
     assert "id=30" not in told.stdout
     nothing = company.run("quarantine", "show", "raw/payments", "--day", "2024-01-09")
     assert "no such row" in nothing.stdout
+
+
+def test_days_that_are_refused_whole_are_named_beside_the_quarantine(
+    company: Shop, database_url: str
+) -> None:
+    exact = company.with_environment(ETL_TABLES="payments_exact")
+    run(database_url, "INSERT INTO payments VALUES (4, -7, 'x', '2024-01-01Z', now())")
+    done = exact.run("sync", "--no-derive")
+    assert (done.exit_code, "Ended with errors after" in done.output) == (1, True), done.output
+    told = exact.run("quarantine", "list")
+    assert "none of their rows are here: raw/payments (1 day). etl-assets status" in told.stdout
+    assert "Refused" not in exact.run("quarantine", "list", "staged/payments").stdout
+    as_json = exact.run("quarantine", "list", "--json")
+    assert json.loads(as_json.stdout)
+    assert "Refused" in as_json.stderr
 
 
 def test_a_mended_contract_lets_exactly_the_rows_in_that_keep_it(company: Shop) -> None:

@@ -1,6 +1,7 @@
 """`files propose` where there is nothing to propose, or no file tells what its format is."""
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,3 +122,51 @@ def test_a_file_that_gained_a_column_has_no_line_above_its_header(
     found = proposed(ObjectStoreSettings(), str(tmp_path), None)
     assert "cannot be loaded" not in " ".join(found.proposal.notes)
     assert "extra" in str(found.proposal.sampled)
+
+
+def test_files_that_the_pattern_does_not_describe_are_another_tables(
+    tmp_path: Path, write: Write
+) -> None:
+    write("2024-01-01.csv", csv_file([["id", "name"], ["1", "a"]]))
+    write("2024-01-02.csv", csv_file([["id", "name"], ["2", "b"]]))
+    write("2024-01-03.csv.gz", gzip.compress(csv_file([["id", "amount"], ["3", "7"]])))
+    write("returns-2024-01-04.csv", csv_file([["id", "name"], ["4", "d"]]))
+    found = proposed(ObjectStoreSettings(), f"{tmp_path}/2024*.csv")
+    assert found.pattern == "{day:%Y-%m-%d}.csv"
+    assert found.proposal.read == ["2024-01-02.csv", "2024-01-01.csv"]
+    assert not [note for note in found.proposal.notes if "suffix" in note or "gz" in note]
+
+
+@pytest.mark.parametrize(
+    ("typed", "pattern"),
+    [
+        ("*.csv", "*.csv"),  # no key says a day: as it was typed, for the files to come
+        ("rates_{day:%d%m%Y}*.csv", "rates_{day:%d%m%Y}*.csv"),
+        ("**.csv", "**.csv"),
+    ],
+)
+def test_a_pattern_that_knows_better_than_the_keys_is_kept(
+    typed: str, pattern: str, tmp_path: Path, write: Write
+) -> None:
+    write("rates_03042024_x.csv", csv_file([["id"], ["1"]]))
+    found = proposed(ObjectStoreSettings(), f"{tmp_path}/{typed}")
+    assert found.pattern == pattern
+    assert "made of one key" not in " ".join(found.proposal.notes)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("*.parquet", "1 object and none that '*.parquet' describes; one is 'a/2024-01-01.csv'."),
+        ("*.csv", "through folders"),  # which it is not
+        ("?.csv", "has a ?, which stands for itself in keys"),
+        ("{day:%Y}.csv", "has neither a whole date nor a time alone"),
+    ],
+)
+def test_a_pattern_that_describes_nothing_is_refused(
+    typed: str, told: str, tmp_path: Path, write: Write
+) -> None:
+    (tmp_path / "a").mkdir()
+    write("a/2024-01-01.csv", csv_file([["id"], ["1"]]))
+    with pytest.raises(EtlError, match=re.escape(told)):
+        proposed(ObjectStoreSettings(), f"{tmp_path}/{typed}")

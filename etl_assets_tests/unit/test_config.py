@@ -93,7 +93,7 @@ def warehouse_path(url: str | None, home: str = "/data") -> Path:
     ],
 )
 def test_a_duckdb_url_names_an_absolute_file(url: str | None, path: str) -> None:
-    assert str(warehouse_path(url)).replace("//", "/") == path
+    assert str(warehouse_path(url)) == path
 
 
 @pytest.mark.parametrize("home", ["/data/100%25", "/data/a#b", "/data/what?", "/data/[x]"])
@@ -116,7 +116,7 @@ def test_a_data_folder_may_have_any_name(home: str) -> None:
     ],
 )
 def test_a_bad_warehouse_url_is_refused_and_not_quoted(url: str) -> None:
-    with pytest.raises(EtlError, match=r"WAREHOUSE_URL.*duckdb:///path/to/") as caught:
+    with pytest.raises(EtlError, match=r"WAREHOUSE_URL.*duckdb:////path/to/") as caught:
         warehouse_path(url)
     assert CANARY not in str(caught.value)
 

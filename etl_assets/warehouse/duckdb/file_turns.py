@@ -50,7 +50,7 @@ def _make_folder(folder: Path) -> None:
     except OSError as error:
         raise ConfigError(
             f"The folder of the warehouse file, {folder}, cannot be made ({error.strerror}).",
-            "Name another file in WAREHOUSE_URL: duckdb:///data/w.duckdb is /data/w.duckdb.",
+            "Name another file in WAREHOUSE_URL: duckdb:////data/w.duckdb is /data/w.duckdb.",
         ) from None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from etl_assets.config import ObjectStoreSettings
 from etl_assets.core.errors import SourceError
+from etl_assets.core.key_patterns import KeyPattern
 from etl_assets.sources.files.location import Location, parse_location
 from etl_assets.sources.files.propose.found_table import FoundTable, table_of
 from etl_assets.sources.files.propose.proposal import propose
@@ -16,7 +17,7 @@ from etl_assets.sources.files.propose.sample import Kind
 from etl_assets.sources.files.store import open_store
 
 _SPECIAL = re.compile(r"[*{}]")
-_GLOB = re.compile(r"[*?…]|\.\.\.$")
+_GLOB = re.compile(r"[*?…]|\{day:|\.\.\.$")
 
 
 def proposed(
@@ -24,12 +25,14 @@ def proposed(
 ) -> FoundTable:
     """The table of the files below `url`, which may be a path of this machine.
 
+    Where `url` ends with a pattern, only files that it describes are looked at.
+
     Raises ConfigError for what is no URL or path of a folder, SourceError where nothing is there
     or its format is not known, and what the store raises.
     """
-    where = _url_of(url)
+    where, typed = _url_of(url), _pattern_of(url)
     store = open_store(settings, where)
-    found = propose(store, Kind(kind) if kind else None)
+    found = propose(store, Kind(kind) if kind else None, only=typed)
     location, below = _relative(store.location, settings.url, where)
     return table_of(found, _table_name(name or _last(found.pattern.text, where)), location, below)
 
@@ -49,6 +52,27 @@ def _url_of(text: str) -> str:
             f"'{Path(text).parent}/*{path.suffix}'.",
         )
     return path.as_uri()
+
+
+def _pattern_of(text: str) -> KeyPattern | None:
+    """The pattern that was typed behind the last folder without one: `*.csv`, None for no pattern.
+
+    Raises SourceError for one that cannot be.
+    """
+    parts = text.split("/")
+    first = next((n for n, part in enumerate(parts) if _GLOB.search(part)), len(parts))
+    pattern = "/".join(parts[first:])
+    if not pattern or pattern in {"…", "..."}:  # as the docs leave out what is below
+        return None
+    try:
+        if "?" in pattern:
+            raise ValueError(f"The pattern {pattern!r} has a ?, which stands for itself in keys.")
+        return KeyPattern(pattern)
+    except ValueError as error:
+        raise SourceError(
+            str(error),
+            "Write * for any characters of a name, ** through folders, {day:%Y-%m-%d} for the day.",
+        ) from None
 
 
 def _relative(location: Location, base: str | None, where: str) -> tuple[str, str]:

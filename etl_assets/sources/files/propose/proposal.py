@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.file_formats import Csv, FileFormat, JsonLines, Parquet
+from etl_assets.core.key_patterns import KeyPattern
 from etl_assets.core.wording import count_of
 from etl_assets.sources.files.objects import StoredObject
 from etl_assets.sources.files.propose.columns import (
@@ -56,13 +57,21 @@ class Proposal:
     keys: int = 0
 
 
-def propose(store: ObjectStore, kind: Kind | None = None, bounds: Bounds | None = None) -> Proposal:
+def propose(
+    store: ObjectStore,
+    kind: Kind | None = None,
+    bounds: Bounds | None = None,
+    only: KeyPattern | None = None,
+) -> Proposal:
     """Look at a sample of the store's objects; `kind` says their format where suffixes do not.
+
+    Objects that `only` does not describe are another table's. It becomes the table's pattern where
+    it says the day, or where no keys do.
 
     Raises SourceError where nothing is there or nothing is known of it, and what the store raises.
     """
     bounds = bounds or Bounds()
-    found = listed(store, bounds)
+    found = listed(store, bounds, only)
     chosen, notes = _of_one_kind(found, kind)
     begins, groups, refused = _begins(store, chosen, kind, bounds)
     known = kind or kind_of(begins[0].key) or sniffed(begins[0])
@@ -83,12 +92,20 @@ def propose(store: ObjectStore, kind: Kind | None = None, bounds: Bounds | None 
                 "and the pattern may have to be narrower."
             )
     keys = [stored.key for stored in chosen if shape_of(stored.key) in shapes]
-    pattern = pattern_of_keys(keys)
-    notes += _on_keys(pattern, found, [s.key for s in found.objects], keys)
+    pattern = _pattern(keys, only)
+    notes += _on_keys(pattern, found, keys, only)
     file_format, sampled, left_out, more = _read(same, known)
     return Proposal(
         pattern, file_format, sampled, left_out, [*notes, *more], [b.key for b in same], len(keys)
     )
+
+
+def _pattern(keys: Sequence[str], typed: KeyPattern | None) -> Pattern:
+    """The narrowest pattern that says the day; the one that was typed where it knows better."""
+    if typed is not None and typed.has_day:
+        return Pattern(typed.text, typed.form)
+    found = pattern_of_keys(keys)
+    return Pattern(typed.text) if typed is not None and found.form is None else found
 
 
 def _of_one_kind(found: Listed, kind: Kind | None) -> tuple[list[StoredObject], list[str]]:
@@ -171,12 +188,12 @@ def _read(
 
 
 def _on_keys(
-    pattern: Pattern, found: Listed, all_keys: Sequence[str], keys: Sequence[str]
+    pattern: Pattern, found: Listed, keys: Sequence[str], typed: KeyPattern | None
 ) -> list[str]:
     notes = []
     if not found.is_complete:
         notes.append(
-            f"Only the first {count_of(len(all_keys), 'key')} were listed: others may look "
+            f"Only the first {count_of(len(found.objects), 'key')} were listed: others may look "
             "otherwise, and "
             "objects whose keys the pattern does not describe are not loaded."
         )
@@ -190,7 +207,7 @@ def _on_keys(
             "The keys say no day: the table has no days, and all of its files are read whenever "
             "one changes. If they do say it, write {day:%Y-%m-%d} in the pattern where it stands."
         )
-    if len(keys) == 1:
+    if len(keys) == 1 and typed is None:
         notes.append(
             "The pattern is made of one key: correct it if the next files are named otherwise, or "
             "they are not loaded."

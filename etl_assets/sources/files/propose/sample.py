@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from etl_assets.core.errors import SourceError
 from etl_assets.core.file_formats import Compression, compression_of
+from etl_assets.core.key_patterns import KeyPattern
 from etl_assets.core.wording import count_of
 from etl_assets.sources.files.objects import StoredObject
 from etl_assets.sources.files.reading.results import MIB, FileRefused, Limits
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from etl_assets.sources.files.store import ObjectStore
 
 _HIDDEN = re.compile(r"(?:^|/)[._]")
+_SEEN_FOR_ONE = 20  # objects that are listed for each of a sample by a pattern, which may be rare
 
 
 class Kind(StrEnum):
@@ -69,23 +71,33 @@ class Begin:
     is_whole: bool
 
 
-def listed(store: "ObjectStore", bounds: Bounds) -> Listed:
+def listed(store: "ObjectStore", bounds: Bounds, only: KeyPattern | None = None) -> Listed:
     """The first objects that hold something and are not hidden (no part begins with . or _).
 
-    Raises SourceError where there are none, and what `ObjectStore.list` raises.
+    With `only`, those that it describes. Raises SourceError where there are none, and what
+    `ObjectStore.list` raises.
     """
-    seen = (stored for page in store.list() for stored in page)
-    first = list(islice(seen, bounds.keys + 1))
-    objects = [s for s in first[: bounds.keys] if s.size and not _HIDDEN.search(s.key)]
-    if not objects:
+    room = bounds.keys if only is None else bounds.keys * _SEEN_FOR_ONE
+    seen = list(islice((stored for page in store.list() for stored in page), room + 1))
+    full = [s for s in seen[:room] if s.size and not _HIDDEN.search(s.key)]
+    if not full:
         told = {0: "no object", 1: "one object, which is empty or hidden"}.get(
-            len(first), f"{count_of(len(first), 'object')}, all of them empty or hidden"
+            len(seen), f"{count_of(len(seen), 'object')}, all of them empty or hidden"
         )
         raise SourceError(
             f"{store.location} has {told}.",
             "Name a bucket's prefix or a folder that holds files: s3://bucket/prefix.",
         )
-    return Listed(objects, is_complete=len(first) <= bounds.keys)
+    chosen = full if only is None else [s for s in full if only.matches(s.key)]
+    if not chosen:
+        assert only is not None  # noqa: S101 - without a pattern all are chosen
+        raise SourceError(
+            f"{store.location} has {count_of(len(full), 'object')} and none that {only.text!r} "
+            f"describes; one is {full[0].key!r}.",
+            "Write * for any characters within a folder, and ** through folders.",
+        )
+    is_complete = len(seen) <= room and len(chosen) <= bounds.keys
+    return Listed(chosen[: bounds.keys], is_complete)
 
 
 def kind_of(key: str) -> Kind | None:
