@@ -4,7 +4,10 @@ Each starts when the first test asks for it; a test makes a database, dataset or
 """
 
 import gc
+import os
+import shutil
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -37,6 +40,11 @@ __all__ = ["pytest_terminal_summary"]  # pytest looks for it here
 # On a busy machine the imports of a first example alone take seconds.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+IN_MEMORY, ROOM = Path("/dev/shm"), 8_000_000_000  # noqa: S108 - pytest makes folders of our own there
+if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:
+    # DuckDB waits for the disk with each commit: half of what a small test takes. A run needs 2 GB.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
 
 hash_with(lambda: b"of the tests")  # personal keys are hashed alike in every run
 
@@ -84,8 +92,14 @@ def _no_instance_of_an_earlier_test() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    server = start_postgres(tmp_path_factory.mktemp("server") / "postgres")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    # Not with the others: a thousand databases of a few rows have 10 GB, too much for the memory.
+    with tempfile.TemporaryDirectory(prefix="etl-tests-") as folder:
+        yield from _running(Path(folder) / "postgres")
+
+
+def _running(data_dir: Path) -> Iterator[EmbeddedPostgres]:
+    server = start_postgres(data_dir)
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         for name in QUICKER_WITHOUT:
             connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))

@@ -5,6 +5,7 @@ operations the engine holds no file: others can open it. Turns at a file are `fi
 """
 
 import os
+import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -89,6 +90,22 @@ class Engine:
         self._is_attached = False
 
 
+@contextmanager
+def no_file() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a database with nothing in it, for reading where there is no file yet.
+
+    All of them share one engine, which holds no file: to start one takes longer than most reads.
+    """
+    with _NO_FILE_LOCK:
+        if not _NO_FILE:
+            _NO_FILE.append(duckdb.connect())
+        connection = _NO_FILE[0].cursor()
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
 def _end(running: list[duckdb.DuckDBPyConnection]) -> None:
     while running:
         with suppress(duckdb.Error, RuntimeError):
@@ -98,7 +115,10 @@ def _end(running: list[duckdb.DuckDBPyConnection]) -> None:
 def _end_before_fork() -> None:
     for engine in list(_ENGINES):
         engine.close()
+    _end(_NO_FILE)
 
 
+_NO_FILE: list[duckdb.DuckDBPyConnection] = []
+_NO_FILE_LOCK = threading.Lock()
 _ENGINES: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 os.register_at_fork(before=_end_before_fork)

@@ -40,7 +40,10 @@ def columns_there(connection: duckdb.DuckDBPyConnection, table: SystemTable) -> 
 
     All of them where this release wrote here last: to ask the catalogue takes its time.
     """
-    if version_of(connection) == SCHEMA_VERSION:
+    version = version_of(connection)
+    if version is None:
+        return []
+    if version == SCHEMA_VERSION:
         return list(table.names)
     there = _columns(connection).get(table.name, set())
     return [name for name in table.names if name in there]
@@ -56,7 +59,7 @@ def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:
             f"SELECT max(version) FROM {name_of(SCHEMA)}"  # noqa: S608 - our own table
         ).fetchall()
     except duckdb.CatalogException:
-        return 3 if STATE.name in _columns(connection) else None
+        return 3 if _has_state(connection) else None
     version = 3 if found is None else int(found)
     if version > SCHEMA_VERSION:
         raise WarehouseError(
@@ -133,6 +136,14 @@ def table_rows_from_state() -> list[str]:
         f"DELETE FROM {state} WHERE partition_key = DATE '{OLD_TABLE_ROW}'",  # noqa: S608
         f"UPDATE {history} SET kind = 'reload' WHERE kind = 'owed'",  # noqa: S608
     ]
+
+
+def _has_state(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?",
+        [SYSTEM_DATASET, STATE.name],
+    ).fetchall()
+    return bool(found)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:

@@ -27,7 +27,7 @@ from etl_assets.spool import SpoolFiles, disk_errors
 from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.contract_tables import Fit
 from etl_assets.warehouse.duckdb import inquiries, states
-from etl_assets.warehouse.duckdb.engine import Engine
+from etl_assets.warehouse.duckdb.engine import Engine, no_file
 from etl_assets.warehouse.duckdb.environments import file_of, names_beside, remove
 from etl_assets.warehouse.duckdb.failures import (
     ENGINE_ERRORS,
@@ -323,8 +323,8 @@ class DuckDBWarehouse(Warehouse):
     def _look(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read by; to an empty warehouse where there is no file, which stays so."""
         if not self._is_there():
-            # Not on the engine: outside of a turn another thread may just make the file there.
-            with duckdb.connect() as nothing:
+            # Not on our engine: outside of a turn another thread may just make the file there.
+            with no_file() as nothing:
                 yield nothing
             return
         with self._open(doing) as connection:
