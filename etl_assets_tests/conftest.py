@@ -41,7 +41,7 @@ __all__ = ["pytest_terminal_summary"]  # pytest looks for it here
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-IN_MEMORY, ROOM = Path("/dev/shm"), 8_000_000_000  # noqa: S108 - pytest makes folders of our own there
+IN_MEMORY, ROOM = Path("/dev/shm"), 8_000_000_000
 if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:
     # DuckDB waits for the disk with each commit: half of what a small test takes. A run needs 2 GB.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))

@@ -43,8 +43,7 @@ from etl_assets_tests.files.shipments import in_folder, key
 
 GIVEN = os.environ.get("HISTORIES")
 HISTORIES, FEW = int(GIVEN or "67"), int(GIVEN or "20")
-"""Of each of the three kinds, in the soak and in the default run; of keys, which know a mutant that
-only the 50th history finds, the default run has all."""
+"""Of each of the three kinds, in the soak and in the default run."""
 SEED = int(os.environ.get("SEED", "9"))
 PHASES = [Phase.generate, Phase.shrink] if "SHRINK" in os.environ else [Phase.generate]
 
@@ -95,9 +94,20 @@ steps = st.lists(
 )
 
 
+Step = tuple[str, Any, Any]
+KNOWN: Sequence[Sequence[Step]] = [
+    [  # a cut file's rows must leave the verdict with it: of random histories the 50th has that
+        ("put", key(DAYS[0], NAMES[0]), Content([1, 1, 1], is_cut=True)),
+        ("load", [], None),
+        ("put", key(DAYS[0], NAMES[1]), Content([], is_cut=False)),
+    ],
+]
+"""Histories that found a mutant which few others find; they come first."""
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_any_history_each_day_is_what_the_bucket_holds(tmp_path: Path, kind: str) -> None:
-    run_histories(tmp_path, KINDS[kind], HISTORIES if kind == "key" else FEW)
+    run_histories(tmp_path, KINDS[kind], FEW)
 
 
 @pytest.mark.soak
@@ -179,25 +189,32 @@ def run_histories(tmp_path: Path, kind: Kind, most: int) -> None:
         print_blob=False,
     )
     @given(steps)
-    def history(chosen: list[tuple[str, Any, Any]]) -> None:
-        folder = tmp_path / uuid.uuid4().hex
-        folder.mkdir()
-        world = World(in_folder(folder / "drop"), folder, kind)
-        for what, which, more in chosen:
-            if what == "put":
-                world.put(which, more)
-            elif what == "delete":
-                world.delete(which)
-            elif what == "turn":
-                world.turn(which)
-            elif what == "lose":
-                world.lose(which)
-            elif what == "arm":
-                world.faults.add(which)
-            else:
-                world.load(which)
-        world.faults.clear()
-        world.is_held()
-        shutil.rmtree(folder)
+    def history(chosen: Sequence[Step]) -> None:
+        live_through(tmp_path, kind, chosen)
 
+    for chosen in KNOWN:
+        live_through(tmp_path, kind, chosen)
     history()
+
+
+def live_through(tmp_path: Path, kind: Kind, history: Sequence[Step]) -> None:
+    """Do all of it in a folder of its own; raises AssertionError where a day is another."""
+    folder = tmp_path / uuid.uuid4().hex
+    folder.mkdir()
+    world = World(in_folder(folder / "drop"), folder, kind)
+    for what, which, more in history:
+        if what == "put":
+            world.put(which, more)
+        elif what == "delete":
+            world.delete(which)
+        elif what == "turn":
+            world.turn(which)
+        elif what == "lose":
+            world.lose(which)
+        elif what == "arm":
+            world.faults.add(which)
+        else:
+            world.load(which)
+    world.faults.clear()
+    world.is_held()
+    shutil.rmtree(folder)
