@@ -169,7 +169,7 @@ def test_c15_a_statement_that_takes_too_long_is_stopped_and_worth_a_retry(
 def test_c15_a_session_ended_between_two_days_is_worth_a_retry(database_url: str) -> None:
     make_v(database_url, "text", ["'x'"])
     name = database_url.split("/")[3].split("?")[0]
-    run(database_url, f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '50ms'")
+    run(database_url, f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '1s'")
     with snapshot_of(database_url, TABLE) as snapshot:
         day = snapshot.day(DAY)
         gone = "NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'etl_assets' "
