@@ -3,6 +3,8 @@
 What they are is `warehouse/system_tables.py`; what is written to them is `states.py`.
 """
 
+import weakref
+
 import duckdb
 
 from etl_assets.core.errors import WarehouseError
@@ -30,6 +32,10 @@ _TYPES = {
 }
 
 
+_OF_THIS_RELEASE: "weakref.WeakSet[duckdb.DuckDBPyConnection]" = weakref.WeakSet()
+"""Connections whose file this release wrote last: it stays so while a connection holds the file."""
+
+
 def name_of(table: SystemTable) -> str:
     """The table's qualified name."""
     return f"{SYSTEM_DATASET}.{table.name}"
@@ -54,6 +60,8 @@ def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:
 
     It is 3 for any release before version 4. Raises WarehouseError for that of a newer release.
     """
+    if connection in _OF_THIS_RELEASE:
+        return SCHEMA_VERSION
     try:
         ((found,),) = connection.execute(
             f"SELECT max(version) FROM {name_of(SCHEMA)}"  # noqa: S608 - our own table
@@ -67,6 +75,8 @@ def version_of(connection: duckdb.DuckDBPyConnection) -> int | None:
             f"version {version}; this release knows {SCHEMA_VERSION}).",
             "Install that release here as well, or name another file in WAREHOUSE_URL.",
         )
+    if version == SCHEMA_VERSION:
+        _OF_THIS_RELEASE.add(connection)
     return version
 
 
