@@ -265,8 +265,8 @@ def test_a_day_or_a_table_that_is_not_there(
     [
         ("DATABASE_URL", f"postgresql://u:{CANARY}@x@h/shop", "%40", ONE_DAY),
         ("DAGSTER_POSTGRES_URL", f"postgresql://u:{CANARY}%zz@h/dagster", "%25", ONE_DAY),
-        ("WAREHOUSE_URL", f"mysql://u:{CANARY}@h/shop", "duckdb:///path/to/", ["status"]),
-        ("WAREHOUSE_URL", f"duckdb://u:{CANARY}@h/w.duckdb", "duckdb:///path/to/", ["status"]),
+        ("WAREHOUSE_URL", f"mysql://u:{CANARY}@h/shop", "duckdb:////path/to/", ["status"]),
+        ("WAREHOUSE_URL", f"duckdb://u:{CANARY}@h/w.duckdb", "duckdb:////path/to/", ["status"]),
         ("ETL_WAREHOUSE_WAIT_SECONDS", CANARY, "not a number of seconds", ["status"]),
     ],
 )

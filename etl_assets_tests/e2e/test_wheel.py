@@ -1,11 +1,15 @@
 """What is in the wheel: every file of the package that it needs, and what it asks for."""
 
+import ast
 import re
+import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email import message_from_bytes
+from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from etl_assets_tests.e2e.command import REPOSITORY
 from etl_assets_tests.e2e.wheel import build
 
 NOT_PACKED = {".pyc"}
+NAMESPACES = {"google"}  # several packages share it, and their metadata do not say who has what
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 
 
@@ -61,6 +66,34 @@ def test_it_declares_its_extras_its_command_and_its_component(packed: Mapping[st
     (points,) = [t for name, t in packed.items() if name.endswith("entry_points.txt")]
     assert b"etl-assets = etl_assets.cli.main:main" in points
     assert b"[dagster_dg_cli.registry_modules]\netl_assets = etl_assets" in points
+
+
+def imported() -> Iterator[tuple[str, str]]:
+    """The modules that files of the package import, wherever in them, each with the file."""
+    for path in sorted((REPOSITORY / "etl_assets").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((one.name, str(path)) for one in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                assert node.module
+                yield node.module, str(path)
+                yield from ((f"{node.module}.{one.name}", str(path)) for one in node.names)
+
+
+def test_whatever_the_package_imports_is_asked_for_and_not_only_brought_by_others() -> None:
+    """numpy came with pandas, which only the tests install: what a wheel asks for had none."""
+    asked = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
+    names = {re.split(r"[\[>=<]", one)[0].lower().replace("_", "-") for one in asked}
+    packages = packages_distributions()
+    missing = {}
+    for module, path in imported():
+        top = module.partition(".")[0]
+        if top in sys.stdlib_module_names or top == "etl_assets" or top in NAMESPACES:
+            continue
+        brought = {one.lower().replace("_", "-") for one in packages.get(top, [top])}
+        if not brought & names:
+            missing[module] = path
+    assert missing == {}
 
 
 def test_what_an_extra_brings_is_told_by_its_name_and_not_installed_by_default() -> None:
