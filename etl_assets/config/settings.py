@@ -4,6 +4,7 @@ They are read in `environment.py`. A new setting is one field: its name with the
 is the variable.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -183,11 +184,25 @@ def database_variable(connection: str) -> str:
     return DATABASE if connection == DEFAULT_CONNECTION else f"{DATABASE}_{connection.upper()}"
 
 
+MALFORMED = "a malformed URL"
+_OF_FOLDERS = {"duckdb", "file"}  # their paths may have an @
+
+
 def shown_url(url: str) -> str:
-    """Scheme, host, port and path of a URL, without user, password and parameters."""
+    """Scheme, host, port and path of a URL, without user, password and parameters.
+
+    Of what is none, as without its scheme or with a quote in front, nothing is shown: a password
+    may stand anywhere in it. It is refused where it is used.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-    except ValueError:  # what is no URL is refused where it is used
-        return "a database"
+    except ValueError:
+        return MALFORMED
+    if not re.match(r"[a-z][a-z0-9+.-]*://", url):
+        return MALFORMED
+    # A password with a / or ? that is not percent-encoded ends what is taken for the host.
+    behind = parts.path if "@" in parts.netloc else f"{parts.path}{parts.query}{parts.fragment}"
+    if "@" in behind and parts.scheme not in _OF_FOLDERS:
+        return MALFORMED
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}"

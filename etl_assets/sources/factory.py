@@ -24,6 +24,7 @@ from etl_assets.core.source_specs import (
     SourceSpec,
 )
 from etl_assets.core.table import LayerTable
+from etl_assets.sources.files.location import parse_location
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -188,7 +189,7 @@ class Sources:
             return self._api_shown(source)
         begins = self._settings.object_store.url
         if isinstance(source, Files) and begins and not source.location:
-            return f"{begins.rstrip('/')}/{source.place}"
+            return f"{parse_location(begins)}/{source.place}"
         if isinstance(source, Files) and self._is_of_partners(source):
             from etl_assets.demo.partner_folder import SHOWN
 

@@ -117,3 +117,37 @@ def test_a_file_of_passwords_is_not_shown(shop: Shop, tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "127.0.0.1:1, database shop" in done.stderr
     assert CANARY not in done.output + done.stderr
+
+
+MALFORMED = [
+    ("DATABASE_URL", f"reader:{CANARY}@127.0.0.1:5432/shop"),  # without its scheme
+    ("DATABASE_URL", f"postgres//reader:{CANARY}@127.0.0.1/shop"),
+    ("DATABASE_URL", f'"postgresql://reader:{CANARY}@127.0.0.1/shop"'),
+    ("DATABASE_URL", f"host=127.0.0.1 user=reader password={CANARY}"),
+    ("DATABASE_URL", f"postgresql://reader:a/{CANARY}@127.0.0.1/shop"),
+    ("DATABASE_URL_BILLING", f"reader:{CANARY}@127.0.0.1:5432/shop"),
+    ("WAREHOUSE_URL", f"etl:{CANARY}@127.0.0.1/db"),
+    ("OBJECT_STORE_URL", f"s3//AK:{CANARY}@bucket/x"),
+    ("OBJECT_STORE_URL", f"s3://AK:{CANARY}@bucket/x"),
+    ("DAGSTER_POSTGRES_URL", f"dagster:{CANARY}@127.0.0.1/db"),
+    ("HTTP_API_URL_SALES", f"https//u:{CANARY}@127.0.0.1/v1"),
+    ("HTTP_API_URL_SALES", f"https://u:{CANARY}@127.0.0.1:1/v1"),
+]
+
+
+@pytest.mark.parametrize(("name", "url"), MALFORMED)
+def test_of_a_url_that_is_none_no_command_shows_anything(shop: Shop, name: str, url: str) -> None:
+    commands = [
+        ("doctor",),
+        ("status",),
+        ("plan",),
+        ("state",),
+        ("files", "list"),
+        ("sync", "raw/orders", "raw/invoices", "--no-derive"),
+        ("backfill", "raw/shipments", "raw/sales", *ONE_DAY),
+        ("add-table", "public.orders", "--as", "more"),
+    ]
+    for command in commands:
+        done = shop.run(*command, **{name: url, "ETL_SYNC_PATIENCE_SECONDS": "0.1"})
+        assert CANARY not in done.output, command
+        assert "Traceback" not in done.output, command

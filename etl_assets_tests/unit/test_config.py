@@ -8,6 +8,7 @@ from etl_assets.config import (
     DEMO_LAST_DAY,
     DEMO_TABLES,
     FIRST_DAY,
+    MALFORMED,
     Settings,
     read_settings,
     shown_url,
@@ -212,7 +213,18 @@ def test_the_demo_has_its_own_tables_days_and_source_whatever_is_set() -> None:
         (f"postgresql://u:{CANARY}@db:5433/shop?x={CANARY}", "postgresql://db:5433/shop"),
         (f"postgresql://postgres:{CANARY}@/shop?host=/socket", "postgresql:///shop"),
         ("duckdb:///data/w.duckdb", "duckdb:///data/w.duckdb"),
-        (f"postgresql://h:{CANARY}/d", "a database"),
+        ("duckdb:///home/a@b/w.duckdb", "duckdb:///home/a@b/w.duckdb"),
+        ("postgresql://h/d?options=-c%20x@y", MALFORMED),  # rather too little than too much
+        (f"postgresql://h:{CANARY}/d", MALFORMED),
+        (f"reader:{CANARY}@h:5432/d", MALFORMED),
+        (f"postgres//reader:{CANARY}@h/d", MALFORMED),
+        (f'"postgresql://reader:{CANARY}@h/d"', MALFORMED),
+        (f"host=h user=reader password={CANARY}", MALFORMED),
+        (f"postgresql://reader:a/{CANARY}@h/d", MALFORMED),
+        (f"postgresql://reader:1?{CANARY}@h/d", MALFORMED),
+        (f"postgresql://reader:1#{CANARY}@h/d", MALFORMED),
+        (f"s3//{CANARY}@bucket/x", MALFORMED),
+        (CANARY, MALFORMED),
     ],
 )
 def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
