@@ -8,7 +8,13 @@ from etl_assets.config import read_settings
 
 
 @click.command()
-@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=3000,
+    show_default=True,
+    help="Port on 127.0.0.1.",
+)
 def dev(port: int) -> None:
     """Open the platform in the Dagster UI, on this machine only."""
     from etl_assets.orchestration.backfill import home_instance

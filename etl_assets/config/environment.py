@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from dotenv import dotenv_values
 from pydantic import ValidationError
 
+from etl_assets.config.env_file import read_env_file
 from etl_assets.config.parts import (
     FilesSettings,
     HttpSettings,
@@ -90,7 +90,7 @@ def child_environment(**changes: str) -> dict[str, str]:
 def _of_process() -> dict[str, str]:
     project = find_project(os.environ.get(PROJECT), Path.cwd())
     folder = Path() if project is None else project.folder
-    from_file = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
+    from_file = read_env_file(folder / ".env")
     if project is None:
         return {**from_file, **os.environ}
     project.make_importable()

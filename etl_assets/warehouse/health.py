@@ -99,9 +99,31 @@ def _of_file(where: str, path: Path) -> Iterator[Finding]:
     yield rights_finding(where, [path, folder])
     size = path.stat().st_size if path.exists() else 0
     size_shown = shown_bytes(size) if size else "not there yet: the first publication makes it"
-    yield Finding(where, "file", size_shown)
+    yield Finding(where, "file", size_shown) if _is_duckdb(path) else _damaged(where, path)
     # A checkpoint, and the sorting of a large table, want as much again.
     cost = "A publication that finds no room is given up; what was published stays."
     yield room_finding(where, path.parent, max(size, LEAST_ROOM), cost)
-    waiting = sum(1 for _ in Path(f"{path}.queue").glob("*")) if path.exists() else 0
+    # The others of these files are those of the queue itself: see `duckdb/ticket_queue.py`.
+    waiting = sum(1 for one in Path(f"{path}.queue").glob("*") if one.name.isdecimal())
     yield Finding(where, "turns", f"{count_of(waiting, 'process', 'processes')} waiting for it")
+
+
+def _is_duckdb(path: Path) -> bool:
+    """Whether the file begins as DuckDB's do, or is not there or empty; it is not opened."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(12)
+    except OSError:  # which the rights have told
+        return True
+    return not begin or begin[8:] == b"DUCK"
+
+
+def _damaged(where: str, path: Path) -> Finding:
+    return Finding(
+        where,
+        "file",
+        f"{path} is damaged, or is no DuckDB file",
+        Level.ERROR,
+        "Nothing can be read from it or published to it.",
+        "Put a copy from a backup in its place, or name another file in WAREHOUSE_URL.",
+    )

@@ -209,6 +209,31 @@ def test_a_duckdb_file_is_looked_at_from_outside(shop: Shop, tmp_path: Path) -> 
     }
     assert found.keys() == {"permissions", "file", "disk", "turns"}
     assert "free on the disk of" in found["disk"]["found"]
+    assert found["file"]["level"] == "ok"
+    assert found["turns"]["found"] == "0 processes waiting for it"
+
+
+@pytest.mark.parametrize("content", [b"x", bytes(20_000), b"SQLite format 3\0" * 100])
+def test_a_file_that_is_no_duckdb_file_is_an_error(
+    shop: Shop, tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "bad.duckdb"
+    file.write_bytes(content)
+    done = shop.run("doctor", "raw/orders", WAREHOUSE_URL=f"duckdb://{file}")
+    assert done.exit_code == 1
+    assert f"{file} is damaged, or is no DuckDB file" in " ".join(done.stderr.split())
+    file.write_bytes(b"")  # which DuckDB takes for a new one
+    assert shop.run("doctor", "raw/orders", WAREHOUSE_URL=f"duckdb://{file}").exit_code == 0
+
+
+def test_who_waits_for_the_file_is_counted(shop: Shop, tmp_path: Path) -> None:
+    queue = tmp_path / "new.duckdb.queue"
+    queue.mkdir()
+    for name in ("door", "000000000001", "000000000002"):
+        (queue / name).touch()
+    url = f"duckdb://{tmp_path}/new.duckdb"
+    done = shop.run("doctor", "raw/orders", "--json", WAREHOUSE_URL=url)
+    assert "2 processes waiting for it" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_of_a_url_that_is_none_no_command_shows_anything(shop: Shop, name: str, 
         ("files", "list"),
         ("sync", "raw/orders", "raw/invoices", "--no-derive"),
         ("backfill", "raw/shipments", "raw/sales", *ONE_DAY),
-        ("add-table", "public.orders", "--as", "more"),
+        ("add-table", "public.orders", "--as", "more", "--dry-run"),
     ]
     for command in commands:
         done = shop.run(*command, **{name: url, "ETL_SYNC_PATIENCE_SECONDS": "0.1"})

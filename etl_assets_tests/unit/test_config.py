@@ -1,5 +1,6 @@
 """Settings: what is read, and that a bad value is named by its variable and never quoted."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,37 @@ def test_the_environment_wins_over_the_file_beside_it(
     settings = read_settings()
     assert settings.database_url == "postgresql://shell/d"
     assert str(settings.first_day) == "2024-02-01"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (f"DATABASE_URL=postgresql://u:{CANARY}@h/d\n".encode("utf-16"), "is not text in UTF-8"),
+        (f"# ours\n\nDATABASE_URL {CANARY}\n".encode(), ".env, line 3: that is no NAME=value"),
+        (f'A=1\nDATABASE_URL="{CANARY}\n'.encode(), ".env, line 2: that is no NAME=value"),
+    ],
+)
+def test_an_env_file_that_cannot_be_read_is_named_with_its_line(
+    content: bytes, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(told)) as caught:
+        read_settings()
+    assert str(tmp_path) in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+def test_an_env_file_may_have_a_byte_order_mark_and_may_be_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://h/d\n", encoding="utf-8-sig")
+    assert read_settings().database_url == "postgresql://h/d"
+    (tmp_path / ".env").unlink()
+    (tmp_path / ".env").mkdir()  # a virtual environment of that name
+    read_settings()
 
 
 def test_settings_that_are_changed_are_checked_and_the_old_ones_stay() -> None:
