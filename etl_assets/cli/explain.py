@@ -130,7 +130,8 @@ def _quarantine_told(trace: "RowTrace", *, personal: bool) -> Iterator[str]:
     own = [one for one in trace.quarantine if one.is_own]
     for one in own:
         payload = f": {one.payload}" if personal else ""
-        yield f"this key, {_day(one.day)}, {one.rule} ({one.position}){payload}"
+        what = "a line with its values" if one.is_line else "this key"
+        yield f"{what}, {_day(one.day)}, {one.rule} ({one.position}){payload}"
     others = Counter(one.rule for one in trace.quarantine if not one.is_own)
     if others:
         rules = ", ".join(f"{rule} {rows:,}" for rule, rows in others.most_common())
@@ -164,17 +165,21 @@ def _not_found(trace: "RowTrace") -> tuple[str, str]:
     searched = [one.table.path for one in every]
     searched += [given.table.path for one in every for given in one.inputs if given.by]
     there = dict.fromkeys(one.table.path for one in every if one.row is not None)
-    aside = dict.fromkeys(
-        f"{one.table.path} ({found.rule})"
-        for one in every
-        for found in one.quarantine
-        if found.is_own
-    )
+    aside: dict[bool, dict[str, None]] = {False: {}, True: {}}
+    for one in every:
+        for found in one.quarantine:
+            if found.is_own:
+                aside[found.is_line][f"{one.table.path} ({found.rule})"] = None
     gone = [at for one in every for at in one.gone_at]
     known = [
         f"Its absence at the source was found at {_moment(max(gone))}." if gone else "",
         f"It is published in {', '.join(there)}." if there else "",
-        f"It is in quarantine of {', '.join(aside)}." if aside else "It is not in quarantine.",
+        f"It is in quarantine of {', '.join(aside[False])}." if aside[False] else "",
+        f"A line with its values is in quarantine of {', '.join(aside[True])}: etl-assets "
+        "quarantine show shows it."
+        if aside[True]
+        else "",
+        "" if aside[False] or aside[True] else "It is not in quarantine.",
     ]
     told = f"No row of {trace.table.path} has the key {trace.key}; searched: "
     return f"{told}{', '.join(dict.fromkeys(searched))}.", " ".join(filter(None, known))

@@ -7,7 +7,7 @@ What is read is `pipeline/quarantine.py`; loading is `cli/backfill.py`.
 import json
 import sys
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,10 +29,35 @@ from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
     from etl_assets.pipeline.quarantine import SetAside
+    from etl_assets.pipeline.quarantine_keys import WantedKey
+
+
+class _Key(click.ParamType["WantedKey"]):
+    """Columns of a key with their values: `id=7`, or `day=2024-01-01, id=7`."""
+
+    name = "key"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "WantedKey":
+        """The key; click's usage error for what is no name and value."""
+        from etl_assets.pipeline.quarantine_keys import WantedKey
+
+        try:
+            return value if isinstance(value, WantedKey) else WantedKey.typed(value)
+        except ValueError as error:
+            told = "Write the column and its value, like id=7; of several: 'day=2024-01-01, id=7'."
+            self.fail(f"{error}. {told}", param, ctx)
+
 
 _RULE = click.option("--rule", help="Only rules with this text in them, like `amount:`.")
 _DAY = click.option("--day", type=Day(), help="Only of this day (UTC).")
-_KEY = click.option("--key", help="Only rows with this key, like `id=7`.")
+_KEY = click.option(
+    "--key",
+    type=_Key(),
+    help="Only rows with this key, like `id=7` or `day=2024-01-01, id=7`: by their place, or by "
+    "their values.",
+)
 _COLUMNS = (
     Column("table"),
     Column("rule"),
@@ -90,7 +115,7 @@ def show(
     table: str,
     rule: str | None,
     day: date | None,
-    key: str | None,
+    key: "WantedKey | None",
     most: int,
     personal: bool,
 ) -> None:
@@ -121,7 +146,7 @@ def show(
 @_DAY
 @_KEY
 @json_option
-def replay(table: str, rule: str | None, day: date | None, key: str | None) -> None:
+def replay(table: str, rule: str | None, day: date | None, key: "WantedKey | None") -> None:
     """Load the days of TABLE again that have such rows, by the contract as it is now.
 
     Each of these days is replaced as a whole: rows that keep the rules now are published, and the

@@ -48,9 +48,10 @@ def _refused(constant: str) -> Any:
     raise ValueError(constant)
 
 
-_read = json.JSONDecoder(
+_DECODER = json.JSONDecoder(
     parse_int=Whole, parse_float=Digits, parse_constant=_refused, object_pairs_hook=Fields
-).decode
+)
+_BEGIN, _NAME, _NEXT = (re.compile(rf"[ \t\r\n]*{sign}[ \t\r\n]*") for sign in ("{", ":", ","))
 
 
 def value_of(text: str) -> Any:
@@ -59,9 +60,28 @@ def value_of(text: str) -> Any:
     NaN and Infinity are no JSON, nor is what is nested deeper than Python's stack.
     """
     try:
-        return _read(text)
+        return _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def fields_begun(text: str) -> Fields:
+    """The fields of an object whose text may be cut: those that are whole, in their order."""
+    fields, found = Fields(), _BEGIN.match(text)
+    try:
+        while found:
+            name, end = _DECODER.raw_decode(text, found.end())
+            colon = _NAME.match(text, end)
+            if not isinstance(name, str) or colon is None:
+                break
+            value, end = _DECODER.raw_decode(text, colon.end())
+            if end == len(text) and isinstance(value, Digits):  # there may have been more digits
+                break
+            fields.append((name, value))
+            found = _NEXT.match(text, end)
+    except (ValueError, RecursionError):
+        pass
+    return fields
 
 
 def fields_of(value: Any) -> dict[str, Any]:

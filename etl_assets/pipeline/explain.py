@@ -4,7 +4,6 @@ Rows of inputs are those with the values that the transform took over (`core/col
 where no column tells, the parts are named that the row was made of. Nothing is written.
 """
 
-import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ import polars as pl
 from etl_assets.core.as_of import UNKNOWN
 from etl_assets.core.audit_columns import AUDIT_COLUMNS
 from etl_assets.core.column_lineage import same_values
+from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import Deletes
 from etl_assets.core.rows import keys_of
-from etl_assets.core.source_specs import Files
 from etl_assets.core.state import PartitionState
 from etl_assets.core.table import Input, LayerTable
 from etl_assets.pipeline.platform import Platform
+from etl_assets.pipeline.quarantine_keys import WantedKey
 from etl_assets.pipeline.row_search import part_of, rows_with
 from etl_assets.pipeline.row_sources import origin_lines
 from etl_assets.warehouse.contract_tables import schema_version
@@ -32,13 +32,17 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class SetAside:
-    """A quarantined row: of which part, by which rule, where it stood; `is_own` if by the key."""
+    """A quarantined row: of which part, by which rule, where it stood; `is_own` if by the key.
+
+    `is_line` is of a CSV line that has the key's values among its fields, whose names are unknown.
+    """
 
     day: date
     rule: str
     position: str
     payload: str
     is_own: bool
+    is_line: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,11 +210,12 @@ class Explainer:
                 "partition_key", "rule", "source_position", "payload"
             )
             self._quarantine[table.path, day] = list(rows.iter_rows())
-        shown = _shown_key(table, values)
-        kin = [
-            SetAside(part, rule, position, payload, _is_of(position, payload, table, values, shown))
-            for part, rule, position, payload in self._quarantine[table.path, day]
-        ]
+        key, kin = WantedKey.of(table, values), []
+        for part, rule, position, payload in self._quarantine[table.path, day]:
+            how = key.finds(table, part, position, payload) if key else None
+            is_line = how == "line" and day is None  # a published row need not be such a line
+            is_own = is_line or how == "key"
+            kin.append(SetAside(part, rule, position, payload, is_own, is_line))
         return [one for one in kin if day is not None or one.is_own]
 
     def _gone_at(self, table: LayerTable, values: Values) -> list[datetime]:
@@ -218,9 +223,8 @@ class Explainer:
             return []
         if table.path not in self._stones:
             self._stones[table.path] = list(self._warehouse.tombstones(table).iter_rows())
-        shown = _shown_key(table, values)
-        stones = self._stones[table.path]
-        return [at for payload, at in stones if _is_of("", payload, table, values, shown)]
+        key, stones = WantedKey.of(table, values), self._stones[table.path]
+        return [at for payload, at in stones if key and key.finds(table, WHOLE, "", payload)]
 
 
 def _is_unknown_member(table: LayerTable, row: Values | None) -> bool:
@@ -231,33 +235,3 @@ def _is_unknown_member(table: LayerTable, row: Values | None) -> bool:
 def _own_key(table: LayerTable) -> set[str]:
     """What a row is known by in the tables that it is made of: of a version the entity's key."""
     return set(table.dimension.entity if table.dimension else table.key)
-
-
-def _shown_key(table: LayerTable, values: Values) -> str | None:
-    if not set(table.key) <= values.keys():
-        return None
-    columns = [table.column(name) for name in table.key]
-    schema = pl.Schema({column.name: column.dtype for column in columns})
-    frame = pl.DataFrame({name: [values[name]] for name in schema}).cast(schema, strict=False)
-    return keys_of(frame, columns)[0]
-
-
-def _is_of(
-    position: str, payload: str, table: LayerTable, values: Values, shown: str | None
-) -> bool:
-    """Whether a quarantined row has the key: its position says so, or its payload."""
-    if shown is None:
-        return False
-    if position == shown or position.endswith(f" {shown}"):
-        return True
-    source = table.source
-    if isinstance(source, Files) and {source.file_column, source.line_column} == set(table.key):
-        file, line = values[str(source.file_column)], values[str(source.line_column)]
-        return position.endswith(f" {json.dumps(file, ensure_ascii=False)} line {line}")
-    try:
-        row = json.loads(payload)
-    except ValueError:  # a line of a file
-        return False
-    return isinstance(row, dict) and all(
-        name in row and str(row[name]) == str(values[name]) for name in table.key
-    )

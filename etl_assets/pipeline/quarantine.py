@@ -5,7 +5,6 @@ again is a matter of `orchestration/backfill.py`.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +14,7 @@ import polars as pl
 
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
+from etl_assets.pipeline.quarantine_keys import WantedKey
 from etl_assets.warehouse.base import Warehouse
 
 HIDDEN = "(personal)"
@@ -46,24 +46,25 @@ class SetAside:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows: whose rule has the text in it, whose place has the key in it, of a day; None for
-    any."""
+    """Which rows: whose rule has the text in it, of a day, with a key; None for any."""
 
     rule: str | None = None
     day: date | None = None
-    key: str | None = None
+    key: WantedKey | None = None
 
-    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Those of the rows, in QUARANTINED_SCHEMA."""
+    def of(self, table: LayerTable, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those of the table's rows, in QUARANTINED_SCHEMA."""
         wanted = pl.lit(value=True)
         if self.rule is not None:
             wanted &= pl.col("rule").str.contains(self.rule, literal=True)
-        if self.key is not None:
-            whole = rf"{re.escape(self.key)}($|[^\w.-])"  # id=7 is not id=70
-            wanted &= pl.col("source_position").str.contains(whole)
         if self.day is not None:
             wanted &= pl.col("partition_key") == self.day
-        return rows.filter(wanted)
+        found = rows.filter(wanted)
+        if self.key is None:
+            return found
+        places = found.select("partition_key", "source_position", "payload").iter_rows()
+        has_key = [self.key.finds(table, *place) is not None for place in places]
+        return found.filter(pl.Series(has_key, dtype=pl.Boolean))
 
 
 def counts(warehouse: Warehouse, tables: Iterable[LayerTable]) -> list[RuleCount]:
@@ -93,7 +94,9 @@ def rows_of(
 
     Values of personal columns are hidden unless `personal`.
     """
-    found = wanted.of(warehouse.quarantined(table)).sort("partition_key", "source_position", "rule")
+    found = wanted.of(table, warehouse.quarantined(table)).sort(
+        "partition_key", "source_position", "rule"
+    )
     shown = [
         SetAside(_day(day), rule, position, _values(table, payload, personal=personal))
         for day, rule, position, payload in found.head(most).iter_rows()
@@ -103,7 +106,7 @@ def rows_of(
 
 def days_of(warehouse: Warehouse, table: LayerTable, wanted: Wanted) -> list[date]:
     """The parts that have such rows, WHOLE for a table without days."""
-    return sorted(set(wanted.of(warehouse.quarantined(table))["partition_key"]))
+    return sorted(set(wanted.of(table, warehouse.quarantined(table))["partition_key"]))
 
 
 def _values(table: LayerTable, payload: str, *, personal: bool) -> Mapping[str, Any]:

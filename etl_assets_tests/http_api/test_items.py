@@ -15,6 +15,8 @@ from etl_assets.core.http_specs import CursorPages, DayWindow, NoPages
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import Drift
 from etl_assets.pipeline.days import LoadedDay
+from etl_assets.pipeline.quarantine import Wanted, rows_of
+from etl_assets.pipeline.quarantine_keys import WantedKey
 from etl_assets.pipeline.refusals import broken, remember
 from etl_assets.sources.files.reading.results import Limits
 from etl_assets_tests.http_api.server import Asked, Reply, by_cursor, said, serve
@@ -97,6 +99,10 @@ def test_a_bad_item_is_set_aside_with_page_and_number_and_the_others_stay(tmp_pa
         assert payloads[f"{at} page 3 item 2"] == '"no object"'
         assert '"many"' in payloads[f"{at} page 2 item 1"]
         assert "c4n4ry" not in loaded.query
+        # The place does not say the key, the item does.
+        wanted = Wanted(key=WantedKey.typed("id=3"))
+        ((found,), number) = rows_of(things.platform.warehouse.seen, things.table, wanted, 9)
+        assert (found.position, number) == (f"{at} page 2 item 1", 1)
 
 
 def test_the_whole_list_is_read_once_and_divided_into_days(tmp_path: Path) -> None:
