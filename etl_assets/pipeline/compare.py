@@ -1,7 +1,8 @@
 """Source and warehouse compared by counts and checksums that each computes inside itself.
 
 Parts first, then buckets of the parts that differ, then the keys of the buckets that differ: what
-travels is in proportion to the differences. What these rows mean is `differences.py`, what is done
+travels is in proportion to the differences. Few rows that differ in a large part may be one in each
+bucket: its buckets are made smaller first. What these rows mean is `differences.py`, what is done
 about them `reconcile.py`.
 """
 
@@ -28,6 +29,11 @@ from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.publication import lost_turn
 
 BUCKETS = 256
+MOST_BUCKETS = 65_536
+"""Of the buckets that differ, BigQuery takes the numbers in the text of a query."""
+ROWS_A_BUCKET = 16
+FEW_ROWS = 20_000
+"""To read so many rows of a part takes less than to compute its checksums once more."""
 MOST_ROWS = 1_000_000
 
 
@@ -102,29 +108,50 @@ class Comparing:
             snapshot.digests(days, BUCKETS) if days else _NONE,
             self.warehouse.digests(self.table, days, BUCKETS) if days else _NONE,
         )
-        theirs, ours = [], []
+        theirs, ours, places = [], [], 0
         for (day,), part in differing.group_by("day", maintain_order=True):
             assert isinstance(day, date)  # noqa: S101 - the column's dtype
-            buckets = part["bucket"].to_list()
-            theirs.append(_on(day, snapshot.row_digests(day, BUCKETS, buckets)))
-            ours.append(_on(day, self.warehouse.row_digests(self.table, day, BUCKETS, buckets)))
+            number, among = self._narrowed(snapshot, day, part)
+            places += len(among)
+            theirs.append(_on(day, snapshot.row_digests(day, number, among)))
+            ours.append(_on(day, self.warehouse.row_digests(self.table, day, number, among)))
             most = max(
                 sum(frame.height for frame in theirs),
                 # To be marked; a load of these days does that as well.
                 sum(frame.height for frame in ours) if self.table.kept_column else 0,
             )
             if most > MOST_ROWS:
-                raise EtlError(
-                    f"{self.table.path} differs from its source in too many rows to tell one by "
-                    f"one (over {MOST_ROWS:,}), from {days[0]} to {days[-1]}.",
-                    f"Load these days again: etl-assets backfill {self.table.path} "
-                    f"--from {days[0]} --to {days[-1]}.",
-                )
+                raise self._too_many(places, days)
         key = row_digests_schema(self.table)
         empty = pl.DataFrame(schema={**key, DAY: pl.Date()})
-        places = self.table.cursor.place_dtype if self.table.cursor else MOMENT
-        cursors = empty.with_columns(pl.lit(None, places).alias(CURSOR))
+        place = self.table.cursor.place_dtype if self.table.cursor else MOMENT
+        cursors = empty.with_columns(pl.lit(None, place).alias(CURSOR))
         return pl.concat([cursors.select(*key, CURSOR, DAY), *theirs]), pl.concat([empty, *ours])
+
+    def _narrowed(self, snapshot: Snapshot, day: date, part: pl.DataFrame) -> tuple[int, list[int]]:
+        """How many buckets the day is seen in, and which of them differ."""
+        rows = int(part["rows"].sum())
+        wanted = BUCKETS
+        while wanted < MOST_BUCKETS and rows * BUCKETS > part.height * wanted * ROWS_A_BUCKET:
+            wanted *= 2
+        if rows <= FEW_ROWS or wanted == BUCKETS:
+            return BUCKETS, part["bucket"].to_list()
+        ours = self.warehouse.digests(self.table, [day], wanted)
+        return wanted, _differing(snapshot.digests([day], wanted), ours)["bucket"].to_list()
+
+    def _too_many(self, places: int, days: Sequence[date]) -> EtlError:
+        """The error of more rows than can be told; each place has at least one that differs."""
+        path = self.table.path
+        told = f"{path} differs from its source in {places:,} rows or more"
+        if not self.table.has_days:
+            return EtlError(
+                f"{told}, too many to tell one by one.",
+                f"Load it again: etl-assets backfill {path}.",
+            )
+        return EtlError(
+            f"{told}, too many to tell one by one, from {days[0]} to {days[-1]}.",
+            f"Load these days again: etl-assets backfill {path} --from {days[0]} --to {days[-1]}.",
+        )
 
     def _has(self, day: date, scope: Scope) -> bool:
         return day not in self.without and (not self.table.has_days or scope.has(day))
@@ -135,13 +162,15 @@ class Comparing:
 
 
 def _differing(theirs: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:
-    """The (day, bucket)s whose count or checksum is not the same on both sides."""
+    """The (day, bucket)s whose count or checksum is not the same on both sides, with their rows: on
+    the side that has more."""
     everything = list(BUCKETS_SCHEMA)
     apart = [
         one.join(other, on=everything, how="anti")
         for one, other in ((theirs, ours), (ours, theirs))
     ]
-    return pl.concat(apart).select("day", "bucket").unique().sort("day", "bucket")
+    rows = pl.concat(apart).group_by("day", "bucket").agg(pl.col("rows").max())
+    return rows.sort("day", "bucket")
 
 
 def _on(day: date, digests: pl.DataFrame) -> pl.DataFrame:

@@ -42,10 +42,13 @@ def mess_up(shelf: Shelf, chance: random.Random) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "is_large"), [(1, False), (2, False), (3, True)])
 def test_reconciliation_finds_exactly_the_keys_that_differ_and_repairs_only_their_days(
-    shelf: Shelf, seed: int
+    shelf: Shelf, seed: int, is_large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if is_large:  # parts are seen in smaller buckets
+        for name, value in (("BUCKETS", 2), ("ROWS_A_BUCKET", 1), ("FEW_ROWS", 0)):
+            monkeypatch.setattr(compare, name, value)
     shelf = replace(shelf, policy=replace(shelf.policy, chunk_rows=100))
     put(shelf, 80, days=8)
     shelf.sync()
@@ -184,13 +187,34 @@ def test_more_differences_than_can_be_told_are_refused_with_what_to_do(
     monkeypatch.setattr(compare, "MOST_ROWS", 12)
     with pytest.raises(EtlError) as refused:
         shelf.reconcile()
-    assert "differs from its source in too many rows" in refused.value.what
+    assert "or more, too many to tell one by one, from " in refused.value.what
     assert refused.value.next_step == (
         "Load these days again: etl-assets backfill raw/shelf --from 2024-05-01 --to 2024-05-03."
     )
     shelf.reload(*loads(shelf))
     assert shelf.published() == shelf.wanted()
     assert shelf.reconcile().is_equal
+
+
+@pytest.mark.parametrize("has_days", [True, False])
+def test_rows_that_are_scattered_over_a_large_table_are_repaired_one_by_one(
+    shelf: Shelf, has_days: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in each bucket: of all rows that share a bucket with one, there are too many to tell."""
+    shelf = replace(shelf, policy=replace(shelf.policy, chunk_rows=50_000))
+    if not has_days:
+        shelf = replace(shelf, table=replace(shelf.table, partition_column=None))
+    shelf.sql(
+        "INSERT INTO shelf SELECT n, '2024-05-01Z', '2024-05-09Z', 'v', 1 "
+        "FROM generate_series(1, 40000) AS n"
+    )
+    shelf.sync()
+    shelf.sql("DELETE FROM shelf WHERE id % 100 = 7")
+    monkeypatch.setattr(compare, "MOST_ROWS", 30_000)
+    found = shelf.reconcile()
+    assert found.differences.extra.height == 400
+    assert shelf.published() == shelf.wanted()
+    assert shelf.reconcile(repair=False).is_equal
 
 
 def test_a_repair_in_several_chunks_brings_every_key(shelf: Shelf) -> None:
