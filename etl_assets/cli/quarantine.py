@@ -4,7 +4,6 @@ loaded again.
 What is read is `pipeline/quarantine.py`; loading is `cli/backfill.py`.
 """
 
-import json
 import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -120,6 +119,7 @@ def show(
     personal: bool,
 ) -> None:
     """The rows of TABLE that were set aside: day, rule, place in the source, and values."""
+    from etl_assets.core.json_objects import plain
     from etl_assets.pipeline.quarantine import Wanted, rows_of
 
     platform = open_platform()
@@ -127,7 +127,7 @@ def show(
     wanted = Wanted(rule, day, key)
     rows, number = rows_of(platform.warehouse.seen, found, wanted, most, personal=personal)
     if wants_json():
-        print_json([vars(one) for one in rows])
+        print_json([{**vars(one), "values": plain(one.values)} for one in rows])
         return
     if not rows:
         tell(f"{found.path}: no such row is in quarantine.")
@@ -182,9 +182,11 @@ def replay(table: str, rule: str | None, day: date | None, key: "WantedKey | Non
 
 
 def _shown(one: "SetAside") -> str:
-    return ", ".join(f"{name}={_text(value)}" for name, value in one.values.items())
+    return ", ".join(f"{name}={_text(value)}" for name, value in one.values)
 
 
 def _text(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    from etl_assets.core.json_objects import written
+
+    text = value if isinstance(value, str) else written(value)
     return text if len(text) <= 200 else f"{text[:199]}…"

@@ -111,6 +111,31 @@ def written(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def plain(value: Any) -> Any:
+    """The value for Python's json, which prints every number as it was written.
+
+    A number that Python would print with other digits is a text; the second field of a name `rate`
+    is called `rate (2)`.
+    """
+    if isinstance(value, Digits):
+        kind = int if isinstance(value, Whole) else float
+        try:
+            number = kind(value)
+        except ValueError:  # more digits than Python makes a number of
+            return str(value)
+        return number if repr(number) == value else str(value)
+    if isinstance(value, Fields):
+        named: dict[str, Any] = {}
+        for name, field in value:
+            own, times = name, 1
+            while own in named:
+                times += 1
+                own = f"{name} ({times})"
+            named[own] = plain(field)
+        return named
+    return [plain(one) for one in value] if isinstance(value, list) else value
+
+
 def json_value(text: str) -> str:
     """One text for each value, however it was laid out; the text itself if it is no JSON."""
     try:

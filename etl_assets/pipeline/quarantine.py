@@ -4,14 +4,13 @@ Which rows are set aside is decided by the checks (`day_check.py`) and the sourc
 again is a matter of `orchestration/backfill.py`.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import polars as pl
 
+from etl_assets.core.json_objects import Fields, value_of
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.quarantine_keys import WantedKey
@@ -36,12 +35,16 @@ class RuleCount:
 @dataclass(frozen=True)
 class SetAside:
     """A row in quarantine: its day (None for a table without days), the first rule that it broke,
-    where it stands in the source, and its values as they were read."""
+    where it stands in the source, and its values as they were read.
+
+    `values` are those of `core/json_objects.py`: numbers have their digits, and a name may come
+    twice.
+    """
 
     day: date | None
     rule: str
     position: str
-    values: Mapping[str, Any]
+    values: Fields
 
 
 @dataclass(frozen=True)
@@ -109,22 +112,21 @@ def days_of(warehouse: Warehouse, table: LayerTable, wanted: Wanted) -> list[dat
     return sorted(set(wanted.of(table, warehouse.quarantined(table))["partition_key"]))
 
 
-def _values(table: LayerTable, payload: str, *, personal: bool) -> Mapping[str, Any]:
+def _values(table: LayerTable, payload: str, *, personal: bool) -> Fields:
     secret = {name for c in table.columns if c.personal for name in (c.name, c.in_source)}
     try:
-        found = json.loads(payload)
+        found = value_of(payload)
     except ValueError:
         found = None
-    if not isinstance(found, dict):  # a line that is no row may hold anything
-        return {"raw": HIDDEN if secret and not personal else payload}
+    if not isinstance(found, Fields):  # a line that is no row may hold anything
+        return Fields([("raw", HIDDEN if secret and not personal else payload)])
     if personal or not secret:
         return found
     names = {c.name for c in table.columns} | {c.in_source for c in table.columns}
     # A value under a name that the contract does not know may be anything, a whole line as well.
-    return {
-        name: HIDDEN if name in secret or name not in names else value
-        for name, value in found.items()
-    }
+    return Fields(
+        (name, HIDDEN if name in secret or name not in names else value) for name, value in found
+    )
 
 
 def _day(part: date) -> date | None:

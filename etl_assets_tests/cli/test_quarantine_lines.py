@@ -131,6 +131,20 @@ def test_explain_finds_the_same_lines(company: Shop, table: str, told: str) -> N
     assert "It is not in quarantine." in " ".join(other.output.split())
 
 
+def test_values_are_shown_with_every_digit_and_every_member(company: Shop) -> None:
+    exact = "0.1000000000000000055511151231257827"
+    for key, told, values in (
+        ("order_id=1001", "order_id=1001, shop=a, amount=1e400", {"amount": "1e400"}),
+        ("order_id=1002", f"order_id=1002, shop=a, amount={exact}", {"amount": exact}),
+        ("order_id=1003", "amount=x, amount=y", {"amount": "x", "amount (2)": "y"}),
+    ):
+        printed = company.run("quarantine", "show", "raw/orders", "--key", key)
+        assert told in printed.stdout
+        (found,) = shown(company, "raw/orders", key)
+        assert found["values"] | values == found["values"]
+    assert found["values"]["order_id"] == 1003
+
+
 def test_a_day_is_loaded_again_by_the_key_of_a_line(company: Shop) -> None:
     done = company.run("quarantine", "replay", "raw/orders", "--key", "order_id=1001")
     assert "1 row in quarantine before, 1 now" in " ".join(done.stdout.split())
