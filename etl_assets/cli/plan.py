@@ -31,17 +31,17 @@ _COLOURS = {"breaking": "red", "may refuse": "yellow", "may change values": "yel
 @click.option(
     "--exit-code",
     is_flag=True,
-    help="End with 2 where anything would be done or changed, 3 where that breaks readers or is "
-    "refused.",
+    help="End with 2 where anything would be done or changed, or is of other code, 3 where that "
+    "breaks readers or is refused.",
 )
 @json_option
 def plan(tables: tuple[str, ...], env: str | None, against: str | None, exit_code: bool) -> None:
     """Show what the code at hand would do to the warehouse; nothing is done.
 
     For TABLES (default: all): tables that are made, columns that are added or refused, days that
-    are loaded or made again with the reason, dimensions that are rebuilt, rows and bytes that are
-    read for it, and what each change of a contract means. No source is asked: etl-assets doctor
-    compares it with the contracts.
+    are loaded or made again with the reason, days that other code made, dimensions that are
+    rebuilt, rows and bytes that are read for it, and what each change of a contract means. No
+    source is asked: etl-assets doctor compares it with the contracts.
     """
     from etl_assets.pipeline.planned.migration import migration_of
     from etl_assets.pipeline.planned.plan import plan as planned

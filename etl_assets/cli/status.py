@@ -157,7 +157,7 @@ def _waiting_row(one: "Waiting") -> dict[str, Any]:
 
 def _seen(platform: "Platform", catalog: "Catalog", *, with_files: bool) -> _Seen:
     from etl_assets.core.gained import lacking_by_table, lacking_note
-    from etl_assets.core.keeping import open_from
+    from etl_assets.core.keeping import first_open_days
     from etl_assets.pipeline.kept_rows import kept_counts
     from etl_assets.pipeline.other_code import of_other_code
     from etl_assets.pipeline.status import summarise
@@ -171,7 +171,7 @@ def _seen(platform: "Platform", catalog: "Catalog", *, with_files: bool) -> _See
         kept = kept_counts(warehouse.seen, catalog.values(), states)
     derived = platform.late_of(states, tables)
     late = Counter(one.table for one in derived) + Counter(late_files)
-    opened = {path: first for path, table in catalog.items() if (first := open_from(table, now))}
+    opened = first_open_days(catalog.values(), now)
     lines = summarise(
         states,
         catalog,

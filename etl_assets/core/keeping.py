@@ -3,7 +3,7 @@
 What a load, a sync and a reconciliation do about such rows is decided in `pipeline/`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,12 @@ def open_from(table: "LayerTable", now: datetime) -> date | None:
     if isinstance(table.column(table.day_column).dtype, pl.Date):
         since += timedelta(hours=14)
     return since.date() if since == Window.of(since.date()).start else since.date() + ONE_DAY
+
+
+def first_open_days(tables: "Iterable[LayerTable]", now: datetime) -> dict[str, date]:
+    """The same by path, of the tables that close days."""
+    found = ((table.path, open_from(table, now)) for table in tables)
+    return {path: first for path, first in found if first is not None}
 
 
 def is_closed(table: "LayerTable", day: date, now: datetime) -> bool:

@@ -58,8 +58,10 @@ def test_days_that_are_read_again_and_are_the_same_are_not_published(made: Shop)
     ]
 
 
-def test_status_names_what_other_code_made_and_its_command_makes_it(made: Shop) -> None:
+def test_status_and_plan_name_what_other_code_made_and_the_command_makes_it(made: Shop) -> None:
     assert "other code" not in made.run("status").stderr
+    nothing = made.run("plan", *MADE, "--exit-code")
+    assert (nothing.exit_code, nothing.stdout[:13]) == (0, "Nothing to do")
     path = made.environment["WAREHOUSE_URL"].removeprefix("duckdb://")
     with duckdb.connect(path) as connection:
         connection.execute(
@@ -76,6 +78,18 @@ def test_status_names_what_other_code_made_and_its_command_makes_it(made: Shop) 
     assert {one["table"]: one["days_of_other_code"] for one in lines} == {
         path: [DAYS[1]] for path in MADE
     }
+    for environment in ([], ["--env", "dev"]):
+        planned = made.run("plan", *MADE, "--exit-code", *environment)
+        assert planned.exit_code == 2, planned.output
+        for path in MADE:
+            assert (
+                f"1 day ({DAYS[1]}) was made by other code than that at hand, and nothing makes it "
+                f"again by itself: etl-assets backfill {path} --from {DAYS[1]} --to {DAYS[1]}."
+            ) in planned.stdout
+        tables = json.loads(made.run("plan", *MADE, "--json", *environment).stdout)["tables"]
+        assert {one["table"]: one["of_other_code"] for one in tables} == {
+            path: [DAYS[1]] for path in MADE
+        }
     command = re.search(r"etl-assets (backfill .*--to \S+)\.", told)
     assert command
     done = made.run(*command[1].split(), "--json")
@@ -83,3 +97,4 @@ def test_status_names_what_other_code_made_and_its_command_makes_it(made: Shop) 
     raw, staged = json.loads(done.stdout)
     assert (raw["unchanged"], staged["unchanged"]) == ([DAYS[1]], []), "the same rows, made anew"
     assert "other code" not in made.run("status").stderr
+    assert made.run("plan", *MADE, "--exit-code").exit_code == 0

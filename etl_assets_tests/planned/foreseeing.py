@@ -60,5 +60,7 @@ def assert_it_happened(
         if before.loads.get(place) != load and not is_reading(place[0]) and place[0] not in kept
     }
     assert sure <= anew <= every
-    left = {path: one for path, one in planned(world).items() if one.loads or one.makes}
-    assert not left, "all that can be done is done"
+    left = planned(world)
+    assert not [p for p, one in left.items() if one.loads or one.makes], "all that can be is done"
+    told = {path: one.of_other_code for path, one in plans.items()}
+    assert {p: left[p].of_other_code for p in told if p in left} == told, "nothing makes it"

@@ -8,8 +8,9 @@ from etl_assets.core.partitions import WHOLE
 from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.planned.conftest import Built
 from etl_assets_tests.planned.foreseeing import Before, assert_it_happened, planned
-from etl_assets_tests.planned.kinds import KINDS
+from etl_assets_tests.planned.kinds import KINDS, SHOP, doubled
 from etl_assets_tests.planned.physical import everything
+from etl_assets_tests.planned.world import DAYS, changed
 
 IN_EVERY_WAREHOUSE = "a column added to orders alone"
 """The others are of DuckDB in the default run, and of all warehouses in the soak."""
@@ -98,6 +99,34 @@ def test_a_table_without_a_declaration_says_so(
     told = planned(world)["raw/orders"]
     assert told.changes == ()
     assert "earlier release" not in " ".join(told.sentences())
+
+
+@pytest.mark.soak_for("bigquery", "postgres")
+def test_days_of_other_code_are_named_until_the_code_at_hand_made_each(load: Built) -> None:
+    """The table's last publication is of the code at hand as soon as one of its days is."""
+    world = load().with_code(changed(SHOP, stage=doubled))
+    told = planned(world)["staged/orders"]
+    assert (told.of_other_code, len(told.changes or ())) == (DAYS, 1)
+
+    staged = world.platform.catalog["staged/orders"]
+    world.make(staged, DAYS[1:2])
+    assert world.derive() == {}
+    told = planned(world)["staged/orders"]
+    assert (told.of_other_code, told.changes, told.does_something) == ([DAYS[0], DAYS[2]], [], True)
+    assert told.sentences() == [
+        "2 days (2024-01-01, 2024-01-03) were made by other code than that at hand, and nothing "
+        "makes them again by itself: etl-assets backfill staged/orders --from 2024-01-01 --to "
+        "2024-01-03."
+    ]
+    dev = world.with_code(changed(SHOP, stage=doubled), environment="dev")
+    dev.make(staged, DAYS[:1])
+    told = planned(dev)["staged/orders"]
+    assert told.of_other_code == DAYS[2:], "of production's days, too"
+
+    world = dev.with_code(changed(SHOP, stage=doubled))
+    world.make(staged, [DAYS[0], DAYS[2]])
+    assert world.derive() == {}
+    assert not any(one.does_something for one in planned(world).values())
 
 
 @pytest.mark.soak_for("bigquery", "postgres")

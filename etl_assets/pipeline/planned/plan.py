@@ -2,19 +2,21 @@
 
 Each answer is the function's that a load asks itself: `Rows.fit` for columns, `gained.py` for parts
 that lack some, `core/lateness.py` for late days, `sync_log.py` for positions, `dimensions/` for
-dimensions. What follows from what is `foreseen.py`. No source is asked: that is `doctor`.
+dimensions; `other_code.py` says which parts nothing makes again by itself. What follows from what
+is `foreseen.py`. No source is asked: that is `doctor`.
 """
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 from etl_assets.core.catalog import Catalog
 from etl_assets.core.declared.changes import Change, changes_between
 from etl_assets.core.declared.declaration import declaration_of
 from etl_assets.core.dimension import HISTORY
 from etl_assets.core.errors import EtlError
+from etl_assets.core.keeping import first_open_days
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.readings import is_reading, reading
 from etl_assets.core.reload_reasons import lacks_of, only_lacks
@@ -23,6 +25,7 @@ from etl_assets.core.table import LayerTable
 from etl_assets.pipeline.dimensions.marks import readers_of
 from etl_assets.pipeline.dimensions.reading import goal_of
 from etl_assets.pipeline.gained import fit_of, gained, is_news
+from etl_assets.pipeline.other_code import of_other_code
 from etl_assets.pipeline.planned.foreseen import Foreseen
 from etl_assets.pipeline.planned.table_plan import Reading, TablePlan, loading_reason
 from etl_assets.pipeline.platform import Platform
@@ -58,6 +61,8 @@ class _Planning:
         self.now = Foreseen.of(self.catalog, states, rows)
         self.looks = {path: self._look(table) for path, table in self.catalog.items()}
         self.loads = {path: self._loads(table) for path, table in self.catalog.items()}
+        opened = first_open_days(self.catalog.values(), datetime.now(UTC))
+        self.other_code = of_other_code(self.catalog, states, platform.scope, opened)
         self.blocked = {path for path, look in self.looks.items() if look.refused}
         self.sure = self._foreseen(also_unsure=False)
         self.all = self._foreseen(also_unsure=True)
@@ -143,6 +148,7 @@ class _Planning:
             marks=[one.table.path for one in readers_of(self.catalog, table)]
             if table.dimension
             else (),
+            of_other_code=self._of_other_code(table, {*loads, *makes}),
             changes=changes,
             is_published=row is not None,
         )
@@ -196,6 +202,15 @@ class _Planning:
             "Its next run makes all of its versions anew, because its declaration changed; it is "
             f"not late by that: etl-assets backfill {path}."
         )
+
+    def _of_other_code(self, table: LayerTable, brought: Collection[date]) -> Sequence[date]:
+        """The parts that other code made, but for those that are `brought` up to it anyway.
+
+        Of a dimension `_rebuilt` says it; of what is refused nothing can be made yet.
+        """
+        if table.dimension is not None or table.path in self.blocked:
+            return ()
+        return [day for day in self.other_code.get(table.path, ()) if day not in brought]
 
     def _reading(self, table: LayerTable, found: TablePlan) -> Reading:
         """What has to be read: parts of the source, or of the inputs, each once."""

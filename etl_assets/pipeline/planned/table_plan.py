@@ -30,8 +30,10 @@ class TablePlan:
     that are made. Whether the parts in `unsure` are published anew depends on rows: one that is
     equal to its source, or made of what did not change, is not. `reads_all` says why the next sync
     reads every row. `rebuilt` says that a dimension makes all of its versions anew, and `marks`
-    which tables look it up. `changes` is what changed in its declaration, None where an earlier
-    release, which noted none, published it last.
+    which tables look it up. `of_other_code` are published parts that other code made, and that
+    nothing brings up to the code at hand by itself. `changes` is what changed in its declaration
+    since its last publication, whichever parts that was of; None where an earlier release, which
+    noted none, published it last.
     """
 
     table: str
@@ -46,6 +48,7 @@ class TablePlan:
     reads_all: str | None = None
     rebuilt: str | None = None
     marks: Sequence[str] = ()
+    of_other_code: Sequence[date] = ()
     reading: Reading = field(default_factory=Reading)
     changes: Sequence[Change] | None = ()
     is_declared: bool = True
@@ -62,6 +65,7 @@ class TablePlan:
             self.loads,
             self.makes,
             self.reads_all,
+            self.of_other_code,
         )
         return any(map(bool, done)) or bool(self.rebuilt or self.changes or not self.is_declared)
 
@@ -108,12 +112,28 @@ class TablePlan:
             if what.bytes is not None:
                 size = f", {count_of(what.bytes, 'byte')} of the warehouse"
             told.append(f"Reads {count_of(what.rows, 'row')} again{size}.")
+        if self.of_other_code:
+            told.append(self._made_by_other_code())
         if self.changes is None:
             told.append(
                 "An earlier release published it last, which did not note what the contract was: "
                 "changes of its rules cannot be told until it is published again."
             )
         return told
+
+    def _made_by_other_code(self) -> str:
+        days = self.of_other_code
+        if days[0] == WHOLE:
+            return (
+                "What is published was made by other code than that at hand, and nothing makes it "
+                f"again by itself: etl-assets backfill {self.table}."
+            )
+        were, them = ("was", "it") if len(days) == 1 else ("were", "them")
+        return (
+            f"{_parts(dict.fromkeys(days, ''))} {were} made by other code than that at hand, and "
+            f"nothing makes {them} again by itself: etl-assets backfill {self.table} --from "
+            f"{days[0]} --to {days[-1]}."
+        )
 
     def as_dict(self) -> dict[str, object]:
         """The same for JSON."""
@@ -130,6 +150,7 @@ class TablePlan:
             "reads_all": self.reads_all,
             "rebuilt": self.rebuilt,
             "marks": list(self.marks),
+            "of_other_code": list(map(_shown, self.of_other_code)),
             "rows": self.reading.rows,
             "bytes": self.reading.bytes,
             "changes": None
