@@ -21,9 +21,15 @@ from etl_assets.warehouse.base import Warehouse
 
 
 def broken(loaded: LoadedDay) -> str:
-    """The checks that refused the day; of bad rows the commonest rule, its rows and some keys."""
+    """The checks that refused the day; of bad rows the commonest rule, its rows and some keys.
+
+    Objects that could not be read come first, even where that alone refuses no day: rows that are
+    missing are missing because of them.
+    """
     told = []
-    for result in (result for result in loaded.results if result.blocks):
+    unread = [one for one in loaded.results if one.check == checks.FILES_READ and not one.passed]
+    others = [one for one in loaded.results if one.blocks and one not in unread]
+    for result in (*unread, *others):
         rules = cast("list[dict[str, Any]]", result.evidence.get("broken_rules", []))
         first = [
             f"{r['rule']}: {count_of(r['rows'], 'row')}, {r['sample_keys']}" for r in rules[:1]

@@ -1,5 +1,6 @@
 """`etl-assets files`, as a user types it, on tables of a package of one's own."""
 
+import gzip
 import json
 import os
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from etl_assets.cli.main import main
-from etl_assets_tests.files.shipments import DAY, NEXT, Place, in_folder, key, lines
+from etl_assets_tests.files.shipments import DAY, NEXT, THIRD, Place, in_folder, key, lines
 from etl_assets_tests.importable import importable
 
 MODULE = "from etl_assets_tests.files.shipments import SPEC as TABLE\n"
@@ -83,6 +84,42 @@ def test_objects_are_listed_with_what_became_of_them(terminal: Terminal) -> None
     assert [one["status"] for one in terminal.listed()] == ["loaded", "gone", "changed", "new"]
     only = terminal.done("files", "list", "raw/shipments", "--from", "2024-05-18")
     assert "a.csv" not in only
+
+
+def test_an_object_that_broke_is_named_wherever_its_refused_day_is(terminal: Terminal) -> None:
+    place, good = terminal.place, lines(*[ROW] * 20)
+    broken = {
+        key(DAY, "a.csv"): (good, good[:-1], "no line end"),
+        key(NEXT, "b.csv"): (
+            good,
+            good.replace(b"DHL", b"Zo\xeb"),
+            "line 2 is not in its declared encoding",
+        ),
+        key(THIRD, "c.csv.gz"): (gzip.compress(good), gzip.compress(good)[:-9], "gzip"),
+    }
+    for name, (whole, _, _) in broken.items():
+        place.drop(name, whole)
+    days = ["--from", str(DAY), "--to", str(THIRD)]
+    terminal.done("backfill", "raw/shipments", *days)
+    for name, (_, cut, _) in broken.items():
+        place.drop(name, cut)
+    failed = terminal.run("backfill", "raw/shipments", *days)
+    assert failed.exit_code == 1
+    backfill = " ".join(failed.stderr.split())
+    (line,) = json.loads(terminal.run("status", "--json").stdout)["published"]
+    status = " ".join(line["refused"].values())
+    assert "no line end" in terminal.run("status").stderr
+    assert "no line end" in terminal.done("plan", "raw/shipments")
+    listed = {one["object"]: one for one in terminal.listed()}
+    for name, (_, _, why) in broken.items():
+        first = f"files_read (1 of 1 object cannot be trusted: {name}: "
+        for where in (backfill, status, listed[name]["error"]):
+            assert first in where
+            reason, _, rest = where.partition(first)[2].partition("), ")
+            assert why in reason, where
+            assert rest.startswith("row_count_against_published (0 rows, 20 are published")
+        assert listed[name]["status"] == "refused"
+        assert why in terminal.done("files", "show", "raw/shipments", name)
 
 
 def test_one_object_is_shown_with_its_bad_lines(terminal: Terminal) -> None:

@@ -200,5 +200,5 @@ def _reasons(parts: Mapping[date, str]) -> str:
     for why in parts.values():
         counts[why] = counts.get(why, 0) + 1
     told = sorted(counts, key=lambda why: -counts[why])
-    more = f", and {len(told) - 2:,} other reasons" if len(told) > 2 else ""
+    more = f", and {count_of(len(told) - 2, 'other reason')}" if len(told) > 2 else ""
     return "; ".join(told[:2]) + more
