@@ -115,10 +115,14 @@ def test_r8_ctrl_c_ends_a_command_with_130_and_says_so(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         try:
             until(lambda: run(database_url, WORKING["lock"])[0][0], "the command's wait", 120)
-            process.send_signal(number)
+            if number == signal.SIGINT:
+                os.killpg(process.pid, number)  # as a terminal does, to all of its processes
+            else:
+                process.send_signal(number)
             out, err = process.communicate(timeout=SECONDS)
         finally:
             process.kill()
