@@ -111,12 +111,13 @@ def _print_refusals(found: "Sequence[Addition]") -> None:
     """Why tables cannot be added; a reason that several share, as a missing right, once."""
     from etl_assets.pipeline.status_notes import some_named
 
-    places: dict[str, list[str]] = {}
+    reasons: dict[str, list[Addition]] = {}
     for one in found:
         if one.refusal:
-            places.setdefault(str(one.refusal), []).append(one.place)
-    for why, same in places.items():
-        print_warning(why if len(same) == 1 else f"{some_named(same)}: {why}")
+            reasons.setdefault(str(one.refusal).replace(one.place, ""), []).append(one)
+    for first, *others in reasons.values():
+        same = some_named(one.place for one in others)
+        print_warning(f"{first.refusal} The same of {same}." if others else str(first.refusal))
 
 
 def _told(one: "Addition") -> Mapping[str, Any]:

@@ -113,7 +113,14 @@ def add_table(
             add_all(platform, target, chosen, wishes, bounds, yes=yes, dry_run=dry_run)
             return
         _check_name(name)
-        if source.startswith(("http://", "https://")) or is_of_files(source):
+        is_api = source.startswith(("http://", "https://"))
+        if "://" in source and not is_api and not is_of_files(source):
+            raise click.UsageError(
+                f"{source.partition('://')[0]}:// is no kind of source. Files are below s3://, "
+                "gs://, az:// or file://, APIs at https://, and a table of a database has a name: "
+                "public.payments."
+            )
+        if is_api or is_of_files(source):
             _refuse_options(context, source)
             added = _of_elsewhere(platform, target, source, name, connection or _API, kind)
         else:

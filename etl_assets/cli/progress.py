@@ -72,7 +72,12 @@ class Progress:
         self.step(path)
 
     def on_work(self, unit: str, total: int | None, label: str) -> None:
-        """`Platform.on_work`: steps of another kind are counted from 0; of the same they go on."""
+        """`Platform.on_work`: steps of another kind are counted from 0; of the same they go on.
+
+        A kind of which there is nothing to do leaves what was counted.
+        """
+        if total == 0 and unit != self.unit:
+            return
         if unit != self.unit:
             self.past += [self.counts()] if self.done else []
             self.unit, self.done = unit, 0

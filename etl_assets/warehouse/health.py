@@ -83,7 +83,9 @@ def rights_finding(where: str, paths: Iterable[Path]) -> Finding:
         f"this user may not read and write {', '.join(bad)}",
         Level.ERROR,
         "What is loaded cannot be kept there.",
-        f"Run: sudo chown {os.getuid()} {' '.join(bad)}",
+        f"Run: sudo chown {os.getuid()} {' '.join(bad)}"
+        if os.getuid()
+        else "Root may not either, as on a disk that is mounted read-only: name another folder.",
     )
 
 

@@ -54,6 +54,16 @@ def test_steps_of_another_kind_begin_anew_and_are_both_in_the_last_line(
     assert re.fullmatch(r"Synced after \d+:\d\d:\d\d: 2 of 2 tables, 1 of 3 late days\.", last)
 
 
+def test_a_kind_of_steps_of_which_there_are_none_is_not_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with progress("table", 1, done="Synced") as shown:
+        shown.on_work("late day", 0, "making late days")
+        shown.has_errors = True
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"Ended with errors after \d+:\d\d:\d\d: 0 of 1 table\.", last)
+
+
 def test_work_with_errors_is_not_said_to_be_done(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("day", 1, done="Loaded") as shown:
         shown.on_day("raw/orders")

@@ -181,12 +181,27 @@ def test_a_table_of_a_thousand_columns_is_one_that_loads(shop: Shop) -> None:
         (["--all", "--key", "a"], "are for one table"),
         ([], "Name a table"),
         (["https://127.0.0.1:1/v1/x", "--day", "none"], "--day is for tables of a database"),
+        (["ftp://h/x"], "ftp:// is no kind of source."),
     ],
 )
 def test_what_cannot_be_added_is_told_with_what_to_write(
     shop: Shop, arguments: list[str], told: str
 ) -> None:
     assert told in " ".join(refusal(shop, *arguments).split())
+
+
+def test_a_reason_that_several_tables_share_is_told_once(shop: Shop, url: str) -> None:
+    run(
+        url,
+        "DROP ROLE IF EXISTS outsider",
+        "CREATE ROLE outsider LOGIN",
+        "CREATE SCHEMA closed",
+        *(f"CREATE TABLE closed.t{n} (id bigint PRIMARY KEY)" for n in range(3)),
+    )
+    outsider = shop.with_environment(DATABASE_URL=url.replace("postgres:@", "outsider:@"))
+    told = outsider.run("add-table", "--all", "--schema", "closed").stderr
+    assert told.count("permission denied for schema closed") == 1
+    assert "The same of closed.t1, closed.t2." in " ".join(told.split())
 
 
 def test_what_a_role_may_not_read_is_told_with_the_grant(shop: Shop, url: str) -> None:
