@@ -223,8 +223,8 @@ def _waiting(
 def _undeclared(catalog: "Catalog", states: "Iterable[TableState]") -> dict[str, list[str]]:
     """The columns that sources had when they were seen last, and contracts neither have nor ignore.
 
-    Files have columns of their own each, and Drift.EVOLVE keeps such columns: nothing is said of
-    them here.
+    Drift.EVOLVE keeps such columns. Each file or item of an API may have columns of its own, which
+    nobody knows before it is read: of those the days say it, by their check.
     """
     from etl_assets.core.drift import compare
     from etl_assets.core.policies import Drift
@@ -233,7 +233,7 @@ def _undeclared(catalog: "Catalog", states: "Iterable[TableState]") -> dict[str,
     found = {}
     for state in states:
         table, seen = catalog.get(state.table_name), columns_seen(state)
-        if table is not None and table.source is not None and seen and not table.is_of_files:
+        if table is not None and table.source is not None and seen and table.source.HAS_COLUMNS:
             added = () if table.drift is Drift.EVOLVE else compare(table, seen, seen).added
             found[table.path] = [f"{name} ({shown})" for name, shown in added]
     return found

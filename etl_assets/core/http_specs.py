@@ -113,6 +113,7 @@ class HttpApi(SourceSpec):
     COMPARABLE: ClassVar[bool] = False
     HAS_CURSOR: ClassVar[bool] = False
     POLLED: ClassVar[bool] = True
+    HAS_COLUMNS: ClassVar[bool] = False
     url: str
     params: Mapping[str, str | int] = field(default_factory=dict)
     items: str = ""

@@ -44,8 +44,9 @@ class SourceSpec(ABC):
     their keys, so that a reconciliation may compare them with the warehouse, `HAS_CURSOR` whether
     rows can say when they changed, so that a table of it may sync, `OF_OBJECTS` whether a day is
     made of objects that the ledger follows, `POLLED` whether the last days are loaded by the clock
-    because nothing tells what is new. `connection` names the outside system, by the settings that
-    say where it is.
+    because nothing tells what is new, `HAS_COLUMNS` whether it says which columns a table has
+    before rows are read: where each row or file may have others, a reading says which it met.
+    `connection` names the outside system, by the settings that say where it is.
     """
 
     KIND: ClassVar[str]
@@ -53,6 +54,7 @@ class SourceSpec(ABC):
     HAS_CURSOR: ClassVar[bool] = True
     OF_OBJECTS: ClassVar[bool] = False
     POLLED: ClassVar[bool] = False
+    HAS_COLUMNS: ClassVar[bool] = True
     connection: str
 
     @property
@@ -138,6 +140,7 @@ class Files(SourceSpec):
     COMPARABLE: ClassVar[bool] = False
     HAS_CURSOR: ClassVar[bool] = False
     OF_OBJECTS: ClassVar[bool] = True
+    HAS_COLUMNS: ClassVar[bool] = False
     pattern: str
     format: FileFormat = field(default_factory=Csv)
     location: str = ""

@@ -17,7 +17,8 @@ class Diagnosis:
     """One raw table.
 
     `error` says why it cannot be read, if so; then nothing else is known, and is None. `undeclared`
-    names source columns that the contract does not have (they are not read, C11);
+    names source columns that the contract does not have (they are not read, C11), and is None where
+    only rows say which columns there are;
     `rows_without_day` counts rows that no partition will ever hold: their moment is missing,
     infinite or BC, or they have no parent. `hidden` says what keeps rows from us although the spec
     accepts that, `cannot` what the source cannot do besides reading days, each with the reason,
@@ -72,21 +73,23 @@ def _outage(table: LayerTable, source_of: Callable[[LayerTable], Source]) -> Etl
 
 def _diagnosed(table: LayerTable, source: Source) -> Diagnosis:
     declared = {*table.source_columns.values(), *table.ignore}
+    knows_columns = table.source is not None and table.source.HAS_COLUMNS
     try:
         with source.snapshot() as snapshot:
-            undeclared = tuple(name for name, _ in snapshot.columns if name not in declared)
-            keeping = _keeping(table, [name for name, _ in snapshot.columns], snapshot.as_of)
+            names = [name for name, _ in snapshot.columns]
+            undeclared = tuple(name for name in names if name not in declared)
+            keeping = _keeping(table, names, snapshot.as_of)
             return Diagnosis(
                 table.path,
                 None,
-                undeclared,
+                undeclared if knows_columns else None,
                 snapshot.without_day(),
                 tuple(snapshot.hidden()),
                 source.cannot,
                 tuple(snapshot.limits()),
                 keeping,
                 tuple(snapshot.day_costs()),
-                tuple(sorted(set(table.ignore) - {name for name, _ in snapshot.columns})),
+                tuple(sorted({*table.ignore} - {*names})) if knows_columns else (),
                 snapshot.sync_cost(),
             )
     except EtlError as error:
