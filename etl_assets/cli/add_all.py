@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from etl_assets.cli.output import (
     Column,
     Table,
@@ -20,6 +18,7 @@ from etl_assets.cli.output import (
     tell,
     wants_json,
 )
+from etl_assets.cli.visible import echo
 from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def add_all(
     ]
     good = [one for one in found if not one.refusal]
     if dry_run:
-        click.echo("\n\n".join(one.module for one in good), nl=False)
+        echo("\n\n".join(one.module for one in good), nl=False)
         return
     if wants_json():
         print_json([_told(one) for one in found])
@@ -101,10 +100,10 @@ def _print_plan(target: "Target", good: "Sequence[Addition]", skipped: Sequence[
     rows = list(map(_planned, good))
     print_rows(Table("tables", f"Tables for {target.package}", _COLUMNS, rows, wraps="table"))
     for line in skipped:
-        click.echo(line)
+        echo(line)
     for one in good:
         for warning in (*(one.proposed.warnings if one.proposed else ()), *one.notes):
-            click.echo(f"{one.place}: {warning}")
+            echo(f"{one.place}: {warning}")
 
 
 def _print_refusals(found: "Sequence[Addition]") -> None:

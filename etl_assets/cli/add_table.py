@@ -11,6 +11,7 @@ import click
 
 from etl_assets.cli.opened import open_platform
 from etl_assets.cli.output import json_option, print_warning, tell, wants_json
+from etl_assets.cli.visible import echo
 from etl_assets.core.errors import ConfigError
 from etl_assets.core.source_specs import DEFAULT_CONNECTION
 
@@ -129,7 +130,7 @@ def add_table(
         if added.refusal:
             raise added.refusal
         if dry_run:
-            click.echo(added.module, nl=False)
+            echo(added.module, nl=False)
             return
         write_module(target, added)
         _tell(platform, added)
@@ -235,9 +236,9 @@ def write_module(target: "Target", added: "Addition") -> None:
 def _tell(platform: "Platform", added: "Addition") -> None:
     proposed = added.proposed
     assert proposed is not None  # noqa: S101 - what was written was proposed
-    click.echo(f"\n{proposed.place} is raw/{added.name} now: {proposed.looked_at}.")
+    echo(f"\n{proposed.place} is raw/{added.name} now: {proposed.looked_at}.")
     for reason in proposed.reasons:
-        click.echo(f"  {reason.told}")
+        echo(f"  {reason.told}")
     for warning in (*proposed.warnings, *added.notes):
         print_warning(warning)
     tell_next(platform, [added])

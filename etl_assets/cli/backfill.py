@@ -23,6 +23,7 @@ from etl_assets.cli.output import (
 )
 from etl_assets.cli.progress import progress
 from etl_assets.cli.tables import chosen
+from etl_assets.cli.visible import echo, styled
 from etl_assets.config import Settings, read_settings
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.wording import count_of
@@ -127,7 +128,7 @@ def print_unchanged(result: "BackfillResult") -> None:
         named = [path for path, days in found.items() if days]
         if named:
             days = count_of(sum(len(found[path]) for path in named), "day")
-            click.echo(f"{some_named(named)}: {days} {told}", err=True)
+            echo(f"{some_named(named)}: {days} {told}", err=True)
 
 
 def print_result(result: "BackfillResult") -> None:
@@ -142,7 +143,7 @@ def print_result(result: "BackfillResult") -> None:
                 if skipped == {WHOLE}
                 else f"{days} whose upstream days failed"
             )
-            click.echo(f"{click.style('skipped:', fg='yellow')} {told}", err=True)
+            echo(f"{styled('skipped:', fg='yellow')} {told}", err=True)
 
 
 def result_rows(result: "BackfillResult") -> list[dict[str, Any]]:

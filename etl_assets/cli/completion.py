@@ -7,6 +7,8 @@ project at hand, without connecting to anything.
 import click
 from click.shell_completion import CompletionItem
 
+from etl_assets.cli.visible import echo
+
 _VARIABLE = "_ETL_ASSETS_COMPLETE"
 _FILES = {
     "bash": "~/.bashrc",
@@ -66,5 +68,5 @@ def completion(shell: str | None) -> None:
         raise click.UsageError(
             f"Which shell do you use? Write etl-assets completion {' or '.join(_LINES)}."
         )
-    click.echo(f"# Add this line to {_FILES[shell]}, then open a new {shell}:")
-    click.echo(_LINES[shell])
+    echo(f"# Add this line to {_FILES[shell]}, then open a new {shell}:")
+    echo(_LINES[shell])

@@ -14,6 +14,7 @@ from etl_assets.cli.backfill import load
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import console
 from etl_assets.cli.status import print_status
+from etl_assets.cli.visible import echo, styled
 from etl_assets.config import Settings, read_settings
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.source_specs import DEFAULT_CONNECTION
@@ -46,15 +47,15 @@ def drop() -> None:
     place = _partners(settings)
     dropped = drop_file(place)
     what = "the whole of the file that was cut" if dropped.mends else "a file that is late"
-    click.echo(f"Put {dropped.key} ({count_of(dropped.size, 'byte')}) into {place}: {what}.")
+    echo(f"Put {dropped.key} ({count_of(dropped.size, 'byte')}) into {place}: {what}.")
     day = settings.newest_day()
-    click.echo(
+    echo(
         f"While {_bold('make dev')} runs, the sensor new_files__shipments loads {_SHIPMENTS} {day} "
         "within a minute, and then staged/shipments and enriched/fact_shipments follow. By hand:"
     )
-    click.echo(f"  .venv/bin/etl-assets files list {_SHIPMENTS} --from {day}")
-    click.echo(f"  .venv/bin/etl-assets backfill {_SHIPMENTS} --from {day} --to {day}")
-    click.echo("  .venv/bin/etl-assets derive")
+    echo(f"  .venv/bin/etl-assets files list {_SHIPMENTS} --from {day}")
+    echo(f"  .venv/bin/etl-assets backfill {_SHIPMENTS} --from {day} --to {day}")
+    echo("  .venv/bin/etl-assets derive")
 
 
 @demo.command()
@@ -95,17 +96,17 @@ def _demo() -> None:
     if missing:
         good = load(settings, missing, [window]).succeeded
     else:
-        click.echo("Every day of every table is published already.")
+        echo("Every day of every table is published already.")
     platform = open_platform(settings)
     print_status(platform)
     tell_of_events(platform, events)
     tell_of_star(platform)
-    click.echo(
+    echo(
         "Rows in quarantine broke a rule of their contract; "
         f"{_bold('.venv/bin/etl-assets quarantine list')} counts them by rule."
     )
     _tell_of_files(settings)
-    click.echo(
+    echo(
         f"Next: {_bold('make dev')} opens the same tables in the Dagster UI; "
         ".venv/bin/etl-assets status shows this table again."
     )
@@ -129,14 +130,14 @@ def _fill(settings: Settings) -> None:
         place = _partners(settings)
         files = fill_partners(place)
         put_event_files(place)
-    click.echo(
+    echo(
         f"The demo shop holds {count_of(counts.customers, 'customer')} of {counts.countries} "
         "countries, "
         f"{counts.products:,} products, {counts.orders:,} orders and {counts.order_items:,} order "
         f"items, its billing system {billed.invoices:,} invoices and {billed.accounts:,} accounts: "
         "two databases of a real PostgreSQL."
     )
-    click.echo(f"Its carriers and suppliers have sent {count_of(files, 'file')}: {place}")
+    echo(f"Its carriers and suppliers have sent {count_of(files, 'file')}: {place}")
 
 
 def _partners(settings: Settings) -> "WritableStore":
@@ -158,12 +159,12 @@ def _tell_of_files(settings: Settings) -> None:
         ]
     for one in refused:
         error = one.entry.error if one.entry else ""
-        click.echo(
+        echo(
             f"A file of {_SHIPMENTS} was refused, and its day is published without it: {one.key}: "
             f"{error}"
         )
     brings = "brings the whole file" if refused else "drops another file"
-    click.echo(
+    echo(
         f"While make dev runs, {_bold('.venv/bin/etl-assets demo drop')} {brings}: the sensor "
         "new_files__shipments finds it and loads its day again."
     )
@@ -180,4 +181,4 @@ def _missing(platform: "Platform", window: Window) -> list[str]:
 
 
 def _bold(text: str) -> str:
-    return click.style(text, bold=True)
+    return styled(text, bold=True)

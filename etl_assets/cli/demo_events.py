@@ -14,8 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from etl_assets.cli.visible import echo, styled
 from etl_assets.config import Settings, child_environment
 from etl_assets.core.errors import ConfigError, SourceUnavailable
 from etl_assets.core.source_specs import EVENTS_CONNECTION
@@ -86,13 +85,13 @@ def tell_of_events(platform: "Platform", events: "EventCounts") -> None:
     """A line of what came of the events, and how to send more."""
     states = platform.warehouse.state()
     sessions = sum(state.row_count for state in states if state.table_name == _SESSIONS)
-    click.echo(
+    echo(
         f"Events of an API, files and webhooks: {events.received:,} received, {events.unique:,} "
         f"unique, {count_of(events.duplicates, 'duplicate')}, {events.superseded:,} superseded, "
         f"{events.late:,} late (the API's and the files' come only now), "
         f"{events.quarantined:,} quarantined; {count_of(sessions, 'session')}."
     )
-    click.echo(f"{_bold('.venv/bin/etl-assets demo send')} sends more of them as signed webhooks.")
+    echo(f"{_bold('.venv/bin/etl-assets demo send')} sends more of them as signed webhooks.")
 
 
 def send_webhooks(settings: Settings, count: int, base: str | None) -> None:
@@ -122,10 +121,10 @@ def send_webhooks(settings: Settings, count: int, base: str | None) -> None:
         with _service(url, secret) as started:
             _tell_of_sent(send(started, secret, count), started)
         landed = _landed(database) - before
-    click.echo(f"staging_events of the demo has {count_of(landed, 'row')} more.")
-    click.echo("Load them into events, and then into sessions:")
-    click.echo("  .venv/bin/etl-assets events load --once")
-    click.echo("  .venv/bin/etl-assets sync raw/events")
+    echo(f"staging_events of the demo has {count_of(landed, 'row')} more.")
+    echo("Load them into events, and then into sessions:")
+    echo("  .venv/bin/etl-assets events load --once")
+    echo("  .venv/bin/etl-assets sync raw/events")
 
 
 def _sent(base: str, secret: str, count: int) -> "Sent":
@@ -153,15 +152,15 @@ def _secret_of(settings: Settings) -> str:
 
 
 def _tell_of_sent(sent: "Sent", base: str) -> None:
-    click.echo(
+    echo(
         f"Sent {count_of(sent.events, 'event')} to {base}/webhooks/{WEBHOOK}, in "
         f"{count_of(sent.good.total(), 'call')} that {_answered(sent.good)}."
     )
-    click.echo(
+    echo(
         f"{count_of(sent.twice.total(), 'call')} of them came a second time and "
         f"{_answered(sent.twice)}: nothing lands twice."
     )
-    click.echo(
+    echo(
         f"{count_of(sent.forged.total(), 'call')} with a signature of another secret "
         f"{_answered(sent.forged)}, and one that was signed an hour ago {_answered(sent.old)}."
     )
@@ -215,4 +214,4 @@ def _service(database_url: str, secret: str) -> Iterator[str]:
 
 
 def _bold(text: str) -> str:
-    return click.style(text, bold=True)
+    return styled(text, bold=True)

@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import click
 import polars as pl
 
+from etl_assets.cli.visible import echo, styled
 from etl_assets.core.partitions import WHOLE, Window
 from etl_assets.core.wording import count_of
 
@@ -29,8 +29,8 @@ def tell_of_star(platform: "Platform") -> None:
 
         prices, customers = rows("enriched/dim_supplier_prices"), rows("enriched/customers")
         for line in (*_prices(prices), *_customers(customers)):
-            click.echo(line)
-    click.echo(
+            echo(line)
+    echo(
         "A custom field of the shop's customers is a column of staged/customers, loyalty_tier; "
         f"{_bold('.venv/bin/etl-assets fields list raw/customers')} shows the others."
     )
@@ -67,4 +67,4 @@ def _customers(records: pl.DataFrame | None) -> Iterator[str]:
 
 
 def _bold(text: str) -> str:
-    return click.style(text, bold=True)
+    return styled(text, bold=True)

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from etl_assets.cli.visible import echo, styled
 from etl_assets.config import read_settings
 
 
@@ -22,8 +23,8 @@ def dev(port: int) -> None:
 
     def announce() -> None:
         # Dagster's own first page is a timeline of runs, which is empty where nothing ran today.
-        url = click.style(f"http://127.0.0.1:{port}/assets", bold=True)
-        click.echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
+        url = styled(f"http://127.0.0.1:{port}/assets", bold=True)
+        echo(f"Dagster UI: {url}  (Ctrl-C stops it)")
 
     settings = read_settings()
     with home_instance(settings) as instance:  # keeps the embedded server running meanwhile

@@ -4,6 +4,7 @@ import click
 
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import json_option, print_json, wants_json
+from etl_assets.cli.visible import echo
 
 
 @click.command()
@@ -16,4 +17,4 @@ def dictionary() -> None:
     if wants_json():
         print_json(dictionary_rows(tables))
     else:
-        click.echo(data_dictionary(tables), nl=False)
+        echo(data_dictionary(tables), nl=False)

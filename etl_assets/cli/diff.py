@@ -27,6 +27,7 @@ from etl_assets.cli.output import (
     wants_json,
 )
 from etl_assets.cli.tables import chosen
+from etl_assets.cli.visible import styled, visible_value
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.wording import count_of
 
@@ -126,11 +127,11 @@ def _print(found: "Difference", platform: "Platform", *, is_compared: bool) -> N
     if found.days:
         days = f"{found.days[0]} to {found.days[-1]}" if len(found.days) > 1 else found.days[0]
         span = f", {count_of(len(found.days), 'day')} ({days})"
-    tell(f"{click.style(found.table, bold=True)}: {what}{span}.")
+    tell(f"{styled(found.table, bold=True)}: {what}{span}.")
     for day, why in found.failed.items():
-        tell(f"  {click.style('failed', fg='red')}{_on(day)}: {why}")
+        tell(f"  {styled('failed', fg='red')}{_on(day)}: {why}")
     for day, names in found.blocked.items():
-        tell(f"  {click.style('refused', fg='red')}{_on(day)} by {', '.join(names)}.")
+        tell(f"  {styled('refused', fg='red')}{_on(day)} by {', '.join(names)}.")
     for rule, rows in found.refused.most_common():
         tell(f"  {count_of(rows, 'row')} set aside by {rule}.")
     if found.new_columns:
@@ -147,7 +148,7 @@ def _print(found: "Difference", platform: "Platform", *, is_compared: bool) -> N
         )
     _print_columns(found)
     for row in found.rows:
-        tell(f"  {row.kind} {f'{row.day} ' if row.day else ''}{row.key}")
+        tell(f"  {row.kind} {f'{row.day} ' if row.day else ''}{visible_value(row.key)}")
         for name, (before, after) in row.columns.items() if row.kind == "changed" else ():
             tell(f"    {name}: {_text(before)} -> {_text(after)}")
     hidden = found.added + found.removed + found.changed - len(found.rows)
@@ -188,4 +189,4 @@ def _on(day: date | None) -> str:
 
 def _text(value: object) -> str:
     text = "NULL" if value is None else str(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return visible_value(text if len(text) <= 80 else f"{text[:79]}…")

@@ -7,6 +7,7 @@ import click
 from etl_assets.cli.environment import settings_of
 from etl_assets.cli.opened import open_platform
 from etl_assets.cli.output import json_option, print_done, print_error, print_json, wants_json
+from etl_assets.cli.visible import echo
 
 
 @click.group()
@@ -30,9 +31,9 @@ def list_() -> None:
         )
         return
     for name in names:
-        click.echo(f"{name}{' (ETL_ENV)' if name == settings.environment else ''}")
+        echo(f"{name}{' (ETL_ENV)' if name == settings.environment else ''}")
     if not names:
-        click.echo("There is no environment but production. ETL_ENV=dev makes one when it writes.")
+        echo("There is no environment but production. ETL_ENV=dev makes one when it writes.")
 
 
 @env.command()

@@ -16,6 +16,7 @@ import click
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import json_option, print_json, tell, wants_json
 from etl_assets.cli.tables import chosen
+from etl_assets.cli.visible import styled, visible_value
 from etl_assets.core.errors import UnknownRow
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.wording import count_of
@@ -82,7 +83,7 @@ def key_values(table: "LayerTable", given: Sequence[str]) -> dict[str, Any]:
 def _lines(trace: "RowTrace", *, personal: bool, depth: int = 0) -> Iterator[str]:
     """What a person reads, a layer below the other."""
     indent = "    " * depth
-    yield f"{indent}{click.style(trace.table.path, bold=True)}  {trace.key}"
+    yield f"{indent}{styled(trace.table.path, bold=True)}  {visible_value(trace.key)}"
     for name, text in _facts(trace, personal=personal):
         yield f"{indent}  {name:<11}{text}"
     for given in trace.inputs:
@@ -129,7 +130,7 @@ def _facts(trace: "RowTrace", *, personal: bool) -> Iterator[tuple[str, str]]:
 def _quarantine_told(trace: "RowTrace", *, personal: bool) -> Iterator[str]:
     own = [one for one in trace.quarantine if one.is_own]
     for one in own:
-        payload = f": {one.payload}" if personal else ""
+        payload = f": {visible_value(one.payload)}" if personal else ""
         what = "a line with its values" if one.is_line else "this key"
         yield f"{what}, {_day(one.day)}, {one.rule} ({one.position}){payload}"
     others = Counter(one.rule for one in trace.quarantine if not one.is_own)
@@ -253,4 +254,4 @@ def _day(day: date) -> str:
 
 def _short(value: Any) -> str:
     text = "NULL" if value is None else str(value)
-    return text if len(text) <= _WIDEST_VALUE else f"{text[: _WIDEST_VALUE - 1]}…"
+    return visible_value(text if len(text) <= _WIDEST_VALUE else f"{text[: _WIDEST_VALUE - 1]}…")

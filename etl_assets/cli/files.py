@@ -29,6 +29,7 @@ from etl_assets.cli.output import (
     wants_json,
 )
 from etl_assets.cli.tables import of_files
+from etl_assets.cli.visible import echo, visible_value
 from etl_assets.config import read_settings
 from etl_assets.core.partitions import WHOLE, windows_of
 from etl_assets.core.wording import count_of, it_or_them
@@ -106,9 +107,9 @@ def show(table: str, key: str) -> None:
     for one in told:
         for name, value in one.items():
             if name != "bad_lines" and value is not None:
-                click.echo(f"{name:<17} {value}")
+                echo(f"{name:<17} {visible_value(str(value))}")
         for line in one["bad_lines"]:
-            click.echo(f"{'bad line':<17} {line['position']}: {line['rule']}")
+            echo(f"{'bad line':<17} {line['position']}: {line['rule']}")
 
 
 @files.command()
@@ -213,7 +214,7 @@ def propose(url: str, name: str | None, kind: str | None) -> None:
     if wants_json():
         print_json(told(table, found, module))
         return
-    click.echo(module, nl=False)
+    echo(module, nl=False)
 
 
 @files.command()

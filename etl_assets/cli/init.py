@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from etl_assets.cli.visible import echo
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -22,10 +24,10 @@ def init(folder: Path, name: str | None) -> None:
     package = package_name(folder if folder.name else folder.resolve(), name)
     texts = project_texts(package, datetime.now(UTC).date())
     write_project(folder, texts)
-    click.echo(f"Wrote {count_of(len(texts), 'file')} into {folder}; README.md says what they are.")
-    click.echo("Next:")
+    echo(f"Wrote {count_of(len(texts), 'file')} into {folder}; README.md says what they are.")
+    echo("Next:")
     if folder.resolve() != Path.cwd():
-        click.echo(f"  cd {shlex.quote(str(folder))}")
-    click.echo("  cp .env.example .env    # write your DATABASE_URL into it")
-    click.echo("  etl-assets doctor")
-    click.echo("  etl-assets backfill")
+        echo(f"  cd {shlex.quote(str(folder))}")
+    echo("  cp .env.example .env    # write your DATABASE_URL into it")
+    echo("  etl-assets doctor")
+    echo("  etl-assets backfill")

@@ -20,6 +20,7 @@ from click.shell_completion import CompletionItem
 from etl_assets.cli.completion import with_table_names
 from etl_assets.cli.output import print_error
 from etl_assets.cli.terminal import color_choice
+from etl_assets.cli.visible import echo
 from etl_assets.core.errors import EtlError
 from etl_assets.core.unexpected import told
 
@@ -112,7 +113,7 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("Interrupted. Nothing unfinished was published.", err=True)
+            echo("Interrupted. Nothing unfinished was published.", err=True)
             return ctx.exit(130)
         except OSError as error:
             if error.errno == errno.EPIPE:

@@ -2,8 +2,8 @@
 commands' matter.
 
 A table is data (`Table`): a terminal gets it drawn, `--json` gets its rows. With `--json` stdout
-has one JSON document and nothing else; sentences go to stderr. Texts are printed as they are:
-square brackets in a name are no markup.
+has one JSON document and nothing else; sentences go to stderr. Square brackets in a name are no
+markup, and control characters of data are made visible (`visible.py`).
 """
 
 import json
@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from etl_assets.cli.terminal import has_color
+from etl_assets.cli.visible import echo, echo_json, styled, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,17 +101,17 @@ def wants_json() -> bool:
 
 def print_error(message: str) -> None:
     """An error, on stderr."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    echo(f"{styled('error:', fg='red', bold=True)} {message}", err=True)
 
 
 def print_warning(message: str) -> None:
     """What a person should know, on stderr."""
-    click.echo(f"{click.style('warning:', fg='yellow')} {message}", err=True)
+    echo(f"{styled('warning:', fg='yellow')} {message}", err=True)
 
 
 def tell(sentence: str = "") -> None:
     """What a command says beside its tables: on stdout, with `--json` on stderr."""
-    click.echo(sentence, err=wants_json())
+    echo(sentence, err=wants_json())
 
 
 def print_sources(platform: "Platform", tables: "Iterable[LayerTable]") -> None:
@@ -146,7 +147,7 @@ def print_done(record: Row, sentence: str) -> None:
 
 def print_json(value: Any) -> None:
     """A JSON document on stdout: days and moments are ISO 8601 (moments in UTC), spans seconds."""
-    click.echo(json.dumps(as_json(value), indent=2, ensure_ascii=False, allow_nan=False))
+    echo_json(json.dumps(as_json(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def as_json(value: Any) -> Any:
@@ -238,11 +239,11 @@ def _draw(table: Table) -> None:
     for row in table.rows:
         cells = [column.cell(row) for column in table.columns]
         texts = [(cell, "") if isinstance(cell, str) else cell for cell in cells]
-        drawn.add_row(*(Text(text, style) for text, style in texts))
+        drawn.add_row(*(Text(visible(text), style) for text, style in texts))
     # A row that wraps cannot be read: as wide as the table, whatever a pipe's width is.
     needed = console(_WIDEST).measure(drawn).maximum
     out = console(min(needed, _WIDE) if table.wraps else needed)
-    out.print(Text(table.title, style="table.title"), soft_wrap=True)
+    out.print(Text(visible(table.title), style="table.title"), soft_wrap=True)
     out.print(drawn)
 
 

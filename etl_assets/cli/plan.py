@@ -10,6 +10,7 @@ from etl_assets.cli.environment import env_option, settings_of
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import json_option, print_json, tell, wants_json
 from etl_assets.cli.tables import chosen
+from etl_assets.cli.visible import styled
 from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
@@ -77,12 +78,12 @@ def _print(plans: "Sequence[TablePlan]", migration: str | None) -> None:
         tell("Nothing to do: the warehouse is what the code says.")
         return
     for one in plans:
-        tell(click.style(one.table, bold=True))
+        tell(styled(one.table, bold=True))
         for sentence in one.sentences():
             colour = "red" if sentence.startswith("REFUSED") else None
-            tell(f"  {click.style(sentence, fg=colour)}")
+            tell(f"  {styled(sentence, fg=colour)}")
         for change in one.changes or ():
-            told = click.style(str(change.impact), fg=_COLOURS.get(str(change.impact)))
+            told = styled(str(change.impact), fg=_COLOURS.get(str(change.impact)))
             tell(f"  {told}: {change.what}")
     rows = sum(one.reading.rows for one in plans)
     broken = sum(one.breaks for one in plans)

@@ -14,10 +14,9 @@ from datetime import timedelta
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
-import click
-
 from etl_assets.cli.output import console
 from etl_assets.cli.terminal import is_live
+from etl_assets.cli.visible import echo
 from etl_assets.core.meter import METER, Reading
 from etl_assets.core.wording import count_of
 
@@ -130,7 +129,7 @@ def progress(
         over = "Ended with errors" if shown.has_errors else done
     finally:
         shown.shown = None
-        click.echo(f"{over} after {_shown(_waited())}: {shown.result()}.", err=True)
+        echo(f"{over} after {_shown(_waited())}: {shown.result()}.", err=True)
 
 
 def _waited() -> float:
@@ -213,5 +212,5 @@ class _Lines:
         while not self._over.wait(pause):
             pause, line = PAUSE, self.of.line()
             if line != last:
-                click.echo(f"{_shown(_waited())} {line}", err=True)
+                echo(f"{_shown(_waited())} {line}", err=True)
             last = line

@@ -24,6 +24,7 @@ from etl_assets.cli.output import (
     wants_json,
 )
 from etl_assets.cli.tables import chosen
+from etl_assets.cli.visible import echo, styled, visible_value
 from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
@@ -133,11 +134,11 @@ def show(
         tell(f"{found.path}: no such row is in quarantine.")
         return
     for row in rows:  # in blocks: places and values are too long for a table
-        click.echo(f"{f'{row.day}  ' if row.day else ''}{click.style(row.rule, bold=True)}")
-        click.echo(f"  at {row.position}")
-        click.echo(f"  {_shown(row)}")
+        echo(f"{f'{row.day}  ' if row.day else ''}{styled(row.rule, bold=True)}")
+        echo(f"  at {visible_value(row.position)}")
+        echo(f"  {_shown(row)}")
     if number > len(rows):
-        click.echo(f"{number - len(rows):,} more; --most {number} shows all.")
+        echo(f"{number - len(rows):,} more; --most {number} shows all.")
 
 
 @quarantine.command()
@@ -182,11 +183,11 @@ def replay(table: str, rule: str | None, day: date | None, key: "WantedKey | Non
 
 
 def _shown(one: "SetAside") -> str:
-    return ", ".join(f"{name}={_text(value)}" for name, value in one.values)
+    return ", ".join(f"{visible_value(name)}={_text(value)}" for name, value in one.values)
 
 
 def _text(value: object) -> str:
     from etl_assets.core.json_objects import written
 
     text = value if isinstance(value, str) else written(value)
-    return text if len(text) <= 200 else f"{text[:199]}…"
+    return visible_value(text if len(text) <= 200 else f"{text[:199]}…")

@@ -25,6 +25,7 @@ from etl_assets.cli.output import (
     wants_json,
 )
 from etl_assets.cli.tables import sources, syncing
+from etl_assets.cli.visible import echo
 
 if TYPE_CHECKING:
     from etl_assets.core.position import Position
@@ -69,7 +70,7 @@ def show(table: str) -> None:
         print_json(told)
         return
     if row is None:
-        click.echo(f"{found.path} was never published: a sync will read every row.")
+        echo(f"{found.path} was never published: a sync will read every row.")
         return
     lines = {
         "high_watermark": _place(position) if position else "none: every row is next",
@@ -82,7 +83,7 @@ def show(table: str) -> None:
         "days to reload": "; ".join(f"{d}: {why}" for d, why in reload.items()) or "none",
     }
     for name, value in lines.items():
-        click.echo(f"{name:<17} {value}")
+        echo(f"{name:<17} {value}")
 
 
 @state.command()

@@ -27,6 +27,7 @@ from etl_assets.cli.output import (
     tell,
     wants_json,
 )
+from etl_assets.cli.visible import styled
 from etl_assets.core.errors import EtlError
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.wording import count_of
@@ -99,7 +100,7 @@ def _warn(seen: _Seen) -> None:
 
 
 def _tables(seen: _Seen) -> list[Table]:
-    bold = click.style("etl-assets backfill", bold=True)
+    bold = styled("etl-assets backfill", bold=True)
     columns = (
         Column("table"),
         number("days"),

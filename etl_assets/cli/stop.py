@@ -2,6 +2,7 @@
 
 import click
 
+from etl_assets.cli.visible import echo
 from etl_assets.config import read_settings
 
 
@@ -12,4 +13,4 @@ def stop() -> None:
 
     home = read_settings().postgres_home
     stopped = stop_postgres(home)
-    click.echo("The embedded PostgreSQL is stopped." if stopped else f"None is running in {home}.")
+    echo("The embedded PostgreSQL is stopped." if stopped else f"None is running in {home}.")

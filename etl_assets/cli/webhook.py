@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from etl_assets.cli.visible import echo
 from etl_assets.config import read_settings
 
 
@@ -27,4 +28,4 @@ def serve(host: str | None, port: int | None, as_root: bool) -> None:
     given: dict[str, Any] = {"host": host, "port": port}
     changes = {name: value for name, value in given.items() if value is not None}
     changed = settings.changed(webhook=settings.webhook.changed(**changes))
-    run(changed, lambda url: click.echo(f"Webhooks at {url}"), as_root=as_root)
+    run(changed, lambda url: echo(f"Webhooks at {url}"), as_root=as_root)

@@ -98,7 +98,7 @@ def test_every_module_of_a_command_is_in_the_help_and_says_the_same() -> None:
         assert command.help
     folder = Path(output.__file__).parent
     helpers = {"__init__", "__main__", "main", "output", "tables", "opened", "days", "environment"}
-    helpers |= {"progress", "terminal"}
+    helpers |= {"progress", "terminal", "visible"}
     # Commands of `events`, and what `status` says of them.
     helpers |= {"event_archive", "event_links", "event_loading", "event_freshness"}
     helpers |= {"demo_events", "demo_star"}  # of `demo`

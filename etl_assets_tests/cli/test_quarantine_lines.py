@@ -37,6 +37,8 @@ HEAD = """
 """
 TABLES = {"orders": "JsonLines()", "sheets": "Csv()", "plain": "Csv(header=False)"}
 DAY = "2026-11-01"
+OBEYED = "\x1b]0;t\x07\x1b[31m\x9b\u202e\u2066\ud800\n"
+SEEN = r"\x1b]0;t\x07\x1b[31m\x9b\u202e\u2066\ud800\x0a"
 LONG = "x" * 3_000
 LINES = {
     "orders": [
@@ -44,6 +46,7 @@ LINES = {
         '{"order_id": "1002", "shop": "a", "amount": 0.1000000000000000055511151231257827}',
         '{"order_id": 1003, "shop": "b, c", "amount": "x", "amount": "y"}',
         f'{{"order_id": 1004, "shop": "a", "amount": "x", "note": "{LONG}"}}',
+        json.dumps({"order_id": 1005, "shop": OBEYED, "amount": "x"}),
         '{"order_id": 7, "shop": "a", "amount": 1}',
     ],
     "sheets": ["shop,order_id,amount", "a,1001,x", "a,7,1001"],
@@ -143,6 +146,17 @@ def test_values_are_shown_with_every_digit_and_every_member(company: Shop) -> No
         (found,) = shown(company, "raw/orders", key)
         assert found["values"] | values == found["values"]
     assert found["values"]["order_id"] == 1003
+
+
+def test_nothing_that_a_terminal_obeys_is_printed_of_a_value(company: Shop) -> None:
+    printed = company.run("quarantine", "show", "raw/orders", "--key", "order_id=1005")
+    assert f"shop={SEEN}, amount=x" in printed.stdout
+    explained = company.run("explain", "raw/orders", "1005", OBEYED[:-2], DAY).output
+    for text in (printed.stdout, explained):
+        assert not set(text) & set("\x1b\x07\x9b\u202e\u2066\ud800")
+    assert SEEN.partition(r"\ud800")[0] in explained
+    (found,) = shown(company, "raw/orders", "order_id=1005")
+    assert found["values"]["shop"] == OBEYED
 
 
 def test_a_day_is_loaded_again_by_the_key_of_a_line(company: Shop) -> None:
