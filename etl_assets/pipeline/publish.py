@@ -22,7 +22,7 @@ from etl_assets.pipeline.days import LoadedDay, Published
 from etl_assets.pipeline.gained import bring_columns
 from etl_assets.pipeline.kept_rows import KeptRows
 from etl_assets.pipeline.note_same import note_same
-from etl_assets.pipeline.same_rows import is_news_of_files, same_parts
+from etl_assets.pipeline.same_rows import NewsOfFiles, same_parts
 from etl_assets.pipeline.turns import in_turn
 from etl_assets.pipeline.unchanged import as_counted
 from etl_assets.spool import SpoolFiles
@@ -162,8 +162,11 @@ def _alike(
     known = warehouse.table_state(table)
     if known is None or known.content != content:
         return {}
-    new, states = days[0].state, {s.partition_key: s for s in warehouse.state(table)}
-    if table.is_of_files and any(is_news_of_files(known, state, new) for state in states.values()):
+    states, news = (
+        {s.partition_key: s for s in warehouse.state(table)},
+        NewsOfFiles(warehouse, table),
+    )
+    if table.is_of_files and any(news.found(known, one, days[0]) for one in states.values()):
         return {}
     return as_counted(warehouse, table, states)
 

@@ -6,6 +6,7 @@ is made by a transform is not compared: it is not even made where nothing change
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +21,16 @@ from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.publication import StagedDay
 
+_BECAME = (
+    "object_key",
+    "identity",
+    "status",
+    "error",
+    "rows_read",
+    "rows_published",
+    "rows_quarantined",
+)
+"""What the ledger says of an object, but for when and by which run."""
 _ASIDE = ("rule", "source_position", "payload")
 
 
@@ -36,13 +47,14 @@ def same_parts(
         return {}
     known = {state.partition_key: state for state in warehouse.state(table)}
     row = warehouse.table_state(table) if known else None
+    news = NewsOfFiles(warehouse, table)
     found = {
         staged.day: state
         for staged in days
         if row is not None
         and (state := known.get(staged.day)) is not None
         and _may_be_same(staged, state)
-        and not (table.is_of_files and is_news_of_files(row, state, staged.state))
+        and not (table.is_of_files and news.found(row, state, staged))
     }
     fit = warehouse.fit(table) if found else None
     if fit is None or fit.error is not None:
@@ -54,12 +66,41 @@ def same_parts(
     }
 
 
-def is_news_of_files(row: TableState, before: PartitionState, after: PartitionState) -> bool:
-    """Whether the ledger has something new to say of a part of a table of files: what became of
-    other objects, what other code made of them, or that a forgotten part was loaded again."""
-    if forgotten_of(row.reload_reasons.get(after.partition_key, "")):
-        return True
-    return (before.made_of, before.made_by) != (after.made_of, after.made_by)
+class NewsOfFiles:
+    """Whether the ledger has something new to say of parts of a table of files."""
+
+    def __init__(self, warehouse: Warehouse, table: LayerTable) -> None:
+        self.warehouse, self.table = warehouse, table
+
+    def found(self, row: TableState, before: PartitionState, staged: StagedDay) -> bool:
+        """Whether the part is of other objects, other code made something else of them, or it was
+        forgotten and is loaded again. `before` is its published state.
+
+        Of what a release before version 10 published the code is not known: the ledger tells.
+        """
+        after = staged.state
+        if forgotten_of(row.reload_reasons.get(staged.day, "")) or before.made_of != after.made_of:
+            return True
+        if before.made_by == after.made_by:
+            return False
+        return self._published.get(staged.day, []) != _became(staged)
+
+    @cached_property
+    def _published(self) -> Mapping[date, list[tuple[object, ...]]]:
+        by_part: dict[date, list[tuple[object, ...]]] = {}
+        for entry in self.warehouse.ledger(self.table):
+            told = tuple(getattr(entry, name) for name in _BECAME)
+            by_part.setdefault(entry.partition_key, []).append(told)
+        return {part: sorted(entries, key=repr) for part, entries in by_part.items()}
+
+
+def _became(staged: StagedDay) -> list[tuple[object, ...]]:
+    files = staged.ledger.files if staged.ledger else ()
+    if not files:
+        return []
+    return sorted(
+        pl.read_parquet(files, columns=list(_BECAME), glob=False).select(_BECAME).rows(), key=repr
+    )
 
 
 def _may_be_same(staged: StagedDay, state: PartitionState) -> bool:

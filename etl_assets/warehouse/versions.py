@@ -15,7 +15,9 @@ VERSIONS: Final[Mapping[int, str]] = {
     7: "etl_fields, a register of the fields of JSON columns",
     8: "the column columns of etl_tables, which remembers a contract's columns",
     9: "the column declaration of etl_tables, which remembers what a table declared, for plan",
-    10: "the column made_by of etl_state, which remembers the code that made a part",
+    10: "the column made_by of etl_state, which remembers the code that made a part (it is not "
+    "known of parts that were published before: a backfill that names such derived days makes them "
+    "again once, and what is made of them follows)",
 }
 """By version, what is new in it; a release that changes the tables adds a line."""
 

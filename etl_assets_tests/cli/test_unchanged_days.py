@@ -58,6 +58,33 @@ def test_days_that_are_read_again_and_are_the_same_are_not_published(made: Shop)
     ]
 
 
+def test_after_an_upgrade_days_of_files_that_come_out_the_same_are_found_unchanged(
+    made: Shop,
+) -> None:
+    """Version 9 did not remember the code; what became of the objects is in the ledger."""
+    first = made.run("backfill", "raw/shipments")
+    assert first.exit_code == 0, first.output
+    path = made.environment["WAREHOUSE_URL"].removeprefix("duckdb://")
+
+    def made_by(code: str, *more: str) -> None:
+        with duckdb.connect(path) as connection:
+            connection.execute(
+                f"UPDATE etl.etl_state SET made_by = {code} WHERE table_name = 'raw/shipments'"
+            )
+            for statement in more:
+                connection.execute(statement)
+
+    for code in ("NULL", "'before.before'"):
+        made_by(code)
+        again = line_of(made, "raw/shipments")
+        assert again["unchanged"] == again["loaded"] != [], code
+        assert "other code" not in made.run("status").stderr, "it is noted that this code made them"
+    # Code that counted the rows of an object otherwise has something to say in the ledger.
+    made_by("NULL", "UPDATE etl.etl_files SET rows_read = rows_read + 1")
+    again = line_of(made, "raw/shipments")
+    assert set(again["loaded"]) - {*again["unchanged"]} == {*DAYS}, "the others have no objects"
+
+
 def test_status_and_plan_name_what_other_code_made_and_the_command_makes_it(made: Shop) -> None:
     assert "other code" not in made.run("status").stderr
     nothing = made.run("plan", *MADE, "--exit-code")

@@ -19,6 +19,10 @@ def test_what_is_new_since_the_version_that_is_there_is_told_and_nothing_else() 
     assert "etl_files" not in told
 
 
+def test_what_is_made_again_after_an_upgrade_is_told_beforehand() -> None:
+    assert "a backfill that names such derived days makes them again once" in migrated(9)
+
+
 def test_a_warehouse_that_is_new_or_up_to_date_has_nothing_to_tell() -> None:
     assert migrated(None) == f"Made the platform's tables, in version {SCHEMA_VERSION}."
     assert migrated(SCHEMA_VERSION).startswith("Nothing to migrate")
