@@ -49,6 +49,7 @@ def reconcile(tables: tuple[str, ...], repair: bool, confirm_deletes: bool) -> N
         left_out = [] if tables else without_comparable_key(catalog)
         print_sources(platform, chosen)
         with progress("table", len(chosen), "starting Dagster", done="Compared") as shown:
+            platform.on_begin = lambda table: shown.at(f"syncing {table}")
             platform.on_sync = lambda report: shown.at(f"comparing {report.table}")
             platform.on_reconciled = lambda one: shown.step(one.table)
             reports, found, failures = run_reconcile(

@@ -63,6 +63,7 @@ def sync(tables: tuple[str, ...], derive: bool | None) -> None:
 
     busy = len(chosen) - len(idle)
     with progress("table", busy, "starting Dagster", done="Synced") as shown:
+        platform.on_begin = lambda table: shown.at(f"syncing {table}")
         platform.on_sync = lambda report: shown.step(report.table)
         platform.on_day, platform.on_work = shown.on_day, shown.on_work
         platform.on_wait = shown.at

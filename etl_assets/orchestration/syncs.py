@@ -154,6 +154,7 @@ def _sync(context: dg.OpExecutionContext, table: LayerTable) -> "Generator[Any, 
 
     platform: Platform = context.resources.platform
     report = SyncReport(table.path)
+    platform.on_begin(table.path)
     with platform.spool(context.run_id, op_name(table, SYNC_JOB)) as folder:
         for chunk in platform.sync(table, folder, context.run_id).run():
             report.add(chunk)

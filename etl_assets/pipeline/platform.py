@@ -48,15 +48,16 @@ class Platform:
     `given_catalog` are its tables, None for those of the settings' packages; `google` makes
     BigQuery's clients, None for Google's default credentials. `on_day` is told of each day that
     was loaded and checked: table path, day, whether it is good; `on_note` of what a person should
-    know of a load that went well; `on_sync` and `on_reconciled` of each table; `on_failure` of each
-    op that failed for good. `on_work` is told of the steps that follow: what a step is (in the
-    singular), how many there are (None where nobody knows), and what is done; `on_wait` of what a
-    sync waits for.
+    know of a load that went well; `on_begin` of each table whose sync begins, `on_sync` and
+    `on_reconciled` of what came of it; `on_failure` of each op that failed for good. `on_work` is
+    told of the steps that follow: what a step is (in the singular), how many there are (None where
+    nobody knows), and what is done; `on_wait` of what a sync waits for.
     """
 
     settings: Settings
     on_day: Callable[[str, date, bool], None] = lambda _table, _day, _good: None
     on_note: Callable[[str], None] = lambda _text: None
+    on_begin: Callable[[str], None] = lambda _table: None
     on_sync: "Callable[[SyncReport], None]" = lambda _report: None
     on_reconciled: "Callable[[Reconciliation], None]" = lambda _found: None
     on_failure: Callable[[str, str], None] = lambda _op, _message: None

@@ -45,8 +45,9 @@ def first_ids(shop: Shop, day: int, most: int) -> Sequence[int]:
 
 
 def test_a_sync_materialises_the_days_that_it_touched_with_their_checks(synced: Shop) -> None:
+    begun: list[str] = []
     reports: list[SyncReport] = []
-    synced.platform.on_sync = reports.append
+    synced.platform.on_begin, synced.platform.on_sync = begun.append, reports.append
     (key,), others = first_ids(synced, 1, 1), first_ids(synced, 2, 2)
     changed = ", ".join(map(str, [key, *others]))
     synced.sql(f"UPDATE orders SET status = 'paid', updated_at = now() WHERE id IN ({changed})")
@@ -69,6 +70,7 @@ def test_a_sync_materialises_the_days_that_it_touched_with_their_checks(synced: 
     assert [(report.table, report.changed, len(report.days)) for report in reports] == [
         (ORDERS, 3, 2)
     ]
+    assert begun == [ORDERS]
     again = run(synced, SYNC_JOB, ORDERS)
     assert (again.success, materialised(again)) == (True, {})
 
