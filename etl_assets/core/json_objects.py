@@ -51,6 +51,7 @@ def _refused(constant: str) -> Any:
 _DECODER = json.JSONDecoder(
     parse_int=Whole, parse_float=Digits, parse_constant=_refused, object_pairs_hook=Fields
 )
+_ENDS = re.compile(r"[ \t\r\n,}]")
 _BEGIN, _NAME, _NEXT = (re.compile(rf"[ \t\r\n]*{sign}[ \t\r\n]*") for sign in ("{", ":", ","))
 
 
@@ -67,15 +68,19 @@ def value_of(text: str) -> Any:
 
 def fields_begun(text: str) -> Fields:
     """The fields of an object whose text may be cut: those that are whole, in their order."""
-    fields, found = Fields(), _BEGIN.match(text)
+    try:
+        whole = value_of(text)  # far faster than field by field
+        return whole if isinstance(whole, Fields) else Fields()
+    except ValueError:
+        fields, found = Fields(), _BEGIN.match(text)
     try:
         while found:
             name, end = _DECODER.raw_decode(text, found.end())
             colon = _NAME.match(text, end)
-            if not isinstance(name, str) or colon is None:
+            if type(name) is not str or colon is None:
                 break
             value, end = _DECODER.raw_decode(text, colon.end())
-            if end == len(text) and isinstance(value, Digits):  # there may have been more digits
+            if isinstance(value, Digits) and not _ENDS.match(text, end):  # more digits may follow
                 break
             fields.append((name, value))
             found = _NEXT.match(text, end)

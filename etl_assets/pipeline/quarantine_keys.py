@@ -86,13 +86,15 @@ class WantedKey:
 
     @classmethod
     def of(cls, table: LayerTable, values: Mapping[str, Any]) -> "WantedKey | None":
-        """Of the table's key among the values; None where it is not whole."""
+        """Of the table's key among the values; None if it is not whole, or no row can have it."""
         if not set(table.key) <= values.keys():
             return None
         parts = []
         for name in table.key:
             column = table.column(name)
             typed = pl.Series(name, [values[name]]).cast(column.dtype, strict=False)
+            if typed.null_count() and values[name] is not None:
+                return None
             (place,) = keys_of(typed.to_frame(), [column])
             text = None if values[name] is None else _text(values[name])
             parts.append(KeyPart(name, place, text))
