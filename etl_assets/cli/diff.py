@@ -5,7 +5,7 @@ The comparison is `pipeline/diff/`.
 
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -32,15 +32,20 @@ from etl_assets.core.partitions import WHOLE
 from etl_assets.core.wording import count_of
 
 if TYPE_CHECKING:
+    from etl_assets.core.state import PartitionState
     from etl_assets.core.table import LayerTable
     from etl_assets.pipeline.diff.found import Difference
     from etl_assets.pipeline.platform import Platform
-    from etl_assets.warehouse.base import Warehouse
 
 
 @click.command()
 @click.argument("table")
-@click.option("--days", default=7, show_default=True, help="So many of the newest published days.")
+@click.option(
+    "--days",
+    default=7,
+    show_default=True,
+    help="So many of the newest published days that have rows.",
+)
 @click.option("--from", "first", type=Day(), help="First day (UTC), instead of --days.")
 @click.option("--to", "last", type=Day(), help="Last day (UTC), instead of --days.")
 @env_option
@@ -74,7 +79,8 @@ def diff(
     production = of_production(platform, against)
     side = platform.warehouse if production else platform.warehouse.seen
     who = f" by the environment {platform.settings.environment}" if production else ""
-    wanted = _days(side, found, days, first, last, who)
+    states = side.state(found)
+    wanted = _days(states, found, days, first, last, who)
     with platform.spool(uuid.uuid4().hex, "diff") as folder:
         if production is not None:
             told = published_sides(
@@ -86,11 +92,13 @@ def diff(
         print_json(told.as_dict())
     else:
         _print(told, platform, is_compared=production is not None)
+        if not told.differs:
+            tell(f"  {_nothing(told, _newest_with_rows(states, days))}")
     sys.exit(1 if told.differs else 0)
 
 
 def _days(
-    side: "Warehouse",
+    states: "Sequence[PartitionState]",
     table: "LayerTable",
     number: int,
     first: date | None,
@@ -98,7 +106,7 @@ def _days(
     who: str,
 ) -> list[date]:
     """The published parts that are compared; raises click's usage error where there are none."""
-    published = sorted(state.partition_key for state in side.state(table))
+    published = sorted(state.partition_key for state in states)
     if not table.has_days:
         found = published
     elif first or last:
@@ -106,7 +114,8 @@ def _days(
             day for day in published if (not first or day >= first) and (not last or day <= last)
         ]
     else:
-        found = published[-number:] if number > 0 else []
+        # Of a table of few busy days the newest may all be empty, and empty days hide a change.
+        found = _newest_with_rows(states, number) or (published[-number:] if number > 0 else [])
     if not found:
         span = "of these days " if first or last else ""
         raise click.UsageError(
@@ -114,6 +123,23 @@ def _days(
             f"with. Load it first: etl-assets backfill {table.path}."
         )
     return found
+
+
+def _newest_with_rows(states: "Sequence[PartitionState]", number: int) -> list[date]:
+    days = sorted(state.partition_key for state in states if state.row_count)
+    return days[-number:] if number > 0 else []
+
+
+def _nothing(found: "Difference", with_rows: "Sequence[date]") -> str:
+    """That nothing differs, and whether that is so only because there is nothing to compare."""
+    if found.rows_before or found.rows_after or not found.days:
+        return "Nothing differs."
+    if not with_rows:
+        return "Nothing differs: no published day has rows."
+    return (
+        "Nothing differs: these days have no rows. Name others: etl-assets diff "
+        f"{found.table} --from {with_rows[0]} --to {with_rows[-1]}."
+    )
 
 
 def _print(found: "Difference", platform: "Platform", *, is_compared: bool) -> None:
@@ -154,8 +180,6 @@ def _print(found: "Difference", platform: "Platform", *, is_compared: bool) -> N
     hidden = found.added + found.removed + found.changed - len(found.rows)
     if hidden > 0:
         tell(f"  {hidden:,} more; --most shows more of them.")
-    if not found.differs:
-        tell("  Nothing differs.")
 
 
 def _print_columns(found: "Difference") -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from etl_assets.cli.output import tell
 from etl_assets.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ def settings_of(env: str | None) -> "Settings":
     from etl_assets.config.environment import child_environment
 
     return read_settings() if env is None else read_settings(child_environment(ETL_ENV=env))
+
+
+def tell_environment(platform: "Platform") -> None:
+    """Say in which environment this is, if it is one, and what else is shown in it."""
+    if name := platform.settings.environment:
+        tell(f"Environment {name}: production is read where {name} has published nothing.")
 
 
 def against(platform: "Platform", which: str | None) -> "Warehouse | None":

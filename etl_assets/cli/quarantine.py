@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl_assets.cli.days import Day
+from etl_assets.cli.environment import tell_environment
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import (
     Column,
@@ -87,6 +88,7 @@ def list_(tables: tuple[str, ...]) -> None:
     from etl_assets.pipeline.status_notes import some_named
 
     platform = open_platform()
+    tell_environment(platform)
     wanted = chosen(catalog_of(platform), tables)
     rows = [vars(one) for one in counts(platform.warehouse.seen, wanted)]
     empty = "Nothing is in quarantine."
@@ -124,6 +126,7 @@ def show(
     from etl_assets.pipeline.quarantine import Wanted, rows_of
 
     platform = open_platform()
+    tell_environment(platform)
     (found,) = chosen(catalog_of(platform), [table])
     wanted = Wanted(rule, day, key)
     rows, number = rows_of(platform.warehouse.seen, found, wanted, most, personal=personal)
@@ -177,8 +180,10 @@ def replay(table: str, rule: str | None, day: date | None, key: "WantedKey | Non
         "now": after,
     }
     told = f"{count_of(before, 'row')} in quarantine before, {after:,} now"
-    next_step = "etl-assets derive makes what is made of the days again."
-    print_done(record, f"{found.path}: {told}. {next_step}")
+    same = result.unchanged.get(found.path, set())
+    is_news = bool(result.done.get(found.path, set()) - same)
+    next_step = " etl-assets derive makes what is made of the days again." if is_news else ""
+    print_done(record, f"{found.path}: {told}.{next_step}")
     sys.exit(0 if result.succeeded else 1)
 
 

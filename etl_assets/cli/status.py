@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl_assets.cli.environment import tell_environment
 from etl_assets.cli.event_freshness import freshness_rows, print_freshness
 from etl_assets.cli.opened import catalog_of, open_platform
 from etl_assets.cli.output import (
@@ -75,8 +76,7 @@ def print_status(platform: "Platform", *, with_files: bool = False) -> None:
     if wants_json():
         print_json(_as_json(platform, seen))
     else:
-        if name := platform.settings.environment:
-            tell(f"Environment {name}: production is read where {name} has published nothing.")
+        tell_environment(platform)
         print_tables(_tables(seen))
         more = len(seen.waiting) - _MOST_WAITING
         if more > 0:

@@ -127,6 +127,28 @@ def test_a_difference_is_shown_by_key_and_column_without_personal_values(company
     assert "there is nothing to compare with" in " ".join(none.stderr.split())
 
 
+def test_a_difference_is_looked_for_in_the_newest_days_that_have_rows(
+    company: Shop, tmp_path: Path
+) -> None:
+    shutil.copy(company.folder / "warehouse.duckdb", tmp_path)
+    later = company.with_environment(
+        WAREHOUSE_URL=f"duckdb://{tmp_path}/warehouse.duckdb", ETL_LAST_DAY="2024-01-12"
+    )
+    empty = ["--from", "2024-01-03", "--to", "2024-01-12"]
+    for path in ("raw/parcels", "staged/parcels"):
+        made = later.run("backfill", path, *empty, ETL_TABLES="parcels_now")
+        assert made.exit_code == 0, made.output
+    as_json = later.run("diff", "staged/parcels", "--json")
+    found = json.loads(as_json.stdout)
+    assert (as_json.exit_code, found["days"]) == (1, ["2024-01-01", "2024-01-02"])
+    named = later.run("diff", "staged/parcels", *empty, ETL_TABLES="parcels_now")
+    assert named.exit_code == 0
+    assert (
+        "Nothing differs: these days have no rows. Name others: etl-assets diff staged/parcels "
+        "--from 2024-01-01 --to 2024-01-02."
+    ) in named.stdout
+
+
 def test_rows_that_a_contract_would_refuse_are_counted_by_rule(company: Shop) -> None:
     told = company.run("diff", "raw/parcels", "--json")
     assert told.exit_code == 1, told.output

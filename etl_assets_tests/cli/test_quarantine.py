@@ -124,3 +124,25 @@ def test_a_mended_contract_lets_exactly_the_rows_in_that_keep_it(company: Shop) 
     assert [(one["rule"], one["rows"]) for one in left] == [("amount: representable", 1)]
     again = mended.run("quarantine", "replay", "raw/payments", "--rule", RULE)
     assert (again.exit_code, "no such row" in again.stdout) == (0, True)
+
+
+def test_a_replay_names_what_to_do_next_only_where_something_was_published(company: Shop) -> None:
+    nothing = company.run("quarantine", "replay", "raw/payments", "--rule", RULE)
+    assert nothing.exit_code == 0, nothing.output
+    assert nothing.stdout.endswith("raw/payments: 2 rows in quarantine before, 2 now.\n")
+    mended = company.with_environment(ETL_TABLES="payments_mended")
+    done = mended.run("quarantine", "replay", "raw/payments", "--rule", RULE)
+    assert "0 now. etl-assets derive makes what is made of the days again." in done.stdout
+
+
+def test_in_an_environment_quarantine_is_productions_until_its_day_is_the_environments(
+    company: Shop,
+) -> None:
+    dev = company.with_environment(ETL_ENV="dev", ETL_TABLES="payments_mended")
+    told = dev.run("quarantine", "list")
+    assert "Environment dev: production is read where dev has published nothing." in told.stdout
+    assert RULE in told.stdout
+    done = dev.run("quarantine", "replay", "raw/payments", "--rule", RULE)
+    assert done.exit_code == 0, done.output
+    assert RULE not in dev.run("quarantine", "list").stdout
+    assert RULE in company.run("quarantine", "list").stdout, "production is as it was"
