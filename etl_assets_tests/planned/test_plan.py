@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from etl_assets.core.partitions import WHOLE
+from etl_assets.core.policies import Thresholds
 from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.planned.conftest import Built
 from etl_assets_tests.planned.foreseeing import Before, assert_it_happened, planned
 from etl_assets_tests.planned.kinds import KINDS, SHOP, doubled
 from etl_assets_tests.planned.physical import everything
-from etl_assets_tests.planned.world import DAYS, changed
+from etl_assets_tests.planned.world import DAYS, REQUIRED, changed
 
 IN_EVERY_WAREHOUSE = "a column added to orders alone"
 """The others are of DuckDB in the default run, and of all warehouses in the soak."""
@@ -127,6 +128,30 @@ def test_days_of_other_code_are_named_until_the_code_at_hand_made_each(load: Bui
     world.make(staged, [DAYS[0], DAYS[2]])
     assert world.derive() == {}
     assert not any(one.does_something for one in planned(world).values())
+
+
+@pytest.mark.soak_for("bigquery", "postgres")
+def test_what_was_refused_before_it_was_ever_published_does_not_come_out_as_it_was(
+    build: Built,
+) -> None:
+    strict = Thresholds(max_bad_share=0.0)
+    shop = changed(
+        SHOP,
+        raw_options={"id": REQUIRED, "amount": {"nullable": False, "ge": 1000}},
+        orders={"thresholds": strict},
+        without=["customers", "dim_customers", "countries"],
+    )
+    world = build(shop)
+    world.load_all()
+    plans = planned(world)
+    days = "3 days (2024-01-01 to 2024-01-03)"
+    for path, told in {
+        "raw/orders": f"Of these only if nothing refuses them any more: {days}.",
+        "staged/orders": f"Of these only if what they are made of is loaded: {days}.",
+        "enriched/totals": "Of these only if what they are made of is loaded: all of it.",
+    }.items():
+        assert told in plans[path].sentences()
+        assert "as it was" not in " ".join(plans[path].sentences())
 
 
 @pytest.mark.soak_for("bigquery", "postgres")

@@ -143,6 +143,7 @@ class _Planning:
             by=_loaded_by(table),
             makes={day: _because(why, changes) for day, why in makes.items()},
             unsure=frozenset(unsure),
+            first=frozenset(unsure - set(_parts_of(self.now, path))),
             reads_all=self._reads_all(table, row),
             rebuilt=self._rebuilt(table),
             marks=[one.table.path for one in readers_of(self.catalog, table)]

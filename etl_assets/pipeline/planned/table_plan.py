@@ -28,12 +28,13 @@ class TablePlan:
     `refused` says why nothing of it can be published. `loads` are the parts that are read from the
     source again, each with the reason, and `by` is what loads them; `makes` are the derived parts
     that are made. Whether the parts in `unsure` are published anew depends on rows: one that is
-    equal to its source, or made of what did not change, is not. `reads_all` says why the next sync
-    reads every row. `rebuilt` says that a dimension makes all of its versions anew, and `marks`
-    which tables look it up. `of_other_code` are published parts that other code made, and that
-    nothing brings up to the code at hand by itself. `changes` is what changed in its declaration
-    since its last publication, whichever parts that was of; None where an earlier release, which
-    noted none, published it last.
+    equal to its source, or made of what did not change, is not. Those of them that are `first` were
+    never published: they are if nothing refuses them, or what they are made of, any more.
+    `reads_all` says why the next sync reads every row. `rebuilt` says that a dimension makes all of
+    its versions anew, and `marks` which tables look it up. `of_other_code` are published parts that
+    other code made, and that nothing brings up to the code at hand by itself. `changes` is what
+    changed in its declaration since its last publication, whichever parts that was of; None where
+    an earlier release, which noted none, published it last.
     """
 
     table: str
@@ -45,6 +46,7 @@ class TablePlan:
     by: str = ""
     makes: Mapping[date, str] = field(default_factory=dict)
     unsure: frozenset[date] = frozenset()
+    first: frozenset[date] = frozenset()
     reads_all: str | None = None
     rebuilt: str | None = None
     marks: Sequence[str] = ()
@@ -100,11 +102,16 @@ class TablePlan:
             f"Makes {_parts(self.makes)}: {_reasons(self.makes)}." if self.makes else "",
             self.rebuilt or "",
         ]
-        if self.unsure:
+        if again := self.unsure - self.first:
             told.append(
-                f"Of these only if rows differ: {_parts(dict.fromkeys(self.unsure, ''))}. "
+                f"Of these only if rows differ: {_parts(dict.fromkeys(again, ''))}. "
                 "What comes out as it was is not published again."
             )
+        if self.first:
+            condition = (
+                "nothing refuses them any more" if self.loads else "what they are made of is loaded"
+            )
+            told.append(f"Of these only if {condition}: {_parts(dict.fromkeys(self.first, ''))}.")
         if self.marks and (self.makes or self.rebuilt):
             told.append(f"Days of {', '.join(self.marks)} whose rows see another version follow.")
         if what.rows:
