@@ -154,11 +154,22 @@ def test_a_pattern_that_knows_better_than_the_keys_is_kept(
     assert "made of one key" not in " ".join(found.proposal.notes)
 
 
+def test_a_star_goes_through_folders_where_nothing_is_in_the_folder_itself(
+    tmp_path: Path, write: Write
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(f"{name}/x.csv", csv_file([["id"], ["1"]]))
+    write("x.json", b"{}")
+    assert proposed(ObjectStoreSettings(), f"{tmp_path}/*.csv").pattern == "**.csv"
+    write("own.csv", csv_file([["id"], ["1"]]))
+    assert proposed(ObjectStoreSettings(), f"{tmp_path}/*.csv").pattern == "*.csv"
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
         ("*.parquet", "1 object and none that '*.parquet' describes; one is 'a/2024-01-01.csv'."),
-        ("*.csv", "through folders"),  # which it is not
         ("?.csv", "has a ?, which stands for itself in keys"),
         ("{day:%Y}.csv", "has neither a whole date nor a time alone"),
     ],

@@ -72,6 +72,7 @@ def propose(
     """
     bounds = bounds or Bounds()
     found = listed(store, bounds, only)
+    only = found.pattern
     chosen, notes = _of_one_kind(found, kind)
     begins, groups, refused = _begins(store, chosen, kind, bounds)
     known = kind or kind_of(begins[0].key) or sniffed(begins[0])

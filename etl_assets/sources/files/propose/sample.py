@@ -56,10 +56,14 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Listed:
-    """The objects that a listing began with; `is_complete` says whether these are all."""
+    """The objects that a listing began with; `is_complete` says whether these are all.
+
+    `pattern` is the one that was typed, or a wider one where it describes none of them.
+    """
 
     objects: Sequence[StoredObject]
     is_complete: bool
+    pattern: KeyPattern | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class Begin:
 def listed(store: "ObjectStore", bounds: Bounds, only: KeyPattern | None = None) -> Listed:
     """The first objects that hold something and are not hidden (no part begins with . or _).
 
-    With `only`, those that it describes. Raises SourceError where there are none, and what
+    With `only`, those that it describes; where it describes none, as those of `orders/*.csv` are in
+    folders of days, its * go through folders. Raises SourceError where there are none, and what
     `ObjectStore.list` raises.
     """
     room = bounds.keys if only is None else bounds.keys * _SEEN_FOR_ONE
@@ -88,16 +93,20 @@ def listed(store: "ObjectStore", bounds: Bounds, only: KeyPattern | None = None)
             f"{store.location} has {told}.",
             "Name a bucket's prefix or a folder that holds files: s3://bucket/prefix.",
         )
-    chosen = full if only is None else [s for s in full if only.matches(s.key)]
+    if only is None:
+        return Listed(full, is_complete=len(seen) <= room)
+    wider = KeyPattern(re.sub(r"\*+", "**", only.text))
+    found = {one: [s for s in full if one.matches(s.key)] for one in (only, wider)}
+    pattern = only if found[only] else wider
+    chosen = found[pattern]
     if not chosen:
-        assert only is not None  # noqa: S101 - without a pattern all are chosen
         raise SourceError(
             f"{store.location} has {count_of(len(full), 'object')} and none that {only.text!r} "
             f"describes; one is {full[0].key!r}.",
-            "Write * for any characters within a folder, and ** through folders.",
+            "Write * for any characters.",
         )
     is_complete = len(seen) <= room and len(chosen) <= bounds.keys
-    return Listed(chosen[: bounds.keys], is_complete)
+    return Listed(chosen[: bounds.keys], is_complete, pattern)
 
 
 def kind_of(key: str) -> Kind | None:
