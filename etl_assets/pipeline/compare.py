@@ -20,6 +20,7 @@ from etl_assets.core.keeping import open_from, open_scope, stays
 from etl_assets.core.meter import METER
 from etl_assets.core.scope import Scope
 from etl_assets.core.table import LayerTable
+from etl_assets.core.wording import count_of
 from etl_assets.pipeline.before import Before
 from etl_assets.pipeline.differences import Comparison, Differences
 from etl_assets.pipeline.kept_rows import marked_rows
@@ -142,7 +143,7 @@ class Comparing:
     def _too_many(self, places: int, days: Sequence[date]) -> EtlError:
         """The error of more rows than can be told; each place has at least one that differs."""
         path = self.table.path
-        told = f"{path} differs from its source in {places:,} rows or more"
+        told = f"{path} differs from its source in {count_of(places, 'row')} or more"
         if not self.table.has_days:
             return EtlError(
                 f"{told}, too many to tell one by one.",
