@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
@@ -45,6 +46,9 @@ IN_MEMORY, ROOM = Path("/dev/shm"), 8_000_000_000
 if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM:
     # DuckDB waits for the disk with each commit: half of what a small test takes. A run needs 2 GB.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
+
+ON_DISK = "etl-tests-"
+"""What the folders of the tests' own PostgreSQL begin with; the session's process follows."""
 
 hash_with(lambda: b"of the tests")  # personal keys are hashed alike in every run
 
@@ -94,8 +98,17 @@ def _no_instance_of_an_earlier_test() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     # Not with the others: a thousand databases of a few rows have 10 GB, too much for the memory.
-    with tempfile.TemporaryDirectory(prefix="etl-tests-") as folder:
+    _remove_what_killed_runs_left()
+    with tempfile.TemporaryDirectory(prefix=f"{ON_DISK}{os.getpid()}-") as folder:
         yield from _running(Path(folder) / "postgres")
+
+
+def _remove_what_killed_runs_left() -> None:
+    """The folders of sessions that ended without their fixtures; a server without one ends."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{ON_DISK}*"):
+        owner = folder.name.removeprefix(ON_DISK).partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _running(data_dir: Path) -> Iterator[EmbeddedPostgres]:
