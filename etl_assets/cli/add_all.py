@@ -116,7 +116,9 @@ def _print_refusals(found: "Sequence[Addition]") -> None:
             reasons.setdefault(str(one.refusal).replace(one.place, ""), []).append(one)
     for first, *others in reasons.values():
         same = some_named(one.place for one in others)
-        print_warning(f"{first.refusal} The same of {same}." if others else str(first.refusal))
+        print_warning(
+            f"{first.refusal} The same is true of {same}." if others else str(first.refusal)
+        )
 
 
 def _told(one: "Addition") -> Mapping[str, Any]:

@@ -201,7 +201,7 @@ def test_a_reason_that_several_tables_share_is_told_once(shop: Shop, url: str) -
     outsider = shop.with_environment(DATABASE_URL=url.replace("postgres:@", "outsider:@"))
     told = outsider.run("add-table", "--all", "--schema", "closed").stderr
     assert told.count("permission denied for schema closed") == 1
-    assert "The same of closed.t1, closed.t2." in " ".join(told.split())
+    assert "The same is true of closed.t1, closed.t2." in " ".join(told.split())
 
 
 def test_what_a_role_may_not_read_is_told_with_the_grant(shop: Shop, url: str) -> None:

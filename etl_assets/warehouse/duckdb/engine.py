@@ -115,10 +115,15 @@ def _end(running: list[duckdb.DuckDBPyConnection]) -> None:
 def _end_before_fork() -> None:
     for engine in list(_ENGINES):
         engine.close()
+    _NO_FILE_LOCK.acquire()  # else a thread of the parent could hold the child's for ever
     _end(_NO_FILE)
 
 
 _NO_FILE: list[duckdb.DuckDBPyConnection] = []
 _NO_FILE_LOCK = threading.Lock()
 _ENGINES: "weakref.WeakSet[Engine]" = weakref.WeakSet()
-os.register_at_fork(before=_end_before_fork)
+os.register_at_fork(
+    before=_end_before_fork,
+    after_in_parent=_NO_FILE_LOCK.release,
+    after_in_child=_NO_FILE_LOCK.release,
+)
