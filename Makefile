@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Passed on to the demo and the UI: make demo WAREHOUSE_URL=duckdb:///data/warehouse.duckdb
 export WAREHOUSE_URL
 
-.PHONY: demo dev test simulate soak test-bigquery bigquery check bench docs compare-dlt compare-scd2 dictionary format lock clean wheel pictures
+.PHONY: demo dev test thorough simulate soak test-bigquery bigquery check bench docs compare-dlt compare-scd2 dictionary format lock clean wheel pictures
 
 demo: .venv/runtime
 	@$(BIN)/etl-assets demo
@@ -12,11 +12,17 @@ demo: .venv/runtime
 dev: .venv/runtime
 	@$(BIN)/etl-assets dev
 
-# Three at a time on two cores, as a third of the time is waiting for servers and daemons; a module
-# each: a worker has servers of its own. By file, because `loadscope` takes
-# the "::" in a case's name for the end of a module, and sets its fixtures up a second time.
+# Three at a time on two cores, as a part of the time is waiting for servers and daemons; a module
+# or a folder each (`scheduling.py`), as a worker has servers of its own. By file, because `loadscope`
+# takes the "::" in a case's name for the end of a module, and sets its fixtures up a second time.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+
 test: .venv/dev .venv/emulator
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+# What `test` has a share of: other inputs, other warehouses, more random cases. CI runs it as well.
+thorough: .venv/dev .venv/emulator
+	@THOROUGH=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m '(thorough or random) and not soak and not bigquery_real' $(ARGS)
 
 # Random histories of tables and of files, as many as one likes: HISTORIES=5000 SEED=7 make simulate
 # One that fails is shown as it was met; with SHRINK=1 the shortest that is found.

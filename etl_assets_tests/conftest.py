@@ -35,8 +35,9 @@ from etl_assets_tests.missing import lacking
 from etl_assets_tests.new_database import empty_database
 from etl_assets_tests.run_summary import pytest_terminal_summary
 from etl_assets_tests.s3_server import S3Server, start_s3
+from etl_assets_tests.scheduling import long_ones_first, pytest_xdist_make_scheduler, sort_out
 
-__all__ = ["pytest_terminal_summary"]  # pytest looks for it here
+__all__ = ["pytest_terminal_summary", "pytest_xdist_make_scheduler"]  # pytest looks for them here
 
 # On a busy machine the imports of a first example alone take seconds.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -56,25 +57,11 @@ QUICKER_WITHOUT = ["fsync", "full_page_writes", "autovacuum"]
 """What the tests' server does without: it need not outlive the machine's own end, and a thousand
 databases of a few rows each keep the autovacuum busy. Kills of its processes lose nothing."""
 
-LONG_ONES_FIRST = ["e2e", "test_simulated_files", "sync", "bigquery_warehouse", "wire"]
-"""Folders, and modules."""
-
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cases that repeat what a quicker one shows go to the soak.
-
-    Modules that take minutes come first: at the end, one worker would wait for the other.
-    """
-    for item in items:
-        slow = item.get_closest_marker("soak_for")
-        case = item.name.partition("[")[2]
-        if slow and not item.get_closest_marker("share") and any(t in case for t in slow.args):
-            item.add_marker(pytest.mark.soak)
-    known = {name: place for place, name in enumerate(LONG_ONES_FIRST)}
-    items.sort(
-        key=lambda item: known.get(item.path.stem, known.get(item.path.parent.name, len(known)))
-    )
+    sort_out(items)
+    long_ones_first(items)
 
 
 def pytest_collection_finish() -> None:

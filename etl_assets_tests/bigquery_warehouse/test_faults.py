@@ -63,6 +63,7 @@ def old(place: Place) -> StagedDay:
     return staged(place.folder, orders({1: "old", 2: "old"}))
 
 
+@pytest.mark.thorough_for("-changes")
 @pytest.mark.soak_for("500", "503", "429", "reset", "changes")
 @pytest.mark.parametrize(
     ("fault", "way"),
@@ -79,6 +80,7 @@ def test_l1_every_request_may_meet_the_fault_once(place: Place, fault: str, way:
     assert values(place.warehouse(), place.folder) == EXPECTED[way]
 
 
+@pytest.mark.thorough_for("-changes")
 @pytest.mark.soak_for("changes", "uploading", "asking")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
@@ -114,6 +116,7 @@ def test_l1_a_publication_whose_answer_was_lost_is_found_and_not_done_again(plac
     assert values(place.warehouse(), place.folder) == EXPECTED["replace"]
 
 
+@pytest.mark.thorough_for("before it is sent")
 @pytest.mark.parametrize("seen", ["before it is sent", "inside the transaction"])
 def test_l1_a_table_that_says_the_publications_own_load_is_published(
     place: Place, monkeypatch: pytest.MonkeyPatch, seen: str
@@ -147,6 +150,7 @@ def is_publication(body: bytes) -> bool:
     return b"COMMIT TRANSACTION" in body
 
 
+@pytest.mark.thorough
 def test_l1_a_resumable_upload_goes_on_where_it_was_cut(place: Place) -> None:
     chance = random.Random(1)
     rows = orders({n: chance.randbytes(40).hex() for n in range(120_000)})  # over 5 MB

@@ -74,6 +74,7 @@ def test_a_warehouse_that_nobody_published_to_is_asked_for_nothing_either(
     assert [name for name in made if name.startswith(place.prefix)] == []
 
 
+@pytest.mark.thorough
 def test_the_version_is_another_one_after_each_change_and_no_other_time(place: Place) -> None:
     warehouse, asking = place.warehouse(), place.warehouse()
 

@@ -59,6 +59,7 @@ def _publish_through(folder: Path, host: str, way: str) -> None:
     publish_by(way, open_warehouse(settings), new_day(folder, way))
 
 
+@pytest.mark.thorough_for("before the publication")
 @pytest.mark.soak_for(
     "the load, which arrives late",
     "the publication, which arrives late-replace",
@@ -136,6 +137,7 @@ def test_t1_a_session_of_the_emulator_is_counted_and_read_at_two_moments(place: 
     assert seen.items() < expected("changes").items()
 
 
+@pytest.mark.thorough
 @pytest.mark.soak_for("rest")
 @pytest.mark.parametrize("way", ["storage", "rest"])
 def test_t1_readers_amid_publications_see_a_whole_day(place: Place, way: str) -> None:

@@ -54,6 +54,7 @@ def test_a_table_is_partitioned_by_day_clustered_by_key_and_labelled(place: Plac
     assert table.require_partition_filter
 
 
+@pytest.mark.thorough_for("changes")
 @pytest.mark.parametrize("way", WAYS)
 def test_with_a_required_partition_filter_every_way_to_publish_and_read_works(
     place: Place, way: str
@@ -117,6 +118,7 @@ def test_nothing_is_loaded_where_there_are_no_rows(place: Place) -> None:
     assert [job.kind for job in jobs] == ["query"]
 
 
+@pytest.mark.thorough
 def test_few_keys_that_leave_are_a_parameter_and_many_are_loaded(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +149,7 @@ def test_few_keys_that_leave_are_a_parameter_and_many_are_loaded(
         assert list(client.list_tables(f"{place.prefix}etl_staging")) == []
 
 
+@pytest.mark.thorough_for("as a parameter")
 @pytest.mark.parametrize("most", [1000, 0], ids=["as a parameter", "loaded"])
 def test_r1_keys_of_every_dtype_are_equal_to_themselves_and_to_nothing_else(
     place: Place, monkeypatch: pytest.MonkeyPatch, most: int
@@ -155,6 +158,7 @@ def test_r1_keys_of_every_dtype_are_equal_to_themselves_and_to_nothing_else(
     keys_are_matched(place.warehouse(), place.folder)
 
 
+@pytest.mark.thorough
 def test_two_processes_that_open_a_tables_row_at_once_have_one_table(place: Place) -> None:
     """Both may add a row: every publication changes both alike, and reading takes one."""
     warehouse = place.warehouse()
@@ -177,6 +181,7 @@ def test_two_processes_that_open_a_tables_row_at_once_have_one_table(place: Plac
     ]
 
 
+@pytest.mark.thorough
 def test_many_scattered_days_are_changed_by_one_short_statement(place: Place) -> None:
     warehouse = place.warehouse()
     days = [DAY + timedelta(days=2 * number) for number in range(120)]
@@ -210,6 +215,7 @@ def test_a_table_without_days_has_neither_partitions_nor_a_filter(place: Place) 
     assert made.clustering_fields == ["id"]
 
 
+@pytest.mark.thorough
 def test_rest_and_storage_read_the_same(place: Place) -> None:
     publish(place.warehouse(), staged(place.folder, orders({n: f"v{n}" for n in range(50)})))
     by_rest = published(place.warehouse(more="&read=rest"), place.folder)

@@ -65,6 +65,7 @@ def old(place: Place) -> Place:
     return place
 
 
+@pytest.mark.thorough
 def test_what_an_earlier_release_wrote_is_read_as_it_is(old: Place) -> None:
     warehouse = old.warehouse()
     assert [(s.table_name, s.partition_key) for s in warehouse.state()] == [
@@ -79,6 +80,7 @@ def test_what_an_earlier_release_wrote_is_read_as_it_is(old: Place) -> None:
     assert "etl_tables" not in made
 
 
+@pytest.mark.thorough
 def test_a_tables_row_and_the_newest_of_the_log_become_its_row(old: Place) -> None:
     warehouse = old.warehouse()
     found = warehouse.table_state(ORDERS)
@@ -110,6 +112,7 @@ def test_work_goes_on_from_what_was_brought_over(old: Place) -> None:
     assert values(warehouse, old.folder, table=OTHER) == {4: "y"}
 
 
+@pytest.mark.thorough
 def test_two_that_upgrade_at_once_bring_over_once(old: Place) -> None:
     both = [old.warehouse(), old.warehouse()]
     with ThreadPoolExecutor(2) as pool:

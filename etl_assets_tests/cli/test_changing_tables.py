@@ -195,6 +195,7 @@ ENDS: dict[str, set[int]] = {"plan --exit-code": {2, 3}, "diff": {0, 1}}
 """How commands of the page may end that do not end with 0."""
 
 
+@pytest.mark.thorough
 def test_the_commands_of_the_page_work(shop: Shop, tmp_path: Path) -> None:
     shutil.copy(shop.folder / "warehouse.duckdb", tmp_path / "warehouse.duckdb")
     own = shop.with_environment(WAREHOUSE_URL=f"duckdb://{tmp_path}/warehouse.duckdb")

@@ -190,6 +190,7 @@ def test_loads_and_lists_again_change_no_count(company: Company) -> None:
     assert company.listed() == before
 
 
+@pytest.mark.thorough_for("postgres")
 @pytest.mark.soak_for("postgres")
 def test_a_field_that_disappears_and_returns_as_another_type_is_remembered(
     company: Company,
@@ -224,6 +225,7 @@ def test_a_table_without_versions_keeps_in_mind_what_it_listed(forgetful: Compan
     assert forgetful.listed() == found
 
 
+@pytest.mark.thorough_for("postgres")
 def test_a_promoted_field_is_a_typed_column_for_the_past_as_well(company: Company) -> None:
     company.done("backfill")
     asked = ("fields", "promote", "raw/people", "limit", "--as", "limit_amount")

@@ -159,6 +159,7 @@ def test_b5_m10_doctor_says_what_each_sync_costs_and_which_index_it_wants(compan
     assert company.run("sync").exit_code == 0
 
 
+@pytest.mark.thorough_for("pl.Float64")
 @pytest.mark.parametrize(
     ("dtype", "type_"), [("pl.Float64", "float8"), ("pl.List(pl.Int32)", "int4[]")]
 )

@@ -48,6 +48,7 @@ def test_days_of_which_nothing_changed_are_not_made_again_unless_they_are_forced
     assert (forced["loaded"], forced["unchanged"]) == (DAYS, [])
 
 
+@pytest.mark.thorough
 def test_days_that_are_read_again_and_are_the_same_are_not_published(made: Shop) -> None:
     again = line_of(made, "raw/orders", "--from", DAYS[0], "--to", DAYS[1])
     assert again["unchanged"] == DAYS

@@ -38,6 +38,7 @@ def test_who_types_the_tutorial_sees_what_it_shows(reader: Reader) -> None:
     assert sum(block.language == "sh" for block in blocks) > 20
 
 
+@pytest.mark.thorough
 def test_its_first_tables_are_loaded_as_it_says(reader: Reader) -> None:
     """The share of the default run: a database, a project, tables, and days that are checked."""
     ends = PAGE.count("\n", 0, PAGE.index("## 6. "))

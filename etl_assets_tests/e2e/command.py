@@ -62,8 +62,6 @@ class Commands:
         return {
             "PATH": f"{PROGRAMS}:{os.defpath}",
             "HOME": os.environ.get("HOME", "/"),
-            # A file size limit would cut the byte code, and Python would keep what is left.
-            "PYTHONDONTWRITEBYTECODE": "1",
             # This checkout's code, wherever the environment's own installation points.
             "PYTHONPATH": str(REPOSITORY),
             **self.environment,
@@ -99,6 +97,8 @@ def _etl_assets(
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     if limit is not None:
+        # It would cut the byte code of what is imported, too, and Python would keep what is left.
+        sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     sys.argv = ["etl-assets", *arguments]
     from etl_assets.cli.main import main

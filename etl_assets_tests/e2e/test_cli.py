@@ -289,6 +289,7 @@ def test_the_demo_says_what_came_of_its_events(demo: Demo) -> None:
     assert {source for source, _ in by_source} == {"shop_api", "partner_files", "partner_webhook"}
 
 
+@pytest.mark.thorough
 def test_webhooks_that_are_sent_become_sessions(demo: Demo) -> None:
     commands, file = Commands(demo.commands.environment), demo.home / "warehouse.duckdb"
     before = summary(commands.etl_assets("status").out)
@@ -338,6 +339,7 @@ def production(postgres: Any, tmp_path: Path) -> Commands:
     )
 
 
+@pytest.mark.thorough
 def test_plain_dagster_materialises_a_partition(production: Commands, tmp_path: Path) -> None:
     select = ["--select", "raw/orders", "--partition", "2024-01-05"]
     done = production.dagster("asset", "materialize", "-m", "etl_assets.definitions", *select)
@@ -358,6 +360,7 @@ def test_plain_dagster_validates_the_definitions(production: Commands) -> None:
     assert "Validation successful" in done.out + done.err
 
 
+@pytest.mark.thorough
 def test_the_demo_s_customers_are_explained_merged_and_taken_apart_again(demo: Demo) -> None:
     file = demo.home / "warehouse.duckdb"
     keys = "SELECT source_system, source_id, customer_key FROM enriched.customers ORDER BY ALL"
@@ -386,6 +389,7 @@ def test_the_demo_s_customers_are_explained_merged_and_taken_apart_again(demo: D
     assert (nobody.code, "There is no record shop/9999999" in nobody.err) == (1, True)
 
 
+@pytest.mark.thorough
 def test_the_commands_of_the_docs_of_dimensions_work_on_the_demo(demo: Demo) -> None:
     text = (Path(__file__).parents[2] / "docs" / "dimensions.md").read_text(encoding="utf-8")
     section = text[text.index("## Look at it") :]

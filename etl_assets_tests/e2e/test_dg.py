@@ -44,6 +44,7 @@ def test_the_readme_names_the_commands_that_are_tried_here() -> None:
     assert [line.split()[1] for line in README] == ["check", "list", "launch", "dev"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "line",
     [

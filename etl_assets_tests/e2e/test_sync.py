@@ -83,6 +83,7 @@ def test_a_table_is_synced_changed_synced_reconciled_and_set_back(team: Team) ->
     assert "raw/orders" in team.done("status").out
 
 
+@pytest.mark.thorough
 def test_m5_rows_without_a_day_are_said_by_backfill_sync_and_reconciliation(team: Team) -> None:
     team.sql(
         "ALTER TABLE customers ALTER created_at DROP NOT NULL",
@@ -104,6 +105,7 @@ def test_a_table_without_a_cursor_or_of_no_name_is_refused_with_those_that_can(t
     assert "etl-assets sync raw/orders" in refused.message
 
 
+@pytest.mark.thorough
 def test_a_source_that_is_away_ends_in_one_message_and_a_non_zero_exit(
     team: Team, tmp_path: Path
 ) -> None:

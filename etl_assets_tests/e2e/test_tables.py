@@ -114,6 +114,7 @@ def test_m1_broken_tables_are_sentences_and_the_others_are_loaded_from_any_folde
         assert "Things has no column 'made_at'" in one.out + one.err
 
 
+@pytest.mark.thorough
 def test_r7_a_sync_derives_unless_told_not_to_and_status_counts_what_is_late(
     company: Callable[..., Commands], database_url: str, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_r7_a_sync_derives_unless_told_not_to_and_status_counts_what_is_late(
     assert "No derived day is behind" in commands.etl_assets("derive").out
 
 
+@pytest.mark.thorough
 def test_two_databases_with_a_table_of_one_name_do_not_collide(
     company: Callable[..., Commands], postgres: Any, tmp_path: Path
 ) -> None:

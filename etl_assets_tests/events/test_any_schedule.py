@@ -3,18 +3,19 @@
 `HISTORIES=5000 pytest -k any_schedule` tries as many as one likes; the suite a few.
 """
 
-import os
 import threading
 from dataclasses import dataclass
 from enum import StrEnum
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.events.arrivals import Meant, fold, statuses_of
 from etl_assets_tests.events.store import Store
 
-HISTORIES = int(os.environ.get("HISTORIES", "200"))
+HISTORIES = cases(60, 200)
 A_DAY = 24 * 3600
 
 
@@ -98,6 +99,7 @@ def two_at_once(store: Store, limit: int) -> None:
     assert not any(one.is_alive() for one in loaders)
 
 
+@pytest.mark.random
 @settings(
     max_examples=HISTORIES,
     deadline=None,

@@ -140,6 +140,7 @@ def test_b10_a_column_that_is_required_now_has_the_days_with_nulls_loaded_again(
     road.assert_settled()
 
 
+@pytest.mark.thorough_for("postgres")
 def test_b10_a_day_that_its_new_column_refuses_stays_as_it_was_and_lacks_it(pave: Paved) -> None:
     strict = replace(STRICT, thresholds=replace(STRICT.thresholds, max_bad_share=0.1))
     road = pave(PLAIN, BARE, THREE)

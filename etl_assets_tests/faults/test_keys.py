@@ -25,6 +25,7 @@ TOUCH = "UPDATE things SET updated_at = now()"
 pytestmark = pytest.mark.soak_for("bigquery", "postgres")
 
 
+@pytest.mark.thorough_for("bigquery")
 @pytest.mark.share
 def test_r1_a_row_with_a_null_in_its_key_stays_one_row(pave: Paved) -> None:
     """The case null_key.sql."""

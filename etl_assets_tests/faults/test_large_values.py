@@ -36,6 +36,7 @@ def sizes(road: Road) -> dict[int, int | None]:
     return {number: None if body is None else len(body) for number, body, *_ in road.published()}
 
 
+@pytest.mark.thorough_for("bigquery", "postgres")
 @pytest.mark.share
 def test_b1_a_value_longer_than_a_block_arrives_whole_wherever_it_stands(pave: Paved) -> None:
     """The cases large_value.sql and large_value_variations.sql, with rows before and after."""

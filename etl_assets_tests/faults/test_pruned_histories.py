@@ -18,13 +18,14 @@ import pytest
 
 from etl_assets.core.partitions import Window
 from etl_assets.core.policies import Deletes
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.faults.conftest import Paved
 from etl_assets_tests.faults.road import Road, cased
 from etl_assets_tests.faults.test_closed_days import KEPT, OLD, TODAY, YOUNG, load_again
 from etl_assets_tests.faults.test_kept_rows import CREATE
 from etl_assets_tests.source_tables import UTC_MOMENT
 
-HISTORIES = int(os.environ.get("PRUNED", "20"))
+HISTORIES = cases(7, 20, "PRUNED")
 SEED = int(os.environ.get("SEED", "5"))
 STEPS, IDS = 14, 9
 DAYS = [*OLD, *YOUNG]
@@ -251,6 +252,7 @@ def run_history(pave: Paved, rule: str, seed: int) -> None:
     History(road, Model(rule), random.Random(seed)).run(STEPS)
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("rule", RULES)
 def test_r4_any_history_of_a_source_that_prunes_is_what_the_model_says(
     pave: Paved, rule: str

@@ -142,6 +142,7 @@ POLICIES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.thorough_for("tombstone", "keep and mark")
 @pytest.mark.parametrize("policy", POLICIES)
 def test_r4_a_partition_comes_back_whatever_the_policy_is(pave: Paved, policy: str) -> None:
     """The case detached_partition.sql; the cursors of the partition are old when it is back."""

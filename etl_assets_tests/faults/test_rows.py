@@ -31,6 +31,7 @@ def _waiting(road: Road) -> set[Any]:
 pytestmark = pytest.mark.soak_for("bigquery", "postgres")
 
 
+@pytest.mark.thorough_for("bigquery")
 @pytest.mark.share
 def test_r2_a_day_that_was_refused_is_not_published_by_a_change_of_it(pave: Paved) -> None:
     """The case owed_day_in_part.sql: one bad row of fifty."""

@@ -29,6 +29,7 @@ from etl_assets.sources.files import listing, row_days
 from etl_assets.sources.files.objects import StoredObject
 from etl_assets.sources.files.reading.results import Limits
 from etl_assets.sources.files.row_reads import RowReads
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.files.bucket_world import (
     BAD_LINES,
     DAYS,
@@ -42,8 +43,8 @@ from etl_assets_tests.files.bucket_world import (
 from etl_assets_tests.files.shipments import in_folder, key
 
 GIVEN = os.environ.get("HISTORIES")
-HISTORIES, FEW = int(GIVEN or "67"), int(GIVEN or "20")
-"""Of each of the three kinds, in the soak and in the default run."""
+HISTORIES, FEW = int(GIVEN or "67"), cases(7, 20)
+"""Of each of the three kinds, in the soak and in the others."""
 SEED = int(os.environ.get("SEED", "9"))
 PHASES = [Phase.generate, Phase.shrink] if "SHRINK" in os.environ else [Phase.generate]
 
@@ -105,6 +106,7 @@ KNOWN: Sequence[Sequence[Step]] = [
 """Histories that found a mutant which few others find; they come first."""
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_any_history_each_day_is_what_the_bucket_holds(tmp_path: Path, kind: str) -> None:
     run_histories(tmp_path, KINDS[kind], FEW)

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -20,6 +21,7 @@ from etl_assets.core.identity.keys import customer_key
 from etl_assets.core.identity.resolve import Resolved, resolve
 from etl_assets.core.identity.rules import RULES
 from etl_assets.core.identity.schemas import DECISIONS_SCHEMA
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.identity.made import PHONE, START, Row, decisions, frame, record, together
 
 KEYS = [f"{system}/{n}" for system in ("shop", "crm", "billing") for n in range(6)]
@@ -48,7 +50,8 @@ def records(draw: st.DrawFn) -> list[Row]:
 PAIRS = st.sampled_from([f"{left} {right}" for left, right in combinations(KEYS, 2)])
 SAID = st.lists(st.tuples(st.sampled_from(["merge", "unmerge"]), PAIRS).map(" ".join), max_size=6)
 
-examples = settings(max_examples=80, deadline=None)
+pytestmark = pytest.mark.random
+examples = settings(max_examples=cases(25, 80), deadline=None)
 
 
 def of(rows: list[Row], log: pl.DataFrame) -> Resolved:

@@ -40,6 +40,7 @@ def test_a_bad_raw_day_is_missing_downstream_and_every_other_day_is_built(shop: 
     assert {path: set(shop.state(path)) for path in FACTS} == result.done
 
 
+@pytest.mark.thorough
 def test_orders_wait_for_their_dimension(shop: Shop) -> None:
     shop.sql("UPDATE customers SET country = 'EUR' WHERE id % 3 = 0")
 
@@ -76,6 +77,7 @@ def test_a_fact_knows_its_customer_as_of_its_own_time(shop: Shop) -> None:
     assert sum(count for *_, count in facts) >= 120
 
 
+@pytest.mark.thorough
 def test_loading_the_same_days_again_gives_the_same_rows(shop: Shop) -> None:
     assert shop.backfill("raw/orders", "staged/orders").succeeded
     rows = [_data(shop, day) for day in DAYS]
@@ -107,6 +109,7 @@ def test_m9_a_refused_day_names_rule_keys_and_the_command_to_run_then(shop: Shop
     assert f"etl-assets backfill raw/orders --from {first} --to {last}." in messages
 
 
+@pytest.mark.thorough_for("infinity")
 @pytest.mark.parametrize("moment", ["NULL", "'infinity'", "'-infinity'", "'0044-03-15 BC'"])
 def test_m5_rows_without_a_day_are_counted_and_said(shop: Shop, moment: str) -> None:
     shop.sql(

@@ -93,6 +93,7 @@ def test_a_key_that_is_none_is_refused_and_never_shown(
     assert wrong not in str(caught.value)
 
 
+@pytest.mark.thorough
 def test_a_materialisation_shows_what_it_has_cost(
     database_url: str, tmp_path: Path, bigquery_server: EmulatedBigQuery
 ) -> None:

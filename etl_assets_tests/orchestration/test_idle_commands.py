@@ -183,6 +183,7 @@ def test_a_table_with_something_to_do_is_not_idle(
     assert idle(caught_up.platform, ORDERS, CUSTOMERS) == [CUSTOMERS]
 
 
+@pytest.mark.thorough_for("take_the_cursor_away")
 @pytest.mark.parametrize("happens", [take_the_cursor_away, change_a_row_in_the_future])
 def test_m10_rows_without_a_usable_cursor_are_read_and_counted_by_every_sync(
     caught_up: Shop, happens: Callable[[Shop], None]

@@ -47,6 +47,7 @@ def refused(request: pytest.FixtureRequest, shop: Shop) -> tuple[Shop, str, Call
     return shop, request.param, lambda: spoil_orders(shop, good)
 
 
+@pytest.mark.thorough_for("raw/orders")
 def test_a_refused_day_keeps_what_was_published_and_costs_no_other_day(
     refused: tuple[Shop, str, Callable[[], None]],
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_refused_day_keeps_what_was_published_and_costs_no_other_day(
     assert on_record(shop, path)[str(BAD)].startswith("refused by value_rules (")
 
 
+@pytest.mark.thorough_for("raw/orders")
 def test_only_the_refused_day_has_to_be_run_again(
     refused: tuple[Shop, str, Callable[[], None]],
 ) -> None:

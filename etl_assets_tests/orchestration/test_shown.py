@@ -88,6 +88,7 @@ def test_the_latest_verdict_shown_is_that_of_the_refused_day_until_it_is_good(sh
     assert red_days(shop, ORDERS) == set()
 
 
+@pytest.mark.thorough_for("reconcile")
 @pytest.mark.parametrize("job", [SYNC_JOB, RECONCILE_JOB])
 def test_a_published_day_that_a_sync_is_refused_is_green_no_more(shop: Shop, job: str) -> None:
     assert shop.load(ORDERS).success

@@ -102,6 +102,7 @@ def test_a_day_of_which_nothing_changed_is_green_and_says_since_when(published: 
     assert stale(shop, STAGED) == []
 
 
+@pytest.mark.thorough
 def test_what_is_made_of_unchanged_days_is_not_stale_and_runs_after_them(full_shop: Shop) -> None:
     tables = (ORDERS, STAGED, "raw/order_items", "staged/order_items", "enriched/fact_order_items")
     for _ in range(2):
@@ -130,6 +131,7 @@ def test_a_run_makes_the_late_days_among_those_that_it_is_asked_for(published: S
     assert shop.check_state(STAGED, "value_rules") == {"SUCCEEDED": {*KEYS}}
 
 
+@pytest.mark.thorough_for("backfill")
 @pytest.mark.parametrize("key", ["run", "backfill"])
 def test_a_tag_or_an_option_makes_unchanged_days_all_the_same(published: Shop, key: str) -> None:
     shop = published
@@ -167,6 +169,7 @@ def test_a_refused_day_is_tried_again_though_nothing_changed(published: Shop) ->
     assert shop.platform.reload_reasons(CATALOG[STAGED]) == {}
 
 
+@pytest.mark.thorough
 def test_what_somebody_removed_from_the_warehouse_is_made_again(published: Shop) -> None:
     shop = published
     shop.platform.close()
@@ -198,6 +201,7 @@ def test_rows_that_somebody_removed_from_a_derived_day_alone_are_made_again(
     assert len(shop.published(STAGED, BAD)) == before
 
 
+@pytest.mark.thorough
 def test_a_day_with_rows_in_quarantine_is_unchanged_until_these_change(shop: Shop) -> None:
     one = f"id = (SELECT min(id) FROM orders WHERE created_at::date = '{BAD}')"
     shop.sql(f"UPDATE orders SET status = 'lost', currency = '€' WHERE {one}")
@@ -241,6 +245,7 @@ def test_days_of_another_transform_or_other_thresholds_are_made_again(
         assert of_other_code(catalog, platform.warehouse.state(), platform.scope, {}) == {}
 
 
+@pytest.mark.thorough
 def test_a_table_without_days_is_left_as_it_is_likewise(full_shop: Shop) -> None:
     whole = [path for path, table in CATALOG.items() if not table.has_days]
     before = loads(full_shop)

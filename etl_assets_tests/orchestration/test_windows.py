@@ -103,6 +103,7 @@ def place(backend: Backend, database_url: str, tmp_path: Path) -> Iterator[Place
     platform.close()
 
 
+@pytest.mark.thorough_for("postgres")
 def test_a_day_is_made_of_its_neighbours_and_late_once_the_day_after_is_there(
     place: Place,
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_day_is_made_of_its_neighbours_and_late_once_the_day_after_is_there(
     assert (place.made()[DAYS[3]], place.made()[DAYS[4]]) == ("3 4 5", "4 5")
 
 
+@pytest.mark.thorough_for("bigquery", "postgres")
 @pytest.mark.share
 def test_a_late_day_makes_exactly_the_days_around_it_again_in_both_directions(
     place: Place,
@@ -142,6 +144,7 @@ def test_a_late_day_makes_exactly_the_days_around_it_again_in_both_directions(
     assert place.late() == []
 
 
+@pytest.mark.thorough_for("postgres")
 def test_a_backfill_spares_the_days_whose_window_has_a_day_that_went_wrong(place: Place) -> None:
     whole = Window(DAYS[0], DAYS[-1])
     place.backfill("raw/things", days=whole)

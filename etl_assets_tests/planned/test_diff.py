@@ -32,6 +32,7 @@ def counts(found: Difference) -> tuple[int, int, int]:
     return found.added, found.removed, found.changed
 
 
+@pytest.mark.thorough_for("bigquery", "postgres")
 @pytest.mark.parametrize(
     "bucket",
     [pytest.param(200_000, marks=pytest.mark.share, id="whole"), pytest.param(2, id="in buckets")],
@@ -68,6 +69,7 @@ def test_rows_are_compared_by_key_and_column(
     assert everything(backend, tmp_path) == before
 
 
+@pytest.mark.thorough
 def test_the_same_code_makes_the_same_rows_also_of_windows_and_running_sums(
     build: Built, tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ def amounts(world: World, path: str, folder: Path) -> list[tuple[Any, ...]]:
     return sorted(found.frames[0].select("id", "amount").collect().rows())
 
 
+@pytest.mark.thorough_for("bigquery", "postgres")
 @pytest.mark.share
 def test_a_change_is_tried_on_real_days_beside_production(
     orders: World, backend: Backend, tmp_path: Path
@@ -91,6 +92,7 @@ def test_a_day_that_production_loads_makes_days_of_the_environment_late(
     assert (3, 14) in amounts(dev, "enriched/daily", tmp_path)
 
 
+@pytest.mark.thorough
 def test_a_raw_day_loaded_in_an_environment_takes_the_place_of_productions(
     production: World, tmp_path: Path
 ) -> None:
@@ -108,6 +110,7 @@ def test_a_raw_day_loaded_in_an_environment_takes_the_place_of_productions(
     ]
 
 
+@pytest.mark.thorough
 def test_columns_that_only_the_environment_has_are_null_in_productions_days(
     production: World, tmp_path: Path
 ) -> None:
@@ -146,6 +149,7 @@ def test_a_dimension_is_made_in_an_environment_of_productions_versions(
     assert everything(backend, tmp_path) == before
 
 
+@pytest.mark.thorough
 def test_plan_and_diff_work_across(production: World, backend: Backend, tmp_path: Path) -> None:
     case = KINDS["a column added through both layers"]
     dev = environment(production, case.after)
@@ -216,6 +220,7 @@ def test_production_itself_refuses_to_be_written_from_an_environment(
     assert everything(backend, tmp_path) == before
 
 
+@pytest.mark.thorough_for("bigquery", "postgres")
 @pytest.mark.share
 def test_environments_are_listed_and_one_is_removed_with_all_that_it_has(
     orders: World, backend: Backend, tmp_path: Path
@@ -288,6 +293,7 @@ def test_a_role_that_may_only_read_production_works_in_an_environment(
     assert everything(backend, tmp_path) == before
 
 
+@pytest.mark.thorough
 def test_an_environments_tables_are_no_other_ones(production: World) -> None:
     own = environment(production, SHOP).platform.warehouse
     assert isinstance(own, Warehouse)

@@ -184,6 +184,7 @@ SHARE = ("class_table", "orders", "translations")
 """What the default run has on the emulator of BigQuery, which is slow."""
 
 
+@pytest.mark.thorough_for("flights", "odd-postgres", "tpch")
 @pytest.mark.timeout(3600)
 @pytest.mark.soak_for(
     "bigquery", "tpch", *(f"{world}-postgres" for world in ("flights", "pgbench"))
@@ -194,6 +195,7 @@ def test_what_is_added_loads_follows_changes_and_is_equal(
     follow(written, backend, tmp_path, written.raw)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("written", [ODD], indirect=True, ids=["odd"])
 @pytest.mark.parametrize("backend", ["bigquery"], indirect=True)
 def test_some_of_it_does_on_bigquery_in_every_run(

@@ -196,6 +196,7 @@ def test_more_differences_than_can_be_told_are_refused_with_what_to_do(
     assert shelf.reconcile().is_equal
 
 
+@pytest.mark.thorough_for("False")
 @pytest.mark.parametrize("has_days", [True, False])
 def test_rows_that_are_scattered_over_a_large_table_are_repaired_one_by_one(
     shelf: Shelf, has_days: bool, monkeypatch: pytest.MonkeyPatch

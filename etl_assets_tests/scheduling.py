@@ -1,0 +1,50 @@
+"""Which tests the default run leaves to the longer ones, their order, what stays on one worker.
+
+A test says by its markers, which `pyproject.toml` lists, that it is `thorough` or `soak`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+LONG_ONES_FIRST = ["test_ui", "orchestration", "test_cli", "planned", "test_foreign_schemas"]
+LONG_ONES_FIRST += ["e2e", "test_simulated_files", "sync", "bigquery_warehouse", "wire"]
+"""Folders, and modules: at the end, one worker would wait for the others."""
+
+TOGETHER = {"orchestration", "planned"}
+"""Folders whose modules share what takes long to make: a worker makes it once for all of them."""
+
+
+def sort_out(items: list[pytest.Item]) -> None:
+    """Mark the cases that are named by a marker of their test or module."""
+    for item in items:
+        if _is_named_by("thorough_for", item):
+            item.add_marker(pytest.mark.thorough)
+        if _is_named_by("soak_for", item) and not item.get_closest_marker("share"):
+            item.add_marker(pytest.mark.soak)
+
+
+def _is_named_by(marker: str, item: pytest.Item) -> bool:
+    given, case = item.get_closest_marker(marker), item.name.partition("[")[2]
+    return given is not None and any(text in case for text in given.args)
+
+
+def long_ones_first(items: list[pytest.Item]) -> None:
+    known = {name: place for place, name in enumerate(LONG_ONES_FIRST)}
+    items.sort(
+        key=lambda item: known.get(item.path.stem, known.get(item.path.parent.name, len(known)))
+    )
+
+
+class ByModule(LoadFileScheduling):
+    """A worker takes a whole module, or a whole folder of those that stay together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = Path(nodeid.partition("::")[0]).parent
+        return str(folder) if folder.name in TOGETHER else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
+    return ByModule(config, log)
