@@ -52,7 +52,7 @@ check: .venv/dev
 # ARGS=--quick goes through all of it in some minutes, ARGS=--publish writes docs/performance.md.
 # The pictures of README and docs: the browser tests of the UI, on the demo with all of its tables.
 pictures: .venv/dev
-	@ETL_PICTURES=docs/pictures $(BIN)/python -m pytest -n 0 -o timeout=0 etl_assets_tests/e2e/test_ui.py $(ARGS)
+	@ETL_PICTURES=docs/pictures $(BIN)/python -m pytest -n 0 -o timeout=0 -m thorough etl_assets_tests/e2e/test_ui.py $(ARGS)
 
 bench: .venv/dev
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -13,7 +13,7 @@ LONG_ONES_FIRST = ["test_ui", "orchestration", "test_cli", "planned", "test_fore
 LONG_ONES_FIRST += ["e2e", "test_simulated_files", "sync", "bigquery_warehouse", "wire"]
 """Folders, and modules: at the end, one worker would wait for the others."""
 
-TOGETHER = {"orchestration", "planned"}
+TOGETHER = {"orchestration", "planned", "webhook", "cli"}
 """Folders whose modules share what takes long to make: a worker makes it once for all of them."""
 
 
@@ -27,8 +27,8 @@ def sort_out(items: list[pytest.Item]) -> None:
 
 
 def _is_named_by(marker: str, item: pytest.Item) -> bool:
-    given, case = item.get_closest_marker(marker), item.name.partition("[")[2]
-    return given is not None and any(text in case for text in given.args)
+    case = item.name.partition("[")[2]
+    return any(text in case for given in item.iter_markers(marker) for text in given.args)
 
 
 def long_ones_first(items: list[pytest.Item]) -> None:

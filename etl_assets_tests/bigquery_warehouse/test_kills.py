@@ -190,6 +190,7 @@ def test_l2_a_service_that_is_killed_at_each_moment_loses_nothing(own: Place) ->
     assert values(own.warehouse(), own.folder) == expected("replace")
 
 
+@pytest.mark.thorough
 @pytest.mark.soak_for("load")
 @pytest.mark.parametrize("request_kind", ["load", "publication"])
 def test_l2_a_service_that_is_killed_while_it_works_loses_nothing(

@@ -193,6 +193,7 @@ def test_many_scattered_days_are_changed_by_one_short_statement(place: Place) ->
     assert len(sql) < 500_000
 
 
+@pytest.mark.thorough
 def test_a_table_without_days_has_neither_partitions_nor_a_filter(place: Place) -> None:
     table = replace(ORDERS, partition_column=None, name="lookup")
     for read in ("storage", "rest"):

@@ -180,6 +180,7 @@ def test_fields_are_listed_with_types_and_moments_of_the_source(company: Company
     assert "limit text 2, integer 1, number 1 4 100% 0% 2024-01-01 2024-01-02" in printed
 
 
+@pytest.mark.thorough
 @pytest.mark.soak_for("postgres")
 def test_loads_and_lists_again_change_no_count(company: Company) -> None:
     company.done("backfill")
@@ -190,6 +191,7 @@ def test_loads_and_lists_again_change_no_count(company: Company) -> None:
     assert company.listed() == before
 
 
+@pytest.mark.thorough
 @pytest.mark.thorough_for("postgres")
 @pytest.mark.soak_for("postgres")
 def test_a_field_that_disappears_and_returns_as_another_type_is_remembered(

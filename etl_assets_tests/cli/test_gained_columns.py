@@ -90,6 +90,7 @@ def channels(shop: Shop, layer: str) -> list[tuple[Any, ...]]:
     return rows(shop, f"SELECT channel, count(*) FROM {layer}.parcels GROUP BY 1 ORDER BY 1")
 
 
+@pytest.mark.thorough
 def test_b10_each_sync_fills_some_days_and_what_is_made_of_them_follows(company: Shop) -> None:
     shop = company.with_environment(ETL_TABLES="parcels_both")
     told = shop.run("status")

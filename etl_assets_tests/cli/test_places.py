@@ -88,6 +88,7 @@ CASES: list[tuple[str, tuple[str, ...], Mapping[str, str], str]] = [
 ]
 
 
+@pytest.mark.thorough_for("a source")
 @pytest.mark.parametrize(
     ("arguments", "changes", "place"),
     [case[1:] for case in CASES],

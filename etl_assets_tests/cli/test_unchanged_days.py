@@ -59,6 +59,7 @@ def test_days_that_are_read_again_and_are_the_same_are_not_published(made: Shop)
     ]
 
 
+@pytest.mark.thorough
 def test_after_an_upgrade_days_of_files_that_come_out_the_same_are_found_unchanged(
     made: Shop,
 ) -> None:

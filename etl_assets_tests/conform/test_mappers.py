@@ -18,6 +18,7 @@ from etl_assets.demo.accounts import accounts
 from etl_assets.tables import billing_accounts, crm_contacts
 from etl_assets.tables.customer_records import CustomerRecords, enrich
 from etl_assets.tables.customers import StagedCustomers
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.conform.people import PLAN, good_contacts
 
 MOMENT = datetime(2024, 1, 1, 12)
@@ -105,7 +106,8 @@ def records(accounts: pl.LazyFrame, contacts: pl.LazyFrame) -> list[tuple[Any, .
 NO_ACCOUNTS, NO_CONTACTS = staged_accounts([]), staged_contacts([])
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(40, 150), deadline=None)
 @given(st.lists(ACCOUNTS, min_size=1, max_size=4))
 def test_accounts_become_the_same_records_one_by_one_and_all_at_once(
     typed: list[dict[str, Any]],
@@ -115,7 +117,8 @@ def test_accounts_become_the_same_records_one_by_one_and_all_at_once(
     assert records(staged_accounts(rows), NO_CONTACTS) == one_by_one
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(40, 150), deadline=None)
 @given(st.lists(CONTACTS, min_size=1, max_size=4))
 def test_contacts_become_the_same_records_one_by_one_and_all_at_once(
     typed: list[dict[str, Any]],

@@ -87,6 +87,7 @@ def test_new_changed_and_gone_rows_are_published_with_the_states_as_given(
     ]
 
 
+@pytest.mark.thorough_for("bigquery")
 def test_c8_a_row_whose_day_changed_is_on_its_new_day_only(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_table_that_nobody_published_yet_is_synced_from_nothing(
     assert warehouse.table_state(ORDERS) == by_contract(replace(position, row_count=1))
 
 
+@pytest.mark.thorough_for("bigquery")
 def test_of_the_quarantine_only_cleared_positions_leave(
     warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:
@@ -244,6 +246,7 @@ def test_l3_changes_that_were_looked_up_before_another_publication_change_nothin
     assert values(warehouse, tmp_path, DAY, NEXT) == {2: "new", 3: "other"}
 
 
+@pytest.mark.thorough_for("bigquery")
 def test_l3_of_changes_that_race_with_one_token_one_is_published(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:

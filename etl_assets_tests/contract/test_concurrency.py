@@ -13,6 +13,8 @@ from etl_assets_tests.contract.days import AS_OF, DAY, orders, publish, staged, 
 from etl_assets_tests.contract.every_backend import BACKENDS
 from etl_assets_tests.processes import ended, start
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 DAYS = [DAY + timedelta(days=n) for n in range(8)]
 
 

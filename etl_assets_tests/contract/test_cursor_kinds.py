@@ -16,6 +16,8 @@ from etl_assets.warehouse.base import Warehouse
 from etl_assets_tests.contract.days import DAY, NEXT, at, publish, published, staged
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 TWO = layer_table(
     {
         "id": pl.Int64,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
 from etl_assets.core.contracts import polars_schema
@@ -22,6 +23,8 @@ from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.base import Warehouse, counted_nulls, profile_schema
 from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, at, orders, publish, spooled, staged
 from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, layer_table
+
+pytestmark = pytest.mark.thorough_for("bigquery")
 
 EVERY = layer_table(
     {

@@ -107,6 +107,7 @@ def test_m13_a_killed_holder_lets_the_next_one_in(tmp_path: Path) -> None:
     assert served(tmp_path) == ["p2", "p3"]
 
 
+@pytest.mark.thorough
 def test_m13_a_sync_is_never_starved_by_twelve_backfills(tmp_path: Path) -> None:
     seconds = 6.0
     busy = [start(_served_again_and_again, tmp_path, f"b{n}", seconds) for n in range(12)]

@@ -16,6 +16,8 @@ from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 from etl_assets_tests.contract.backends import Backend, settings_of
 from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, orders, publish, staged
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 OTHER = replace(ORDERS, name="other")
 MOMENT = datetime(2024, 5, 17, 8, 30, 0, 123456, tzinfo=UTC)
 ODD = '{"": 1, "a \'b\\" %ü\\n": null, "x": {"y": 1}, "a.b": [1]}'

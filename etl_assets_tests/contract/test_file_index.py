@@ -14,6 +14,8 @@ from etl_assets.warehouse.system_tables import SCHEMA_VERSION
 from etl_assets_tests.contract.backends import Backend, settings_of
 from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, orders, publish, staged
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 OTHER = replace(ORDERS, name="other")
 ODD = "a b/%2F/'quoted\"/\n../ü.csv"
 TWO_DAYS = ObjectDays("etag:7", "csv", {DAY: 2, NEXT: 3}, 1)

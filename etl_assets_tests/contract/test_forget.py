@@ -20,6 +20,8 @@ from etl_assets_tests.contract.days import (
 )
 from etl_assets_tests.contract.test_ledger import entry, made_of
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 
 @pytest.mark.soak_for("bigquery")
 def test_a_day_that_is_forgotten_stays_published_until_it_is_loaded_again(

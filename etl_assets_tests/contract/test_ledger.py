@@ -26,6 +26,8 @@ from etl_assets_tests.contract.days import (
     values,
 )
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 OTHER = replace(ORDERS, name="other")
 ODD = "a b/%2F/'quoted\"/\n../ü.csv"
 

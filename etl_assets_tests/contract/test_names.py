@@ -28,6 +28,8 @@ from etl_assets_tests.contract.backends import Backend, settings_of
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table, reader_of
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 WORDS = ["select", "group", "order", "class", "null", "true", "table", "end", "user", "lambda"]
 SIGNS = [
     *('say "hi"', "it's", "a.b", "100%", "%s", "%(x)s", ":x", "a::text", "?", "back\\slash", "\\n"),

@@ -184,6 +184,7 @@ def test_states_are_by_table_and_day(warehouse: Warehouse, tmp_path: Path) -> No
     assert [state.partition_key for state in warehouse.state()] == [DAY, NEXT]
 
 
+@pytest.mark.thorough_for("bigquery")
 def test_the_quarantine_is_replaced_with_its_day(
     warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:
@@ -215,6 +216,7 @@ def test_a_day_of_several_spool_files_is_published_whole(
     assert values(warehouse, tmp_path) == {1: "one", 2: "more", 3: "more"}
 
 
+@pytest.mark.thorough_for("bigquery")
 def test_staged_rows_are_invisible_until_they_are_published(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:

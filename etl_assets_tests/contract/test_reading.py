@@ -16,6 +16,8 @@ from etl_assets_tests.contract.days import DAY, NEXT, ORDERS, orders, publish, s
 from etl_assets_tests.processes import ended, start
 from etl_assets_tests.source_tables import NAIVE, UTC_MOMENT, layer_table
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 MIDNIGHT = datetime(2024, 5, 18)
 TICK = timedelta(microseconds=1)
 EDGES = {1: MIDNIGHT - timedelta(days=1), 2: MIDNIGHT - TICK, 3: MIDNIGHT, 4: MIDNIGHT + TICK}

@@ -13,6 +13,8 @@ from etl_assets.warehouse.base import Warehouse
 from etl_assets.warehouse.contract_tables import schema_version
 from etl_assets_tests.contract.days import AS_OF, DAY, NEXT, ORDERS, at, orders, publish, staged
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 
 def found(warehouse: Warehouse, folder: Path, parts: list[date], **values: Any) -> pl.DataFrame:
     return rows_with(warehouse, ORDERS, values, parts, folder / "search").sort("id")

@@ -26,6 +26,8 @@ from etl_assets_tests.contract.days import (
 )
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 LATER = AS_OF + timedelta(hours=1)
 JSON = layer_table(
     {"id": pl.Int64, "day_at": UTC_MOMENT, "doc": pl.String, "ratio": pl.Float64},

@@ -17,6 +17,8 @@ from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.contract.days import DAY, at, publish, published, spooled, staged, values
 from etl_assets_tests.source_tables import UTC_MOMENT, layer_table
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 OLD = {"id": pl.Int64, "day_at": UTC_MOMENT, "v": pl.String}
 REQUIRED = {"nullable": False}
 

@@ -31,6 +31,8 @@ from etl_assets_tests.contract.days import (
 )
 from etl_assets_tests.source_tables import UTC_MOMENT
 
+pytestmark = pytest.mark.thorough_for("bigquery")
+
 LAST = NEXT + timedelta(days=1)
 LATER = AS_OF + timedelta(hours=1)
 VERSIONED = replace(ORDERS, versions=versions_of(ORDERS))

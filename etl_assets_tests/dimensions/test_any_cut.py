@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from etl_assets.core.contracts import columns_of, polars_schema
 from etl_assets.core.dimension import DimensionSpec, Snapshots
 from etl_assets.pipeline.dimensions.reading import Bucket
 from etl_assets.pipeline.dimensions.versions import Maker
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.dimensions import oracle
 from etl_assets_tests.dimensions.oracle import Change, moment
 from etl_assets_tests.dimensions.road import Prices, dimension
@@ -35,7 +37,8 @@ def _frame(changes: Sequence[Change]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**schema, "at": pl.Datetime("us", "UTC")}, orient="row")
 
 
-@settings(max_examples=80, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(25, 80), deadline=None)
 @given(KNOWN, st.lists(st.integers(0, 14), max_size=4), st.randoms(use_true_random=False))
 def test_s1_any_cut_into_runs_makes_what_one_run_makes(
     changes: list[Change], cuts: list[int], random: object
@@ -78,7 +81,8 @@ SNAPSHOTS = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(75, 300), deadline=None)
 @given(SNAPSHOTS, st.sets(st.sampled_from(DAYS)))
 def test_s2_snapshots_make_what_is_seen_from_day_to_day(
     snapshots: dict[date, dict[str, int | None]], incomplete: set[date]

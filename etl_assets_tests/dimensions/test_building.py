@@ -10,7 +10,7 @@ from etl_assets_tests.dimensions import oracle
 from etl_assets_tests.dimensions.oracle import Change, moment
 from etl_assets_tests.dimensions.road import World
 
-pytestmark = pytest.mark.soak_for("bigquery")
+pytestmark = [pytest.mark.thorough_for("bigquery"), pytest.mark.soak_for("bigquery")]
 
 FIRST = [Change(1, 0, "x", 1), Change(2, 1, "y", 1), Change(1, 30, "z", 2)]
 LATER = [Change(1, 54, "x", 3), Change(3, 55, "n", 1), Change(2, 56, None, None, gone=True)]

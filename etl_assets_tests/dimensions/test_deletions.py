@@ -17,7 +17,7 @@ from etl_assets_tests.contract.days import bring, changes_of, own_row, staged, t
 from etl_assets_tests.dimensions.oracle import Change, moment
 from etl_assets_tests.dimensions.road import SPECS, World, dimension
 
-pytestmark = pytest.mark.soak_for("bigquery")
+pytestmark = [pytest.mark.thorough_for("bigquery"), pytest.mark.soak_for("bigquery")]
 THINGS = "raw/things"
 
 

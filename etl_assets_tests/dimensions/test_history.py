@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from etl_assets.core.as_of import UNKNOWN, AsOf
 from etl_assets.core.history import BEGINNING, MOMENT, HistoryShape, versions_of
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.dimensions import oracle
 from etl_assets_tests.dimensions.oracle import Change, Version, moment, told
 
@@ -38,7 +39,8 @@ def made(changes: Sequence[Change], shape: HistoryShape = SHAPE) -> list[Version
     return told(versions_of(frame(changes), shape))
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(75, 300), deadline=None)
 @given(CHANGES, st.booleans(), st.randoms(use_true_random=False))
 def test_s1_any_changes_in_any_order_make_the_versions_of_plain_sql(
     changes: list[Change], overwrites: bool, random: object
@@ -51,7 +53,8 @@ def test_s1_any_changes_in_any_order_make_the_versions_of_plain_sql(
     assert made(changes * 2, shape) == versions
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(50, 200), deadline=None)
 @given(CHANGES)
 def test_s1_versions_of_a_key_neither_overlap_nor_have_zero_length(changes: list[Change]) -> None:
     versions = made(changes)
@@ -67,7 +70,8 @@ def test_s1_versions_of_a_key_neither_overlap_nor_have_zero_length(changes: list
                 assert any(c.gone and c.at == before.until for c in changes if c.id == before.id)
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(50, 200), deadline=None)
 @given(CHANGES, st.lists(st.tuples(st.sampled_from([1, 2, 3, None]), st.integers(-1, 10))))
 def test_a_look_up_as_of_a_time_finds_what_a_search_by_hand_finds(
     changes: list[Change], asked: list[tuple[int | None, int]]

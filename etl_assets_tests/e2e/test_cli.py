@@ -228,6 +228,7 @@ def test_the_demo_loads_its_partners_files_and_says_which_it_refused(demo: Demo)
     assert parcels > known > parcels * 0.99, "a few orders are in quarantine"
 
 
+@pytest.mark.thorough
 def test_a_file_that_is_dropped_is_loaded_with_what_is_made_of_it(demo: Demo) -> None:
     commands = Commands(demo.commands.environment)
     dropped = commands.etl_assets("demo", "drop")

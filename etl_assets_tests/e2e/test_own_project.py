@@ -17,6 +17,8 @@ import pytest
 from etl_assets_tests.e2e.command import PROGRAMS, Commands, Outcome
 from etl_assets_tests.source_tables import run
 
+pytestmark = pytest.mark.thorough  # the default run has `test_strangers_path.py`
+
 PAYMENTS = """\
 type: etl_assets.SourceTable
 
@@ -95,7 +97,6 @@ def test_what_dg_scaffolds_is_a_table_that_loads(project: Project) -> None:
     assert "staged/payments" in known.out, known.err
 
 
-@pytest.mark.thorough
 def test_dg_checks_and_lists_tables_in_python_and_in_yaml(project: Project) -> None:
     checked = project.run("dg", "check", "defs")
     assert checked.code == 0, checked.out + checked.err
@@ -108,7 +109,6 @@ def test_dg_checks_and_lists_tables_in_python_and_in_yaml(project: Project) -> N
     assert "etl_assets.SourceTable" in components.out, components.err
 
 
-@pytest.mark.thorough_for("type: int64", "key: [id]", "command2")
 @pytest.mark.parametrize(
     ("old", "new", "command", "told"),
     [
@@ -132,7 +132,6 @@ def test_what_is_wrong_with_the_yaml_is_told_with_file_and_line(
     assert (done.code != 0) == (command != ("etl-assets", "status"))
 
 
-@pytest.mark.thorough
 def test_its_own_tests_pass_and_fail_for_a_table_that_is_wrong(project: Project) -> None:
     def tests() -> Outcome:
         return project.commands._run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider"], {})
@@ -147,7 +146,6 @@ def test_its_own_tests_pass_and_fail_for_a_table_that_is_wrong(project: Project)
     assert "columns[0].type: 'int46' is no type" in broken.out
 
 
-@pytest.mark.thorough
 def test_the_command_line_loads_syncs_and_shows_both(project: Project) -> None:
     project.yaml.write_text(PAYMENTS)
     doctor = project.commands.etl_assets("doctor")

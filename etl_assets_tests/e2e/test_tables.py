@@ -181,6 +181,7 @@ def test_r6_a_forgotten_database_never_fills_a_warehouse_with_the_demos_shop(
     assert not file.exists()
 
 
+@pytest.mark.thorough
 def test_r6_the_demo_fills_no_warehouse_that_has_other_tables(
     company: Callable[..., Commands], tmp_path: Path
 ) -> None:

@@ -29,7 +29,9 @@ from etl_assets_tests.e2e.dagster_ui import BAD, KEYS, DagsterUI, wait_for
 from etl_assets_tests.orchestration.shop import CHECK_NAMES, check_names
 from etl_assets_tests.source_tables import run
 
-pytestmark = pytest.mark.timeout(900)  # runs in processes of their own wait for the machine, too
+# The default run opens a page in `test_strangers_path.py`. Runs in processes of their own wait for
+# the machine, too.
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
 LAYERS = ["source", "raw", "staged", "enriched"]
 ASSETS = ["customers", "order_items", "orders", "shipments", "fact_orders", "daily_revenue"]

@@ -97,6 +97,7 @@ def session(day: date, first: int, last: int, events: int) -> tuple[Any, ...]:
 ON_BIGQUERY_SOAK = pytest.mark.soak_for("bigquery")
 
 
+@pytest.mark.thorough_for("postgres", "bigquery")
 @ON_BIGQUERY_SOAK
 def test_late_and_corrected_events_make_their_days_again_both_ways_and_no_others(
     place: Place,
@@ -135,6 +136,7 @@ def test_late_and_corrected_events_make_their_days_again_both_ways_and_no_others
     ]
 
 
+@pytest.mark.thorough_for("postgres", "bigquery")
 @ON_BIGQUERY_SOAK
 def test_a_link_makes_its_days_again_as_the_users_and_undoing_it_gives_the_sessions_of_before(
     place: Place,

@@ -19,6 +19,7 @@ from etl_assets.events.landing import Arrival, land
 from etl_assets.events.linking import link_events, lock_links
 from etl_assets.events.links import link, relink, unlink
 from etl_assets.events.load import load, load_all
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.events.store import RULES, Store
 
 ZERO = datetime(2024, 3, 1, tzinfo=UTC)
@@ -190,8 +191,9 @@ HANDS = st.lists(
 )
 
 
+@pytest.mark.random
 @settings(
-    max_examples=100,
+    max_examples=cases(30, 100),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -16,6 +16,7 @@ from etl_assets.sources.files.reading import csv_blocks
 from etl_assets.sources.files.reading.csv_blocks import CsvReading
 from etl_assets.sources.files.reading.read import read_blocks
 from etl_assets.sources.files.reading.results import BadLine, FileRefused, Limits, Summary
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.files.reading import col, read
 
 COLUMNS = [
@@ -52,7 +53,8 @@ def written(row: tuple[object, ...]) -> bytes:
     return (line.getvalue().removesuffix("\n") + "," + text + "\n").encode()
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(20, 60), deadline=None)
 @given(st.lists(rows, max_size=8), st.sampled_from([16, 100, 10_000]))
 def test_f9_good_data_is_read_as_it_was_written_and_no_block_takes_the_strict_road(
     wanted: list[tuple[object, ...]], block_bytes: int
@@ -110,7 +112,8 @@ contracts = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(100, 400), deadline=None)
 @given(
     pieces,
     dialects,
@@ -140,7 +143,8 @@ def test_f10_plain_blocks_take_the_fast_road(monkeypatch: pytest.MonkeyPatch) ->
     assert read(content, COLUMNS).summary.good == 1000
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(75, 300), deadline=None)
 @given(st.binary(max_size=60), dialects, st.sampled_from([1, 7, 100]))
 def test_f11_any_bytes_are_read_or_refused(content: bytes, dialect: Csv, size: int) -> None:
     chunks = [content[start : start + size] for start in range(0, len(content), size)]

@@ -86,6 +86,7 @@ def test_objects_are_listed_with_what_became_of_them(terminal: Terminal) -> None
     assert "a.csv" not in only
 
 
+@pytest.mark.thorough
 def test_an_object_that_broke_is_named_wherever_its_refused_day_is(terminal: Terminal) -> None:
     place, good = terminal.place, lines(*[ROW] * 20)
     broken = {
@@ -139,6 +140,7 @@ def test_one_object_is_shown_with_its_bad_lines(terminal: Terminal) -> None:
     assert "etl-assets files list raw/shipments" in missing.stderr
 
 
+@pytest.mark.thorough
 def test_days_are_replayed_whatever_their_objects_are(terminal: Terminal) -> None:
     terminal.place.drop(key(DAY, "a.csv"), lines(ROW))
     first = terminal.done("files", "replay", "raw/shipments", "--to", "2024-05-20")

@@ -12,6 +12,7 @@ from etl_assets.core.contracts import Column
 from etl_assets.core.file_formats import JsonLines, Texts
 from etl_assets.sources.files.reading.results import FileRefused
 from etl_assets.sources.files.reading.values import EMPTY
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.files.reading import SMALL, col, read, refusal
 
 JSON = JsonLines()
@@ -133,7 +134,8 @@ objects = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(50, 150), deadline=None)
 @given(st.lists(objects, max_size=5), st.booleans(), st.booleans())
 def test_f13_every_key_of_any_object_is_kept(
     rows: list[dict[str, object]], is_compact: bool, is_ascii: bool
@@ -153,7 +155,8 @@ def test_f13_every_key_of_any_object_is_kept(
         assert "\\ud" in json.dumps(rows[bad.line - 1]), "half a surrogate pair"
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(50, 200), deadline=None)
 @given(st.binary(max_size=40) | st.text('{}[]":,\\ua1e-.\n ', max_size=40).map(str.encode))
 def test_f13_any_bytes_are_read_or_refused(content: bytes) -> None:
     try:

@@ -12,6 +12,7 @@ from etl_assets.core.file_formats import Texts
 from etl_assets.sources.files.reading import json_lines
 from etl_assets.sources.files.reading.json_lines import JsonReading
 from etl_assets.sources.files.reading.results import BadLine, FileRefused, Limits, Summary
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.files.reading import col
 
 Found = tuple[list[tuple[object, ...]], list[BadLine], Summary] | str
@@ -66,7 +67,8 @@ contracts = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(100, 400), deadline=None)
 @given(
     st.lists(lines, max_size=3),
     shapes,

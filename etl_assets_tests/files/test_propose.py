@@ -20,6 +20,7 @@ from etl_assets.core.file_formats import Csv
 from etl_assets.core.source_specs import Files
 from etl_assets.sources.files.declared import columns_of_files
 from etl_assets.sources.files.propose.place import proposed
+from etl_assets_tests.amounts import cases
 from etl_assets_tests.files.proposal_samples import MOMENT, SAMPLES
 from etl_assets_tests.files.proposing import (
     Proposed,
@@ -98,7 +99,8 @@ FIELD = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.random
+@settings(max_examples=cases(30, 100), deadline=None)
 @given(
     columns=st.lists(st.lists(FIELD, min_size=3, max_size=3), min_size=2, max_size=5),
     delimiter=st.sampled_from([",", ";", "\t", "|"]),

@@ -55,6 +55,7 @@ def test_orders_wait_for_their_dimension(shop: Shop) -> None:
     assert "etl-assets backfill enriched/dim_customers" in message
 
 
+@pytest.mark.thorough
 def test_a_fact_knows_its_customer_as_of_its_own_time(shop: Shop) -> None:
     ((who, before),) = shop.sql(
         f"SELECT customer_id, country FROM orders JOIN customers c ON c.id = customer_id "
@@ -125,6 +126,7 @@ def test_m5_rows_without_a_day_are_counted_and_said(shop: Shop, moment: str) -> 
     assert "created_at is missing, infinite" in note
 
 
+@pytest.mark.thorough
 def test_m5_items_without_their_order_have_no_day_and_whole_tables_say_nothing(shop: Shop) -> None:
     shop.sql(
         "ALTER TABLE order_items DROP CONSTRAINT IF EXISTS order_items_order_id_fkey",

@@ -75,6 +75,7 @@ def test_a_sync_materialises_the_days_that_it_touched_with_their_checks(synced: 
     assert (again.success, materialised(again)) == (True, {})
 
 
+@pytest.mark.thorough
 def test_a_table_that_keeps_versions_materialises_their_days_too(synced: Shop) -> None:
     versions = "raw/customers_versions"
     synced.sql("UPDATE customers SET phone = '1', updated_at = '2024-01-02 10:00Z' WHERE id = 1")
@@ -124,6 +125,7 @@ def test_a_reconciliation_repairs_what_no_cursor_tells(synced: Shop) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_what_a_person_should_know_is_told_with_the_report(synced: Shop) -> None:
     reports: list[SyncReport] = []
     synced.platform.on_sync = reports.append

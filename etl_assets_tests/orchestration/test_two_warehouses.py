@@ -28,6 +28,7 @@ def other(shop: Shop, tmp_path: Path) -> Iterator[Shop]:
     platform.close()
 
 
+@pytest.mark.thorough
 def test_m6_days_of_one_warehouse_are_not_taken_for_days_of_another(
     shop: Shop, other: Shop
 ) -> None:

@@ -220,6 +220,7 @@ def rounded(raw: pl.LazyFrame) -> pl.LazyFrame:
 STRICTER: Callable[[Any], Any] = lambda given: replace(given, max_change=given.max_change + 1)  # noqa: E731
 
 
+@pytest.mark.thorough_for("thresholds")
 @pytest.mark.parametrize("change", ["transform", "thresholds"])
 def test_days_of_another_transform_or_other_thresholds_are_made_again(
     published: Shop, change: str

@@ -146,12 +146,14 @@ def test_a_lookup_table_that_changed_makes_every_day_late_and_all_is_made_again(
     assert place.late() == []
 
 
+@pytest.mark.thorough
 def test_an_unchanged_lookup_table_makes_nothing_late(place: Place) -> None:
     assert place.backfill().succeeded
     assert place.backfill("raw/kinds", "staged/kinds").succeeded
     assert place.late() == []
 
 
+@pytest.mark.thorough
 def test_what_comes_out_as_it_was_is_not_late_any_more_and_makes_nothing_late(
     place: Place,
 ) -> None:

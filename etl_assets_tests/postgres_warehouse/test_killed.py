@@ -194,6 +194,7 @@ def _publish_and_survive(url: str, folder: Path, way: Way, boundary: str, kill: 
         os._exit(GAVE_UP if error.retryable else 1)
 
 
+@pytest.mark.thorough_for("before COMMIT")
 @pytest.mark.soak_for("its process", "in mid-load", "after COMMIT-replace", "after staging")
 @pytest.mark.parametrize(("what", "boundary", "way"), SERVER_KILLS)
 def test_l2_the_server_killed_under_a_worker(

@@ -227,6 +227,7 @@ def test_names_are_found_however_they_are_quoted(shop: Shop) -> None:
     assert printed(shop, "payments").source == PostgresTable("payments")
 
 
+@pytest.mark.thorough
 def test_a_plan_writes_nothing_and_yes_writes_what_it_says(shop: Shop) -> None:
     package = shop.folder / "pay_company" / "tables"
     plan = shop.run("add-table", "--all", "--seconds", "2")

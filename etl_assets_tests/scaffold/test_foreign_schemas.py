@@ -244,6 +244,7 @@ def test_every_table_of_the_schema_is_added_or_refused_in_a_sentence(written: Wr
     assert not written.catalog.errors
 
 
+@pytest.mark.thorough
 @pytest.mark.soak_for("tpch", "flights", "pgbench")
 def test_modules_and_tests_are_formatted_pass_ruff_and_mypy_and_the_tests_pass(
     written: Written, tmp_path_factory: pytest.TempPathFactory

@@ -71,6 +71,7 @@ def test_c15_a_sync_sits_a_restart_of_the_server_out_and_gives_up_where_it_takes
         assert shelf.published() == shelf.wanted()
 
 
+@pytest.mark.thorough
 def test_c15_a_source_that_refuses_connections_for_a_while_is_waited_for(
     shelf: Shelf, postgres: EmbeddedPostgres
 ) -> None:
