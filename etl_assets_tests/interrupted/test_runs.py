@@ -74,6 +74,7 @@ def test_r8_a_terminated_run_ends_as_canceled(
     assert DuckDBWarehouse(tmp_path / "warehouse.duckdb").state() == []
 
 
+@pytest.mark.thorough_for("backfill-SIGTERM")
 @pytest.mark.soak_for("backfill-SIGINT", "reconcile-SIGTERM")
 @pytest.mark.parametrize(
     ("arguments", "number"),

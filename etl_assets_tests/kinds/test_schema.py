@@ -103,6 +103,7 @@ def as_bigquery_takes_it(paved: Any, kind: Table) -> Road:
     return replace(road, table=replace(kind, tags_as_text=True).spec())
 
 
+@pytest.mark.thorough_for("turn3", "turn6")
 @pytest.mark.soak_for("bigquery", "postgres", *(f"turn{n}" for n in range(len(TURNS)) if n % 3))
 @pytest.mark.parametrize("turn", range(len(TURNS)), ids=lambda n: f"turn{n}")
 def test_tables_of_every_kind_are_what_their_source_is(
