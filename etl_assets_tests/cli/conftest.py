@@ -1,6 +1,7 @@
 """A small shop with two published days of orders, and the commands run on it in this process."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -41,10 +42,22 @@ class Shop:
         return replace(self, environment={**self.environment, **changes})
 
 
+@pytest.fixture(scope="module")
+def shop(_published: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The files and the warehouse are the module's own; the database is everybody's."""
+    folder = tmp_path_factory.mktemp("shop")
+    shutil.copytree(_published.folder, folder, dirs_exist_ok=True)
+    moved = {
+        name: text.replace(str(_published.folder), str(folder))
+        for name, text in _published.environment.items()
+    }
+    return Shop(_published.url, folder, moved)
+
+
 @pytest.fixture(scope="package")
-def shop(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def _published(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     postgres.ensure_database("cli_small_shop")
-    url, folder = postgres.url("cli_small_shop"), tmp_path_factory.mktemp("shop")
+    url, folder = postgres.url("cli_small_shop"), tmp_path_factory.mktemp("published_shop")
     fill_shop(url, days=2, orders_a_day=20)
     fill_billing(url, days=2, orders_a_day=20)
     carry(url, tables_from()["raw/orders"], DAYS, folder)

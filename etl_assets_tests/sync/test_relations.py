@@ -186,8 +186,7 @@ def test_b6_the_whole_tree_is_read_by_default(shelf: Shelf) -> None:
     assert shelf.published() == shelf.wanted()
 
 
-@pytest.mark.thorough_for("load")
-@pytest.mark.thorough_for("reconcile")
+@pytest.mark.thorough_for("load", "reconcile")
 @pytest.mark.parametrize("road", ["load", "sync", "reconcile"])
 def test_b6_a_key_in_parent_and_child_is_set_aside_with_both_rows(shelf: Shelf, road: str) -> None:
     with_child(shelf)
