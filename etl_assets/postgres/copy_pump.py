@@ -117,6 +117,7 @@ class Pump(threading.Thread):
             part = self._parts.get()
             if part is not None and not isinstance(part, LargeRows):
                 part.close()
+        self._parts.put(None)  # a parser that is late, as one that just started, finds the end
 
     def run(self) -> None:
         """What the thread does: the whole COPY, until its end or `end`."""
