@@ -35,13 +35,6 @@ _AS_AT_HOME = """places => {
 }"""
 _NO_NOTICES = "[data-sonner-toaster], [data-sonner-toast] { visibility: hidden !important }"
 """The notice of what was just clicked lies over what a picture is about."""
-_STILL = """document.addEventListener("DOMContentLoaded", () => {
-  const style = document.createElement("style");
-  style.textContent =
-    "*, *::before, *::after { animation: none !important; transition: none !important }";
-  document.head.append(style);
-});"""
-"""What turns and pulses while something runs is drawn by the processor, which the run needs."""
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -62,7 +55,6 @@ def open_page(base_url: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         context = browser.new_context(base_url=base_url, viewport=_VIEW)
-        context.add_init_script(_STILL)
         context.set_default_timeout(PATIENCE_MS)
         expect.set_options(timeout=PATIENCE_MS)
         yield context.new_page()
