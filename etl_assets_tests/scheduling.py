@@ -38,12 +38,15 @@ def long_ones_first(items: list[pytest.Item]) -> None:
     )
 
 
-class ByModule(LoadFileScheduling):
-    """A worker takes a whole module, or a whole folder of those that stay together."""
+def stays_with(nodeid: str) -> str:
+    """The module of a test, or its folder, all of which one worker takes."""
+    module = Path(nodeid.partition("::")[0])
+    return str(module.parent if module.parent.name in TOGETHER else module)
 
+
+class ByModule(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        folder = Path(nodeid.partition("::")[0]).parent
-        return str(folder) if folder.name in TOGETHER else super()._split_scope(nodeid)
+        return stays_with(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
