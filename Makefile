@@ -27,7 +27,7 @@ thorough: .venv/dev .venv/emulator
 # Random histories of tables and of files, as many as one likes: HISTORIES=5000 SEED=7 make simulate
 # One that fails is shown as it was met; with SHRINK=1 the shortest that is found.
 simulate: .venv/dev
-	@HISTORIES=$${HISTORIES:-200} $(BIN)/python -m pytest -s -o timeout=0 -k after_any_history etl_assets_tests/sync/test_simulated.py etl_assets_tests/files/test_simulated_files.py $(ARGS)
+	@HISTORIES=$${HISTORIES:-200} $(BIN)/python -m pytest -s -o timeout=0 -m 'not soak' -k after_any_history etl_assets_tests/sync/test_simulated.py etl_assets_tests/files/test_simulated_files.py $(ARGS)
 
 # What takes long because it repeats: `test` has a share of each. SOAK_SECONDS=600 make soak
 soak: .venv/dev .venv/emulator

@@ -10,7 +10,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 LONG_ONES_FIRST = ["test_ui", "orchestration", "test_cli", "planned", "test_foreign_schemas"]
-LONG_ONES_FIRST += ["e2e", "test_simulated_files", "sync", "bigquery_warehouse", "wire"]
+LONG_ONES_FIRST += ["e2e", "test_simulated_files", "sync", "cli", "webhook", "bigquery_warehouse"]
 """Folders, and modules: at the end, one worker would wait for the others."""
 
 TOGETHER = {"orchestration", "planned", "webhook", "cli"}
@@ -18,7 +18,7 @@ TOGETHER = {"orchestration", "planned", "webhook", "cli"}
 
 
 def sort_out(items: list[pytest.Item]) -> None:
-    """Mark the cases that are named by a marker of their test or module."""
+    """Mark the cases that a marker of their test names, or of their module if that has none."""
     for item in items:
         if _is_named_by("thorough_for", item):
             item.add_marker(pytest.mark.thorough)
@@ -27,8 +27,8 @@ def sort_out(items: list[pytest.Item]) -> None:
 
 
 def _is_named_by(marker: str, item: pytest.Item) -> bool:
-    case = item.name.partition("[")[2]
-    return any(text in case for given in item.iter_markers(marker) for text in given.args)
+    given, case = item.get_closest_marker(marker), item.name.partition("[")[2]
+    return given is not None and any(text in case for text in given.args)
 
 
 def long_ones_first(items: list[pytest.Item]) -> None:
@@ -45,9 +45,12 @@ def stays_with(nodeid: str) -> str:
 
 
 class ByModule(LoadFileScheduling):
+    """What stays together is one unit, which a worker takes as soon as it has no other."""
+
     def _split_scope(self, nodeid: str) -> str:
         return stays_with(nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
-    return ByModule(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule | None:
+    """Ours for `--dist loadfile`; whoever asks for another way gets that."""
+    return ByModule(config, log) if config.getoption("dist") == "loadfile" else None

@@ -64,6 +64,7 @@ class Pump(threading.Thread):
         self, connection: psycopg.Connection, rows: sql.Composed, block_bytes: int
     ) -> None:
         super().__init__(name="copy-pump", daemon=True)
+        self._asked, self._begun = False, threading.Event()
         self.error: psycopg.Error | None = None
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(rows)
         self._statement = statement.as_bytes(connection)
@@ -80,6 +81,11 @@ class Pump(threading.Thread):
         for poll in (self._poll, self._sink_poll):
             poll.register(self._ending, select.POLLIN)
 
+    def start(self) -> None:
+        """Begin the COPY."""
+        self._asked = True
+        super().start()
+
     def parts(self) -> Iterator[Part]:
         """The rows in their order, in parts: each is to be read to its end before the next."""
         while (part := self._parts.get()) is not None:
@@ -95,6 +101,8 @@ class Pump(threading.Thread):
     def end(self) -> None:
         """Cancel the COPY and wait for the thread; the connection is cut if nothing answers."""
         os.write(self._bell, b".")
+        if self._asked:  # an interrupt may have met `start`, and the thread begins all the same
+            self._begun.wait(_CANCEL_SECONDS)
         deadline = time.monotonic() + _CANCEL_SECONDS
         try:
             # More than once: a cancel that comes before the statement ends nothing.
@@ -117,10 +125,11 @@ class Pump(threading.Thread):
             part = self._parts.get()
             if part is not None and not isinstance(part, LargeRows):
                 part.close()
-        self._parts.put(None)  # a parser that is late, as one that just started, finds the end
+        self._parts.put(None)  # for a parser whose thread has only just started
 
     def run(self) -> None:
         """What the thread does: the whole COPY, until its end or `end`."""
+        self._begun.set()
         try:
             try:
                 with suppress(BrokenPipeError, _Ended):

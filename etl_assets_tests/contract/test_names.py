@@ -215,7 +215,7 @@ EVERYTHING = settings(
 )
 
 
-@pytest.mark.thorough_for("postgres")
+@pytest.mark.thorough_for("bigquery", "postgres")
 @pytest.mark.soak_for("bigquery")
 @EVERYTHING
 @given(names=FOUR, schema=NAMES, table=NAMES, named=st.booleans())
@@ -239,7 +239,7 @@ ALL_NAMES = [*WORDS, *SIGNS, *OURS]
 """Every one of the list, some at a time, as parts of the key as well."""
 
 
-@pytest.mark.thorough_for("-1", "-2")
+@pytest.mark.thorough_for("bigquery", "-1", "-2")
 @pytest.mark.soak_for("bigquery")
 @pytest.mark.parametrize("part", range(3))
 def test_b7_every_name_of_the_list_goes_through_everything(
@@ -284,7 +284,7 @@ KEYS = [
 ]
 
 
-@pytest.mark.thorough_for("postgres")
+@pytest.mark.thorough_for("bigquery", "postgres")
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.soak_for("bigquery")
 def test_b7_columns_of_the_key_may_be_called_what_our_own_are(

@@ -21,22 +21,27 @@ pytestmark = [pytest.mark.soak_for("bigquery"), pytest.mark.thorough_for("two")]
 @pytest.mark.parametrize("on", ["duckdb", "postgres", "bigquery", "two"])
 def test_all(on): pass
 
+@pytest.mark.soak_for("postgres")
+@pytest.mark.thorough_for("duckdb")
+@pytest.mark.parametrize("on", ["duckdb", "postgres", "bigquery", "two"])
+def test_own(on): "What the module names is no matter of it."
+
 @pytest.mark.share
-@pytest.mark.parametrize("on", ["duckdb", "bigquery"])
+@pytest.mark.parametrize("on", ["duckdb", "bigquery", "two"])
 def test_share(on): pass
 
 def test_bigquery_is_no_case(): pass
 """
-DEFAULT = {"test_all[duckdb]", "test_share[duckdb]", "test_share[bigquery]"}
-DEFAULT |= {"test_bigquery_is_no_case"}
+DEFAULT = {"test_all[duckdb]", "test_all[two]", "test_share[duckdb]", "test_share[bigquery]"}
+DEFAULT |= {"test_bigquery_is_no_case", "test_own[bigquery]", "test_own[two]"}
 
 
 @pytest.mark.parametrize(
     ("chosen", "found"),
     [
         ("not soak and not thorough", DEFAULT),
-        ("thorough and not soak", {"test_all[postgres]", "test_all[two]"}),
-        ("soak", {"test_all[bigquery]"}),
+        ("thorough and not soak", {"test_all[postgres]", "test_own[duckdb]", "test_share[two]"}),
+        ("soak", {"test_all[bigquery]", "test_own[postgres]"}),
     ],
 )
 def test_each_case_is_in_one_of_the_runs(tmp_path: Path, chosen: str, found: set[str]) -> None:
