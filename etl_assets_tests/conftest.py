@@ -39,6 +39,8 @@ from etl_assets_tests.scheduling import long_ones_first, pytest_xdist_make_sched
 
 __all__ = ["pytest_terminal_summary", "pytest_xdist_make_scheduler"]  # pytest looks for them here
 
+gc.disable()  # until all tests are collected
+
 # On a busy machine the imports of a first example alone take seconds.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
@@ -65,9 +67,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Five thousand tests are there to stay: the collector need not look at them again."""
-    gc.collect()
+    """Five thousand tests are there to stay: the collector need not look at them."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ TOGETHER = {"orchestration", "planned", "webhook", "cli"}
 def sort_out(items: list[pytest.Item]) -> None:
     """Mark the cases that a marker of their test names, or of their module if that has none."""
     for item in items:
-        if _is_named_by("thorough_for", item):
+        if _is_named_by("thorough_for", item) or _is_left_by("thorough_but", item):
             item.add_marker(pytest.mark.thorough)
         if _is_named_by("soak_for", item) and not item.get_closest_marker("share"):
             item.add_marker(pytest.mark.soak)
@@ -29,6 +29,10 @@ def sort_out(items: list[pytest.Item]) -> None:
 def _is_named_by(marker: str, item: pytest.Item) -> bool:
     given, case = item.get_closest_marker(marker), item.name.partition("[")[2]
     return given is not None and any(text in case for text in given.args)
+
+
+def _is_left_by(marker: str, item: pytest.Item) -> bool:
+    return item.get_closest_marker(marker) is not None and not _is_named_by(marker, item)
 
 
 def long_ones_first(items: list[pytest.Item]) -> None:

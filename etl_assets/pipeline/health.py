@@ -29,8 +29,8 @@ MACHINE = "this machine"
 
 
 def findings(platform: "Platform", tables: Iterable[LayerTable]) -> Iterator[Finding]:
-    """What is found of the sources of these tables, the warehouse, Dagster's storage and this
-    machine; errors of a system are findings, and none is raised."""
+    """What is found of the sources of these tables, the warehouse, Dagster's storage, this machine
+    and the days; errors of a system are findings, and none is raised."""
     skews: dict[str, timedelta] = {}
     connections = {
         table.source.connection for table in tables if isinstance(table.source, PostgresTable)
@@ -40,6 +40,7 @@ def findings(platform: "Platform", tables: Iterable[LayerTable]) -> Iterator[Fin
     yield from _of_warehouse(platform, skews)
     yield from _of_dagster(platform.settings)
     yield from _of_machine(platform.settings)
+    yield from _of_days(platform.settings)
 
 
 def _of_source(
@@ -116,3 +117,16 @@ def _of_machine(settings: Settings) -> Iterator[Finding]:
     yield rights_finding(MACHINE, [there, home, home / "spool"])
     cost = "A load that finds no room for its spool is given up; what was published stays."
     yield room_finding(MACHINE, home, LEAST_ROOM, cost)
+
+
+def _of_days(settings: Settings) -> Iterator[Finding]:
+    newest = settings.newest_partition()
+    if settings.first_day > newest:
+        yield Finding(
+            "ETL_FIRST_DAY",
+            "days",
+            f"{settings.first_day} is after the newest day, {newest} (UTC)",
+            Level.WARNING,
+            "The platform has no day yet, so no table with days is loaded.",
+            "Set ETL_FIRST_DAY to the first day of the data.",
+        )

@@ -73,7 +73,7 @@ def project_texts(package: str, today: date) -> Mapping[str, str]:
 def write_project(folder: Path, texts: Mapping[str, str]) -> None:
     """Write the files; nothing that is there is overwritten, and after an error nothing is left.
 
-    Raises ConfigError where one of them is there already, OSError where one cannot be written.
+    Raises ConfigError where one of them is there already, or cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file.", "Name a folder that is empty or not there yet.")
@@ -91,9 +91,14 @@ def write_project(folder: Path, texts: Mapping[str, str]) -> None:
             with file.open("x", encoding="utf-8") as opened:
                 written.append(file)
                 opened.write(text)
-    except BaseException:
+    except BaseException as error:
         for file in written:
             file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ConfigError(
+                f"{error.filename or folder} cannot be written ({error.strerror}).",
+                "Give this user the right to write there, or name another folder.",
+            ) from error
         raise
 
 

@@ -80,7 +80,7 @@ def test_l1_every_request_may_meet_the_fault_once(place: Place, fault: str, way:
     assert values(place.warehouse(), place.folder) == EXPECTED[way]
 
 
-@pytest.mark.thorough_for("-changes")
+@pytest.mark.thorough
 @pytest.mark.soak_for("changes", "uploading", "asking")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_l1_a_publication_whose_answer_was_lost_is_found_and_not_done_again(plac
     assert values(place.warehouse(), place.folder) == EXPECTED["replace"]
 
 
-@pytest.mark.thorough_for("before it is sent")
+@pytest.mark.thorough
 @pytest.mark.parametrize("seen", ["before it is sent", "inside the transaction"])
 def test_l1_a_table_that_says_the_publications_own_load_is_published(
     place: Place, monkeypatch: pytest.MonkeyPatch, seen: str
@@ -165,6 +165,7 @@ def test_l1_a_resumable_upload_goes_on_where_it_was_cut(place: Place) -> None:
     assert_frame_equal(published(place.warehouse(), place.folder), rows.sort("id"))
 
 
+@pytest.mark.thorough
 def test_reading_goes_on_after_a_fault(place: Place) -> None:
     publish(place.warehouse(), staged(place.folder, orders({1: "one"})))
     rules = [Rule(DropAnswer(), "POST"), Rule(Answer(503), "GET"), Rule(Reset(), "GET")]

@@ -97,6 +97,7 @@ def test_the_version_is_another_one_after_each_change_and_no_other_time(place: P
     assert token_of(asking) == token_of(warehouse)
 
 
+@pytest.mark.thorough
 def test_a_large_quarantine_is_counted_by_a_query(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

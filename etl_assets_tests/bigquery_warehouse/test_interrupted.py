@@ -33,6 +33,7 @@ def _publish_until_signal(folder: Path, host: str) -> None:
     (folder / "outcome").write_text(outcome)
 
 
+@pytest.mark.thorough_but("loading-2")
 @pytest.mark.soak_for("loading-15", "publishing-2")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("request_", [LOAD, PUBLISH], ids=["loading", "publishing"])

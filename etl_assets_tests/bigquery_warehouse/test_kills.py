@@ -108,6 +108,7 @@ def wait_for_jobs(place: Place) -> None:
                     threading.Event().wait(0.02)
 
 
+@pytest.mark.thorough
 def test_t1_a_session_of_the_emulator_is_counted_and_read_at_two_moments(place: Place) -> None:
     """Why no test reads with it while rows are published, unless their number stays.
 

@@ -54,7 +54,7 @@ def test_a_table_is_partitioned_by_day_clustered_by_key_and_labelled(place: Plac
     assert table.require_partition_filter
 
 
-@pytest.mark.thorough_for("changes")
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", WAYS)
 def test_with_a_required_partition_filter_every_way_to_publish_and_read_works(
     place: Place, way: str
@@ -101,6 +101,7 @@ def test_a_publication_tells_what_each_job_has_cost(place: Place) -> None:
     assert jobs[0].bytes_billed == 0  # loading is free
 
 
+@pytest.mark.thorough
 def test_one_job_loads_all_files_of_all_days(place: Place) -> None:
     days = [staged(place.folder, orders({1: "one"}))]
     days[0].files.write(orders({2: "two"}))
@@ -149,7 +150,7 @@ def test_few_keys_that_leave_are_a_parameter_and_many_are_loaded(
         assert list(client.list_tables(f"{place.prefix}etl_staging")) == []
 
 
-@pytest.mark.thorough_for("as a parameter")
+@pytest.mark.thorough
 @pytest.mark.parametrize("most", [1000, 0], ids=["as a parameter", "loaded"])
 def test_r1_keys_of_every_dtype_are_equal_to_themselves_and_to_nothing_else(
     place: Place, monkeypatch: pytest.MonkeyPatch, most: int
@@ -246,6 +247,7 @@ def test_where_storage_read_is_not_allowed_rest_is_used(place: Place) -> None:
     assert storage.asked == 1
 
 
+@pytest.mark.thorough
 def test_only_the_contracts_columns_and_the_windows_days_are_asked_for(place: Place) -> None:
     warehouse = place.warehouse()
     publish(warehouse, staged(place.folder, orders({1: "one"})))
@@ -297,6 +299,7 @@ def test_a_bucket_that_takes_nothing_is_named(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.thorough
 def test_the_moment_of_a_read_is_on_the_services_clock(place: Place) -> None:
     warehouse = place.warehouse()
     publish(warehouse, staged(place.folder, orders({1: "one"}, updated=at(DAY))))

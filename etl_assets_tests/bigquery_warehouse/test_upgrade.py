@@ -123,6 +123,7 @@ def test_two_that_upgrade_at_once_bring_over_once(old: Place) -> None:
     assert old.query("SELECT DISTINCT version FROM {p}etl.etl_schema") == [(SCHEMA_VERSION,)]
 
 
+@pytest.mark.thorough
 def test_an_upgrade_that_comes_late_leaves_the_part_of_a_table_without_days(place: Place) -> None:
     """Its only part has the day by which a table's own row was known before."""
     table = replace(ORDERS, partition_column=None, name="lookup")
@@ -132,6 +133,7 @@ def test_an_upgrade_that_comes_late_leaves_the_part_of_a_table_without_days(plac
     assert [state.partition_key for state in late.state(table)] == [WHOLE]
 
 
+@pytest.mark.thorough
 def test_a_dataset_of_a_newer_release_is_refused_and_still_read(place: Place) -> None:
     publish(place.warehouse(), staged(place.folder, orders({1: "one"})))
     place.query("UPDATE {p}etl.etl_schema SET version = version + 1 WHERE TRUE")

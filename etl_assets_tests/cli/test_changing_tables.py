@@ -127,6 +127,7 @@ def test_a_difference_is_shown_by_key_and_column_without_personal_values(company
     assert "there is nothing to compare with" in " ".join(none.stderr.split())
 
 
+@pytest.mark.thorough
 def test_a_difference_is_looked_for_in_the_newest_days_that_have_rows(
     company: Shop, tmp_path: Path
 ) -> None:

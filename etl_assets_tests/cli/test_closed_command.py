@@ -158,6 +158,7 @@ def test_r4_doctor_tells_a_source_column_with_the_name_of_the_mark(company: Shop
     assert "raw/parcels: Days before 2024-01-03 are closed" in told
 
 
+@pytest.mark.thorough
 def test_r4_a_run_of_the_ui_is_refused_its_closed_days_and_the_others_go_on(company: Shop) -> None:
     settings = Settings(
         home=company.folder / "ui",

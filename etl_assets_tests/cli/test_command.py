@@ -47,6 +47,7 @@ def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(own)}
 
 
+@pytest.mark.thorough_but("arguments0", "arguments5")
 @pytest.mark.parametrize(
     ("arguments", "prints"),
     [
@@ -67,6 +68,7 @@ def test_a_command_that_only_reads_imports_neither_dagster_nor_pandera(
     assert not names & set(HEAVY)
 
 
+@pytest.mark.thorough
 def test_doctor_imports_no_warehouse_where_the_source_is_ones_own(shop: Shop) -> None:
     """It costs as much as the half of a code location's imports at most: see `benchmarks`."""
     _, names = loaded(shop, "doctor")
@@ -81,6 +83,7 @@ def test_help_imports_nearly_nothing(shop: Shop, arguments: Sequence[str]) -> No
     assert not names & {*HEAVY, "polars", "duckdb", "sqlalchemy", "psycopg", "rich"}
 
 
+@pytest.mark.thorough
 def test_a_warehouse_in_postgresql_is_read_without_alembic(shop: Shop, database_url: str) -> None:
     there = shop.with_environment(WAREHOUSE_URL=database_url)
     out, names = loaded(there, "status")

@@ -229,6 +229,7 @@ def test_the_command_writes_a_page_a_table_and_every_link_leads_somewhere(
             assert f"| `{name}` | {told} |" in text
 
 
+@pytest.mark.thorough
 def test_pages_of_tables_that_are_gone_are_removed_and_no_others(
     shop: Shop, tmp_path: Path
 ) -> None:
@@ -245,6 +246,7 @@ def test_pages_of_tables_that_are_gone_are_removed_and_no_others(
     assert "by_hand" not in (out / INDEX).read_text()
 
 
+@pytest.mark.thorough
 def test_the_command_imports_neither_dagster_nor_pandera(shop: Shop, tmp_path: Path) -> None:
     out, names = loaded(shop, "docs", "--out", str(tmp_path))
     assert out.startswith("Wrote ")

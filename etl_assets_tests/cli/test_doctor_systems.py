@@ -83,6 +83,18 @@ def test_a_table_that_may_not_be_read_has_its_grants_and_they_are_enough(roles: 
         run(roles.owner_url, "GRANT USAGE ON SCHEMA public TO PUBLIC")
 
 
+def test_days_that_are_still_to_come_are_told(roles: Roles) -> None:
+    assert all(one["check"] != "days" for one in roles.systems())
+    (found,) = [
+        one
+        for one in roles.systems(ETL_FIRST_DAY="2901-01-01", ETL_LAST_DAY="2901-01-09")
+        if one["check"] == "days"
+    ]
+    assert found["level"] == "warning"
+    assert "2901-01-01 is after the newest day" in found["found"]
+    assert "Set ETL_FIRST_DAY to the first day of the data." in found["next_step"]
+
+
 def test_a_warehouse_that_may_not_be_written_to_has_its_grants_and_they_are_enough(
     roles: Roles,
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_fact_is_explained_up_to_the_rows_of_the_shop(told: Shop) -> None:
     assert items["rows"] == lines[0]
 
 
+@pytest.mark.thorough
 def test_each_layer_says_by_which_run_and_contract_it_was_published(told: Shop) -> None:
     trace = as_json(told, "enriched/fact_orders", "12")
     assert trace["module"] == "etl_assets/tables/fact_orders.py"
@@ -91,6 +92,7 @@ def test_personal_columns_are_masked_unless_they_are_asked_for(told: Shop) -> No
     assert name in told.run("explain", "raw/customers", "3", "--personal").output
 
 
+@pytest.mark.thorough
 def test_rows_that_only_share_a_part_of_the_key_are_told_as_such(told: Shop) -> None:
     fact = as_json(told, "enriched/fact_orders", "12")["row"]
     key = json.dumps(
@@ -153,6 +155,7 @@ def test_what_cannot_be_asked_is_said(told: Shop, arguments: list[str], message:
     assert message in " ".join(result.output.split())
 
 
+@pytest.mark.thorough
 def test_a_row_whose_input_was_published_again_is_late(told: Shop, tmp_path: Path) -> None:
     copy = tmp_path / "warehouse.duckdb"
     copy.write_bytes((told.folder / "warehouse.duckdb").read_bytes())

@@ -214,6 +214,7 @@ def test_a_field_that_disappears_and_returns_as_another_type_is_remembered(
     assert found["last_seen"] > "2024-01-03", "the moment of the change"
 
 
+@pytest.mark.thorough
 def test_a_table_without_versions_keeps_in_mind_what_it_listed(forgetful: Company) -> None:
     forgetful.done("backfill", "raw/people")
     before = forgetful.listed()
@@ -254,6 +255,7 @@ def test_a_promoted_field_is_a_typed_column_for_the_past_as_well(company: Compan
     assert "has a column limit_amount already, which is made of limit" in again.output
 
 
+@pytest.mark.thorough
 @pytest.mark.soak_for("postgres")
 def test_a_deprecated_field_is_listed_as_such_until_it_is_promoted(company: Company) -> None:
     company.done("backfill")
@@ -295,6 +297,7 @@ def test_what_cannot_be_is_said_with_what_to_do(
     assert told in " ".join(result.output.split())
 
 
+@pytest.mark.thorough
 def test_a_module_that_is_not_plain_is_left_alone(forgetful: Company) -> None:
     forgetful.done("backfill")
     text = forgetful.module.read_text().replace("import polars as pl", "import polars\npl = polars")
@@ -307,6 +310,7 @@ def test_a_module_that_is_not_plain_is_left_alone(forgetful: Company) -> None:
     assert forgetful.module.read_text() == text
 
 
+@pytest.mark.thorough
 def test_the_commands_of_the_page_do_what_it_says(shop: Shop, tmp_path: Path) -> None:
     package = tmp_path / "people_company"
     package.mkdir()

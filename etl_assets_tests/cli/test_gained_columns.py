@@ -122,6 +122,7 @@ def test_b10_a_column_that_a_derived_table_does_not_read_stops_none_of_its_days(
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.thorough
 def test_b10_a_day_made_by_hand_of_missing_values_is_refused_with_what_to_load(
     company: Shop,
 ) -> None:

@@ -163,6 +163,15 @@ def test_a_folder_that_may_not_be_written_is_told(here: Path) -> None:
     assert "Permission denied" in out
 
 
+def test_a_folder_that_cannot_be_is_told_with_what_to_do(here: Path) -> None:
+    (here / "file").touch()
+    code, out = init("file/warehouse")
+    assert code == 1
+    assert "file/warehouse cannot be written (Not a directory)" in out
+    assert "name another folder" in out
+    assert "ETL_HOME" not in out  # which has nothing to do with it
+
+
 @pytest.mark.parametrize(
     ("section", "told"),
     [

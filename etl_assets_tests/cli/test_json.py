@@ -80,6 +80,7 @@ def test_only_the_seam_prints_tables() -> None:
         assert "rich.table" not in names or path.name == "output.py", path
 
 
+@pytest.mark.thorough_but("doctor", "fields", "quarantine", "status")
 @pytest.mark.parametrize("arguments", READING, ids=" ".join)
 def test_stdout_is_one_document_and_messages_are_on_stderr(
     shop: Shop, tmp_path: Path, arguments: Sequence[str]

@@ -113,6 +113,7 @@ def test_b4_doctor_says_what_cannot_be_guaranteed_of_a_materialised_view(company
     assert company.run("sync").exit_code == 0
 
 
+@pytest.mark.thorough
 def test_b9_a_column_that_is_not_read_is_told_once_by_name_until_it_is_ignored(
     company: Shop,
 ) -> None:
@@ -159,7 +160,7 @@ def test_b5_m10_doctor_says_what_each_sync_costs_and_which_index_it_wants(compan
     assert company.run("sync").exit_code == 0
 
 
-@pytest.mark.thorough_for("pl.Float64")
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("dtype", "type_"), [("pl.Float64", "float8"), ("pl.List(pl.Int32)", "int4[]")]
 )

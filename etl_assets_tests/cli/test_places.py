@@ -136,6 +136,7 @@ MALFORMED = [
 ]
 
 
+@pytest.mark.thorough_but("WAREHOUSE_URL", "s3://AK")
 @pytest.mark.thorough_for("host=127", "postgres//", "a/c4n4ry", '"postgresql')
 @pytest.mark.parametrize(("name", "url"), MALFORMED)
 def test_of_a_url_that_is_none_no_command_shows_anything(shop: Shop, name: str, url: str) -> None:

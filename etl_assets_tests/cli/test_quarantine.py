@@ -97,6 +97,7 @@ def test_rows_are_counted_by_rule_and_shown_without_what_is_personal(company: Sh
     assert "no such row" in nothing.stdout
 
 
+@pytest.mark.thorough
 def test_days_that_are_refused_whole_are_named_beside_the_quarantine(
     company: Shop, database_url: str
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_mended_contract_lets_exactly_the_rows_in_that_keep_it(company: Shop) 
     assert (again.exit_code, "no such row" in again.stdout) == (0, True)
 
 
+@pytest.mark.thorough
 def test_a_replay_names_what_to_do_next_only_where_something_was_published(company: Shop) -> None:
     nothing = company.run("quarantine", "replay", "raw/payments", "--rule", RULE)
     assert nothing.exit_code == 0, nothing.output
@@ -135,6 +137,7 @@ def test_a_replay_names_what_to_do_next_only_where_something_was_published(compa
     assert "0 now. etl-assets derive makes what is made of the days again." in done.stdout
 
 
+@pytest.mark.thorough
 def test_in_an_environment_quarantine_is_productions_until_its_day_is_the_environments(
     company: Shop,
 ) -> None:

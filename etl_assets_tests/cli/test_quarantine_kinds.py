@@ -128,6 +128,7 @@ def rows(shop: Shop, table: str) -> dict[int, Any]:
         return dict(connection.execute(f"SELECT id, amount FROM {name}").fetchall())
 
 
+@pytest.mark.thorough_but("raw/payments")
 @pytest.mark.parametrize("table", TABLES)
 def test_exactly_the_rows_come_in_that_keep_the_mended_contract(company: Shop, table: str) -> None:
     assert rows(company, table) == {2: 50, 4: 7}

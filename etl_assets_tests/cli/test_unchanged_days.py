@@ -87,6 +87,7 @@ def test_after_an_upgrade_days_of_files_that_come_out_the_same_are_found_unchang
     assert set(again["loaded"]) - {*again["unchanged"]} == {*DAYS}, "the others have no objects"
 
 
+@pytest.mark.thorough
 def test_status_and_plan_name_what_other_code_made_and_the_command_makes_it(made: Shop) -> None:
     assert "other code" not in made.run("status").stderr
     nothing = made.run("plan", *MADE, "--exit-code")

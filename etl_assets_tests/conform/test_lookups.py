@@ -116,6 +116,7 @@ def test_a_person_is_found_by_address_phone_and_number_in_any_spelling(
         assert nothing == []
 
 
+@pytest.mark.thorough
 def test_records_are_late_when_an_account_changes_and_made_again(
     shop: Shop, lookups: CustomerLookups, warehouse_url: str
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from etl_assets.core.field_profile import profile
 from etl_assets.core.field_register import parts_of
@@ -118,6 +119,7 @@ def play(warehouse: Warehouse, folder: Path) -> None:
     warehouse.put_fields(VERSIONED, [DAY], parts_of(VERSIONED, "v", DAY, "load-1", counts))
 
 
+@pytest.mark.thorough_but("duckdb", "postgres")
 def test_the_rows_of_the_platforms_tables_are_the_same_on_every_backend(
     backend: Backend, warehouse: Warehouse, tmp_path: Path
 ) -> None:

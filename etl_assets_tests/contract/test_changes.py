@@ -53,6 +53,7 @@ def everything(backend: Backend, folder: Path) -> dict[str, Rows]:
     return {"rows": backend.rows(folder, "raw", "orders", names), **held}
 
 
+@pytest.mark.thorough_but("duckdb", "postgres")
 def test_new_changed_and_gone_rows_are_published_with_the_states_as_given(
     warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:
@@ -268,6 +269,7 @@ def test_l3_of_changes_that_race_with_one_token_one_is_published(
     assert len(warehouse.history(ORDERS, Happening.WATERMARK)) == 1
 
 
+@pytest.mark.thorough_but("duckdb", "postgres-leaving")
 @pytest.mark.soak_for("bigquery-tombstones")
 @pytest.mark.parametrize("part", ["leaving", "tombstones"])
 def test_l2_changes_that_break_in_the_middle_change_nothing(

@@ -22,6 +22,7 @@ def rows_of(day: date, value: str = "v") -> dict[int, str]:
     return {DAYS.index(day) * 100 + n: value for n in range(100)}
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.soak_for("bigquery")
 def test_eight_threads_publish_eight_days(warehouse: Warehouse, tmp_path: Path) -> None:
     def put(day: date) -> None:

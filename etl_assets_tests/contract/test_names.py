@@ -284,7 +284,7 @@ KEYS = [
 ]
 
 
-@pytest.mark.thorough_for("bigquery", "postgres")
+@pytest.mark.thorough_but("duckdb-True")
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.soak_for("bigquery")
 def test_b7_columns_of_the_key_may_be_called_what_our_own_are(

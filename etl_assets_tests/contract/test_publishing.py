@@ -63,6 +63,7 @@ def test_every_row_says_where_it_came_from(
     assert {row[3] for row in rows} == {AS_OF}
 
 
+@pytest.mark.thorough_but("duckdb", "postgres")
 def test_a_day_published_again_replaces_its_rows(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, staged(tmp_path, orders({1: "one", 2: "two"})))
     publish(warehouse, staged(tmp_path, orders({2: "changed", 3: "three"}), run_id="run-2"))
@@ -114,6 +115,7 @@ def test_nothing_to_publish_changes_nothing(warehouse: Warehouse, tmp_path: Path
     assert warehouse.state() == before
 
 
+@pytest.mark.thorough_but("duckdb", "postgres")
 def test_l5_an_older_snapshot_never_overwrites_a_newer_one(
     warehouse: Warehouse, backend: Backend, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def _examples() -> Iterator[Any]:
         yield pytest.param(name, EXAMPLES, marks=pytest.mark.soak)
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.parametrize(("backend", "examples"), _examples(), indirect=["backend"])
 def test_s1_s2_any_arrivals_end_in_what_a_rebuild_and_plain_sql_have(
     examples: int, backend: Backend, request: pytest.FixtureRequest, tmp_path: Path

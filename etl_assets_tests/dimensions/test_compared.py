@@ -8,6 +8,7 @@ from benchmarks.scd2.judging import Version, judge, versions_by_source_time
 from etl_assets_tests.dimensions import oracle
 
 
+@pytest.mark.thorough_but("back", "gone", "late", "splits", "null_key")
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda history: history.name)
 def test_s1_s2_our_versions_of_each_history_are_those_by_source_time(history: History) -> None:
     right = versions_by_source_time(history.changes())

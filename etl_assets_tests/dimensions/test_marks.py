@@ -84,6 +84,7 @@ def test_facts_that_arrive_after_a_change_see_it_without_a_mark(star: World) -> 
     assert star.facts_are_right()
 
 
+@pytest.mark.thorough
 def test_a_change_of_a_value_that_no_fact_takes_makes_no_day_late(star: World) -> None:
     star.arrive([Change(1, 30, "x", 99)])  # not tracked, and not taken
     run = star.build()
@@ -92,6 +93,7 @@ def test_a_change_of_a_value_that_no_fact_takes_makes_no_day_late(star: World) -
     assert star.late() == []
 
 
+@pytest.mark.thorough
 def test_another_unknown_member_takes_the_place_of_the_old_one_and_every_day_sees_it(
     star: World,
 ) -> None:

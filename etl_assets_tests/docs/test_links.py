@@ -71,6 +71,7 @@ def _resolves(page: Path, target: str) -> bool:
     return anchor in anchors_of(there.read_text(encoding="utf-8"))
 
 
+@pytest.mark.thorough
 def test_every_page_is_in_the_navigation_of_the_site(site: Path) -> None:
     home = Page(site / "index.html")
     linked = {urlsplit(urljoin(_SERVER, link)).path.strip("/") for link in home.links}

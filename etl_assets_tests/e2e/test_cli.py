@@ -191,6 +191,7 @@ def test_status_prints_the_same_table(demo: Demo) -> None:
     assert summary(status.out) == summary(demo.outcome.out)
 
 
+@pytest.mark.thorough
 def test_a_backfill_loads_its_days_again_and_nothing_else(demo: Demo) -> None:
     file = demo.home / "warehouse.duckdb"
     # The first day of all is that of a table's own row, which every publication changes.

@@ -185,6 +185,7 @@ def _hold_file(signs: Path, file: Path) -> None:
         hold(signs)
 
 
+@pytest.mark.thorough_but("status")
 @pytest.mark.parametrize("arguments", [ONE_DAY, ("status",)], ids=["backfill", "status"])
 def test_l4_a_locked_warehouse_file(
     place: Place, refused: Any, tmp_path: Path, arguments: tuple[str, ...]
@@ -223,6 +224,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.thorough
 def test_a_full_disk_for_a_warehouse_that_has_days(
     place: Place, refused: Any, small_disk: Path
 ) -> None:
@@ -276,6 +278,7 @@ def test_a_malformed_setting_is_named_and_never_quoted(
     refused(*arguments, **{name: value}, says=[name, says])
 
 
+@pytest.mark.thorough
 def test_a_message_has_no_class_names(place: Place) -> None:
     done = place.commands.etl_assets(*ONE_DAY, DATABASE_URL="nonsense")
     assert "error: DATABASE_URL is not a PostgreSQL URL." in done.message, done.err

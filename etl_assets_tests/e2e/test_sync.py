@@ -52,6 +52,7 @@ def numbers(out: str, table: str) -> list[int]:
     return [int(number.replace(",", "")) for number in re.findall(r"(?<!\S)[\d,]+(?!\S)", line)]
 
 
+@pytest.mark.thorough
 def test_a_table_is_synced_changed_synced_reconciled_and_set_back(team: Team) -> None:
     (count,) = team.sql("SELECT count(*) FROM orders")[0]
     first = numbers(team.done("sync", "raw/orders").out, "raw/orders")

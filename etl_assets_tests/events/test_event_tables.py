@@ -136,7 +136,7 @@ def test_late_and_corrected_events_make_their_days_again_both_ways_and_no_others
     ]
 
 
-@pytest.mark.thorough_for("postgres", "bigquery")
+@pytest.mark.thorough
 @ON_BIGQUERY_SOAK
 def test_a_link_makes_its_days_again_as_the_users_and_undoing_it_gives_the_sessions_of_before(
     place: Place,

@@ -54,6 +54,7 @@ def test_a_copy_that_lost_to_an_older_event_becomes_a_duplicate_when_its_content
     assert store.landed()["shop_api", "X", again.digest] == "duplicate"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("limit", [1, 2, 3, 4])
 def test_any_order_of_four_copies_gives_the_same_statuses(store: Store, limit: int) -> None:
     copies = [OLD, OLD_COPY, NEW, NEW_COPY]

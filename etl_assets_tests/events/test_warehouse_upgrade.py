@@ -131,6 +131,7 @@ def test_a_warehouse_from_before_links_gains_the_column_and_keeps_its_rows(
     assert upgraded.linked() == LINKED
 
 
+@pytest.mark.thorough
 def test_links_that_the_release_before_did_not_read_come_with_the_column(
     upgraded: Upgraded,
 ) -> None:

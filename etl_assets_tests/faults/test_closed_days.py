@@ -71,6 +71,7 @@ def refused(found: Loaded) -> list[date]:
     return [one.day for one in found.refused]
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.soak_for("bigquery")
 def test_r4_closed_days_keep_what_is_pruned_and_deletes_are_applied_to_later_ones(
     pave: Paved,

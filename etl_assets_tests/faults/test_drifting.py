@@ -25,6 +25,7 @@ def ids(road: Road) -> list[int]:
     return [row[0] for row in road.published()]
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.soak_for("bigquery")
 def test_m9_a_contract_that_gained_a_column_is_no_trouble_of_the_warehouse(pave: Paved) -> None:
     """The case added_column.sql: the next sync and reconciliation go on, and fill the column."""
@@ -41,6 +42,7 @@ def test_m9_a_contract_that_gained_a_column_is_no_trouble_of_the_warehouse(pave:
     road.assert_settled()
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.soak_for("bigquery")
 def test_m12_a_key_that_widens_so_that_it_repeats_replaces_no_row_in_silence(pave: Paved) -> None:
     road = pave(cased({"id": pl.Int64, "region": pl.String}, REQUIRED), BARE)

@@ -53,6 +53,7 @@ def values(road: Road) -> list[tuple[Any, ...]]:
     return [row[:2] for row in road.published()]
 
 
+@pytest.mark.thorough_but("duckdb-")
 @pytest.mark.parametrize("table", [GAINED, STRICT], ids=["nullable", "required"])
 def test_b10_days_that_differ_are_loaded_again_and_no_others(
     pave: Paved, table: LayerTable
@@ -75,6 +76,7 @@ def test_b10_days_that_differ_are_loaded_again_and_no_others(
     assert json.loads(entry.payload) == {"columns": ["channel"], "parts": 3}
 
 
+@pytest.mark.thorough_but("duckdb")
 def test_b10_a_change_of_one_row_does_not_make_a_day_complete(pave: Paved) -> None:
     road = pave(PLAIN, BARE, THREE, "INSERT INTO things VALUES (9, '2024-01-02Z', '2024-01-05Z')")
     road.sync()
@@ -94,6 +96,7 @@ def test_b10_a_change_of_one_row_does_not_make_a_day_complete(pave: Paved) -> No
     road.assert_settled()
 
 
+@pytest.mark.thorough_but("duckdb")
 def test_b10_so_many_days_at_a_time_the_newest_first(pave: Paved) -> None:
     road = pave(PLAIN, BARE, THREE)
     road.sync()
@@ -108,6 +111,7 @@ def test_b10_so_many_days_at_a_time_the_newest_first(pave: Paved) -> None:
     road.assert_settled()
 
 
+@pytest.mark.thorough_but("duckdb")
 def test_b10_a_table_without_a_cursor_is_filled_by_its_reconciliation(pave: Paved) -> None:
     road = pave(replace(PLAIN, cursor_column=None, versions=None), BARE, THREE)
     road.load()
@@ -123,6 +127,7 @@ def test_b10_a_table_without_a_cursor_is_filled_by_its_reconciliation(pave: Pave
     road.assert_settled()
 
 
+@pytest.mark.thorough_but("duckdb")
 def test_b10_a_column_that_is_required_now_has_the_days_with_nulls_loaded_again(
     pave: Paved,
 ) -> None:
@@ -175,6 +180,7 @@ def test_b10_a_column_that_comes_into_the_key_is_refused_with_what_to_do(
     assert [row[0] for row in road.published()] == [1, 2, 3]
 
 
+@pytest.mark.thorough_but("duckdb")
 def test_b10_what_an_earlier_release_published_lacks_what_its_table_lacks(pave: Paved) -> None:
     road = pave(PLAIN, BARE, THREE)
     road.sync()
@@ -188,6 +194,7 @@ def test_b10_what_an_earlier_release_published_lacks_what_its_table_lacks(pave: 
     road.assert_settled()
 
 
+@pytest.mark.thorough_but("duckdb")
 def test_b10_rows_that_no_dtype_holds_are_no_difference_of_a_day_that_lacks_a_column(
     pave: Paved,
 ) -> None:

@@ -66,7 +66,7 @@ def counts(road: Road) -> dict[date, tuple[int, int | None, int]]:
     }
 
 
-@pytest.mark.thorough_for("bigquery")
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.share
 def test_r4_a_whole_load_keeps_what_the_source_has_pruned_and_says_since_when(pave: Paved) -> None:
     road = pave(kept_table(thresholds=Thresholds()), CREATE, FILL)

@@ -25,7 +25,7 @@ TOUCH = "UPDATE things SET updated_at = now()"
 pytestmark = pytest.mark.soak_for("bigquery", "postgres")
 
 
-@pytest.mark.thorough_for("bigquery")
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.share
 def test_r1_a_row_with_a_null_in_its_key_stays_one_row(pave: Paved) -> None:
     """The case null_key.sql."""
@@ -87,6 +87,7 @@ def test_r1_a_null_and_the_text_none_are_two_rows_in_quarantine(pave: Paved) -> 
     road.assert_settled()
 
 
+@pytest.mark.thorough
 def test_r1_two_rows_of_one_key_with_a_null_are_both_set_aside(pave: Paved) -> None:
     road = pave(
         cased(DEVICE, REQUIRED, key=("id", "device")),
@@ -152,6 +153,7 @@ def test_r1_a_row_without_its_key_stays_in_quarantine(pave: Paved) -> None:
     road.assert_settled()
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.soak_for("bigquery")
 def test_r9_a_key_that_stands_in_two_days_is_published_on_neither(pave: Paved) -> None:
     """The case key_in_two_days.sql."""

@@ -68,6 +68,7 @@ def test_b1_a_value_longer_than_a_block_arrives_whole_wherever_it_stands(pave: P
     assert is_whole
 
 
+@pytest.mark.thorough
 def test_b1_bytes_longer_than_a_block_arrive_whole(pave: Paved) -> None:
     size = 8 * MIB + MIB // 5
     road = pave(
@@ -84,6 +85,7 @@ def test_b1_bytes_longer_than_a_block_arrive_whole(pave: Paved) -> None:
     road.assert_settled()
 
 
+@pytest.mark.thorough
 def test_b1_what_is_beyond_the_bound_is_set_aside_alone(pave: Paved) -> None:
     table, ddl = docs("text")
     road = pave(table, ddl, row(1, "'small'"), row(2, "repeat('x', 300000000)"))

@@ -41,6 +41,7 @@ def ids(road: Road) -> list[int]:
     return [number for number, *_ in road.published()]
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.soak_for("bigquery")  # it is the source that tells the hours apart
 def test_b3_the_hour_that_comes_twice_or_never_sets_its_row_aside_and_no_other(
     pave: Paved,
@@ -73,6 +74,7 @@ def test_b3_the_hour_that_comes_twice_or_never_sets_its_row_aside_and_no_other(
     road.assert_settled()
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.parametrize(("policy", "hour"), [("earliest", 0), ("latest", 1)])
 def test_b3_one_of_two_hours_is_chosen_and_the_hour_that_never_was_set_aside(
     pave: Paved, policy: str, hour: int

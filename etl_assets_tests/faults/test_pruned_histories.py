@@ -252,6 +252,7 @@ def run_history(pave: Paved, rule: str, seed: int) -> None:
     History(road, Model(rule), random.Random(seed)).run(STEPS)
 
 
+@pytest.mark.thorough_but("duckdb-mark", "duckdb-tombstone")
 @pytest.mark.random
 @pytest.mark.parametrize("rule", RULES)
 def test_r4_any_history_of_a_source_that_prunes_is_what_the_model_says(

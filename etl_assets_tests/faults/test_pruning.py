@@ -17,6 +17,7 @@ from etl_assets_tests.faults.test_rows import BARE
 pytestmark = pytest.mark.soak_for("bigquery", "postgres")
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.parametrize("policy", [Deletes.REMOVE, Deletes.KEEP])
 @pytest.mark.parametrize("nights", [3, pytest.param(30, marks=pytest.mark.soak)])
 def test_r4_a_source_that_prunes_a_day_a_night_loses_nothing_unconfirmed(
@@ -56,6 +57,7 @@ def test_r4_a_source_that_prunes_a_day_a_night_loses_nothing_unconfirmed(
     assert sum(s.row_count for s in road.warehouse.state(road.table)) == 50
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.soak_for("bigquery")
 def test_r4_a_reconciliation_marks_what_is_gone_once_and_says_how_many(pave: Paved) -> None:
     road = pave(kept_table(thresholds=Thresholds()), CREATE, FILL)
@@ -81,6 +83,7 @@ def test_r4_a_reconciliation_marks_what_is_gone_once_and_says_how_many(pave: Pav
     assert marks(road) == since, "loads and reconciliations agree"
 
 
+@pytest.mark.thorough
 def test_r4_a_mark_touches_the_day_and_so_makes_late_what_is_made_of_it(pave: Paved) -> None:
     road = pave(kept_table(), CREATE, FILL)
     road.sync()
@@ -142,7 +145,7 @@ POLICIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.thorough_for("tombstone", "keep and mark")
+@pytest.mark.thorough_but("duckdb-remove")
 @pytest.mark.parametrize("policy", POLICIES)
 def test_r4_a_partition_comes_back_whatever_the_policy_is(pave: Paved, policy: str) -> None:
     """The case detached_partition.sql; the cursors of the partition are old when it is back."""

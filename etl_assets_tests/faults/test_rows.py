@@ -31,7 +31,7 @@ def _waiting(road: Road) -> set[Any]:
 pytestmark = pytest.mark.soak_for("bigquery", "postgres")
 
 
-@pytest.mark.thorough_for("bigquery")
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.share
 def test_r2_a_day_that_was_refused_is_not_published_by_a_change_of_it(pave: Paved) -> None:
     """The case owed_day_in_part.sql: one bad row of fifty."""
@@ -79,6 +79,7 @@ def test_r2_a_published_day_that_is_refused_stays_as_it_was(pave: Paved) -> None
     road.assert_settled()
 
 
+@pytest.mark.thorough
 def test_r2_a_row_that_leaves_a_refused_day_waits_with_it(pave: Paved) -> None:
     road = pave(
         cased(VALUED, REQUIRED, thresholds=Thresholds()),
@@ -134,6 +135,7 @@ def test_r4_deletes_keep_is_equal_to_a_source_that_prunes(pave: Paved) -> None:
     assert len(road.published()) == 100
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.soak_for("bigquery")
 def test_r4_a_partition_that_is_detached_and_attached_again_comes_back(pave: Paved) -> None:
     """The case detached_partition.sql: confirmed away, then attached again with old cursors."""
@@ -202,6 +204,7 @@ def test_r5_rows_that_come_behind_the_cursor_are_published_or_set_aside(pave: Pa
     road.assert_settled()
 
 
+@pytest.mark.thorough_but("duckdb")
 @pytest.mark.soak_for("bigquery")
 def test_r5_quarantine_follows_rows_that_change_or_go_behind_the_cursor(pave: Paved) -> None:
     road = _history(pave)
@@ -225,6 +228,7 @@ def test_r5_quarantine_follows_rows_that_change_or_go_behind_the_cursor(pave: Pa
     road.assert_settled()
 
 
+@pytest.mark.thorough
 def test_r5_a_row_that_no_dtype_holds_is_found_in_a_table_without_days(pave: Paved) -> None:
     table = cased({"id": pl.Int64, "amount": pl.Decimal(18, 4)}, partition_column=None)
     road = pave(

@@ -21,6 +21,8 @@ from etl_assets_tests.files.shipments import (
     open_shipments,
 )
 
+pytestmark = pytest.mark.thorough_for("folder")  # what it shows, a bucket shows as well
+
 ONE, TWO, THREE = (1, "1.500", "DHL"), (2, "", "UPS"), (3, "0.001", "DHL")
 MORNING = datetime(DAY.year, DAY.month, DAY.day, 6, tzinfo=UTC)
 

@@ -27,6 +27,8 @@ from etl_assets_tests.files.shipments import (
     rows_of,
 )
 
+pytestmark = pytest.mark.thorough_for("folder")  # what it shows, a bucket shows as well
+
 ONE, TWO, THREE = (1, "1.500", "DHL"), (2, "", "UPS"), (3, "0.001", "DHL")
 MARK, MANIFEST = key(DAY, "_SUCCESS"), key(DAY, "manifest.json")
 
@@ -116,6 +118,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.thorough_but("folder", "s3-ETag")
 @pytest.mark.parametrize("what", BROKEN)
 def test_f6_a_file_that_is_not_what_the_manifest_says_is_refused(
     place: Place, tmp_path: Path, what: str

@@ -132,6 +132,7 @@ CUT = {
 CUT["f7_a_wrong_crc"][-6] ^= 1  # type: ignore[index]
 
 
+@pytest.mark.thorough_but("folder", "s3-f7_a_wrong_crc")
 @pytest.mark.parametrize("how", CUT)
 def test_a_file_that_cannot_be_trusted_is_set_aside_whole_and_read_again_when_it_changes(
     shipments: Shipments, how: str

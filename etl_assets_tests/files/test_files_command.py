@@ -123,6 +123,7 @@ def test_an_object_that_broke_is_named_wherever_its_refused_day_is(terminal: Ter
         assert why in terminal.done("files", "show", "raw/shipments", name)
 
 
+@pytest.mark.thorough
 def test_one_object_is_shown_with_its_bad_lines(terminal: Terminal) -> None:
     terminal.place.drop(key(DAY, "a.csv"), lines(ROW, BAD, (0, "1", "DHL")))
     terminal.place.drop(key(DAY, "b.csv"), lines(BAD, ROW, ROW, ROW))
@@ -169,6 +170,7 @@ def test_a_table_that_is_none_of_files_is_told(terminal: Terminal) -> None:
     assert "etl-assets files list raw/shipments" in compared.stderr
 
 
+@pytest.mark.thorough
 def test_days_are_forgotten_by_their_objects_or_by_their_dates(terminal: Terminal) -> None:
     for day in (DAY, NEXT):
         terminal.place.drop(key(day, "a.csv"), lines(ROW))
@@ -233,6 +235,7 @@ def test_f5_a_notification_is_kept_for_the_next_tick(terminal: Terminal, tmp_pat
     assert json.loads(hint.read_text()) == [key(DAY, "a.csv"), key(NEXT, "b.csv")]
 
 
+@pytest.mark.thorough
 def test_late_days_of_files_are_in_the_status_if_they_are_asked_for(terminal: Terminal) -> None:
     late = "raw/shipments: 1 day late, as their objects are new, changed or gone."
     place = terminal.place
@@ -298,6 +301,7 @@ def test_a_refused_day_is_in_status_and_its_object_says_why(strict: Terminal) ->
     assert [one["status"] for one in strict.listed()] == ["loaded"]
 
 
+@pytest.mark.thorough
 def test_a_refused_day_that_was_published_before_stays_and_is_told(strict: Terminal) -> None:
     strict.place.drop(key(DAY, "a.csv"), lines(ROW))
     strict.done("backfill", "raw/shipments", "--to", "2024-05-17")

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from etl_assets.core.partitions import WHOLE
 from etl_assets.core.policies import Deletes
 from etl_assets.pipeline.forget import forget
@@ -18,6 +20,8 @@ from etl_assets_tests.files.shipments import (
     rows_of,
 )
 from etl_assets_tests.files.ticks import Ticks, spans
+
+pytestmark = pytest.mark.thorough_for("folder")  # what it shows, a bucket shows as well
 
 ROW, OTHER = (1, "1.500", "DHL"), (2, "2", "UPS")
 

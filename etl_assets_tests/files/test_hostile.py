@@ -67,6 +67,7 @@ def test_f6_f9_f10_f11_any_variant_is_the_same_however_blocks_are_cut(
             assert small == "refused"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("compression", [Compression.GZIP, Compression.ZSTD])
 def test_f7_packed_files_cut_or_changed_anywhere_are_refused_or_whole(
     compression: Compression,

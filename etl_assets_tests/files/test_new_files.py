@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from etl_assets.config import FilesSettings
 from etl_assets.core.file_formats import Csv
@@ -25,6 +26,8 @@ from etl_assets_tests.files.shipments import (
 )
 from etl_assets_tests.files.ticks import Ticks, spans
 from etl_assets_tests.s3_server import MANY, S3Server
+
+pytestmark = pytest.mark.thorough_for("folder")  # what it shows, a bucket shows as well
 
 ROW, OTHER = (1, "1.500", "DHL"), (2, "2", "UPS")
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -93,6 +96,7 @@ def test_objects_of_other_days_and_of_no_day_are_told_and_not_asked_for(
     assert "1 with no date in their key" in told
 
 
+@pytest.mark.thorough
 def test_f4_an_unchanged_listing_of_many_pages_costs_no_run_and_no_write(
     s3: S3Server, tmp_path: Path
 ) -> None:

@@ -209,6 +209,7 @@ def test_columns_that_no_contract_declares_are_kept_beside_the_others(tmp_path: 
     assert "drift=Drift.EVOLVE" in found.module
 
 
+@pytest.mark.thorough
 def test_zstd_and_a_sample_that_ends_in_a_line(tmp_path: Path) -> None:
     many = csv_file([["id", "v"], *([str(n), "x" * 90] for n in range(60_000))])
     assert len(many) > 4 << 20

@@ -1,6 +1,7 @@
 """`files propose` where there is nothing to propose, or no file tells what its format is."""
 
 import gzip
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,12 @@ def test_what_cannot_be_looked_at_says_what_to_do(tmp_path: Path, write: Write) 
         ("a.csv", b"A title\nid,name\n1,x\n2,y\n3,z\n", "a line above the header"),
         ("a.csv", b"id,id\n1,2\n3,4\n", "the name 'id' at columns 1 and 2"),
         ("a.csv", b"\n\n\n", "has no record"),
+        ("a.csv", random.Random(7).randbytes(5_000), "is no text that can be read"),
+        (
+            "a.csv",
+            ("id,name\n" + "1,x\n" * 50).encode("utf-16-le"),
+            "the mark of UTF-16 is not at its",
+        ),
         ("a.json", b'[\n{"a": 1}\n]'.replace(b'{"a": 1}', b'"x"'), "is no JSON Lines"),
         ("a.parquet", b"PAR1 and no more", "cannot be read as Parquet"),
         ("a.csv.gz", b"no gzip at all", "cannot be expanded"),

@@ -33,6 +33,8 @@ from etl_assets_tests.files.shipments import (
     open_shipments,
 )
 
+pytestmark = pytest.mark.thorough_for("folder")  # what it shows, a bucket shows as well
+
 A, B = "shipments/a.csv", "shipments/sub/b.csv.gz"
 LENIENT = Thresholds(max_bad_share=1.0, min_share_of_last=0.0, max_change=1e9)
 

@@ -50,6 +50,7 @@ def test_an_object_is_listed_as_new_until_it_is_read_and_then_on_each_of_its_day
     ], "days that lose all their rows are refused until a person says that it is right"
 
 
+@pytest.mark.thorough
 def test_an_object_is_shown_with_each_of_its_days(terminal: Terminal) -> None:
     terminal.place.drop(A, lines(good(DAY), BAD, good(NEXT), good(NEXT, 2)))
     terminal.done("files", "replay", "raw/shipments")

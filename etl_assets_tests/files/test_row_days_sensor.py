@@ -12,6 +12,8 @@ from etl_assets_tests.files.by_rows import BY_ROWS, good, held, lines
 from etl_assets_tests.files.shipments import DAY, NEXT, THIRD, Place, Shipments, open_shipments
 from etl_assets_tests.files.test_new_files import Ticks, spans
 
+pytestmark = pytest.mark.thorough_for("folder")  # what it shows, a bucket shows as well
+
 A, B = "shipments/a.csv", "shipments/b.csv.gz"
 
 

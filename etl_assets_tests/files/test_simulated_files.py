@@ -106,6 +106,7 @@ KNOWN: Sequence[Sequence[Step]] = [
 """Histories that found a mutant which few others find; they come first."""
 
 
+@pytest.mark.thorough_but("arrival")
 @pytest.mark.random
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_any_history_each_day_is_what_the_bucket_holds(tmp_path: Path, kind: str) -> None:

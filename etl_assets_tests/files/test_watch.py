@@ -35,6 +35,8 @@ from etl_assets_tests.files.shipments import (
 )
 from etl_assets_tests.files.ticks import Ticks, spans
 
+pytestmark = pytest.mark.thorough_for("folder")  # what it shows, a bucket shows as well
+
 ROW, OTHER = (1, "1.500", "DHL"), (2, "2", "UPS")
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 LAST = date(2024, 6, 1)

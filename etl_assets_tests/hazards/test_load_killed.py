@@ -56,6 +56,7 @@ def whole(folder: Path, run_id: str, bad_id: int) -> None:
     assert quarantine(folder) == [(DAY, "v: str_startswith('v')", position, run_id)]
 
 
+@pytest.mark.thorough_but("before COMMIT")
 @pytest.mark.soak_for(*(boundary for boundary in BOUNDARIES if boundary not in SHARE))
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_l2_killed_at_a_boundary_the_old_or_the_new_day_is_whole(
@@ -98,6 +99,7 @@ def test_l2_killed_in_the_first_publication_of_all_nothing_is_there(
     whole(tmp_path, "again", bad_id=11)
 
 
+@pytest.mark.thorough
 def test_l2_killed_at_one_boundary_after_the_other_it_still_ends_right(
     source_url: str, tmp_path: Path
 ) -> None:

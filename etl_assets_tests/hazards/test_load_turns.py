@@ -28,6 +28,7 @@ UNDECLARED = "warning: raw/things is published, and no module declares it.\n"
 DAYS = [DAY + timedelta(days=n) for n in range(4)]
 
 
+@pytest.mark.thorough
 def test_l3_l4_four_runs_and_a_status_at_once_all_work(database_url: str, tmp_path: Path) -> None:
     fill(database_url, version=1, rows=2000, days=4)
     runs = [

@@ -309,6 +309,7 @@ WANTS: list[tuple[str, LayerTable, list[str]]] = [
 ]
 
 
+@pytest.mark.thorough_but("the business day")
 @pytest.mark.parametrize(
     ("table", "statements"), [case[1:] for case in WANTS], ids=[case[0] for case in WANTS]
 )

@@ -265,6 +265,7 @@ def test_a_day_without_an_index_is_not_read_once_for_each_slice(
     assert seen.slices == []
 
 
+@pytest.mark.thorough
 def test_a_server_that_cannot_scan_a_range_of_pages_is_read_by_one_or_by_the_days_index(
     database_url: str, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def database(primary: EmbeddedPostgres, standby: EmbeddedPostgres) -> Iterator[s
     run(primary.url("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.mark.thorough
 def test_c13_several_connections_read_a_standby_as_one_does(
     standby: EmbeddedPostgres, database: str, seen: Seen
 ) -> None:

@@ -108,6 +108,7 @@ def test_an_error_of_the_one_who_reads_ends_the_copy_too(database_url: str) -> N
         assert [state for state, _ in sessions(database_url)] == ["idle"]
 
 
+@pytest.mark.thorough
 def test_fifty_reads_leave_no_thread_and_no_file_behind(database_url: str) -> None:
     make_v(database_url, "text", ["'x'", "NULL"])
     big_table = plain_table({"v": pl.String}, name="big")

@@ -50,6 +50,7 @@ def test_b3_an_hour_that_never_was_is_set_aside_whichever_of_two_is_wanted(
     assert sorted(evidence.rejected.rules) == ["v: local_time", "v: representable"]
 
 
+@pytest.mark.thorough_but("Lord_Howe")
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo"])
 def test_b3_every_half_hour_of_a_year_is_what_its_zone_says(database_url: str, zone: str) -> None:
     run(

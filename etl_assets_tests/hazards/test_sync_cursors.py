@@ -183,6 +183,7 @@ def test_a_rejected_row_has_the_position_that_it_has_once_it_is_good(database_ur
     assert position == f"postgres:public.things {key}"
 
 
+@pytest.mark.thorough_but("1-1-n % 3 = 0", "4-4-n % 3 > 0", "4-60-TRUE", "1000-60-n % 3 > 0")
 @pytest.mark.parametrize("share", ["n % 3 = 0", "n % 3 > 0", "TRUE"])
 @pytest.mark.parametrize("moments", [1, 4, 60])
 @pytest.mark.parametrize("most_rows", [1, 4, 1000])

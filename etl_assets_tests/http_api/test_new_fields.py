@@ -90,6 +90,7 @@ def test_a_new_field_is_told_by_status_of_an_api_as_of_files(things: Shop, api: 
     }
 
 
+@pytest.mark.thorough
 def test_doctor_does_not_say_what_columns_items_have_before_it_read_any(
     things: Shop, api: Api
 ) -> None:

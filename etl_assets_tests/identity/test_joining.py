@@ -1,5 +1,6 @@
 """Components, against a closure that is written apart."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def test_components_are_the_closure_in_any_order_of_edges(edges, random) -> None
     assert joining.anchors() == shuffled.anchors() == closure(edges)
 
 
+@pytest.mark.thorough
 @settings(max_examples=1_000)
 @given(st.lists(EDGE, max_size=20), st.sets(PAIR, max_size=4))
 def test_pairs_held_apart_are_apart_and_only_what_would_join_them_is_refused(

@@ -64,6 +64,7 @@ def same(one: Resolved, other: Resolved, *, but: tuple[str, ...] = ()) -> None:
             assert_frame_equal(getattr(one, name), getattr(other, name))
 
 
+@pytest.mark.thorough
 @examples
 @given(records(), SAID, st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_says_nothing(rows: list[Row], said: list[str], by: Random) -> None:
@@ -88,6 +89,7 @@ def test_a_merge_and_then_an_unmerge_is_as_if_neither_had_been_said(
         same(of(rows, before), of(rows, after))
 
 
+@pytest.mark.thorough
 @examples
 @given(records(), SAID, st.randoms(use_true_random=False))
 def test_decisions_of_different_pairs_hold_in_any_order(
@@ -158,6 +160,7 @@ def test_the_key_is_made_of_the_oldest_record_and_of_nothing_else(
     assert found.clusters["customer_key"].n_unique() == len(together(found))
 
 
+@pytest.mark.thorough
 @examples
 @given(records(), SAID)
 def test_a_merge_joins_whole_customers(rows: list[Row], said: list[str]) -> None:
@@ -172,6 +175,7 @@ def test_a_merge_joins_whole_customers(rows: list[Row], said: list[str]) -> None
     assert found == {frozenset(part) for part in parts}
 
 
+@pytest.mark.thorough
 @examples
 @given(records())
 def test_edges_grow_with_records(rows: list[Row]) -> None:

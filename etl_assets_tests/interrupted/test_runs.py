@@ -42,6 +42,7 @@ def _run_sync(url: str, home: Path, run_id: str) -> None:
         )
 
 
+@pytest.mark.thorough_but("15")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_r8_a_terminated_run_ends_as_canceled(
     database_url: str, tmp_path: Path, number: int
@@ -74,7 +75,7 @@ def test_r8_a_terminated_run_ends_as_canceled(
     assert DuckDBWarehouse(tmp_path / "warehouse.duckdb").state() == []
 
 
-@pytest.mark.thorough_for("backfill-SIGTERM")
+@pytest.mark.thorough_but("sync-SIGINT")
 @pytest.mark.soak_for("backfill-SIGINT", "reconcile-SIGTERM")
 @pytest.mark.parametrize(
     ("arguments", "number"),

@@ -1,51 +1,25 @@
 """A small shop, its warehouse and a Dagster instance in memory, driven in this process."""
 
 import shutil
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from etl_assets.demo.server import EmbeddedPostgres
+from etl_assets_tests.new_database import empty_database
 from etl_assets_tests.orchestration.shop import DAYS, Shop, open_filled_shop
 from etl_assets_tests.orchestration.shop import open_shop as open_shop_at
 from etl_assets_tests.source_tables import run
+
+SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
 
 
 @pytest.fixture
 def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
     """A filled shop of which nothing is loaded."""
     with open_shop_at(database_url, tmp_path) as opened:
-        yield opened
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A shop whose every table is loaded: the name of its database, its files and its warehouse."""
-
-    database: str
-    files: str
-    warehouse: Path
-
-
-@pytest.fixture(scope="package")
-def _loaded(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> _Loaded:
-    home = tmp_path_factory.mktemp("copied_shop")
-    postgres.ensure_database("copied_shop")
-    with open_shop_at(postgres.url("copied_shop"), home) as opened:
-        assert opened.load().success
-    return _Loaded("copied_shop", (home / "partners").as_uri(), home / "warehouse.duckdb")
-
-
-@pytest.fixture
-def full_shop(postgres: EmbeddedPostgres, _loaded: _Loaded, tmp_path: Path) -> Iterator[Shop]:
-    """A shop of the test's own whose every table is loaded; its instance knows nothing of that."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    run(postgres.url("postgres"), f"CREATE DATABASE {name} TEMPLATE {_loaded.database}")
-    shutil.copy(_loaded.warehouse, tmp_path)
-    with open_filled_shop(postgres.url(name), tmp_path, _loaded.files) as opened:
         yield opened
 
 
@@ -66,4 +40,16 @@ def loaded_shop(
             f"DELETE FROM orders WHERE created_at::date = '{DAYS[3]}'",
         )
         opened.run = opened.load()
+        yield opened
+
+
+@pytest.fixture
+def full_shop(postgres: EmbeddedPostgres, loaded_shop: Shop, tmp_path: Path) -> Iterator[Shop]:
+    """A copy of it for the test alone; its instance knows nothing of the load."""
+    copied = make_url(loaded_shop.url).database or ""
+    # A database that somebody is connected to cannot be copied; the pool connects again.
+    run(postgres.url("postgres"), f"{SESSIONS} WHERE datname = '{copied}'")
+    shutil.copy(loaded_shop.settings.home / "warehouse.duckdb", tmp_path)
+    url, files = empty_database(postgres, "test", copied), loaded_shop.settings.object_store.url
+    with open_filled_shop(url, tmp_path, files) as opened:
         yield opened

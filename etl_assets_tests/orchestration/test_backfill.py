@@ -110,7 +110,7 @@ def test_m9_a_refused_day_names_rule_keys_and_the_command_to_run_then(shop: Shop
     assert f"etl-assets backfill raw/orders --from {first} --to {last}." in messages
 
 
-@pytest.mark.thorough_for("infinity")
+@pytest.mark.thorough
 @pytest.mark.parametrize("moment", ["NULL", "'infinity'", "'-infinity'", "'0044-03-15 BC'"])
 def test_m5_rows_without_a_day_are_counted_and_said(shop: Shop, moment: str) -> None:
     shop.sql(

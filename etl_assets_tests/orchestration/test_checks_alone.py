@@ -1,5 +1,7 @@
 """Checks run without a load: they audit what is published, and publish nothing."""
 
+import pytest
+
 from etl_assets_tests.orchestration.shop import (
     CHECK_NAMES,
     DAYS,
@@ -60,6 +62,7 @@ def test_checks_without_a_day_audit_every_published_day_and_find_what_was_tamper
     assert before == (shop.state(TABLE), [shop.published(TABLE, day) for day in DAYS])
 
 
+@pytest.mark.thorough
 def test_checks_of_a_day_that_nobody_published_say_nothing(shop: Shop) -> None:
     assert shop.load("raw/orders", TABLE, days=[DAYS[0]]).success
     assert evaluations(shop.audit(TABLE, DAYS[1])) == []

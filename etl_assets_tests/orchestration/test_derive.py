@@ -47,6 +47,7 @@ def test_r7_the_late_days_of_every_layer_are_made_and_no_others(full_shop: Shop)
     assert (again.succeeded, again.done) == (True, {})
 
 
+@pytest.mark.thorough
 def test_r7_only_the_tables_that_are_named_are_made(full_shop: Shop) -> None:
     change_an_order(full_shop, DAYS[2])
     full_shop.load("raw/orders", days=[DAYS[2]])
@@ -119,6 +120,7 @@ def long_shop(database_url: str, tmp_path: Path) -> Shop:
         return opened
 
 
+@pytest.mark.thorough
 def test_r7_four_thousand_days_that_cannot_be_made_are_told_in_one_line(long_shop: Shop) -> None:
     window = Window(date(2013, 1, 1), DAYS[-1])
     result = backfill(long_shop.platform, ["staged/orders"], window, long_shop.instance)

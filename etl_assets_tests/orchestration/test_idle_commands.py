@@ -100,6 +100,7 @@ def test_an_idle_sync_does_without_dagster(shop: Shop) -> None:
     assert "No derived day" not in synced.stdout
 
 
+@pytest.mark.thorough
 def test_rows_of_the_look_back_are_read_again_and_are_no_change(caught_up: Shop) -> None:
     change_a_row(caught_up)
     sync(caught_up)
@@ -161,6 +162,7 @@ def damage_the_position(shop: Shop) -> None:
     )
 
 
+@pytest.mark.thorough_but("change_a_row_in", "add_a_column", "have_a_day_wait")
 @pytest.mark.parametrize(
     "happens",
     [
@@ -183,7 +185,7 @@ def test_a_table_with_something_to_do_is_not_idle(
     assert idle(caught_up.platform, ORDERS, CUSTOMERS) == [CUSTOMERS]
 
 
-@pytest.mark.thorough_for("take_the_cursor_away")
+@pytest.mark.thorough
 @pytest.mark.parametrize("happens", [take_the_cursor_away, change_a_row_in_the_future])
 def test_m10_rows_without_a_usable_cursor_are_read_and_counted_by_every_sync(
     caught_up: Shop, happens: Callable[[Shop], None]
@@ -200,6 +202,7 @@ def test_m10_rows_without_a_usable_cursor_are_read_and_counted_by_every_sync(
             assert (report.rows, report.notes()) == (1, [told])
 
 
+@pytest.mark.thorough
 def test_nothing_is_idle_that_was_never_synced_or_whose_source_is_away(shop: Shop) -> None:
     assert idle(shop.platform, ORDERS) == []
     shop.load(ORDERS)

@@ -56,6 +56,7 @@ def test_a_late_order_makes_its_own_day_late_layer_by_layer_and_no_other(built: 
     assert late(built) == []
 
 
+@pytest.mark.thorough
 def test_a_customer_that_changed_makes_exactly_the_days_of_its_later_orders_late(
     built: Shop,
 ) -> None:
@@ -127,6 +128,7 @@ def test_the_sensor_asks_for_the_late_days_once_and_says_why(built: Shop, tick: 
     assert tick(first.cursor).run_requests in (None, [])
 
 
+@pytest.mark.thorough
 def test_an_idle_tick_asks_the_warehouse_for_nothing_until_something_is_published(
     built: Shop, tick: Tick, monkeypatch: pytest.MonkeyPatch
 ) -> None:

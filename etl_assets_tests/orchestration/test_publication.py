@@ -112,6 +112,7 @@ def test_a_day_that_was_never_published_stays_unpublished_when_it_is_refused(sho
     assert shop.check_state("raw/orders", "value_rules")["FAILED"] == {str(BAD)}
 
 
+@pytest.mark.thorough
 def test_a_day_is_not_made_of_an_upstream_day_that_was_never_published(shop: Shop) -> None:
     spoil_orders(shop, "currency = '€'")
     assert not shop.load("raw/orders").success
@@ -136,6 +137,7 @@ def test_a_run_of_one_refused_day_publishes_nothing_and_shows_every_verdict(shop
     assert "staged" not in failure_message(result)
 
 
+@pytest.mark.thorough
 def test_one_bad_row_among_fifty_thousand_is_found(shop: Shop) -> None:
     """P1: the data is checked, all of it, and not only its schema."""
     shop.sql(
@@ -155,6 +157,7 @@ def test_one_bad_row_among_fifty_thousand_is_found(shop: Shop) -> None:
     assert counts["quarantined"] == 1
 
 
+@pytest.mark.thorough
 def test_a_warning_is_red_and_keeps_nothing_from_being_published(shop: Shop) -> None:
     assert shop.load("raw/customers", days=[DAYS[0]]).success
     shop.sql(

@@ -107,6 +107,7 @@ def test_a_published_day_that_a_sync_is_refused_is_green_no_more(shop: Shop, job
     assert red_days(shop, ORDERS) == set()
 
 
+@pytest.mark.thorough
 def test_counting_refused_days_lets_none_through(shop: Shop) -> None:
     """A good day after the bad one makes the count no better; nothing is built on the bad one."""
     spoil(shop, "€")
@@ -131,6 +132,7 @@ def test_checks_that_keep_a_day_out_are_blocking_and_those_that_warn_are_not(sho
     assert {key.name for key, spec in specs.items() if spec.blocking} >= {"value_rules", "dtypes"}
 
 
+@pytest.mark.thorough
 def test_a_load_has_a_step_for_each_table_and_says_nothing_of_outputs_or_hooks(shop: Shop) -> None:
     result = shop.load(ORDERS, STAGED)
     assert result.success
@@ -217,6 +219,7 @@ def observations(shop: Shop, key: str) -> list[dict[str, object]]:
     ]
 
 
+@pytest.mark.thorough
 def test_loads_and_syncs_say_what_they_saw_of_the_source(shop: Shop) -> None:
     shop.load(ORDERS)
     (seen,) = observations(shop, "source/orders")
@@ -256,6 +259,7 @@ def endless(shop: Shop) -> Iterator[Platform]:
         yield platform
 
 
+@pytest.mark.thorough
 def test_a_stalled_sync_turns_its_table_red_and_one_that_finds_nothing_does_not(
     shop: Shop, endless: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_table_that_keeps_versions_materialises_their_days_too(synced: Shop) -
     assert CUSTOMERS in materialised(result)
 
 
+@pytest.mark.thorough
 def test_a_table_that_cannot_be_synced_fails_alone_and_is_told_once(synced: Shop) -> None:
     told: dict[str, str] = {}
     synced.platform.on_failure = told.__setitem__
@@ -165,6 +166,7 @@ def test_the_demo_shop_has_no_schedule_that_runs_by_itself(shop: Shop) -> None:
     assert running == (set(statuses) if shop.settings.database_url else set())
 
 
+@pytest.mark.thorough
 def test_a_sync_schedule_waits_while_a_sync_is_under_way(shop: Shop, tmp_path: Path) -> None:
     repository = shop.definitions.get_repository_def()
     schedule = repository.get_schedule_def("sync_schedule")

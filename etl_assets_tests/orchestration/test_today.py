@@ -46,6 +46,7 @@ def url(database_url: str) -> str:
     return database_url
 
 
+@pytest.mark.thorough_but("1]")
 @pytest.mark.parametrize("ahead", AHEAD)
 def test_b5_a_last_day_that_is_not_over_is_loaded_and_what_is_made_of_it(
     url: str, tmp_path: Path, ahead: int

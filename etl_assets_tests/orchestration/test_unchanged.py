@@ -64,6 +64,7 @@ def published(shop: Shop) -> Shop:
     return shop
 
 
+@pytest.mark.thorough
 def test_everything_asked_for_once_more_publishes_nothing(full_shop: Shop) -> None:
     """Also where Dagster itself has forgotten that it was ever loaded."""
     before = loads(full_shop)
@@ -131,7 +132,7 @@ def test_a_run_makes_the_late_days_among_those_that_it_is_asked_for(published: S
     assert shop.check_state(STAGED, "value_rules") == {"SUCCEEDED": {*KEYS}}
 
 
-@pytest.mark.thorough_for("backfill")
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", ["run", "backfill"])
 def test_a_tag_or_an_option_makes_unchanged_days_all_the_same(published: Shop, key: str) -> None:
     shop = published
@@ -154,6 +155,7 @@ def test_a_tag_or_an_option_makes_unchanged_days_all_the_same(published: Shop, k
     assert [one for one in shop.platform.late() if one.table == STAGED] == []
 
 
+@pytest.mark.thorough
 def test_a_refused_day_is_tried_again_though_nothing_changed(published: Shop) -> None:
     shop = published
     shop.sql(f"UPDATE orders SET status = 'lost' WHERE created_at::date = '{BAD}' AND id % 10 = 0")
@@ -188,6 +190,7 @@ def test_what_somebody_removed_from_the_warehouse_is_made_again(published: Shop)
     assert len(shop.published(STAGED, BAD)) == len(rows[STAGED])
 
 
+@pytest.mark.thorough
 def test_rows_that_somebody_removed_from_a_derived_day_alone_are_made_again(
     published: Shop,
 ) -> None:

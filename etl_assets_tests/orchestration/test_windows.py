@@ -103,7 +103,7 @@ def place(backend: Backend, database_url: str, tmp_path: Path) -> Iterator[Place
     platform.close()
 
 
-@pytest.mark.thorough_for("postgres")
+@pytest.mark.thorough
 def test_a_day_is_made_of_its_neighbours_and_late_once_the_day_after_is_there(
     place: Place,
 ) -> None:
@@ -144,7 +144,7 @@ def test_a_late_day_makes_exactly_the_days_around_it_again_in_both_directions(
     assert place.late() == []
 
 
-@pytest.mark.thorough_for("postgres")
+@pytest.mark.thorough
 def test_a_backfill_spares_the_days_whose_window_has_a_day_that_went_wrong(place: Place) -> None:
     whole = Window(DAYS[0], DAYS[-1])
     place.backfill("raw/things", days=whole)

@@ -115,6 +115,7 @@ def test_m1_a_lookup_table_without_a_moment_is_loaded_whole_and_joined(place: Pl
     assert place.late() == []
 
 
+@pytest.mark.thorough
 def test_a_table_without_days_that_a_check_refuses_is_named_without_a_day(place: Place) -> None:
     assert place.backfill().succeeded
     run(place.url, "DELETE FROM kinds")
@@ -128,6 +129,7 @@ def test_a_table_without_days_that_a_check_refuses_is_named_without_a_day(place:
     )
 
 
+@pytest.mark.thorough
 def test_a_lookup_table_that_changed_makes_every_day_late_and_all_is_made_again(
     place: Place,
 ) -> None:

@@ -32,7 +32,7 @@ def counts(found: Difference) -> tuple[int, int, int]:
     return found.added, found.removed, found.changed
 
 
-@pytest.mark.thorough_for("bigquery", "postgres")
+@pytest.mark.thorough_but("duckdb-whole")
 @pytest.mark.parametrize(
     "bucket",
     [pytest.param(200_000, marks=pytest.mark.share, id="whole"), pytest.param(2, id="in buckets")],

@@ -92,6 +92,7 @@ def brought(url: str) -> list[str]:
     return [run_id for (run_id,) in runs]
 
 
+@pytest.mark.thorough_but("mid-load-replace", "before COMMIT-changes", "after COMMIT-replace")
 @pytest.mark.soak_for(*{boundary for boundary, _ in BOUNDARIES if boundary not in SHARE})
 @pytest.mark.parametrize(("boundary", "way"), BOUNDARIES)
 def test_l2_a_worker_killed_at_a_boundary(
@@ -194,7 +195,7 @@ def _publish_and_survive(url: str, folder: Path, way: Way, boundary: str, kill: 
         os._exit(GAVE_UP if error.retryable else 1)
 
 
-@pytest.mark.thorough_for("before COMMIT")
+@pytest.mark.thorough_but("after COMMIT-changes")
 @pytest.mark.soak_for("its process", "in mid-load", "after COMMIT-replace", "after staging")
 @pytest.mark.parametrize(("what", "boundary", "way"), SERVER_KILLS)
 def test_l2_the_server_killed_under_a_worker(
@@ -219,6 +220,7 @@ def test_l2_the_server_killed_under_a_worker(
         whole(warehouse, url, tmp_path, NEW, "again")
 
 
+@pytest.mark.thorough_but("changes-stage")
 @pytest.mark.soak_for("replace")
 @pytest.mark.parametrize("after", ["stage", "facts"])
 @pytest.mark.parametrize("way", Way)

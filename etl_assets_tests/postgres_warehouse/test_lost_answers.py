@@ -52,6 +52,9 @@ def new_day(folder: Path, **state: Any) -> StagedDay:
     return staged(folder, rows, rejected=["{}"], run_id="run-2", **state)
 
 
+@pytest.mark.thorough_but(
+    "answer lost-etl_assets publishing", "four in a row-etl_assets staging raw/orders-changes"
+)
 @pytest.mark.parametrize("way", Way)
 @pytest.mark.parametrize("words", [PUBLISHING, STAGING])
 @pytest.mark.parametrize(

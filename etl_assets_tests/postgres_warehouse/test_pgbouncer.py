@@ -1,6 +1,7 @@
-"""The contract's cases by way of PgBouncer in transaction mode: no session, no session's state.
+"""PgBouncer in transaction mode before the warehouse: no session, no session's state.
 
-Every transaction may get another one of three connections, used by other clients in between.
+Every transaction may get another one of three connections, used by other clients in between. The
+contract's cases run through it as well (`test_pooled_contract.py`).
 """
 
 import json
@@ -15,15 +16,7 @@ from etl_assets.warehouse.base import Warehouse
 from etl_assets_tests.contract.backends import Backend
 from etl_assets_tests.contract.days import orders, publish, staged, values
 from etl_assets_tests.contract.on_postgres import POSTGRES
-
-# These are the tests that run here: collected under this module, with its fixtures.
-from etl_assets_tests.contract.test_changes import *  # noqa: F403
-from etl_assets_tests.contract.test_concurrency import *  # noqa: F403
 from etl_assets_tests.contract.test_concurrency import DAYS, rows_of
-from etl_assets_tests.contract.test_digests import *  # noqa: F403
-from etl_assets_tests.contract.test_publishing import *  # noqa: F403
-from etl_assets_tests.contract.test_reading import *  # noqa: F403
-from etl_assets_tests.contract.test_tokens import *  # noqa: F403
 from etl_assets_tests.missing import lacking
 from etl_assets_tests.postgres_warehouse.pgbouncer import (
     PROGRAM,

@@ -146,6 +146,7 @@ def test_how_pages_follow_is_found_by_asking(
     assert "Key id: it came once each" in told
 
 
+@pytest.mark.thorough_but("links")
 @pytest.mark.parametrize("answers", [cursors, links], ids=lambda one: one.__name__)
 def test_a_list_of_an_api_loads_as_it_was_written(
     company: Shop, answers: Callable[[Asked], Reply]
@@ -218,6 +219,7 @@ def drops(kind: str) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.thorough_but("csv")
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_files_load_as_they_were_written_with_the_day_of_their_path(
     company: Shop, tmp_path: Path, kind: str

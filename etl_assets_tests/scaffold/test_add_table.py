@@ -153,6 +153,7 @@ def test_a_clock_without_a_zone_is_no_moment_until_somebody_says_its_zone(shop: 
     assert "--zone UTC" in told
 
 
+@pytest.mark.thorough
 def test_a_table_of_a_thousand_columns_is_one_that_loads(shop: Shop) -> None:
     table = printed(shop, "wide")
     assert len(table.columns) == 1000

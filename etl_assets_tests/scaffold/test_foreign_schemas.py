@@ -184,7 +184,7 @@ SHARE = ("class_table", "orders", "translations")
 """What the default run has on the emulator of BigQuery, which is slow."""
 
 
-@pytest.mark.thorough_for("flights", "odd-postgres", "tpch")
+@pytest.mark.thorough_but("pgbench-duckdb")
 @pytest.mark.timeout(3600)
 @pytest.mark.soak_for(
     "bigquery", "tpch", *(f"{world}-postgres" for world in ("flights", "pgbench"))
@@ -228,6 +228,7 @@ def follow(written: Written, backend: Backend, folder: Path, paths: Collection[s
     assert written.digest() == before
 
 
+@pytest.mark.thorough_but("tpch")
 def test_every_table_of_the_schema_is_added_or_refused_in_a_sentence(written: Written) -> None:
     rows = run(
         written.shop.url,

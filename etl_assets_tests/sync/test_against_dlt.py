@@ -47,12 +47,14 @@ def stage(history: History, postgres: EmbeddedPostgres, tmp_path: Path) -> Itera
         yield Stage(url, Ours(shelf), patience=0.1)
 
 
+@pytest.mark.thorough_but("very cursor", "prepared", "loaded, the next on", "longer than the lag")
 @pytest.mark.parametrize("history", told(silent=False), ids=TITLE, indirect=True)
 def test_a_sync_alone_ends_equal_to_the_source(history: History, stage: Stage) -> None:
     play(history, stage)
     assert judge(source_rows(stage.url), stage.runner.rows()).is_equal
 
 
+@pytest.mark.thorough_but("deleted")
 @pytest.mark.parametrize("history", told(silent=True), ids=TITLE, indirect=True)
 def test_what_no_cursor_tells_is_found_by_the_reconciliation(
     history: History, stage: Stage

@@ -28,6 +28,7 @@ def place(shelf: Shelf) -> Position | None:
     return position_of(shelf.table, shelf.warehouse.table_state(shelf.table))
 
 
+@pytest.mark.thorough_but("a local time", "a version", "seconds rounded up")
 @pytest.mark.share
 @every_kind
 def test_b5_rows_and_their_changes_are_synced_once_each(shelf: Shelf, kind: Kind) -> None:
@@ -47,6 +48,7 @@ def test_b5_rows_and_their_changes_are_synced_once_each(shelf: Shelf, kind: Kind
     assert shelf.reconcile(repair=False).is_equal
 
 
+@pytest.mark.thorough_but("True-a version", "False-a date")
 @every_kind
 @pytest.mark.parametrize("written_first", [True, False])
 def test_c2_b5_a_late_commit_is_synced(shelf: Shelf, kind: Kind, written_first: bool) -> None:
@@ -77,6 +79,7 @@ def as_far_as_the_clock(
     return Position(seen.at, number=seen.number) if seen else Position(horizon.now, number=0)
 
 
+@pytest.mark.thorough_but("kind1")
 @pytest.mark.parametrize("kind", [KINDS[n] for n in ("a date", "seconds", "a version")])
 def test_c2_b5_without_the_horizon_the_late_commit_is_lost(
     shelf: Shelf, kind: Kind, monkeypatch: pytest.MonkeyPatch
@@ -95,6 +98,7 @@ def test_c2_b5_without_the_horizon_the_late_commit_is_lost(
     assert lost >= {6, 7}
 
 
+@pytest.mark.thorough_but("a date")
 @every_kind
 def test_c1_b5_ties_are_synced_in_chunks(shelf: Shelf, kind: Kind) -> None:
     shelf = shelf_of(kind, shelf)
@@ -104,6 +108,7 @@ def test_c1_b5_ties_are_synced_in_chunks(shelf: Shelf, kind: Kind) -> None:
     assert shelf.published() == kind.wanted(shelf)
 
 
+@pytest.mark.thorough_but("the greatest")
 @every_kind
 def test_c14_b5_a_sync_that_is_broken_off_goes_on(shelf: Shelf, kind: Kind) -> None:
     shelf = shelf_of(kind, shelf)
@@ -118,6 +123,7 @@ def test_c14_b5_a_sync_that_is_broken_off_goes_on(shelf: Shelf, kind: Kind) -> N
     assert sum(rows) == 6, "what was committed is not read again"
 
 
+@pytest.mark.thorough_but("a version")
 @every_kind
 def test_b5_m10_rows_without_any_cursor_are_loaded_and_counted_by_each_sync(
     shelf: Shelf, kind: Kind
@@ -136,6 +142,7 @@ def test_b5_m10_rows_without_any_cursor_are_loaded_and_counted_by_each_sync(
     assert shelf.reconcile(repair=False).is_equal
 
 
+@pytest.mark.thorough
 def test_b5_rows_that_were_never_updated_are_not_read_again(shelf: Shelf) -> None:
     kind = KINDS["the greatest of two"]
     shelf = shelf_of(kind, shelf)

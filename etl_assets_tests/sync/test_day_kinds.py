@@ -67,7 +67,7 @@ def cases() -> list[object]:
     ]
 
 
-@pytest.mark.thorough_for("postgres", "business day of a local", "zoned")
+@pytest.mark.thorough_but("duckdb-business day of the parent", "duckdb-digits")
 @pytest.mark.parametrize(("backend", "kind", "cursor"), cases(), indirect=["backend"])
 def test_c18_c8_a_row_is_on_its_day_by_load_sync_and_reconciliation(
     backend: Backend, database_url: str, tmp_path: Path, kind: DayKind, cursor: str | None

@@ -96,6 +96,7 @@ def test_c11_an_evolving_table_keeps_new_columns_in_its_overflow(shelf: Shelf) -
     assert shelf.reconcile().is_equal
 
 
+@pytest.mark.thorough_but("retyped")
 @pytest.mark.parametrize(
     ("change", "back", "says"),
     [
@@ -190,6 +191,7 @@ def test_b9_a_sync_of_many_days_warns_once(shelf: Shelf) -> None:
     assert warnings_of(chunk.outcome.days) == [True, False, False]
 
 
+@pytest.mark.thorough_but("freeze")
 @pytest.mark.parametrize("policy", Drift)
 def test_b9_a_column_that_is_left_out_on_purpose_warns_nobody(shelf: Shelf, policy: Drift) -> None:
     shelf = filled(shelf, policy)

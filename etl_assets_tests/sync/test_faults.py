@@ -52,6 +52,7 @@ def later(seconds: float, work: object, *arguments: object) -> Iterator[None]:
         timer.join()
 
 
+@pytest.mark.thorough
 def test_c15_a_sync_sits_a_restart_of_the_server_out_and_gives_up_where_it_takes_too_long(
     shelf: Shelf, own_server: EmbeddedPostgres
 ) -> None:
@@ -145,6 +146,7 @@ def test_c14_a_session_that_is_ended_every_time_is_one_error_and_what_was_commit
     assert shelf.published() == shelf.wanted()
 
 
+@pytest.mark.thorough
 def test_c15_a_statement_that_takes_too_long_is_tried_again(shelf: Shelf) -> None:
     put(shelf, 9)
     with (

@@ -51,6 +51,7 @@ def foreign(shelf: Shelf, name: str = "shelf") -> None:
     shelf.sql(f"CREATE FOREIGN TABLE {name} ({COLUMNS}) SERVER far {OPTIONS}")
 
 
+@pytest.mark.thorough_but("itself")
 @pytest.mark.parametrize("kind", ["itself", "a view", "a partition"])
 def test_b4_a_foreign_table_is_loaded_synced_and_reconciled(
     far: tuple[Shelf, str], kind: str

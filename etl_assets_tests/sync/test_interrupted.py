@@ -27,6 +27,7 @@ AT_ONCE = "'2024-05-17Z'"
 NO_LOOKBACK = shelf_table("shelf", lookback=timedelta(0))
 
 
+@pytest.mark.thorough_but("1-before", "2-after")
 @pytest.mark.parametrize("committed", [True, False], ids=["after", "before"])
 @pytest.mark.parametrize("chunk", [0, 1, 2])
 def test_l2_a_sync_that_died_at_a_commit_goes_on_after_the_last_committed_row(
@@ -42,6 +43,7 @@ def test_l2_a_sync_that_died_at_a_commit_goes_on_after_the_last_committed_row(
     assert shelf.published() == shelf.wanted()
 
 
+@pytest.mark.thorough
 def test_l2_with_a_lookback_what_lies_within_it_is_read_again_and_not_published_again(
     shelf: Shelf,
 ) -> None:
@@ -124,6 +126,7 @@ def test_l3_a_sync_that_another_one_overtakes_loses_its_turn_and_takes_the_next(
     assert len(shelf.warehouse.history(shelf.table, Happening.WATERMARK)) == 2
 
 
+@pytest.mark.thorough
 def test_l3_interleaved_syncs_never_move_the_watermark_back(shelf: Shelf) -> None:
     put(shelf, 21, stamp=ONE_A_SECOND)
     one, other = shelf.chunks(), same(shelf).chunks()
@@ -168,6 +171,7 @@ def test_l5_a_full_load_of_another_day_never_brings_back_what_moved(shelf: Shelf
     assert shelf.published() == shelf.wanted()
 
 
+@pytest.mark.thorough
 def test_l5_a_sync_that_read_before_a_full_load_reads_again(shelf: Shelf) -> None:
     put(shelf, 9)
     shelf.sync()

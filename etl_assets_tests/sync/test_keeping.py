@@ -4,6 +4,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from etl_assets_tests.sync.dying import Killed, dying
 from etl_assets_tests.sync.shelf import FIRST_DAY, Shelf, put
 
@@ -63,6 +65,7 @@ def test_a_version_that_is_read_again_after_a_crash_is_kept_once(shelf: Shelf) -
     assert len(versions(shelf)) == 18
 
 
+@pytest.mark.thorough
 def test_a_row_that_no_cursor_places_has_no_version_and_one_that_changes_silently_no_new_one(
     shelf: Shelf,
 ) -> None:

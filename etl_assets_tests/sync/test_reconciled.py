@@ -42,6 +42,7 @@ def mess_up(shelf: Shelf, chance: random.Random) -> None:
     )
 
 
+@pytest.mark.thorough_but("3-True")
 @pytest.mark.parametrize(("seed", "is_large"), [(1, False), (2, False), (3, True)])
 def test_reconciliation_finds_exactly_the_keys_that_differ_and_repairs_only_their_days(
     shelf: Shelf, seed: int, is_large: bool, monkeypatch: pytest.MonkeyPatch
@@ -196,7 +197,7 @@ def test_more_differences_than_can_be_told_are_refused_with_what_to_do(
     assert shelf.reconcile().is_equal
 
 
-@pytest.mark.thorough_for("False")
+@pytest.mark.thorough
 @pytest.mark.parametrize("has_days", [True, False])
 def test_rows_that_are_scattered_over_a_large_table_are_repaired_one_by_one(
     shelf: Shelf, has_days: bool, monkeypatch: pytest.MonkeyPatch
@@ -218,6 +219,7 @@ def test_rows_that_are_scattered_over_a_large_table_are_repaired_one_by_one(
     assert shelf.reconcile(repair=False).is_equal
 
 
+@pytest.mark.thorough
 def test_a_repair_in_several_chunks_brings_every_key(shelf: Shelf) -> None:
     table = replace(shelf.table, deletes=Deletes.TOMBSTONE, thresholds=Thresholds())
     shelf = replace(shelf, table=table, policy=replace(shelf.policy, chunk_rows=100))

@@ -79,6 +79,7 @@ def test_a_day_waits_although_its_run_dies_right_after_the_position_moved(strict
     assert strict.published()[3][3] == "x"
 
 
+@pytest.mark.thorough
 def test_the_changes_of_a_waiting_day_that_come_later_are_not_lost_either(strict: Shelf) -> None:
     strict.sql(BAD.format(1))
     strict.sync()
@@ -97,6 +98,7 @@ def test_the_changes_of_a_waiting_day_that_come_later_are_not_lost_either(strict
     assert strict.published() == strict.wanted()
 
 
+@pytest.mark.thorough_but("for its sake")
 @pytest.mark.parametrize("bad", [4, 5, 1], ids=["the old", "the new", "the new, for its sake"])
 def test_a_row_that_moves_between_a_refused_and_a_good_day_is_neither_lost_nor_doubled(
     strict: Shelf, bad: int
@@ -123,6 +125,7 @@ def test_a_row_that_moves_between_a_refused_and_a_good_day_is_neither_lost_nor_d
     assert ids(strict)[1] == 2
 
 
+@pytest.mark.thorough
 def test_a_day_that_a_row_has_left_for_a_day_that_waits_for_a_refused_one_waits_too(
     strict: Shelf,
 ) -> None:

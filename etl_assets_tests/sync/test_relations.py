@@ -37,6 +37,7 @@ def set_aside(shelf: Shelf) -> Sequence[tuple[str, str]]:
 MATERIALISED = "CREATE MATERIALIZED VIEW {} AS SELECT * FROM base"
 
 
+@pytest.mark.thorough_but("itself")
 @pytest.mark.parametrize("through", ["itself", "a view", "a view of a view"])
 def test_b4_a_materialised_view_is_read_synced_and_reconciled(shelf: Shelf, through: str) -> None:
     # The case: matview.sql; the view of it, too.
@@ -213,6 +214,7 @@ def test_b6_a_key_in_parent_and_child_is_set_aside_with_both_rows(shelf: Shelf, 
     assert not set_aside(shelf)
 
 
+@pytest.mark.thorough
 def test_b6_a_key_in_two_children_on_two_days_is_set_aside_too(shelf: Shelf) -> None:
     with_child(shelf)
     shelf.sql(
@@ -226,6 +228,7 @@ def test_b6_a_key_in_two_children_on_two_days_is_set_aside_too(shelf: Shelf) -> 
     assert shelf.reconcile().is_equal
 
 
+@pytest.mark.thorough
 def test_b6_only_reads_the_parent_s_own_rows_on_every_road(shelf: Shelf) -> None:
     with_child(shelf, only=True)
     shelf.sql(IN_CHILD)

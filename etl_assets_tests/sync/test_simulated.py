@@ -70,7 +70,7 @@ def urls(database_url: str, icu_database_url: str) -> list[str]:
     return [database_url, icu_database_url]
 
 
-@pytest.mark.thorough_for("greatest", "dates, kept", "versions", "epochs", "seconds")
+@pytest.mark.thorough_but("no days", "two databases")
 @pytest.mark.parametrize("world", WORLDS)
 def test_after_any_history_the_warehouse_is_the_source(
     world: str, urls: Sequence[str], tmp_path: Path

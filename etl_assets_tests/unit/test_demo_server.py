@@ -123,6 +123,7 @@ def test_stop_ends_this_server_and_no_other(
     assert query(server.url("postgres"), "SELECT 1") == [(1,)]
 
 
+@pytest.mark.thorough
 def test_stop_is_content_when_its_server_is_killed_meanwhile(own_server: EmbeddedPostgres) -> None:
     main = psutil.Process(main_process(own_server))
     main.suspend()  # so that pg_ctl waits for it
@@ -148,6 +149,7 @@ def test_it_recovers_what_was_committed_when_its_main_process_was_killed(
     assert query(again.url("postgres"), "SELECT answer FROM kept") == [(42,)]
 
 
+@pytest.mark.thorough_but("1")
 @pytest.mark.parametrize("tables", [1, 3])
 def test_t2_it_starts_after_its_main_process_was_killed_while_an_unlogged_table_was_made(
     own_server: EmbeddedPostgres, tables: int
@@ -174,6 +176,7 @@ def test_t2_it_starts_after_its_main_process_was_killed_while_an_unlogged_table_
     assert "File exists" in (own_server.data_dir / "server.log").read_text(), "it was provoked"
 
 
+@pytest.mark.thorough_but("True")
 @pytest.mark.parametrize("pid_file_is_left", [True, False])
 def test_t2_it_starts_only_when_no_session_of_the_old_server_is_left(
     own_server: EmbeddedPostgres, pid_file_is_left: bool
@@ -221,12 +224,14 @@ def test_a_pid_file_that_names_a_living_stranger_is_not_believed(
     assert query(again.url("postgres"), "SELECT 1") == [(1,)]
 
 
+@pytest.mark.thorough
 def test_a_socket_that_was_tidied_away_comes_back(own_server: EmbeddedPostgres) -> None:
     Path(own_server.socket_dir, ".s.PGSQL.5432").unlink()
     again = start_postgres(own_server.data_dir)
     assert query(again.url("postgres"), "SELECT 1") == [(1,)]
 
 
+@pytest.mark.thorough
 def test_a_deep_folder_with_odd_characters_gets_a_short_private_socket(tmp_path: Path) -> None:
     deep = tmp_path / "a folder, quite 'deep'" / ("x" * 100) / "pg"
     running = start_postgres(deep)

@@ -30,18 +30,23 @@ def test_own(on): "What the module names is no matter of it."
 @pytest.mark.parametrize("on", ["duckdb", "bigquery", "two"])
 def test_share(on): pass
 
+@pytest.mark.thorough_but("postgres", "duckdb")
+@pytest.mark.parametrize("on", ["duckdb", "bigquery", "two"])
+def test_few(on): pass
+
 def test_bigquery_is_no_case(): pass
 """
 DEFAULT = {"test_all[duckdb]", "test_all[two]", "test_share[duckdb]", "test_share[bigquery]"}
-DEFAULT |= {"test_bigquery_is_no_case", "test_own[bigquery]", "test_own[two]"}
+DEFAULT |= {"test_bigquery_is_no_case", "test_own[bigquery]", "test_own[two]", "test_few[duckdb]"}
+THOROUGH = {"test_all[postgres]", "test_own[duckdb]", "test_share[two]", "test_few[two]"}
 
 
 @pytest.mark.parametrize(
     ("chosen", "found"),
     [
         ("not soak and not thorough", DEFAULT),
-        ("thorough and not soak", {"test_all[postgres]", "test_own[duckdb]", "test_share[two]"}),
-        ("soak", {"test_all[bigquery]", "test_own[postgres]"}),
+        ("thorough and not soak", THOROUGH),
+        ("soak", {"test_all[bigquery]", "test_own[postgres]", "test_few[bigquery]"}),
     ],
 )
 def test_each_case_is_in_one_of_the_runs(tmp_path: Path, chosen: str, found: set[str]) -> None:

@@ -142,6 +142,7 @@ INTEGERS = {
 }
 
 
+@pytest.mark.thorough_but("int64", "day", "lasting")
 @pytest.mark.parametrize("name", INTEGERS)
 @given(data=st.data())
 def test_whole_numbers_and_moments_of_any_size_come_back_in_polars_and_duckdb(

@@ -22,6 +22,20 @@ FILES = 15
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 
 
+@pytest.mark.thorough_but(
+    "NUL",
+    "not the declared",
+    "ragged",
+    "quotes anywhere",
+    "never closed",
+    "line ends mixed",
+    "json: good",
+    "keys twice",
+    "beyond the limit",
+    "packed: cut",
+    "several members",
+    "parquet: all",
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_f6_f16_hostile_files_are_read_as_the_oracle_says(kind: str) -> None:
     assert not differences(kind, range(FILES))

@@ -158,6 +158,7 @@ def test_markers_of_folders_are_empty_objects(s3: S3Server, bucket: str) -> None
     assert [content(store, stored) for stored in listed(store)] == [b"x", b"", b"x"]
 
 
+@pytest.mark.thorough_but("500", "cut")
 @pytest.mark.parametrize(
     "fault",
     [
@@ -174,6 +175,7 @@ def test_f4_a_page_that_fails_once_is_asked_for_again(
     assert len(proxy.faulted()) == 1
 
 
+@pytest.mark.thorough_but("denied", "dropped")
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
@@ -194,6 +196,7 @@ def test_f4_a_page_that_always_fails_is_an_error_and_no_shorter_listing(
         next(pages)
 
 
+@pytest.mark.thorough
 def test_a_page_that_comes_late_is_asked_for_again(s3: S3Server, proxy: HttpProxy) -> None:
     proxy.add(Rule(Delay(100), path=LATER_PAGES))
     assert keys(behind(proxy, s3, "many", "orders", idle=5, patience=300)) == MANY_KEYS

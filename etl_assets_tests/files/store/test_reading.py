@@ -123,6 +123,7 @@ def test_a_read_that_always_ends_early_is_an_error(
         content(store, only(store))
 
 
+@pytest.mark.thorough
 def test_a_read_that_stands_still_is_taken_up_again(
     s3: S3Server, proxy: HttpProxy, bucket: str
 ) -> None:
