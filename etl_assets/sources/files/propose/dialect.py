@@ -19,11 +19,14 @@ from etl_assets.sources.files.reading.csv_records import Record, Records
 _DELIMITERS = (",", ";", "\t", "|", "^", "~")
 _TRIED = 2_000
 _OPENS_WITH_SINGLE = re.compile(r"(?:^|[,;\t|^~])'", re.MULTILINE)
+_SURELY = 256  # bytes: a shorter text may be of odd characters alone
+_MOST_ZEROS = 0.25
+"""Zeros among its bytes: UTF-16 without its mark decodes as UTF-8, and has one for each letter."""
 _OF_TEXTS = b"\t\n\v\f\r\x1a\x01\x1c\x1d\x1e\x1f"
 """Whitespace, the end of a file of CP/M, and what Hive and others write between fields."""
 _CONTROLS = bytes({*range(32), 127} - {*_OF_TEXTS})
-_MOST_CONTROLS, _SURELY = 0.04, 256
-"""Of a text of some length so few bytes are control characters; of random bytes 8 % are."""
+_MOST_CONTROLS = 0.04
+"""Control characters among the bytes of a text in no UTF; of random bytes 8 % are."""
 _DATA = re.compile(r"[+-]?[.,]?[0-9][0-9.,:/ TZ+-]*")
 """What is surely no name of a column: a number, a date, a time."""
 
@@ -107,7 +110,6 @@ def _encoding(begins: Sequence[Begin]) -> tuple[str, list[str]]:
     contents = [begin.content for begin in begins]
     if any(content.startswith((b"\xff\xfe", b"\xfe\xff")) for content in contents):
         return "utf-16", ["The files begin with the mark of UTF-16."]
-    _refuse_what_is_no_text(begins)
     for encoding in ("utf-8", "cp1252", "latin-1"):
         try:
             for begin in begins:
@@ -115,12 +117,14 @@ def _encoding(begins: Sequence[Begin]) -> tuple[str, list[str]]:
         except UnicodeDecodeError:
             continue
         if encoding == "utf-8":
+            _refuse_what_is_no_text(begins, b"\0", _MOST_ZEROS)
             is_ascii = all(content.isascii() for content in contents)
             note = (
                 "The sample has ASCII only, so that utf-8 is a guess: a file that is something "
                 "else is refused, and its letters are not garbled."
             )
             return encoding, [note] if is_ascii else []
+        _refuse_what_is_no_text(begins, _CONTROLS, _MOST_CONTROLS)
         return encoding, [
             f"The files are not UTF-8. {encoding} is a guess: in another encoding of one byte a "
             "letter (latin-1, cp1250, cp437 …) letters beyond ASCII would be others, without any "
@@ -129,14 +133,14 @@ def _encoding(begins: Sequence[Begin]) -> tuple[str, list[str]]:
     raise AssertionError("latin-1 decodes everything")
 
 
-def _refuse_what_is_no_text(begins: Sequence[Begin]) -> None:
+def _refuse_what_is_no_text(begins: Sequence[Begin], strange: bytes, most: float) -> None:
     """Any bytes have a meaning in an encoding of one byte: that they decode says nothing."""
     for begin in begins:
         content = begin.content.rstrip(b"\0")  # what a crash may leave behind a text
-        controls = len(content) - len(content.translate(None, _CONTROLS))
-        if controls > _MOST_CONTROLS * len(content) and len(content) >= _SURELY:
+        found = len(content) - len(content.translate(None, strange))
+        if found > most * len(content) and len(content) >= _SURELY:
             raise SourceError(
-                f"{begin.key!r} is no text that can be read: {controls:,} of its first "
+                f"{begin.key!r} is no text that can be read: {found:,} of its first "
                 f"{count_of(len(content), 'byte')} are control characters, and the mark of UTF-16 "
                 "is not at its begin.",
                 "Is it compressed, or encrypted? Say --format if it is something else than CSV.",
