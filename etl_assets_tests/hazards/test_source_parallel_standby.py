@@ -15,19 +15,15 @@ from etl_assets.demo.server import EmbeddedPostgres
 from etl_assets.postgres import copy
 from etl_assets.sources.postgres import parallel
 from etl_assets.sources.postgres.reader import PostgresReader
-from etl_assets_tests.hazards.test_source_parallel import (
+from etl_assets_tests.hazards.in_slices import (
     PLAIN,
     ROWS,
     Loads,
     Seen,
-    cut_small,
     fill,
     frames,
-    seen,
 )
 from etl_assets_tests.source_tables import reader_of, run
-
-__all__ = ["cut_small", "seen"]
 
 
 def until_replayed(primary: EmbeddedPostgres, standby: EmbeddedPostgres) -> None:

@@ -72,6 +72,22 @@ class Shop:
         """Change or ask the source."""
         return run(self.url, *statements)
 
+    def change_order(self, day: date) -> None:
+        """Change one order of that day, which must have one."""
+        changed = self.sql(
+            "UPDATE orders SET note = 'late', updated_at = now() "
+            f"WHERE id = (SELECT max(id) FROM orders WHERE created_at::date = '{day}') RETURNING id"
+        )
+        assert len(changed) == 1, f"{day} has no order"
+
+    def add_order(self, day: date) -> None:
+        """One more order on that day, without items."""
+        self.sql(
+            "INSERT INTO orders (id, customer_id, status, total_cents, currency, channel, "
+            "coupon_code, created_at, updated_at) SELECT max(id) + 1, min(customer_id), 'paid', "
+            f"100, 'EUR', 'web', 'SPRING', '{day} 12:00+00', now() FROM orders"
+        )
+
     def load(
         self, *paths: str, days: Sequence[date] = (DAYS[0], DAYS[-1])
     ) -> dg.ExecuteInProcessResult:

@@ -15,20 +15,13 @@ MADE_OF_STAGED = ("enriched/fact_orders", "enriched/fact_order_items", "enriched
 DERIVED = ("staged/orders", *MADE_OF_STAGED, "enriched/daily_revenue")
 
 
-def change_an_order(shop: Shop, day: date) -> None:
-    shop.sql(
-        "UPDATE orders SET note = 'late', updated_at = now() "
-        f"WHERE id = (SELECT min(id) FROM orders WHERE created_at::date = '{day}')"
-    )
-
-
 def loads(shop: Shop) -> dict[tuple[str, date], str]:
     states = shop.platform.warehouse.state()
     return {(s.table_name, s.partition_key): s.load_id for s in states if s.load_id}
 
 
 def test_r7_the_late_days_of_every_layer_are_made_and_no_others(full_shop: Shop) -> None:
-    change_an_order(full_shop, DAYS[1])
+    full_shop.change_order(DAYS[1])
     full_shop.load("raw/orders", days=[DAYS[1]])
     before = loads(full_shop)
     result = derive_late_days(
@@ -49,7 +42,7 @@ def test_r7_the_late_days_of_every_layer_are_made_and_no_others(full_shop: Shop)
 
 @pytest.mark.thorough
 def test_r7_only_the_tables_that_are_named_are_made(full_shop: Shop) -> None:
-    change_an_order(full_shop, DAYS[2])
+    full_shop.change_order(DAYS[2])
     full_shop.load("raw/orders", days=[DAYS[2]])
     result = derive_late_days(full_shop.platform, ["staged/orders"], full_shop.instance)
     assert {path for path, days in result.done.items() if days} == {"staged/orders"}
@@ -60,7 +53,7 @@ def test_r7_only_the_tables_that_are_named_are_made(full_shop: Shop) -> None:
 def test_r7_a_sync_makes_what_is_late_after_it(full_shop: Shop) -> None:
     orders = [full_shop.platform.catalog["raw/orders"]]
     sync_tables(full_shop.platform, orders, full_shop.instance, derive=False)
-    change_an_order(full_shop, DAYS[0])
+    full_shop.change_order(DAYS[0])
     left = sync_tables(full_shop.platform, orders, full_shop.instance, derive=False)
     assert left.derived.done == {}
     assert [one.table for one in full_shop.platform.late()] == ["staged/orders"]

@@ -32,16 +32,17 @@ def late(shop: Shop) -> list[tuple[str, date]]:
 @pytest.fixture
 def built(full_shop: Shop) -> Shop:
     """A shop whose every layer is loaded and has caught up."""
-    assert run_job(full_shop.platform, SYNC_JOB, [ORDERS], full_shop.instance).success
+    sync_orders(full_shop)
     return full_shop
 
 
-def change_an_order(shop: Shop, day: date) -> None:
-    shop.sql(
-        "UPDATE orders SET note = 'late', updated_at = now() "
-        f"WHERE id = (SELECT min(id) FROM orders WHERE created_at::date = '{day}')"
-    )
+def sync_orders(shop: Shop) -> None:
     assert run_job(shop.platform, SYNC_JOB, [ORDERS], shop.instance).success
+
+
+def change_an_order(shop: Shop, day: date) -> None:
+    shop.change_order(day)
+    sync_orders(shop)
 
 
 def test_a_late_order_makes_its_own_day_late_layer_by_layer_and_no_other(built: Shop) -> None:
@@ -114,7 +115,8 @@ def tick(built: Shop, tmp_path: Path) -> Iterator[Tick]:
 def test_the_sensor_asks_for_the_late_days_once_and_says_why(built: Shop, tick: Tick) -> None:
     change_an_order(built, DAYS[0])
     change_an_order(built, DAYS[1])
-    change_an_order(built, DAYS[3])
+    built.add_order(DAYS[3])
+    sync_orders(built)
     first = tick(None)
     spans = [
         (
