@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from etl_assets.core.state import TableState
-from etl_assets.warehouse.bigquery import BigQueryWarehouse, states
+from etl_assets.warehouse.bigquery import BigQueryWarehouse, records
 from etl_assets_tests.bigquery_warehouse.conftest import Place
 from etl_assets_tests.contract.days import (
     AS_OF,
@@ -103,7 +103,7 @@ def test_a_large_quarantine_is_counted_by_a_query(
 ) -> None:
     warehouse = place.warehouse()
     publish(warehouse, staged(place.folder, orders({}), rejected=["{}"] * 3))
-    monkeypatch.setattr(states, "_MOST_LISTED", 2)
+    monkeypatch.setattr(records, "_MOST_LISTED", 2)
     before = jobs_of(place)
     assert warehouse.quarantine_counts(ORDERS) == {DAY: 3}
     assert jobs_of(place) == before + 1

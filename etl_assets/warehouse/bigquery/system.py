@@ -1,11 +1,11 @@
 """The platform's own tables in BigQuery: made, brought up to this release, and listed.
 
-What they are is `warehouse/system_tables.py`; what is written to them is `states.py`. Listing is by
-`tabledata.list`, which is no job and costs nothing.
+What they are is `warehouse/system_tables.py`; what is written to them is `states.py` and
+`records.py`. Listing is by `tabledata.list`, which is no job and costs nothing.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -78,6 +78,14 @@ class System:
         except NotFound:
             self._complete.pop(table.name, None)
             return []
+
+    def asked(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a query, which is a job; none where a table of it is not there."""
+        try:
+            job = self._jobs.query(sql, f"etl_state_{uuid4().hex}", parameters=parameters)
+        except NotFound:
+            return []  # nothing was ever published
+        return [tuple(row.values()) for row in job.result()]
 
     def size(self, table: SystemTable) -> int:
         """About how many rows the table has."""

@@ -1,96 +1,39 @@
 """The warehouse of production: parts are loaded beside the tables, published by one transaction.
 
-The steps are here; what is sent is in the modules beside this one.
+The steps for rows are here, what it remembers of tables is `state_store.py`; what is sent is in the
+modules beside them.
 """
 
-import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property, wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import polars as pl
 
 from etl_assets.core.contracts import polars_schema
 from etl_assets.core.errors import EtlError
-from etl_assets.core.field_register import FieldPart
-from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.findings import Finding, clock_finding
-from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Extract, Warehouse
-from etl_assets.warehouse.bigquery.clients import Clients
-from etl_assets.warehouse.bigquery.digests import Digests
-from etl_assets.warehouse.bigquery.facts import Inquiries
+from etl_assets.warehouse.bigquery.connected import new_id, writing
 from etl_assets.warehouse.bigquery.failures import bigquery_errors, request_retry
-from etl_assets.warehouse.bigquery.given import Giver
 from etl_assets.warehouse.bigquery.health import findings
-from etl_assets.warehouse.bigquery.jobs import Jobs
-from etl_assets.warehouse.bigquery.loading import Loading
-from etl_assets.warehouse.bigquery.lookups import Lookups
-from etl_assets.warehouse.bigquery.options import BigQueryOptions
-from etl_assets.warehouse.bigquery.publishing import Publishing
-from etl_assets.warehouse.bigquery.reading import Reader, RestReader, StorageReader
-from etl_assets.warehouse.bigquery.schema import Datasets
 from etl_assets.warehouse.bigquery.scripts import staging_name
 from etl_assets.warehouse.bigquery.spooled import check_days
-from etl_assets.warehouse.bigquery.states import States
-from etl_assets.warehouse.bigquery.system import System
+from etl_assets.warehouse.bigquery.state_store import BigQueryStates
 from etl_assets.warehouse.bigquery.types import check_emulated, check_names
 from etl_assets.warehouse.contract_tables import Fit
-from etl_assets.warehouse.publication import (
-    Facts,
-    JobCost,
-    Publication,
-    Recorded,
-    StagedDay,
-    Staging,
-)
+from etl_assets.warehouse.publication import Facts, JobCost, Publication, StagedDay, Staging
 from etl_assets.warehouse.versions import migrated
 
 _PATIENCE = 10.0
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
-def _writing(
-    method: "Callable[Concatenate[BigQueryWarehouse, P], T]",
-) -> "Callable[Concatenate[BigQueryWarehouse, P], T]":
-    """A method that changes something: one of production is refused in an environment."""
-
-    @wraps(method)
-    def guarded(self: "BigQueryWarehouse", *args: P.args, **kwargs: P.kwargs) -> T:
-        if self.options.is_read_only:
-            raise TypeError("Production is only read from an environment.")
-        return method(self, *args, **kwargs)
-
-    return cast("Callable[Concatenate[BigQueryWarehouse, P], T]", guarded)
-
-
-class BigQueryWarehouse(Warehouse):
-    """Datasets of one project; `clients` connects when something is first asked for.
-
-    `wait_seconds` bounds how long requests, failed jobs and conflicts are tried again. What
-    `is_emulated` holds less than the service.
-    """
-
-    def __init__(
-        self,
-        options: BigQueryOptions,
-        clients: Callable[[], Clients],
-        *,
-        wait_seconds: float = 120,
-        is_emulated: bool = False,
-    ) -> None:
-        self.options = options
-        self._connect, self._wait_seconds = clients, wait_seconds
-        self._is_emulated = is_emulated
-        self._retry = request_retry(wait_seconds)
+class BigQueryWarehouse(BigQueryStates, Warehouse):
+    """Datasets of one project; see `BigQueryService`."""
 
     def health(self, where: str, layers: Sequence[str]) -> tuple[list[Finding], timedelta | None]:
         """See `Warehouse.health`."""
@@ -105,7 +48,7 @@ class BigQueryWarehouse(Warehouse):
         answers = Finding(where, "connection", "it answers")
         return [answers, *found, clock_finding(where, skew)], skew
 
-    @_writing
+    @writing
     def ensure(self, table: LayerTable) -> Sequence[str]:
         """See `Rows.ensure`."""
         self._check(table)
@@ -125,7 +68,7 @@ class BigQueryWarehouse(Warehouse):
             found = self._datasets.find(table)
         return int(found.num_bytes or 0) if found else 0
 
-    @_writing
+    @writing
     def stage(self, table: LayerTable, days: Sequence[StagedDay], run_id: str) -> Staging:
         """See `Rows.stage`."""
         self._check(table)
@@ -144,7 +87,7 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors(f"comparing what is staged for {staging.table.path}"):
             return self._inquiries.facts(staging, elsewhere=elsewhere, versions=versions)
 
-    @_writing
+    @writing
     def publish(self, publication: Publication) -> Sequence[JobCost]:
         """See `Rows.publish`."""
         table = publication.table
@@ -201,139 +144,17 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors(f"comparing {table.path}"):
             return self._digests.of_rows(table, day, buckets, among)
 
-    def version(self) -> str | None:
-        """See `StateStore.version`."""
-        with bigquery_errors("reading etl_tables"):
-            return self._system.fingerprint()
-
-    def table_states(self) -> list[TableState]:
-        """See `StateStore.table_states`."""
-        with bigquery_errors("reading etl_tables"):
-            return self._states.of_tables()
-
-    def table_state(self, table: LayerTable) -> TableState | None:
-        """See `StateStore.table_state`."""
-        with bigquery_errors("reading etl_tables"):
-            # Work goes on from here: what an earlier release wrote counts.
-            if not self.options.is_read_only and self._system.upgrade(from_nothing=False) is None:
-                return None
-            return self._states.of_table(table.path)
-
-    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
-        """See `StateStore.state`."""
-        with bigquery_errors("reading etl_state"):
-            return self._states.of_parts(*([table.path] if table else []))
-
-    def recorded(
-        self, table: LayerTable, *, versions: bool = False, quarantine: bool = False
-    ) -> Recorded:
-        """See `StateStore.recorded`; the table's row is listed first."""
-        own, kept = self.table_state(table), table.versions if versions else None
-        with bigquery_errors("reading etl_state"):
-            found = self._states.of_parts(table.path, *([kept.path] if kept else []))
-        counts = self.quarantine_counts(table) if quarantine else {}
-        return Recorded(
-            own,
-            {state.partition_key: state for state in found if state.table_name == table.path},
-            {state.partition_key: state for state in found if state.table_name != table.path},
-            counts,
-        )
-
-    def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
-        """See `StateStore.quarantine_counts`."""
-        with bigquery_errors("reading etl_quarantine"):
-            return self._states.quarantine_counts(table)
-
-    def tombstones(self, table: LayerTable) -> pl.DataFrame:
-        """See `StateStore.tombstones`."""
-        with bigquery_errors("reading etl_tombstones"):
-            return self._states.tombstones(table)
-
-    def ledger(self, table: LayerTable) -> list[LedgerEntry]:
-        """See `StateStore.ledger`."""
-        with bigquery_errors("reading etl_files"):
-            return self._states.ledger(table)
-
-    def file_days(self, table: LayerTable) -> list[IndexedObject]:
-        """See `StateStore.file_days`."""
-        with bigquery_errors("reading etl_file_days"):
-            return self._states.file_days(table)
-
-    @_writing
-    def put_file_days(
-        self, table: LayerTable, keys: Collection[str], found: Sequence[IndexedObject]
-    ) -> None:
-        """See `StateStore.put_file_days`."""
-        with bigquery_errors("writing etl_file_days"):
-            self._states.put_file_days(table, keys, found)
-
-    def fields(self, table: LayerTable) -> list[FieldPart]:
-        """See `StateStore.fields`."""
-        with bigquery_errors("reading etl_fields"):
-            return self._states.fields(table)
-
-    @_writing
-    def put_fields(
-        self, table: LayerTable, parts: Collection[date], found: Sequence[FieldPart]
-    ) -> None:
-        """See `StateStore.put_fields`."""
-        with bigquery_errors("writing etl_fields"):
-            self._states.put_fields(table, parts, found)
-
-    def quarantined(
-        self,
-        table: LayerTable,
-        *,
-        positions: Collection[str] | None = None,
-        days: Collection[date] | None = None,
-    ) -> pl.DataFrame:
-        """See `StateStore.quarantined`."""
-        with bigquery_errors("reading etl_quarantine"):
-            return self._states.quarantined(table, positions, days)
-
-    @_writing
-    def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
-        """See `StateStore.verify`."""
-        with bigquery_errors("writing etl_state"):
-            self._states.verify(table, days, moment)
-
-    @_writing
-    def move(
-        self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
-    ) -> None:
-        """See `StateStore.move`."""
-        with bigquery_errors(f"moving the position of {table_state.table_name}"):
-            self._states.move(table_state, token, history)
-
-    @_writing
-    def record(self, history: Sequence[HistoryEntry]) -> None:
-        """See `StateStore.record`."""
-        with bigquery_errors("writing etl_history"):
-            self._states.record(history)
-
-    def history(self, table: LayerTable, kind: str, most: int = 100) -> list[HistoryEntry]:
-        """See `StateStore.history`."""
-        with bigquery_errors("reading etl_history"):
-            return self._states.history(table, kind, most)
-
     def tables_version(self) -> int | None:
         """See `Warehouse.tables_version`."""
         with bigquery_errors("looking at the platform's tables"):
             return self._system.version()
 
-    @_writing
+    @writing
     def migrate(self) -> str:
         """See `Warehouse.migrate`."""
         with bigquery_errors("migrating the platform's tables"):
             before = self._system.upgrade()
         return migrated(before)
-
-    def close(self) -> None:
-        """Close the sessions to Google; using the warehouse again opens new ones."""
-        if "_clients" in self.__dict__:
-            self._clients.close()
-            for part in _CONNECTED:
-                self.__dict__.pop(part, None)
 
     def environments(self) -> list[str]:
         """See `Warehouse.environments`."""
@@ -345,75 +166,14 @@ class BigQueryWarehouse(Warehouse):
         with bigquery_errors(f"removing the environment {name}"):
             return self._datasets.drop_all(f"{self.options.dataset_prefix}{name}_")
 
-    @cached_property
-    def _clients(self) -> Clients:
-        return self._connect()
-
-    @cached_property
-    def _datasets(self) -> Datasets:
-        return Datasets(self._clients.rest, self.options, self._retry)
-
-    @cached_property
-    def _jobs(self) -> Jobs:
-        return Jobs(self._clients.rest, self.options, self._wait_seconds)
-
-    @cached_property
-    def _system(self) -> System:
-        return System(self._jobs, self._datasets)
-
-    @cached_property
-    def _states(self) -> States:
-        return States(self._jobs, self._datasets, self._system)
-
-    @cached_property
-    def _giver(self) -> Giver:
-        return Giver(self._datasets, self._loading)
-
-    @cached_property
-    def _lookups(self) -> Lookups:
-        return Lookups(self._jobs, self._datasets, self._giver)
-
-    @cached_property
-    def _inquiries(self) -> Inquiries:
-        return Inquiries(self._jobs, self._datasets)
-
-    @cached_property
-    def _publishing(self) -> Publishing:
-        return Publishing(self._jobs, self._datasets, self._giver, self._states)
-
-    @cached_property
-    def _digests(self) -> Digests:
-        return Digests(self._jobs, self._datasets)
-
-    @cached_property
-    def _loading(self) -> Loading:
-        return Loading(self._jobs, self._datasets, self._clients.bucket)
-
-    @cached_property
-    def _reader(self) -> Reader:
-        storage = self._clients.storage
-        return Reader(
-            StorageReader(storage, self._datasets, self._retry) if storage else None,
-            RestReader(self._jobs, self._datasets, lambda: _new_id("read")),
-        )
-
     def _ensure(self, table: LayerTable) -> Sequence[str]:
         added = self._datasets.ensure(table)
         for statement in added.values():
-            self._jobs.query(statement, _new_id("alter"))
+            self._jobs.query(statement, new_id("alter"))
         return list(added)
 
     def _now(self) -> datetime:
         """The service's clock: days that are made of these rows are compared by it (L5)."""
-        job = self._jobs.query("SELECT CURRENT_TIMESTAMP()", _new_id("clock"))
+        job = self._jobs.query("SELECT CURRENT_TIMESTAMP()", new_id("clock"))
         moment: datetime = next(iter(job.result()))[0]
         return moment
-
-
-_CONNECTED = tuple(
-    name for name, part in vars(BigQueryWarehouse).items() if isinstance(part, cached_property)
-)
-
-
-def _new_id(what: str) -> str:
-    return f"etl_{what}_{uuid.uuid4().hex}"

@@ -1,37 +1,24 @@
 """The warehouse that is a PostgreSQL: which transactions its operations take, and in what order.
 
-What happens inside one is `publication.py`, `staging.py`, `states.py`, `schema.py`, `reading.py`,
-`inquiries.py` and `measuring.py`.
+What happens inside one is `publication.py`, `staging.py`, `schema.py`, `reading.py`, `inquiries.py`
+and `measuring.py`; what it remembers of tables is `state_store.py`.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 import sqlalchemy as sa
 
-from etl_assets.config import WarehousePool
-from etl_assets.core.field_register import FieldPart
-from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.findings import Finding
-from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.partitions import Window
-from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.contract_tables import Fit
-from etl_assets.warehouse.postgres import (
-    inquiries,
-    measuring,
-    schema,
-    states,
-    system,
-)
-from etl_assets.warehouse.postgres import quarantine as of_quarantine
-from etl_assets.warehouse.postgres.engine import Transactions, warehouse_engine
+from etl_assets.warehouse.postgres import inquiries, measuring, schema, system
 from etl_assets.warehouse.postgres.health import findings
 from etl_assets.warehouse.postgres.partitions import ensure_days
 from etl_assets.warehouse.postgres.publication import publish
@@ -46,40 +33,16 @@ from etl_assets.warehouse.postgres.staging import (
     sweep,
     version_days,
 )
+from etl_assets.warehouse.postgres.state_store import PostgresStates
 from etl_assets.warehouse.postgres.types import column_types
-from etl_assets.warehouse.publication import (
-    Facts,
-    JobCost,
-    Publication,
-    Recorded,
-    StagedDay,
-    Staging,
-)
-from etl_assets.warehouse.system_tables import SCHEMA_VERSION
+from etl_assets.warehouse.publication import Facts, JobCost, Publication, StagedDay, Staging
 from etl_assets.warehouse.versions import migrated
 
 T = TypeVar("T")
 
 
-class PostgresWarehouse(Warehouse):
-    """The database of `url`; waits up to `wait_seconds` for others that hold what it needs.
-
-    `schemas` says how the names of its schemas begin. With `read_only` nothing is changed in it, as
-    its transactions are read-only; keys that are looked up are staged where `schemas` says.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        pool: WarehousePool,
-        wait_seconds: float = 120,
-        schemas: Schemas | None = None,
-        read_only: bool = False,
-    ) -> None:
-        engine = warehouse_engine(url, pool)
-        self.transactions = Transactions(engine, wait_seconds, schemas, read_only=read_only)
-        self._is_read_only = self._is_prepared = read_only
+class PostgresWarehouse(PostgresStates, Warehouse):
+    """The database of a URL; see `PostgresDatabase`."""
 
     def health(self, where: str, layers: Sequence[str]) -> tuple[list[Finding], timedelta | None]:
         """See `Warehouse.health`."""
@@ -173,130 +136,10 @@ class PostgresWarehouse(Warehouse):
         doing = f"comparing {table.path}"
         return self._look(doing, lambda c: measuring.row_digests(c, table, day, buckets, among))
 
-    def version(self) -> str | None:
-        """See `StateStore.version`."""
-        return self._look("reading etl_tables", states.version)
-
-    def table_states(self) -> list[TableState]:
-        """See `StateStore.table_states`."""
-        return self._look("reading etl_tables", states.table_states)
-
-    def table_state(self, table: LayerTable) -> TableState | None:
-        """See `StateStore.table_state`."""
-        self._bring_over()
-        found = self._look("reading etl_tables", lambda c: states.table_states(c, table.path))
-        return found[0] if found else None
-
-    def state(self, table: LayerTable | None = None) -> list[PartitionState]:
-        """See `StateStore.state`."""
-        name = table.path if table else None
-        return self._look("reading etl_state", lambda c: states.states(c, name))
-
-    def recorded(
-        self, table: LayerTable, *, versions: bool = False, quarantine: bool = False
-    ) -> Recorded:
-        """See `StateStore.recorded`: all of one moment."""
-        kept = table.versions if versions else None
-
-        def work(connection: sa.Connection) -> Recorded:
-            own = states.table_states(connection, table.path)
-            of_versions = states.states(connection, kept.path) if kept else []
-            return Recorded(
-                own[0] if own else None,
-                {state.partition_key: state for state in states.states(connection, table.path)},
-                {state.partition_key: state for state in of_versions},
-                of_quarantine.counts(connection, table) if quarantine else {},
-            )
-
-        self._bring_over()
-        return self._look(f"reading what is recorded of {table.path}", work)
-
-    def quarantine_counts(self, table: LayerTable) -> dict[date, int]:
-        """See `StateStore.quarantine_counts`."""
-        return self._look("reading etl_quarantine", lambda c: of_quarantine.counts(c, table))
-
-    def quarantined(
-        self,
-        table: LayerTable,
-        *,
-        positions: Collection[str] | None = None,
-        days: Collection[date] | None = None,
-    ) -> pl.DataFrame:
-        """See `StateStore.quarantined`."""
-        return self._look(
-            "reading etl_quarantine",
-            lambda c: of_quarantine.quarantined(c, table, positions, days),
-        )
-
-    def tombstones(self, table: LayerTable) -> pl.DataFrame:
-        """See `StateStore.tombstones`."""
-        return self._look("reading etl_tombstones", lambda c: of_quarantine.tombstones(c, table))
-
-    def ledger(self, table: LayerTable) -> list[LedgerEntry]:
-        """See `StateStore.ledger`."""
-        return self._look("reading etl_files", lambda c: states.ledger(c, table))
-
-    def move(
-        self, table_state: TableState, token: str | None, history: Sequence[HistoryEntry]
-    ) -> None:
-        """See `StateStore.move`."""
-
-        def work(connection: sa.Connection) -> None:
-            if states.take_turn(connection, table_state, token):
-                states.put_table(connection, table_state)
-                states.record(connection, history)
-
-        self._change(f"moving the position of {table_state.table_name}", work)
-
-    def file_days(self, table: LayerTable) -> list[IndexedObject]:
-        """See `StateStore.file_days`."""
-        return self._look("reading etl_file_days", lambda c: states.file_days(c, table))
-
-    def put_file_days(
-        self, table: LayerTable, keys: Collection[str], found: Sequence[IndexedObject]
-    ) -> None:
-        """See `StateStore.put_file_days`."""
-        self._change("writing etl_file_days", lambda c: states.put_file_days(c, table, keys, found))
-
-    def fields(self, table: LayerTable) -> list[FieldPart]:
-        """See `StateStore.fields`."""
-        return self._look("reading etl_fields", lambda c: states.fields(c, table))
-
-    def put_fields(
-        self, table: LayerTable, parts: Collection[date], found: Sequence[FieldPart]
-    ) -> None:
-        """See `StateStore.put_fields`."""
-        self._change("writing etl_fields", lambda c: states.put_fields(c, table, parts, found))
-
-    def verify(self, table: LayerTable, days: Collection[date], moment: datetime) -> None:
-        """See `StateStore.verify`."""
-        self._change(f"verifying {table.path}", lambda c: states.verify(c, table, days, moment))
-
-    def record(self, history: Sequence[HistoryEntry]) -> None:
-        """See `StateStore.record`."""
-
-        def work(connection: sa.Connection) -> None:
-            states.record(connection, history)
-            states.mark_written(connection)
-
-        self._change("writing etl_history", work)
-
-    def history(self, table: LayerTable, kind: str, most: int = 100) -> list[HistoryEntry]:
-        """See `StateStore.history`."""
-        return self._look("reading etl_history", lambda c: states.history(c, table, kind, most))
-
-    def tables_version(self) -> int | None:
-        """See `Warehouse.tables_version`."""
-        return self._look("looking at the platform's tables", system.version_of)
-
     def migrate(self) -> str:
         """See `Warehouse.migrate`."""
         before = system.upgrade(self.transactions)
         return migrated(before)
-
-    def close(self) -> None:
-        """See `Warehouse.close`."""
-        self.transactions.engine.dispose()
 
     def environments(self) -> list[str]:
         """See `Warehouse.environments`."""
@@ -323,25 +166,3 @@ class PostgresWarehouse(Warehouse):
         except StagingLost:
             fill(self.transactions, staged)
             return self.transactions.run(doing, work, reading=reading)
-
-    def _look(self, doing: str, work: Callable[[sa.Connection], T]) -> T:
-        """What `work` returns of one moment; it changes nothing."""
-        return self.transactions.run(doing, work, reading=True)
-
-    def _change(self, doing: str, work: Callable[[sa.Connection], None]) -> None:
-        """Do `work` on the platform's own tables, in one transaction."""
-        self._prepare()
-        self.transactions.run(doing, work)
-
-    def _bring_over(self) -> None:
-        """Upgrade what an earlier release wrote, since work goes on from it; nothing is made where
-        nobody published."""
-        if not self._is_prepared and self.tables_version() is not None:
-            self._prepare()
-
-    def _prepare(self) -> None:
-        """Upgrade a database that is new or behind, once a process."""
-        if not self._is_prepared:
-            if self.tables_version() != SCHEMA_VERSION:
-                system.upgrade(self.transactions)
-            self._is_prepared = True
