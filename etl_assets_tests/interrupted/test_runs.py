@@ -1,6 +1,7 @@
 """R8: a run that is terminated, and a command that Ctrl-C stops, while a table is locked."""
 
 import os
+import re
 import signal
 import subprocess
 import uuid
@@ -75,6 +76,10 @@ def test_r8_a_terminated_run_ends_as_canceled(
     assert DuckDBWarehouse(tmp_path / "warehouse.duckdb").state() == []
 
 
+PROGRESS = r"\d+:\d\d:\d\d "
+"""How far it is, which is told where a busy machine keeps it waiting for more than five seconds."""
+
+
 @pytest.mark.thorough_but("sync-SIGINT")
 @pytest.mark.soak_for("backfill-SIGINT", "reconcile-SIGTERM")
 @pytest.mark.parametrize(
@@ -132,7 +137,8 @@ def test_r8_ctrl_c_ends_a_command_with_130_and_says_so(
     assert process.returncode == 130, out + err
     *before, last = err.strip().splitlines()
     assert last == "Interrupted. Nothing unfinished was published."
-    assert all(line.startswith("Stopped after ") for line in before)
+    told = [line for line in before if not re.match(PROGRESS, line)]
+    assert all(line.startswith("Stopped after ") for line in told), err
     assert "Traceback" not in out
     assert DuckDBWarehouse(tmp_path / "warehouse.duckdb").state() == []
     if arguments[0] != "doctor":
