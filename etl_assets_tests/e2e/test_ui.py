@@ -221,8 +221,8 @@ def test_a_sensor_is_switched_on_and_loads_a_file_that_is_dropped(
 def terminated(page: Page, dialog: Locator) -> bool:
     """Whether the dialog offered to terminate the run, and was told to.
 
-    A page that was drawn before the run's process answered offers to force it only, until it is
-    loaded anew.
+    Dagster offers only to force it on a page that was drawn while the run was still starting, until
+    that page is loaded anew.
     """
     page.get_by_role("button", name="Terminate").first.click()
     confirm = dialog.get_by_role("button", name=re.compile("Terminate")).last

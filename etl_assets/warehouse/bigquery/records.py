@@ -37,9 +37,10 @@ _MOST_GIVEN, _MOST_CHARACTERS = 1_000, 1_000_000
 
 
 class Records:
-    """What is kept of tables beside their states. All methods raise what Google's client raises.
+    """What the warehouse keeps of tables beside their states.
 
-    Reading finds nothing where nothing was ever published, and makes no table.
+    All methods raise what Google's client raises. Reading finds nothing where nothing was
+    ever published, and makes no table.
     """
 
     def __init__(self, jobs: Jobs, datasets: Datasets, platform: System) -> None:

@@ -1,6 +1,6 @@
-"""What a BigQuery warehouse remembers of its tables, with errors that a person understands.
+"""What a BigQuery warehouse remembers of its tables: one error for each kind of Google's.
 
-What is asked and written is `states.py` and `records.py`.
+The requests are `states.py` and `records.py`.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,8 +13,8 @@ from etl_assets.core.file_index import IndexedObject
 from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
-from etl_assets.warehouse.bigquery.connected import BigQueryService, writing
 from etl_assets.warehouse.bigquery.failures import bigquery_errors
+from etl_assets.warehouse.bigquery.service import BigQueryService, writing
 from etl_assets.warehouse.publication import Recorded
 from etl_assets.warehouse.state_store import StateStore
 

@@ -18,10 +18,10 @@ from etl_assets.core.partitions import Window
 from etl_assets.core.table import LayerTable
 from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Extract, Warehouse
-from etl_assets.warehouse.bigquery.connected import new_id, writing
 from etl_assets.warehouse.bigquery.failures import bigquery_errors, request_retry
 from etl_assets.warehouse.bigquery.health import findings
 from etl_assets.warehouse.bigquery.scripts import staging_name
+from etl_assets.warehouse.bigquery.service import new_id, writing
 from etl_assets.warehouse.bigquery.spooled import check_days
 from etl_assets.warehouse.bigquery.state_store import BigQueryStates
 from etl_assets.warehouse.bigquery.types import check_emulated, check_names
@@ -33,7 +33,7 @@ _PATIENCE = 10.0
 
 
 class BigQueryWarehouse(BigQueryStates, Warehouse):
-    """Datasets of one project; see `BigQueryService`."""
+    """A warehouse of datasets of one project, made as `BigQueryService` is."""
 
     def health(self, where: str, layers: Sequence[str]) -> tuple[list[Finding], timedelta | None]:
         """See `Warehouse.health`."""

@@ -1,6 +1,6 @@
 """Carries a publication out inside a transaction, step by step as `warehouse/publication.py` says.
 
-Connections, locks and errors are `connections.py`.
+Connections, locks and errors are `file.py`.
 """
 
 from collections.abc import Sequence

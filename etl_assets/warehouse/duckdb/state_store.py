@@ -14,7 +14,7 @@ from etl_assets.core.ledger import LedgerEntry
 from etl_assets.core.state import HistoryEntry, PartitionState, TableState
 from etl_assets.core.table import LayerTable
 from etl_assets.warehouse.duckdb import states
-from etl_assets.warehouse.duckdb.connections import DuckDBFile
+from etl_assets.warehouse.duckdb.file import DuckDBFile
 from etl_assets.warehouse.duckdb.file_turns import unusable
 from etl_assets.warehouse.duckdb.memory import grows
 from etl_assets.warehouse.duckdb.system import upgrade

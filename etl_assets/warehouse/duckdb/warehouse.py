@@ -1,7 +1,7 @@
 """The embedded warehouse: one DuckDB file, opened for one operation at a time.
 
 Rows are here; what it remembers of tables is `state_store.py`, how the file is opened
-`connections.py`.
+`file.py`.
 """
 
 import shutil
@@ -18,8 +18,8 @@ from etl_assets.spool import SpoolFiles
 from etl_assets.warehouse.base import Extract, Warehouse
 from etl_assets.warehouse.contract_tables import Fit
 from etl_assets.warehouse.duckdb import inquiries
-from etl_assets.warehouse.duckdb.connections import transaction
 from etl_assets.warehouse.duckdb.environments import file_of, names_beside, remove
+from etl_assets.warehouse.duckdb.file import transaction
 from etl_assets.warehouse.duckdb.file_turns import turn
 from etl_assets.warehouse.duckdb.memory import grows
 from etl_assets.warehouse.duckdb.publication import publish
@@ -32,7 +32,7 @@ from etl_assets.warehouse.versions import migrated
 
 
 class DuckDBWarehouse(DuckDBStates, Warehouse):
-    """A DuckDB file; see `DuckDBFile`."""
+    """A warehouse in one DuckDB file, made as `DuckDBFile` is."""
 
     def environments(self) -> list[str]:
         """See `Warehouse.environments`."""

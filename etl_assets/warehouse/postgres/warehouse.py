@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class PostgresWarehouse(PostgresStates, Warehouse):
-    """The database of a URL; see `PostgresDatabase`."""
+    """A warehouse in one database, made as `PostgresDatabase` is."""
 
     def health(self, where: str, layers: Sequence[str]) -> tuple[list[Finding], timedelta | None]:
         """See `Warehouse.health`."""

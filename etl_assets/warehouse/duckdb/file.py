@@ -1,7 +1,7 @@
-"""Connections to the DuckDB file: to look by, to change the platform's own tables, to publish by.
+"""The DuckDB file of a warehouse: connections to read it, and to change it.
 
-Each lives inside a turn at the file (`file_turns.py`) and never while anything is read from a
-source, audited or transformed: those work on the spool.
+A connection lives inside a turn at the file (`file_turns.py`) and never while anything is read from
+a source, audited or transformed: those work on the spool.
 """
 
 from collections.abc import Iterator

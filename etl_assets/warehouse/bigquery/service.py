@@ -1,4 +1,7 @@
-"""The parts that a BigQuery warehouse works with, each made when it is first asked for."""
+"""The connection to BigQuery, and the parts that work over it; each is made when needed.
+
+What they do is in the modules beside this one.
+"""
 
 import uuid
 from collections.abc import Callable
@@ -23,13 +26,11 @@ from etl_assets.warehouse.bigquery.system import System
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
 W = TypeVar("W", bound="BigQueryService")
 
 
 def writing(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, P], T]:
-    """A method that changes something: one of production is refused in an environment."""
+    """A method that changes something: raises TypeError where production is only read."""
 
     @wraps(method)
     def guarded(self: W, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -43,8 +44,8 @@ def writing(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, P
 class BigQueryService:
     """Datasets of one project; `clients` connects when something is first asked for.
 
-    `wait_seconds` bounds how long requests, failed jobs and conflicts are tried again. What
-    `is_emulated` holds less than the service.
+    `wait_seconds` bounds how long requests, failed jobs and conflicts are tried again. With
+    `is_emulated` it is the emulator, which cannot hold all that the service holds.
     """
 
     def __init__(
